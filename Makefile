@@ -1,0 +1,107 @@
+# Two commands matter: `make replicate` and `make test`. Both set up what they need; `make help` lists the rest.
+
+SHELL := /bin/bash
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1 && echo $$p && break; done)
+# Where Linux machines without an NVIDIA card take torch from, if it answers (tools/install.py).
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+EXTRAS := lab faiss parquet siglip teach test docs browser binder dev
+CODE := gapkit tests tools notebooks benchmarks docs
+
+# The same numbers on every machine: one thread, fixed seeds, no progress bars in the output.
+QUIET := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONHASHSEED=0 \
+	GAPKIT_PROGRESS=0 TQDM_DISABLE=1 JUPYTER_PLATFORM_DIRS=1 PYDEVD_DISABLE_FILE_VALIDATION=1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help replicate test lab install install-all lint format unit doctest test-notebooks test-browser \
+	notebooks sync bench book assignments grade readme results lock clean distclean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
+
+replicate: $(VENV)/.installed  ## measure every claim on the shipped models; writes results/
+	$(BIN)/gapkit replicate $(ARGS)
+
+test: lint $(VENV)/.installed-all  ## everything CI checks, except the browser
+	$(QUIET) $(BIN)/python -m pytest -n 2 --dist loadscope -m "not notebooks and not browser" $(ARGS)
+	$(QUIET) $(BIN)/python -m pytest -m "notebooks and not browser" $(ARGS)
+
+lab: $(VENV)/.installed-all  ## open the lessons in JupyterLab
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+install: $(VENV)/.installed  ## the package and what it needs to run
+install-all: $(VENV)/.installed-all  ## the same, with JupyterLab, tests, book and teaching tools
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed (or say which: make PYTHON=/path/to/python ...)"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml requirements.lock tools/install.py | $(BIN)/python
+	TORCH_INDEX=$(TORCH_INDEX) $(BIN)/python tools/install.py
+	@touch $@
+
+$(VENV)/.installed-all: $(VENV)/.installed
+	TORCH_INDEX=$(TORCH_INDEX) $(BIN)/python tools/install.py $(EXTRAS)
+	@touch $@
+
+lint: $(VENV)/.installed-all  ## ruff, import rules, spelling
+	$(BIN)/ruff check $(wildcard $(CODE))
+	$(BIN)/ruff format --check $(wildcard $(CODE))
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/codespell
+
+format: $(VENV)/.installed-all  ## put the code into the house style
+	$(BIN)/ruff check --fix $(wildcard $(CODE))
+	$(BIN)/ruff format $(wildcard $(CODE))
+
+unit: $(VENV)/.installed-all  ## tests of the package only, quick ones
+	$(QUIET) $(BIN)/python -m pytest -m "not slow and not notebooks and not browser and not network" $(ARGS)
+
+test-notebooks: $(VENV)/.installed-all  ## run every notebook: tagged cells strictly, the rest for errors
+	$(QUIET) $(BIN)/python -m pytest tests/notebooks $(ARGS)
+
+test-browser: $(VENV)/.installed-all  ## drive the lessons in a real browser (installs chromium where it may)
+	@tools/install_chromium.sh
+	$(QUIET) $(BIN)/python -m pytest -m browser $(ARGS)
+
+notebooks: $(VENV)/.installed-all  ## execute the lessons and update their outputs (NB=05 for one)
+	$(QUIET) $(BIN)/python tools/notebooks.py execute $(NB)
+
+sync: $(VENV)/.installed-all  ## bring .ipynb up to date with .py, keeping cell ids and outputs (NB=05 for one)
+	$(BIN)/python tools/notebooks.py sync $(NB)
+
+bench: $(VENV)/.installed-all  ## measure speed and memory
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+book: $(VENV)/.installed-all  ## build the book into docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python tools/check_book.py docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
+assignments: $(VENV)/.installed-all  ## build the students' notebooks (ARGS="--seed 2027 --dataset NAME" for a variant)
+	$(QUIET) $(BIN)/python -m gapkit.grading assignments $(ARGS)
+
+grade: $(VENV)/.installed-all  ## grade a folder of notebooks: make grade SUBMITTED=folder
+	@test -n "$(SUBMITTED)" || { echo "say what to grade: make grade SUBMITTED=folder"; exit 2; }
+	$(QUIET) $(BIN)/python -m gapkit.grading grade "$(SUBMITTED)" $(ARGS)
+
+readme: $(VENV)/.installed-all  ## write the generated parts of README.md but the results
+	$(BIN)/python tools/readme.py
+
+results: $(VENV)/.installed  ## replicate; put the table of results into README.md and keep its record in docs
+	$(BIN)/gapkit replicate --readme README.md $(ARGS)
+	cp results/claims.json docs/claims.json
+
+lock: $(VENV)/.installed-all  ## pin what is installed here
+	@{ echo "# Every version this project is tested with, for all extras; made by: make lock"; \
+	  $(BIN)/python -m pip freeze --exclude-editable --exclude gapkit | sed 's/+cpu$$//'; } > requirements.lock
+
+clean:  ## remove what builds and tests leave behind
+	rm -rf build dist *.egg-info docs/_build docs/_generated test-artifacts .ruff_cache .hypothesis .import_linter_cache
+	find gapkit tests tools notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+
+distclean: clean  ## the same, and the virtual environment
+	rm -rf $(VENV)

@@ -1,0 +1,41 @@
+"""gapkit: the modality gap of CLIP, from its geometry to its price in robustness.
+
+Public names are loaded when first used, so ``import gapkit`` is instant and brings neither
+torch nor matplotlib nor open_clip.
+"""
+
+import lazy_loader
+
+__version__ = "0.1.0"
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[
+        "check",
+        "claims",
+        "closing",
+        "contrastive",
+        "datasets",
+        "embeddings",
+        "encoders",
+        "experiments",
+        "geometry",
+        "miniclip",
+        "perturbations",
+        "plots",
+        "report",
+        "robustness",
+        "tasks",
+        "widgets",
+    ],
+    submod_attrs={
+        "_arrays": ["normalise_rows"],
+        "closing": ["GapCloser", "close_gap"],
+        "datasets": ["Dataset", "load_dataset"],
+        "embeddings": ["EmbeddingSet", "list_embeddings", "load_embeddings"],
+        "encoders": ["embed", "load_model"],
+        "errors": ["GapkitWarning", "InputError"],
+        "geometry": ["gap_vector"],
+        "robustness": ["calibrate_sigma", "certified_radius"],
+    },
+)

@@ -1,0 +1,94 @@
+"""Which text is right for which image: the three tasks, and the checks they share.
+
+``zero-shot``: texts are classes, ``labels[i]`` is the row of image i's class.
+``pairs``: text i belongs to image i.
+``multiple-choice``: question q is about image ``image_rows[q]``, offers the texts ``options[q]``, and
+``options[q, answers[q]]`` is right.
+"""
+
+import numpy as np
+
+from gapkit._arrays import as_index, check_choice
+from gapkit.errors import InputError
+
+TASKS = ("zero-shot", "pairs", "multiple-choice")
+
+
+def check_answers(
+    task: str, *, images: int, texts: int, labels=None, options=None, answers=None, image_rows=None
+) -> dict[str, np.ndarray]:
+    """The index arrays of a task as int64, checked against the number of images and texts.
+
+    Parameters
+    ----------
+    task : one of `TASKS`
+    images, texts : how many there are
+    labels : (images,) int, or None
+    options : (q, c) int, or None
+    answers, image_rows : (q,) int, or None
+
+    Returns
+    -------
+    dict with the arrays the task has: ``labels``, or ``options``, ``answers`` and ``image_rows``
+
+    Raises
+    ------
+    InputError
+        If one is missing, does not belong to the task, has a wrong shape, or points nowhere.
+
+    Examples
+    --------
+    >>> check_answers("pairs", images=3, texts=3)
+    {'labels': array([0, 1, 2])}
+    """
+    check_choice(task, "task", TASKS)
+    if task == "multiple-choice":
+        if labels is not None:
+            raise InputError(
+                "labels have no meaning for the task 'multiple-choice'; give options and answers"
+            )
+        return _questions(images, texts, options, answers, image_rows)
+    for name, value in {"options": options, "answers": answers, "image_rows": image_rows}.items():
+        if value is not None:
+            raise InputError(f"{name} belongs to the task 'multiple-choice'; this task is {task!r}")
+    if task == "zero-shot":
+        if labels is None:
+            raise InputError("labels are needed for the task 'zero-shot': the row of each image's right text")
+        return {"labels": _rows(labels, "labels", below=texts, count=images)}
+    if images != texts:
+        raise InputError(
+            f"images and texts must be matched row by row for the task 'pairs'; got {images} and {texts} rows"
+        )
+    implied = np.arange(images)
+    if labels is not None and not np.array_equal(np.asarray(labels), implied):
+        raise InputError("labels of the task 'pairs' are 0, 1, 2, …: text i belongs to image i")
+    return {"labels": implied}
+
+
+def _questions(images: int, texts: int, options, answers, image_rows) -> dict[str, np.ndarray]:
+    if options is None or answers is None:
+        raise InputError("options and answers are needed for the task 'multiple-choice'")
+    try:
+        options = np.asarray(options)
+    except ValueError:
+        raise InputError("options must have shape (q, c); the questions offer different numbers") from None
+    if options.ndim != 2 or 0 in options.shape:
+        raise InputError(f"options must have shape (q, c); got {options.shape}")
+    count, choices = options.shape
+    flat = as_index(options.reshape(-1), "options", below=texts).cpu().numpy()
+    if image_rows is None:
+        if count != images:
+            raise InputError(f"image_rows are needed, as {count} questions are asked about {images} images")
+        image_rows = np.arange(count)
+    return {
+        "options": flat.reshape(count, choices),
+        "answers": _rows(answers, "answers", below=choices, count=count),
+        "image_rows": _rows(image_rows, "image_rows", below=images, count=count),
+    }
+
+
+def _rows(value, name: str, *, below: int, count: int) -> np.ndarray:
+    rows = as_index(value, name, below=below)
+    if len(rows) != count:
+        raise InputError(f"{name} must have {count} entries; got {len(rows)}")
+    return rows.cpu().numpy()

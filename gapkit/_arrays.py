@@ -1,0 +1,208 @@
+"""What comes in and what goes out: numpy arrays, torch tensors and anything array-like.
+
+Public functions call `as_matrix` or `as_vector` on what they are given, compute on float64
+tensors, and hand the result through `like`, so that a caller who brings numpy gets numpy back.
+Nothing here, and nothing built on it, writes into the caller's memory.
+"""
+
+import difflib
+import warnings
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gapkit.errors import InputError
+
+ArrayLike = np.ndarray | Tensor
+
+
+def as_tensor(value, name: str, *, dtype: torch.dtype | None = torch.float64) -> Tensor:
+    """``value`` as a detached real tensor of ``dtype`` (``None`` keeps a floating dtype as it is).
+
+    Raises
+    ------
+    InputError
+        If it is not numeric (text, objects, complex numbers, booleans).
+    """
+    if isinstance(value, Tensor):
+        tensor = value.detach()
+    else:
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiu":
+            raise InputError(f"{name} must hold real numbers; got dtype {array.dtype}")
+        with warnings.catch_warnings():  # torch warns of read-only memory (a memory map); we never write
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            tensor = torch.from_numpy(np.ascontiguousarray(array))
+    if tensor.is_complex() or tensor.dtype == torch.bool:
+        raise InputError(
+            f"{name} must hold real numbers; got dtype {str(tensor.dtype).removeprefix('torch.')}"
+        )
+    if dtype is None:
+        dtype = tensor.dtype if tensor.is_floating_point() else torch.float64
+    return tensor.to(dtype)
+
+
+def as_matrix(
+    value, name: str, *, dtype: torch.dtype | None = torch.float64, shape: str = "(n, d)", finite: bool = True
+) -> Tensor:
+    """``value`` as a non-empty, finite matrix; the messages name it ``name``.
+
+    Parameters
+    ----------
+    value : array-like of shape (n, d)
+    name : how messages call it
+    dtype : dtype of the result; ``None`` keeps a floating dtype
+    shape : the shape as messages write it
+    finite : whether to look for NaN and infinity (off where the caller looks block by block)
+
+    Examples
+    --------
+    >>> as_matrix([[1, 2]], "images")
+    tensor([[1., 2.]], dtype=torch.float64)
+    >>> as_matrix(np.zeros(512), "images")
+    Traceback (most recent call last):
+    ...
+    gapkit.errors.InputError: images must have shape (n, d); got (512,)
+    """
+    tensor = as_tensor(value, name, dtype=dtype)
+    if tensor.ndim != 2:
+        raise InputError(f"{name} must have shape {shape}; got {tuple(tensor.shape)}")
+    if 0 in tensor.shape:
+        raise InputError(f"{name} must not be empty; got shape {tuple(tensor.shape)}")
+    if finite:
+        check_finite(tensor, name)
+    return tensor
+
+
+def as_vector(value, name: str, *, dtype: torch.dtype = torch.float64) -> Tensor:
+    """``value`` as a non-empty, finite vector."""
+    tensor = as_tensor(value, name, dtype=dtype)
+    if tensor.ndim != 1 or len(tensor) == 0:
+        raise InputError(f"{name} must have shape (d,); got {tuple(tensor.shape)}")
+    return check_finite(tensor, name)
+
+
+def as_index(value, name: str, *, below: int) -> Tensor:
+    """``value`` as an int64 vector of indices in [0, below)."""
+    tensor = value.detach() if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+    if tensor.ndim != 1 or tensor.is_floating_point() or tensor.dtype == torch.bool:
+        raise InputError(
+            f"{name} must be a vector of whole numbers; got {tensor.dtype} of shape {tuple(tensor.shape)}"
+        )
+    if len(tensor) and (int(tensor.min()) < 0 or int(tensor.max()) >= below):
+        raise InputError(f"{name} must lie in 0 … {below - 1}; got {int(tensor.min())} … {int(tensor.max())}")
+    return tensor.long()
+
+
+def check_finite(tensor: Tensor, name: str) -> Tensor:
+    """``tensor`` itself; raises if it holds NaN or infinity, and says where first."""
+    bad = ~torch.isfinite(tensor)
+    if bad.any():
+        where = tuple(int(i) for i in bad.nonzero()[0])
+        raise InputError(
+            f"{name} must be finite; {int(bad.sum())} of {tensor.numel()} entries are NaN or infinite, "
+            f"the first at {where}"
+        )
+    return tensor
+
+
+def check_same_width(first: Tensor, first_name: str, second: Tensor, second_name: str) -> None:
+    """Raise unless both matrices live in the same space."""
+    if first.shape[-1] != second.shape[-1]:
+        raise InputError(
+            f"{first_name} and {second_name} must have the same dimension; "
+            f"got d={first.shape[-1]} and d={second.shape[-1]} (do they come from the same model?)"
+        )
+
+
+def check_pairs(first: Tensor, first_name: str, second: Tensor, second_name: str) -> None:
+    """Raise unless row i of one can be the partner of row i of the other."""
+    check_same_width(first, first_name, second, second_name)
+    if len(first) != len(second):
+        raise InputError(
+            f"{first_name} and {second_name} must be matched row by row; got {len(first)} and {len(second)} rows"
+        )
+
+
+def check_unit_rows(tensor: Tensor, name: str, *, tolerance: float = 2e-3) -> None:
+    """Raise unless every row has length 1 within ``tolerance`` (half-precision files reach 1e-3)."""
+    norms = torch.linalg.vector_norm(tensor, dim=1)
+    worst = int((norms - 1).abs().argmax())
+    if abs(float(norms[worst]) - 1) > tolerance:
+        raise InputError(
+            f"{name} must have rows of length 1; row {worst} has length {float(norms[worst]):.4g}. "
+            "Divide each row by its length first (gapkit.normalise_rows)"
+        )
+
+
+def check_choice(value: str, name: str, known: Iterable[str]) -> str:
+    """``value`` itself if it is one of ``known``; else a message with the nearest known name.
+
+    >>> check_choice("euclidian", "metric", ("euclidean", "dot", "cosine"))
+    Traceback (most recent call last):
+    ...
+    gapkit.errors.InputError: metric must be one of 'euclidean', 'dot', 'cosine'; got 'euclidian' (did you mean 'euclidean'?)
+    """
+    known = list(known)
+    if value in known:
+        return value
+    near = difflib.get_close_matches(str(value), known, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise InputError(f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}{hint}")
+
+
+def check_number(
+    value, name: str, *, least: float | int | None = None, above: float | int | None = None
+) -> float:
+    """``value`` as a finite float; raises below ``least`` or at or below ``above``."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be a number; got {value!r}") from None
+    if not np.isfinite(number):
+        raise InputError(f"{name} must be finite; got {number}")
+    if least is not None and number < least:
+        raise InputError(f"{name} must be at least {least:g}; got {number:g}")
+    if above is not None and number <= above:
+        raise InputError(f"{name} must be greater than {above:g}; got {number:g}")
+    return number
+
+
+def like(result: Tensor, *sources, dtype: torch.dtype | None = None) -> ArrayLike:
+    """``result`` as numpy, unless one of ``sources`` is a torch tensor."""
+    if dtype is not None:
+        result = result.to(dtype)
+    if any(isinstance(source, Tensor) for source in sources):
+        return result
+    return result.cpu().numpy()
+
+
+def normalise_rows(matrix) -> ArrayLike:
+    """Divide every row by its length: x_i / ‖x_i‖, computed in float64.
+
+    Parameters
+    ----------
+    matrix : (n, d) array-like
+
+    Returns
+    -------
+    (n, d), of the kind and floating dtype that came in
+
+    Raises
+    ------
+    InputError
+        If a row is zero.
+
+    Examples
+    --------
+    >>> normalise_rows(np.array([[3.0, 4.0]]))
+    array([[0.6, 0.8]])
+    """
+    kept = as_matrix(matrix, "matrix", dtype=None)
+    wide = kept.double()
+    norms = torch.linalg.vector_norm(wide, dim=1, keepdim=True)
+    if (norms == 0).any():
+        raise InputError(f"matrix must have no zero row; row {int((norms == 0).nonzero()[0, 0])} is zero")
+    return like(wide / norms, matrix, dtype=kept.dtype)
