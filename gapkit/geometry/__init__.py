@@ -1,0 +1,45 @@
+"""The geometry of two modalities: the gap, its orthogonality, the shape of each side, with intervals.
+
+Pure functions of a gallery ``x`` (texts) and queries ``y`` (images); numpy arrays and torch tensors alike.
+"""
+
+from gapkit.geometry.bootstrap import Interval, bootstrap_interval
+from gapkit.geometry.gap import gap_vector, l2i, l2m, matched_cosine, rmg
+from gapkit.geometry.neighbours import METRICS, nearest
+from gapkit.geometry.orthogonality import (
+    Band,
+    relative_variance,
+    relative_variance_band,
+    subspace_share,
+    subspace_share_chance,
+)
+from gapkit.geometry.separability import linear_separability
+from gapkit.geometry.shape import Cone, alignment, cone_statistics, effective_rank, uniformity
+from gapkit.geometry.streaming import Streamed, measure_stream
+from gapkit.geometry.summary import measure
+
+__all__ = [
+    "METRICS",
+    "Band",
+    "Cone",
+    "Interval",
+    "Streamed",
+    "alignment",
+    "bootstrap_interval",
+    "cone_statistics",
+    "effective_rank",
+    "gap_vector",
+    "l2i",
+    "l2m",
+    "linear_separability",
+    "matched_cosine",
+    "measure",
+    "measure_stream",
+    "nearest",
+    "relative_variance",
+    "relative_variance_band",
+    "rmg",
+    "subspace_share",
+    "subspace_share_chance",
+    "uniformity",
+]

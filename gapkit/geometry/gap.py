@@ -1,0 +1,182 @@
+"""How far apart the two modalities are: the gap vector and the distances built on it.
+
+Throughout, ``x`` is the gallery (the retrieved modality, by default texts) and ``y`` the queries (by
+default images). Numbers come back as floats; the gap vector as float64 of the kind that came in.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gapkit._arrays import ArrayLike, as_matrix, check_pairs, check_same_width, like
+from gapkit.errors import InputError
+
+
+def two_sets(x, y, *, paired: bool = False, finite: bool = True) -> tuple[Tensor, Tensor]:
+    """The gallery ``x`` and the queries ``y`` as float64 matrices of one width, with readable errors."""
+    x = as_matrix(x, "x (the gallery)", finite=finite)
+    y = as_matrix(y, "y (the queries)", finite=finite)
+    (check_pairs if paired else check_same_width)(x, "x (the gallery)", y, "y (the queries)")
+    return x, y
+
+
+def unit_rows(z: Float[Tensor, "n d"], name: str) -> Float[Tensor, "n d"]:
+    """Each row over its length; a zero row has no direction and raises."""
+    norms = torch.linalg.vector_norm(z, dim=1, keepdim=True)
+    if (norms == 0).any():
+        raise InputError(f"{name} must have no zero row (a cosine needs a direction)")
+    return z / norms
+
+
+def gap_vector(x, y) -> ArrayLike:
+    r"""The global gap vector :math:`g = \mu_y - \mu_x` (Eq. 4 of Chowers et al. 2026).
+
+    Parameters
+    ----------
+    x : (n, d) array-like, the gallery (texts)
+    y : (m, d) array-like, the queries (images)
+
+    Returns
+    -------
+    (d,) float64, of the kind that came in: mean of ``y`` minus mean of ``x``
+
+    Raises
+    ------
+    InputError
+        If either is empty, not finite, not a matrix, or they differ in dimension.
+
+    Examples
+    --------
+    >>> gap_vector([[0.0, 0.0], [2.0, 0.0]], [[1.0, 3.0]])
+    array([0., 3.])
+    """
+    first, second = two_sets(x, y)
+    return like(second.mean(0) - first.mean(0), x, y)
+
+
+def l2m(x, y) -> float:
+    r"""Distance of the means, :math:`\|\mu_x - \mu_y\|` (Liang et al. 2022).
+
+    Parameters
+    ----------
+    x : (n, d) array-like, the gallery
+    y : (m, d) array-like, the queries
+
+    Returns
+    -------
+    float, in the unit of the embeddings
+
+    Raises
+    ------
+    InputError
+        As `gap_vector`.
+
+    Examples
+    --------
+    >>> l2m([[0.0, 0.0], [2.0, 0.0]], [[1.0, 3.0]])
+    3.0
+    """
+    first, second = two_sets(x, y)
+    return float(torch.linalg.vector_norm(second.mean(0) - first.mean(0)))
+
+
+def l2i(x, y) -> float:
+    r"""Mean distance of matched pairs, :math:`\frac1n\sum_i \|x_i - y_i\|` (Schrodi et al. 2025).
+
+    Parameters
+    ----------
+    x, y : (n, d) array-likes, row i of one the partner of row i of the other
+
+    Returns
+    -------
+    float, in the unit of the embeddings
+
+    Raises
+    ------
+    InputError
+        As `gap_vector`, or if the rows do not match in number.
+
+    Examples
+    --------
+    >>> l2i([[0.0, 0.0], [2.0, 0.0]], [[0.0, 1.0], [2.0, 3.0]])
+    2.0
+    """
+    first, second = two_sets(x, y, paired=True)
+    return float(torch.linalg.vector_norm(first - second, dim=1).mean())
+
+
+def matched_cosine(x, y) -> float:
+    r"""Mean cosine of matched pairs, :math:`\frac1n\sum_i \cos(x_i, y_i)`.
+
+    For CLIP this is small (0.2 to 0.35), because the gap keeps even partners apart.
+
+    Parameters
+    ----------
+    x, y : (n, d) array-likes, row i of one the partner of row i of the other
+
+    Returns
+    -------
+    float in [-1, 1]
+
+    Raises
+    ------
+    InputError
+        As `l2i`, or if a row is zero.
+
+    Examples
+    --------
+    >>> matched_cosine([[1.0, 0.0], [0.0, 2.0]], [[1.0, 0.0], [3.0, 0.0]])
+    0.5
+    """
+    first, second = two_sets(x, y, paired=True)
+    return float((unit_rows(first, "x") * unit_rows(second, "y")).sum(1).mean())
+
+
+def mean_pairwise_cosine(unit: Float[Tensor, "n d"]) -> float:
+    """Mean of u_i·u_j over i ≠ j, from one sum: (‖Σu‖² − Σ‖u‖²) / (n(n−1)). NaN for one row."""
+    n = len(unit)
+    total = unit.sum(0)
+    return float((total @ total - unit.square().sum()) / (n * (n - 1))) if n > 1 else float("nan")
+
+
+def rmg_from_cosines(matched: float, within_x: float, within_y: float) -> float:
+    """RMG from the three mean cosines it depends on, with δ = (1 − cos)/2."""
+    between, inside = (1 - matched) / 2, ((1 - within_x) / 2 + (1 - within_y) / 2) / 2
+    return between / (between + inside) if between + inside > 0 else float("nan")
+
+
+def rmg(x, y) -> float:
+    r"""Relative modality gap: distance of partners against the distance inside a modality.
+
+    .. math::
+        \mathrm{RMG} = \frac{m}{m + (\bar\delta_{xx} + \bar\delta_{yy})/2}, \qquad
+        \delta(a, b) = \frac{1 - \cos(a, b)}{2},
+
+    with m the mean of δ over matched pairs and :math:`\bar\delta_{xx}` its mean over i ≠ j inside x
+    (Schrodi et al. 2025). 0 means that partners coincide, 1/2 that partners are as far apart as two
+    strangers of one modality, 1 that each modality is a point.
+
+    Parameters
+    ----------
+    x, y : (n, d) array-likes with n ≥ 2, row i of one the partner of row i of the other
+
+    Returns
+    -------
+    float in [0, 1]; NaN if all embeddings are one and the same direction
+
+    Raises
+    ------
+    InputError
+        As `matched_cosine`, or for fewer than two pairs.
+
+    Examples
+    --------
+    >>> rmg([[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]])
+    0.5
+    """
+    first, second = two_sets(x, y, paired=True)
+    if len(first) < 2:
+        raise InputError("rmg needs at least two pairs: it compares partners with strangers")
+    first, second = unit_rows(first, "x"), unit_rows(second, "y")
+    matched = float((first * second).sum(1).mean())
+    return rmg_from_cosines(matched, mean_pairwise_cosine(first), mean_pairwise_cosine(second))

@@ -1,0 +1,197 @@
+"""Is the gap orthogonal to what varies inside a modality (Assumption 3.3)? And what would chance say?
+
+Two views: the variance along the gap against the variance along any other direction, and the share of
+the gap that lies inside a modality's leading principal components. Each comes with its chance band,
+because in d dimensions a random direction is nearly orthogonal to any small subspace.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.special import betaincinv
+from torch import Tensor
+
+from gapkit._arrays import ArrayLike, as_matrix, as_vector, check_same_width, like
+from gapkit.errors import InputError
+from gapkit.geometry.bootstrap import both_tails
+from gapkit.geometry.subspace import principal_directions
+
+
+class Band(NamedTuple):
+    """A range that chance alone would give: the central value and the two ends."""
+
+    centre: float
+    low: float
+    high: float
+
+
+def _direction(z: Tensor, direction, name: str = "direction") -> Tensor:
+    vector = as_vector(direction, name).to(z.device)
+    check_same_width(z, "z", vector, name)
+    length = torch.linalg.vector_norm(vector)
+    if length == 0:
+        raise InputError(f"{name} must not be zero: it has no direction")
+    return vector / length
+
+
+def _centred(z, *, what: str) -> Tensor:
+    matrix = as_matrix(z, "z")
+    if len(matrix) < 2:
+        raise InputError(f"{what} needs at least two rows; got shape {tuple(matrix.shape)}")
+    centred = matrix - matrix.mean(0)
+    # Rows that are all alike leave rounding errors behind, not a spread.
+    if centred.abs().max() <= 4 * torch.finfo(matrix.dtype).eps * matrix.abs().max():
+        raise InputError(f"{what} needs rows that differ: all {len(matrix)} rows of z are the same")
+    return centred
+
+
+def _relative_variances(centred: Float[Tensor, "n d"], units: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
+    return (centred @ units.T).square().sum(0) / (centred.square().sum() / centred.shape[1])
+
+
+def relative_variance(z, direction) -> float:
+    r"""Variance of one modality along a direction, relative to an isotropic cloud of the same total variance.
+
+    .. math:: \frac{\operatorname{Var}\big((z - \mu_z)\cdot g / \|g\|\big)}{\operatorname{tr}\operatorname{Cov}(z) / d}
+
+    1 means as much as in an average direction, 0 that z does not vary along g at all (Assumption 3.3 of
+    Chowers et al. 2026 holds exactly), above 1 that g is one of the directions z varies along the most.
+
+    Parameters
+    ----------
+    z : (n, d) array-like, one modality, n ≥ 2
+    direction : (d,) array-like, for example `gap_vector(x, y)`; its length does not matter
+
+    Returns
+    -------
+    float in [0, d]
+
+    Raises
+    ------
+    InputError
+        If the direction is zero, or the rows of z do not differ.
+
+    Examples
+    --------
+    >>> relative_variance([[1.0, 0.0], [-1.0, 0.0]], [5.0, 0.0])
+    2.0
+    >>> relative_variance([[1.0, 0.0], [-1.0, 0.0]], [0.0, 1.0])
+    0.0
+    """
+    centred = _centred(z, what="relative_variance")
+    return float(_relative_variances(centred, _direction(centred, direction)[None])[0])
+
+
+def relative_variance_band(z, *, directions=2000, confidence=0.95, seed: int = 0) -> Band:
+    """Where `relative_variance` falls for directions drawn at random: mean and central interval.
+
+    Parameters
+    ----------
+    z : (n, d) array-like, one modality
+    directions : how many isotropic directions are drawn
+    confidence : share of them inside the band
+    seed : seed of the draw
+
+    Returns
+    -------
+    Band (centre, low, high); the centre is close to 1, whatever z
+
+    Raises
+    ------
+    InputError
+        As `relative_variance`.
+
+    Examples
+    --------
+    >>> z = np.random.default_rng(0).standard_normal((500, 64))
+    >>> band = relative_variance_band(z)
+    >>> bool(band.low < relative_variance(z, np.eye(64)[0]) < band.high)
+    True
+    """
+    centred = _centred(z, what="relative_variance_band")
+    tails = both_tails(confidence)
+    rng = np.random.default_rng(seed)
+    units = torch.from_numpy(rng.standard_normal((int(directions), centred.shape[1]))).to(centred.device)
+    values = _relative_variances(centred, units / torch.linalg.vector_norm(units, dim=1, keepdim=True))
+    low, high = np.quantile(values.cpu().numpy(), tails)
+    return Band(float(values.mean()), float(low), float(high))
+
+
+def subspace_share(z, direction, components) -> float | ArrayLike:
+    r"""Share of a direction inside the top-k principal components of a modality, :math:`\|V_k V_k^\top g\| / \|g\|`.
+
+    Compare it with `subspace_share_chance`: with k = d/2 components even a random direction has 0.71 of its
+    length inside.
+
+    Parameters
+    ----------
+    z : (n, d) array-like, one modality
+    direction : (d,) array-like, for example the gap vector; or (b, d), several directions for one look at z
+    components : int or sequence of ints k; k beyond the rank of z counts as the rank
+
+    Returns
+    -------
+    float in [0, 1] for one k, an array of the kind of z for several; with b directions, b rows of those
+
+    Raises
+    ------
+    InputError
+        If a k is negative, the direction is zero, or the rows of z do not differ.
+
+    Examples
+    --------
+    >>> z = [[2.0, 0.0, 0.0], [-2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, -1.0, 0.0]]
+    >>> subspace_share(z, [3.0, 4.0, 0.0], [1, 2])
+    array([0.6, 1. ])
+    """
+    matrix = as_matrix(z, "z")
+    _centred(matrix, what="subspace_share")
+    vectors, _ = principal_directions(matrix)
+    several = np.ndim(direction) == 2
+    units = torch.stack([_direction(matrix, one) for one in (direction if several else [direction])])
+    squares = (units @ vectors.T).square().cumsum(1)
+    cumulative = torch.nn.functional.pad(squares, (1, 0)).clamp(max=1).sqrt()
+    wanted = torch.as_tensor(np.atleast_1d(np.asarray(components)), device=matrix.device)
+    if wanted.is_floating_point() or int(wanted.min()) < 0:
+        raise InputError(f"components must be whole numbers of at least 0; got {components!r}")
+    shares = cumulative[:, wanted.long().clamp(max=len(vectors))]
+    if np.ndim(components) == 0:
+        return like(shares[:, 0], z) if several else float(shares)
+    return like(shares if several else shares[0], z)
+
+
+def subspace_share_chance(components, dimension, *, confidence=0.95) -> Band:
+    r"""What `subspace_share` is for a random direction: :math:`\sqrt{k/d}` and the band around it.
+
+    The squared share of a random direction in k of d dimensions is :math:`\mathrm{Beta}(k/2, (d-k)/2)`;
+    the centre is its root mean square.
+
+    Parameters
+    ----------
+    components : k, the dimension of the subspace, 0 ≤ k ≤ d
+    dimension : d
+    confidence : share of random directions inside the band
+
+    Returns
+    -------
+    Band (centre, low, high)
+
+    Raises
+    ------
+    InputError
+        Unless 0 ≤ k ≤ d.
+
+    Examples
+    --------
+    >>> print("{:.3f}, {:.3f} to {:.3f}".format(*subspace_share_chance(100, 512)))
+    0.442, 0.386 to 0.496
+    """
+    k, d = int(components), int(dimension)
+    if not 0 <= k <= d or d < 1:
+        raise InputError(f"components must lie between 0 and the dimension {d}; got {k}")
+    if k in (0, d):
+        return Band(float(k == d), float(k == d), float(k == d))
+    ends = betaincinv(k / 2, (d - k) / 2, both_tails(confidence))
+    return Band((k / d) ** 0.5, *(float(end) ** 0.5 for end in ends))

@@ -1,0 +1,175 @@
+"""The shape of one modality, or of the pairs: cone, alignment, uniformity, effective rank."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gapkit._arrays import as_matrix, check_number
+from gapkit.errors import InputError
+from gapkit.geometry.gap import two_sets, unit_rows
+
+
+class Cone(NamedTuple):
+    """How narrow the cone is that one modality lives in."""
+
+    mean_cosine: float
+    """Mean cosine of two different rows; 0 for a uniform sphere."""
+    std_cosine: float
+    """Standard deviation of that cosine over all pairs of different rows."""
+    resultant: float
+    """Length of the mean unit vector; 1 when all rows point one way."""
+
+
+def cone_from_moments(n: int, total: Float[Tensor, " d"], second: Float[Tensor, "c c"] | None) -> Cone:
+    """Cone statistics of n unit rows u from Σu and Σuuᵀ (or the matrix of all u_i·u_j, of the same norm).
+
+    Σ_{i≠j} u_i·u_j = ‖Σu‖² − n and Σ_{i≠j} (u_i·u_j)² = ‖Σuuᵀ‖² − n.
+    """
+    nan = float("nan")
+    resultant = float(torch.linalg.vector_norm(total)) / n
+    if n < 2:
+        return Cone(nan, nan, resultant)
+    pairs = n * (n - 1)
+    mean = (float(total @ total) - n) / pairs
+    if second is None:
+        return Cone(mean, nan, resultant)
+    return Cone(mean, max((float(second.square().sum()) - n) / pairs - mean**2, 0.0) ** 0.5, resultant)
+
+
+def cone_statistics(z) -> Cone:
+    r"""Cosines inside one modality: the cone effect (Liang et al. 2022).
+
+    .. math:: \frac{1}{n(n-1)} \sum_{i \ne j} \cos(z_i, z_j) = \frac{\|\sum_i u_i\|^2 - n}{n(n-1)}, \quad u_i = z_i / \|z_i\|
+
+    Parameters
+    ----------
+    z : (n, d) array-like, one modality, n ≥ 2
+
+    Returns
+    -------
+    Cone (mean_cosine, std_cosine, resultant)
+
+    Raises
+    ------
+    InputError
+        If a row is zero or there is only one.
+
+    Examples
+    --------
+    >>> cone_statistics([[1.0, 0.0], [0.0, 1.0], [0.0, 3.0]]).mean_cosine
+    0.333...
+    """
+    matrix = as_matrix(z, "z")
+    if len(matrix) < 2:
+        raise InputError("cone_statistics needs at least two rows")
+    unit = unit_rows(matrix, "z")
+    # ‖UᵀU‖ = ‖UUᵀ‖: take the smaller of the two products.
+    second = unit.T @ unit if len(unit) >= unit.shape[1] else unit @ unit.T
+    return cone_from_moments(len(unit), unit.sum(0), second)
+
+
+def alignment(x, y, *, power=2.0) -> float:
+    r"""Alignment of matched pairs, :math:`\frac1n\sum_i \|x_i - y_i\|^a` with a = ``power`` (Wang & Isola 2020).
+
+    Parameters
+    ----------
+    x, y : (n, d) array-likes of unit rows, row i of one the partner of row i of the other
+    power : the exponent a > 0
+
+    Returns
+    -------
+    float; 0 when partners coincide
+
+    Raises
+    ------
+    InputError
+        If the rows do not match in number.
+
+    Examples
+    --------
+    >>> alignment([[1.0, 0.0]], [[0.0, 1.0]])
+    2.0...
+    """
+    first, second = two_sets(x, y, paired=True)
+    power = check_number(power, "power", above=0.0)
+    return float(torch.linalg.vector_norm(first - second, dim=1).pow(power).mean())
+
+
+def uniformity(z, *, t=2.0, rows: int = 1024) -> float:
+    r"""Uniformity, :math:`\log \operatorname{mean}_{i<j} e^{-t \|z_i - z_j\|^2}` (Wang & Isola 2020); lower is more uniform.
+
+    Parameters
+    ----------
+    z : (n, d) array-like of unit rows, n ≥ 2
+    t : the sharpness t > 0
+    rows : rows handled at a time; memory is about ``rows`` × n × 8 bytes
+
+    Returns
+    -------
+    float ≤ 0; 0 when all rows coincide
+
+    Raises
+    ------
+    InputError
+        For fewer than two rows.
+
+    Examples
+    --------
+    >>> round(uniformity([[1.0, 0.0], [-1.0, 0.0]]), 6)
+    -8.0
+    """
+    matrix = as_matrix(z, "z")
+    t = check_number(t, "t", above=0.0)
+    n = len(matrix)
+    if n < 2:
+        raise InputError("uniformity needs at least two rows")
+    matrix = matrix - matrix.mean(0)
+    squares = matrix.square().sum(1)
+    total = 0.0
+    for start in range(0, n, rows):
+        block = slice(start, start + rows)
+        distances = squares[block, None] + squares - 2 * matrix[block] @ matrix.T
+        later = torch.arange(n, device=matrix.device) > torch.arange(n, device=matrix.device)[block, None]
+        total += float(torch.exp(-t * distances[later].clamp(min=0)).sum())
+    return float(np.log(total / (n * (n - 1) / 2)))
+
+
+def effective_rank(z) -> float:
+    r"""Effective rank, :math:`\exp(-\sum_k p_k \log p_k)` with :math:`p_k = s_k / \sum s` (Roy & Vetterli 2007).
+
+    s are the singular values of the centred rows: 1 for a line, d for an isotropic cloud.
+
+    Parameters
+    ----------
+    z : (n, d) array-like, one modality, n ≥ 2
+
+    Returns
+    -------
+    float in [1, min(n − 1, d)]; NaN if all rows are the same
+
+    Raises
+    ------
+    InputError
+        For fewer than two rows.
+
+    Examples
+    --------
+    >>> round(effective_rank([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]), 6)
+    2.0
+    """
+    matrix = as_matrix(z, "z")
+    if len(matrix) < 2:
+        raise InputError("effective_rank needs at least two rows")
+    return rank_entropy(torch.linalg.svdvals(matrix - matrix.mean(0)))
+
+
+def rank_entropy(values: Float[Tensor, " r"]) -> float:
+    """Effective number of non-negative values: exp of the entropy of their shares; NaN if all are zero."""
+    total = float(values.sum())
+    if total <= 0:
+        return float("nan")
+    shares = values / total
+    return float(torch.exp(-torch.special.xlogy(shares, shares).sum()))

@@ -1,0 +1,109 @@
+"""Everything cheap about a pair of modalities in one dictionary, with intervals on request."""
+
+import torch
+from torch import Tensor
+
+from gapkit.errors import InputError
+from gapkit.geometry.bootstrap import Interval, bootstrap_interval
+from gapkit.geometry.gap import rmg_from_cosines, two_sets, unit_rows
+from gapkit.geometry.shape import cone_from_moments, rank_entropy
+
+
+def _one_side(z: Tensor, gap: Tensor, side: str) -> dict[str, float]:
+    unit, centred = unit_rows(z, side), z - z.mean(0)
+    variance = centred.square().sum()
+    length = torch.linalg.vector_norm(gap)
+    along = (centred @ gap / length).square().sum()
+    known = bool(length > 0) and bool(variance > 0)
+    return {
+        f"mean_cosine_{side}": cone_from_moments(len(z), unit.sum(0), None).mean_cosine,
+        f"relative_variance_{side}": float(along / (variance / z.shape[1])) if known else float("nan"),
+        f"total_variance_{side}": float(variance / max(len(z) - 1, 1)),
+    }
+
+
+def _cheap(x: Tensor, y: Tensor, paired: bool) -> dict[str, float]:
+    gap = y.mean(0) - x.mean(0)
+    values = {"l2m": float(torch.linalg.vector_norm(gap))}
+    values |= _one_side(x, gap, "gallery") | _one_side(y, gap, "queries")
+    if paired:
+        matched = float((unit_rows(x, "x") * unit_rows(y, "y")).sum(1).mean())
+        distances = torch.linalg.vector_norm(x - y, dim=1)
+        values["l2i"] = float(distances.mean())
+        values["alignment"] = float(distances.square().mean())
+        values["matched_cosine"] = matched
+        values["rmg"] = rmg_from_cosines(
+            matched, values["mean_cosine_gallery"], values["mean_cosine_queries"]
+        )
+    return values
+
+
+def measure(
+    x,
+    y,
+    *,
+    paired: bool = True,
+    intervals: bool = False,
+    resamples: int = 200,
+    confidence=0.95,
+    seed: int = 0,
+) -> dict:
+    """Every cheap measure of the gap between a gallery and its queries.
+
+    Parameters
+    ----------
+    x : (n, d) array-like, the gallery (texts)
+    y : (m, d) array-like, the queries (images)
+    paired : row i of ``x`` is the partner of row i of ``y``; if not, the measures of pairs are left out
+    intervals : give an `Interval` (basic bootstrap over rows) instead of each number
+    resamples, confidence, seed : of that bootstrap
+
+    Returns
+    -------
+    dict
+        ``n_gallery``, ``n_queries``, ``dimension`` (always plain numbers), and
+
+        - ``l2m``: ‖μ_y − μ_x‖, the length of the gap vector
+        - ``relative_variance_gallery`` and ``…_queries``: variance along the gap, 1 = as isotropic
+        - ``mean_cosine_gallery`` and ``…_queries``: mean cosine of two different rows
+        - ``total_variance_gallery`` and ``…_queries``: trace of the covariance
+        - ``effective_rank_gallery`` and ``…_queries``: without interval (resampled rows repeat, which lowers a rank)
+        - for pairs: ``l2i``, ``alignment``, ``matched_cosine``, ``rmg``
+
+    Raises
+    ------
+    InputError
+        For one row, zero rows, or sets that do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((100, 8))
+    >>> round(measure(x, x + 1.0)["l2m"] / 8**0.5, 6)
+    1.0
+    """
+    first, second = two_sets(x, y, paired=paired)
+    if min(len(first), len(second)) < 2:
+        raise InputError("measure needs at least two rows on each side")
+    values = _cheap(first, second, paired)
+    result: dict = {"n_gallery": len(first), "n_queries": len(second), "dimension": first.shape[1]}
+    if intervals:
+        names = list(values)
+        value, low, high = bootstrap_interval(
+            first,
+            second,
+            statistic=lambda a, b: list(_cheap(a, b, paired).values()),
+            paired=paired,
+            resamples=resamples,
+            confidence=confidence,
+            method="basic",
+            seed=seed,
+        )
+        result |= {
+            name: Interval(*map(float, three)) for name, *three in zip(names, value, low, high, strict=True)
+        }
+    else:
+        result |= values
+    for side, z in (("gallery", first), ("queries", second)):
+        result[f"effective_rank_{side}"] = rank_entropy(torch.linalg.svdvals(z - z.mean(0)))
+    return result

@@ -1,0 +1,95 @@
+"""Nearest neighbours: brute force, ties, rounding, blocks."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gapkit.errors import InputError
+from gapkit.geometry import METRICS, nearest, neighbours
+
+
+def brute(y, x, metric):
+    """The definition in extended precision, query by query."""
+    y, x = y.astype(np.longdouble), x.astype(np.longdouble)
+    answers = []
+    for query in y:
+        if metric == "euclidean":
+            answers.append(np.argmin(((x - query) ** 2).sum(1)))
+        else:
+            scores = x @ query
+            answers.append(np.argmax(scores / np.sqrt((x**2).sum(1)) if metric == "cosine" else scores))
+    return np.array(answers)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 25), st.integers(2, 40), st.integers(0, 2**32 - 1))
+def test_answers_are_those_of_brute_force(metric, m, k, d, seed):
+    rng = np.random.default_rng(seed)
+    y, x = rng.standard_normal((m, d)), rng.standard_normal((k, d)) + 2
+    assert (nearest(y, x, metric=metric) == brute(y, x, metric)).all()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_duplicates_answer_with_the_lowest_index(rng, metric, dtype):
+    x = rng.standard_normal((37, 129)).astype(dtype)
+    gallery = np.vstack([x, x[::-1], x])
+    answers = nearest(rng.standard_normal((200, 129)).astype(dtype), gallery, metric=metric)
+    assert answers.max() < 37
+    assert (nearest(x, gallery, metric="euclidean") == np.arange(37)).all()
+
+
+def test_exact_ties_answer_with_the_lowest_index():
+    assert nearest([[0.0, 0.0]], [[0.3, 0.4], [0.4, 0.3], [-0.5, 0.0]])[0] == 0
+
+
+def test_float32_rounding_does_not_flip_close_calls(rng):
+    # Distances differ by 2e-6 of themselves: float32 products get many of these wrong.
+    d = 512
+    y = rng.standard_normal((300, d)).astype(np.float32)
+    y /= np.linalg.norm(y, axis=1, keepdims=True)
+    x = (y[0] + 1e-3 * rng.standard_normal((50, d))).astype(np.float32)
+    assert (nearest(y, x) == brute(y, x, "euclidean")).all()
+
+
+def test_blocks_change_nothing(rng, monkeypatch):
+    y, x = rng.standard_normal((50, 9)), rng.standard_normal((11, 9))
+    whole = nearest(y, x)
+    monkeypatch.setattr(neighbours, "BLOCK_BYTES", 11 * 8 * 3 * 7)
+    assert (nearest(y, x) == whole).all()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_rotating_both_sides_leaves_the_answers(rng, metric):
+    y, x = rng.standard_normal((80, 12)), rng.standard_normal((9, 12))
+    rotation = np.linalg.qr(rng.standard_normal((12, 12)))[0]
+    assert (nearest(y @ rotation, x @ rotation, metric=metric) == nearest(y, x, metric=metric)).all()
+
+
+def test_one_candidate_is_always_the_answer(rng):
+    assert (nearest(rng.standard_normal((5, 3)), np.zeros((1, 3))) == 0).all()
+
+
+def test_kind_of_the_answer_follows_the_input(rng):
+    y, x = rng.standard_normal((2, 4, 3))
+    assert isinstance(nearest(y, x), np.ndarray)
+    answers = nearest(torch.from_numpy(y), torch.from_numpy(x))
+    assert answers.dtype == torch.int64
+
+
+@pytest.mark.parametrize(
+    ("y", "x", "metric", "message"),
+    [
+        (np.ones((2, 3)), np.ones((2, 4)), "euclidean", "same dimension"),
+        (np.ones((2, 3)), np.ones((2, 3)), "euclidian", "did you mean 'euclidean'"),
+        (np.zeros((2, 3)), np.ones((2, 3)), "cosine", "queries must have no zero row"),
+        (np.ones((2, 3)), np.vstack([np.ones(3), np.zeros(3)]), "cosine", "row 1 is zero"),
+        (np.full((2, 3), np.inf), np.ones((2, 3)), "dot", "must be finite"),
+    ],
+)
+def test_bad_input_is_named(y, x, metric, message):
+    with pytest.raises(InputError, match=message):
+        nearest(y, x, metric=metric)
