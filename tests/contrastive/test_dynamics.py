@@ -1,0 +1,227 @@
+"""The simulation: the two phases, the frozen gap, the drift on the sphere, starts and breakdowns."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from gapkit.contrastive import (
+    STARTS,
+    contrastive_gradient,
+    contrastive_loss,
+    doubly_stochastic_defect,
+    simulate,
+    starting_pairs,
+)
+from gapkit.errors import GapkitWarning, InputError
+
+MILESTONES = [0, 10, 100, 1000, 4000]
+
+
+@pytest.fixture(scope="module")
+def free():
+    return simulate("cones", record=MILESTONES)
+
+
+@pytest.fixture(scope="module")
+def on_sphere():
+    return simulate("cones", sphere=True, record=MILESTONES)
+
+
+def test_free_gap_freezes_after_the_variance_along_it_collapsed(free):
+    assert free.variance_along_gap_y[0] == pytest.approx(1.0, abs=0.3)
+    assert free.variance_along_gap_y[1] < 0.01
+    assert free.variance_along_gap_x[1] < 0.01
+    assert free.variance_along_gap_y[2] < 1e-4
+    assert abs(free.gap[4] - free.gap[2]) < 1e-4
+    assert free.gap[4] == pytest.approx(0.995, abs=0.01)
+    assert free.accuracy[0] < 0.05
+    assert free.accuracy[2] == free.accuracy[4] == 1.0
+    assert free.defect[0] == pytest.approx(0.605, abs=0.05)
+    assert free.defect[1] == pytest.approx(0.010, abs=0.004)
+    assert free.defect[2] < 1e-3
+
+
+def test_on_the_sphere_the_gap_drifts(on_sphere):
+    np.testing.assert_allclose(on_sphere.gap, [0.891, 0.887, 0.749, 0.683, 0.648], atol=0.01)
+    np.testing.assert_allclose(np.linalg.norm(on_sphere.x, axis=-1), 1, atol=1e-12)
+    assert on_sphere.gap[2] - on_sphere.gap[4] > 0.05  # not frozen
+    assert on_sphere.accuracy[-1] == 1.0
+
+
+def test_four_thousand_steps_are_quick():
+    begin = time.process_time()
+    simulate("cones", n=200, d=16, steps=4000)
+    assert time.process_time() - begin < 10
+
+
+def test_one_step_is_one_step_of_gradient_descent():
+    x, y = starting_pairs("no-gap", n=9, d=4, spread=0.5)
+    run = simulate((x, y), tau=0.3, step_size=0.1, steps=1)
+    grad_x, grad_y = contrastive_gradient(x, y, 0.3)
+    np.testing.assert_allclose(run.x[1], x - 0.1 * 9 * 0.3 * grad_x, atol=1e-13)
+    np.testing.assert_allclose(run.y[1], y - 0.1 * 9 * 0.3 * grad_y, atol=1e-13)
+
+
+def test_a_riemannian_step_follows_the_tangent_and_stays_on_the_sphere():
+    x, y = starting_pairs("isotropic", n=9, d=4, sphere=True)
+    run = simulate((x, y), tau=0.3, step_size=1e-5, steps=1, sphere=True)
+    moved = run.y[1] - y
+    grad_y = contrastive_gradient(x, y, 0.3)[1]
+    tangent = grad_y - (grad_y * y).sum(1, keepdims=True) * y
+    np.testing.assert_allclose(moved, -1e-5 * 9 * 0.3 * tangent, atol=1e-9)
+    assert np.abs((moved * y).sum(1)).max() < 1e-9
+
+
+def test_recorded_numbers_are_those_of_the_recorded_positions():
+    run = simulate("isotropic", n=30, d=6, tau=0.2, steps=50, record=[0, 17, 50])
+    assert run.steps.tolist() == [0, 17, 50]
+    for i in range(len(run)):
+        x, y = run.x[i], run.y[i]
+        gap = y.mean(0) - x.mean(0)
+        along = (y - y.mean(0)) @ gap / np.linalg.norm(gap)
+        relative = along.var() / (y.var(0).sum() / 6)
+        assert run.loss[i] == pytest.approx(contrastive_loss(x, y, 0.2), rel=1e-12)
+        assert run.defect[i] == pytest.approx(doubly_stochastic_defect(x, y, 0.2), rel=1e-9)
+        assert run.gap[i] == pytest.approx(np.linalg.norm(gap), rel=1e-12)
+        assert run.variance_along_gap_y[i] == pytest.approx(relative, rel=1e-9)
+        assert run.alignment[i] == pytest.approx(((x - y) ** 2).sum(1).mean(), rel=1e-12)
+        centred = (x - x.mean(0)) - (y - y.mean(0))
+        assert run.mismatch[i] == pytest.approx((centred**2).sum(1).mean(), rel=1e-9)
+        nearest = ((y[:, None] - x[None]) ** 2).sum(-1).argmin(1)
+        assert run.accuracy[i] == pytest.approx((nearest == np.arange(30)).mean())
+
+
+@pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
+def test_small_steps_lower_the_loss(kind):
+    run = simulate("isotropic", n=40, d=8, tau=0.2, kind=kind, step_size=0.005, steps=200)
+    assert np.all(np.diff(run.loss) < 1e-9)
+    assert run.loss[-1] < run.loss[0] - 0.1
+
+
+def test_with_stable_steps_a_lower_temperature_leaves_a_wider_gap_on_the_sphere():
+    gaps = [
+        simulate("cones", n=32, sphere=True, tau=tau, step_size=step, steps=round(10 / step), record=[]).gap[
+            -1
+        ]
+        for tau, step in ((0.02, 0.005), (0.05, 0.01), (0.1, 0.02), (0.2, 0.02), (0.4, 0.02))
+    ]
+    assert np.all(np.diff(gaps) < -0.03)
+    assert gaps[0] > 0.75
+    assert gaps[-1] < 0.1
+
+
+def test_same_seed_same_run_and_another_seed_another():
+    first, again, other = (simulate(n=20, d=4, steps=20, seed=seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first.y, again.y)
+    assert np.abs(first.y - other.y).max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
+def test_learned_temperature_descends_the_loss_in_log_scale(kind):
+    """One step of the learned parameters against autograd on SigLIP's and CLIP's own parametrisation."""
+    x, y = starting_pairs("isotropic", n=9, d=4, sphere=True)
+    run = simulate(
+        (x, y), tau=0.2, sphere=True, kind=kind, learned=True, learned_rate=0.1, bias=-5.0, steps=1
+    )
+    scale = torch.tensor(2 / 0.2, dtype=torch.float64).log().requires_grad_()
+    bias = torch.tensor(-5.0, dtype=torch.float64, requires_grad=True)
+    logits = scale.exp() * torch.from_numpy(x @ y.T)
+    if kind == "softmax":
+        loss = -(logits.log_softmax(1).diagonal() + logits.log_softmax(0).diagonal()).mean()
+    else:
+        sign = 2 * torch.eye(9) - 1
+        loss = -torch.nn.functional.logsigmoid(sign * (logits + bias)).sum() / 9
+    loss.backward()
+    assert 2 / run.tau[1] == pytest.approx(float((scale.detach() - 0.1 * scale.grad).exp()), rel=1e-9)
+    expected_bias = -5.0 if bias.grad is None else float(bias.detach() - 0.1 * bias.grad)
+    assert run.bias[1] == pytest.approx(expected_bias, rel=1e-9)
+
+
+def test_learned_temperature_stops_at_openclips_limit():
+    run = simulate("cones", n=40, d=8, sphere=True, tau=0.03, learned=True, learned_rate=0.5, steps=400)
+    assert run.tau[0] == pytest.approx(0.03)
+    assert run.tau.min() == pytest.approx(0.02, rel=1e-12)
+
+
+def test_a_step_size_too_large_reports_the_step_and_keeps_what_was():
+    with pytest.warns(
+        GapkitWarning, match=r"finite numbers at step \d+ of 4000: step_size=100000 is too large"
+    ):
+        run = simulate("isotropic", n=20, d=4, tau=0.5, step_size=1e5)
+    assert run.diverged_at is not None
+    assert 0 < run.diverged_at < 4000
+    assert run.steps[-1] == run.diverged_at - 1
+    assert np.isfinite(run.loss).all()
+    assert np.isfinite(run.x).all()
+    assert len(run.x) == len(run.steps) == len(run.gap)
+    assert simulate("isotropic", n=20, d=4, steps=20).diverged_at is None
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("sphere", [False, True])
+def test_every_start_runs_and_is_on_the_sphere_if_asked(start, sphere):
+    x, y = starting_pairs(start, n=40, d=8, sphere=sphere)
+    assert x.shape == y.shape == (40, 8)
+    if sphere:
+        np.testing.assert_allclose(np.linalg.norm(np.concatenate([x, y]), axis=1), 1, atol=1e-12)
+    run = simulate(start, n=40, d=8, sphere=sphere, steps=20)
+    assert run.loss[-1] < run.loss[0]
+
+
+def test_starts_are_what_their_names_say():
+    gap = {name: np.linalg.norm(np.subtract(*starting_pairs(name, n=2000)).mean(0)) for name in STARTS}
+    assert gap["no-gap"] < 0.05
+    assert all(gap[name] == pytest.approx(1, abs=0.05) for name in STARTS if name != "no-gap")
+    x, y = starting_pairs("collapsed", n=50, d=16)
+    assert np.linalg.matrix_rank(x - x.mean(0)) == np.linalg.matrix_rank(y - y.mean(0)) == 4
+    x, y = starting_pairs("collapsed", n=50, d=16, collapsed_to=2, gap=0.0)
+    assert np.linalg.matrix_rank(x) == 2
+    assert np.linalg.norm(y.mean(0) - x.mean(0)) < 0.1
+    x, y = starting_pairs("mismatched", n=50, d=16, spread=0.1)
+    partner = ((y - y.mean(0))[:, None] - (x - x.mean(0))[None]) ** 2
+    assert np.all(partner.sum(-1).argmin(1) == np.roll(np.arange(50), 1))
+    x, y = starting_pairs("isotropic", n=4000, d=4)
+    spectrum = np.linalg.eigvalsh(np.cov(y.T))
+    assert spectrum.max() / spectrum.min() < 1.2
+
+
+def test_no_gap_at_the_start_has_no_direction_to_measure_along():
+    x = np.random.default_rng(0).normal(size=(10, 3))
+    run = simulate((x, x.copy()), tau=0.5, steps=0)
+    assert run.gap[0] == 0
+    assert np.isnan(run.variance_along_gap_y[0])
+
+
+def test_the_callers_start_is_left_alone():
+    x, y = starting_pairs("cones", n=10, d=3)
+    before = x.copy()
+    run = simulate((x, y), steps=30)
+    np.testing.assert_array_equal(x, before)
+    np.testing.assert_array_equal(run.x[0], before)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tau": 0}, "tau must be greater than 0"),
+        ({"tau": -1.0}, "tau must be greater than 0"),
+        ({"step_size": 0}, "step_size must be greater than 0"),
+        ({"steps": -1}, "steps must be at least 0"),
+        ({"start": "cone"}, "did you mean 'cones'"),
+        ({"kind": "hinge"}, "kind must be one of"),
+        ({"record": [5, 5000]}, "record must hold steps in 0 … 4000"),
+        ({"start": (np.ones((3, 2)), np.ones((2, 2)))}, "matched row by row"),
+        ({"start": (np.ones(3), np.ones((2, 2)))}, "x must have shape"),
+        ({"start": (np.ones((3, 2)), np.ones((3, 2))), "sphere": True}, "x must have rows of length 1"),
+        ({"tau": 0.01, "learned": True}, "must start at least_tau=0.02 or above"),
+        ({"n": 1}, "at least 2 pairs"),
+        ({"start": "collapsed", "collapsed_to": 9}, "collapsed_to must lie in"),
+        ({"collapsed_to": 2}, "belongs to start='collapsed'"),
+        ({"spread": -1}, "spread must be at least 0"),
+    ],
+)
+def test_bad_input_is_named(options, message):
+    with pytest.raises(InputError, match=message):
+        simulate(**options)
