@@ -1,0 +1,32 @@
+"""How many answers survive when the embeddings are perturbed, and how large a perturbation none can notice.
+
+`robustness` is the probability that a query keeps its nearest neighbour, exact for Gaussian noise on the
+gallery under all three metrics. This package can be called as that function, too:
+``gapkit.robustness(queries, gallery, sigma=0.02)`` is ``gapkit.robustness.robustness(...)``.
+"""
+
+import inspect
+import sys
+import types
+
+from gapkit.robustness.api import RobustnessInfo, robustness, robustness_bounds
+from gapkit.robustness.calibration import calibrate_sigma
+from gapkit.robustness.certified import certified_radius
+
+__all__ = ["RobustnessInfo", "calibrate_sigma", "certified_radius", "robustness", "robustness_bounds"]
+
+
+class _CallablePackage(types.ModuleType):
+    """A package that is called like the function it is named after.
+
+    Importing a submodule sets it as an attribute of its parent, so whether ``gapkit.robustness`` were the function or the
+    package would depend on what was imported first. It is always the package, and the package can be called.
+    """
+
+    __signature__ = inspect.signature(robustness)
+
+    def __call__(self, *args, **options):
+        return robustness(*args, **options)
+
+
+sys.modules[__name__].__class__ = _CallablePackage

@@ -1,0 +1,154 @@
+r"""Certified radii: perturbations that provably cannot change the answer, and are the largest such.
+
+Let i be the answer, j any other candidate, :math:`D_k = \|x_k - y\|`. In every case an answer changes when some j
+catches up with i, so the radius is a minimum over pairs, and each pair is a small extremal problem.
+
+**Euclidean.** A row moved by r changes its distance by at most r (triangle inequality), and by exactly r along the line to y.
+
+* one row: j comes nearer, or i goes away, by :math:`D_j - D_i`;
+* every row by at most r: both happen, each needs half of it;
+* all rows jointly, :math:`\|\varepsilon\|_F \le r`: :math:`\min r_i^2 + r_j^2` subject to :math:`r_i + r_j = D_j - D_i`, which is
+  :math:`(D_j - D_i)^2/2`;
+* the query: :math:`\|x_j - y\|^2 - \|x_i - y\|^2` is linear in y with gradient :math:`2(x_i - x_j)`, so y is at distance
+  :math:`(D_j^2 - D_i^2)/(2\|x_j - x_i\|)` from the boundary between i and j.
+
+**Dot product.** A row moved by r changes its score by at most :math:`r\|y\|` (Cauchy–Schwarz), with equality along ±y. With
+:math:`\Delta_j = y \cdot (x_i - x_j)` the same reasoning gives :math:`\Delta_j/\|y\|`, half of it, and it over √2; the query is at
+distance :math:`\Delta_j/\|x_i - x_j\|` from the boundary, a hyperplane through the origin.
+
+**Cosine.** With angles :math:`\theta_k` to y and :math:`N_k = \|x_k\|`: a ball of radius :math:`r < N_k` around :math:`x_k` is seen from the
+origin under the angle :math:`\arcsin(r/N_k)` to every side; at :math:`r = N_k` it holds the origin, and every direction. So turning
+row k by an angle β takes :math:`N_k \sin(\min(\beta, \pi/2))`. With :math:`\beta = \theta_j - \theta_i`
+
+* one row: :math:`\min(N_i, N_j) \sin(\min(\beta, \pi/2))`;
+* every row: :math:`\arcsin(r/N_i) + \arcsin(r/N_j) = \beta`, solved by the height of a triangle with sides :math:`N_i, N_j` and
+  the angle π − β between them, :math:`r = N_i N_j \sin\beta / \sqrt{N_i^2 + N_j^2 + 2 N_i N_j \cos\beta}`, as long as both arcs are below π/2;
+  else :math:`\min(N_i, N_j)`;
+* jointly: :math:`\min N_i^2 \sin^2\alpha + N_j^2 \sin^2(\beta - \alpha)` over α is
+  :math:`\tfrac12\bigl(N_i^2 + N_j^2 - \sqrt{N_i^4 + N_j^4 + 2 N_i^2 N_j^2 \cos 2\beta}\bigr)` for β ≤ π/2, and :math:`\min(N_i^2, N_j^2)` beyond;
+* the query: the boundary is the hyperplane :math:`y \cdot (x_i/N_i - x_j/N_j) = 0`.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from gapkit._arrays import ArrayLike, check_choice, like
+from gapkit.geometry.neighbours import prepare
+from gapkit.robustness.distances import angles_from, margins_and_answers, squares_and_answers
+
+PERTURBED = ("one row", "each row", "all rows", "query")
+_PAIR_BYTES = 120
+
+
+def certified_radius(
+    queries, gallery, *, metric: str = "euclidean", perturbed: str = "one row", memory_limit=2**28
+) -> ArrayLike:
+    r"""For each query the largest perturbation that provably cannot change its answer.
+
+    Any perturbation of length below the radius keeps the answer, and there is one just above it that does not. With D₁ ≤ D₂
+    the two least distances, under the Euclidean metric the radius is
+
+    .. math:: D_2 - D_1, \quad \tfrac12 (D_2 - D_1), \quad \tfrac1{\sqrt2} (D_2 - D_1), \quad
+        \min_j \frac{D_j^2 - D_1^2}{2\|x_j - x_1\|}
+
+    for one row, each row, all rows and the query; the others are derived, like these, in `gapkit.robustness.certified`.
+
+    Parameters
+    ----------
+    queries : (m, d) array-like
+    gallery : (K, d) array-like
+    metric : "euclidean", "dot" or "cosine"
+    perturbed : what is perturbed, and how its length is taken
+        "one row" (any single gallery row moves, by its length), "each row" (every row moves, by at most the radius each),
+        "all rows" (Frobenius norm of the whole change) or "query"
+    memory_limit : bytes that the computation may take besides its input
+
+    Returns
+    -------
+    (m,) float64 ≥ 0, of the kind that came in: 0 at a tie that a change can break, infinity where nothing can change
+
+    Raises
+    ------
+    InputError
+        If the input does not fit together, or a row is zero under the cosine.
+
+    Examples
+    --------
+    >>> certified_radius([[0.0, 0.0]], [[1.0, 0.0], [0.0, 3.0]])
+    array([2.])
+    >>> certified_radius([[2.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]], metric="dot", perturbed="query").round(4)
+    array([0.7071])
+    """
+    check_choice(perturbed, "perturbed", PERTURBED)
+    y, x = prepare(queries, gallery, metric)
+    lengths = torch.linalg.vector_norm(prepare(gallery, gallery, "dot")[0].to(x.device), dim=1)
+    raw = torch.linalg.vector_norm(prepare(queries, queries, "dot")[0], dim=1)
+    step = max(1, int(memory_limit) // (_PAIR_BYTES * len(x)))
+    radii = []
+    for first in range(0, len(y), step):
+        part = slice(first, first + step)
+        radii.append(_block(y[part], x, lengths, raw[part], metric, perturbed))
+    return like(torch.cat(radii), queries, gallery)
+
+
+def _block(
+    y: Float[Tensor, "m d"],
+    x: Float[Tensor, "k d"],
+    lengths: Float[Tensor, " k"],
+    raw: Float[Tensor, " m"],
+    metric: str,
+    perturbed: str,
+) -> Float[Tensor, " m"]:
+    """Radii of a block of prepared queries; ``lengths`` and ``raw`` are those of gallery and queries as they came."""
+    if metric == "dot":
+        margins, answers = margins_and_answers(y, x)
+        lead = 2 * margins  # what D_j² − D_i² is to the other two
+    else:
+        squares, answers = squares_and_answers(y, x, metric)
+        lead = squares - squares.gather(1, answers[:, None])
+    own = answers[:, None]
+    if perturbed == "query":
+        radii = lead / (2 * _apart(x, answers))
+        if metric == "cosine":
+            radii *= raw[:, None]
+        radii[radii.isnan() | radii.isinf()] = (
+            math.inf
+        )  # duplicates of the answer: no query prefers one of them
+    elif metric == "cosine":
+        angles = angles_from(squares)
+        radii = _turning(angles - angles.gather(1, own), lengths[answers][:, None], lengths, perturbed)
+    else:
+        distances = squares.sqrt() if metric == "euclidean" else raw[:, None]
+        together = distances + distances.gather(1, own) if metric == "euclidean" else 2 * raw[:, None]
+        way = torch.where(together > 0, lead / together, 0.0 if metric == "euclidean" else math.inf)
+        radii = way * {"one row": 1.0, "each row": 0.5, "all rows": math.sqrt(0.5)}[perturbed]
+    radii = radii.scatter(1, own, math.inf)
+    return radii.amin(1).clamp_min(0)
+
+
+def _apart(x: Float[Tensor, "k d"], answers: Int[Tensor, " m"]) -> Float[Tensor, "m k"]:
+    """‖x_j − x_i‖ from each query's answer i to every candidate j."""
+    used, where = answers.unique(return_inverse=True)
+    return squares_and_answers(x[used], x, "euclidean")[0].sqrt()[where]
+
+
+def _turning(
+    beta: Float[Tensor, "m k"], own: Float[Tensor, "m 1"], theirs: Float[Tensor, " k"], perturbed: str
+) -> Float[Tensor, "m k"]:
+    """Least movement of rows of lengths ``own`` and ``theirs`` that turns them towards each other by β altogether."""
+    beta = beta.clamp(0, math.pi)
+    shorter, longer = torch.minimum(own, theirs), torch.maximum(own, theirs)
+    if perturbed == "one row":
+        return shorter * beta.clamp_max(math.pi / 2).sin()
+    if perturbed == "each row":
+        # The shorter row turns farther; its arc reaches π/2 first, when the longer one's is arcsin(shorter/longer).
+        both = torch.sqrt(shorter**2 + longer**2 + 2 * shorter * longer * beta.cos())
+        within = beta <= math.pi / 2 + (shorter / longer).asin()
+        return torch.where(within & (both > 0), shorter * longer * beta.sin() / both, shorter)
+    # N_i⁴ + N_j⁴ + 2 N_i² N_j² cos 2β = (N_i² + N_j²)² − (2 N_i N_j sin β)²; the difference of roots without cancelling.
+    total, cross = shorter**2 + longer**2, 2 * shorter * longer * beta.sin()
+    least = cross**2 / (2 * (total + (total**2 - cross**2).clamp_min(0).sqrt()))
+    return torch.where(beta <= math.pi / 2, least.sqrt(), shorter)

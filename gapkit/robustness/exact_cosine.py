@@ -1,0 +1,231 @@
+r"""Exact robustness of largest cosines under isotropic noise on the gallery.
+
+Seen from the unit query y, a perturbed candidate has the height :math:`n = y \cdot (x_k + \varepsilon_k)/\sigma \sim N(a_k, 1)` and, independent of it,
+the distance :math:`R` from y's axis, a noncentral χ with d − 1 degrees of freedom and noncentrality :math:`b_k`; here
+:math:`a_k = y \cdot x_k/\sigma` and :math:`b_k = \|x_k - (y \cdot x_k) y\|/\sigma`. Cosines are ordered as the elevations
+:math:`\phi = \arctan(n/R)`. In polar coordinates :math:`n = \rho\sin\phi,\ R = \rho\cos\phi` the density of φ is one smooth integral,
+
+.. math:: f(\phi; a, b) = \int_0^\infty \rho\, \varphi(\rho\sin\phi - a)\, f_R(\rho\cos\phi; b)\, d\rho,
+
+close to Gaussian in ρ with a width between 0.7 and 1 whatever φ is. Integrating it from above gives the chance that a candidate
+stays below φ, and then robustness is the integral of `gapkit.robustness.quadrature` over φ.
+
+*Which candidates count.* :math:`R\tan\phi - n` is a Lipschitz function of a standard Gaussian vector with constant :math:`1/\cos\phi`. So, with
+:math:`\zeta(\phi) = \mathbb{E}[R] \sin\phi - a\cos\phi = M \sin(\phi - \phi_0)`, the elevation exceeds φ with probability at most
+:math:`e^{-\zeta^2/2}` above its middle :math:`\phi_0`, and likewise below. This gives the window of the integral (ζ = ±7), and since
+:math:`\sin\alpha + \sin\beta \ge \sin(\alpha+\beta)`, cutting the way between two middles into steps of half a unit gives
+:math:`P(\text{j overtakes i}) \le 22\, e^{-(\Delta - 1/2)^2/4}` for :math:`\Delta = \min(M_i, M_j)\sin(\phi_{0i} - \phi_{0j})`.
+Candidates with Δ > 10.75 are dropped, each for less than 1e-10.
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from gapkit.robustness.quadrature import deposit, grid_points, panels, running_integral
+from gapkit.robustness.tails import log_density
+
+BIN = 3.0
+_TAIL = 7.0
+_REACH = 10.75
+_RIGHT = math.pi / 2
+_MESH_FROM = 250
+_BLOCK = 2**12
+_MOST_LENGTHS = 40
+_HERMITE_FROM = 32
+
+
+def _radial_rule(peak: Tensor, width: Tensor, d: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Nodes ρ and weights around the peak: Gauss–Hermite, or in few dimensions Gauss–Legendre from ρ = 0 on."""
+    if d >= _HERMITE_FROM:
+        t, w = np.polynomial.hermite_e.hermegauss(14)
+        for node, weight in zip(t, w * np.exp(t * t / 2), strict=True):
+            yield peak + width * float(node), width * float(weight)
+    else:
+        low, high = (peak - 6).clamp_min(0), peak + 6
+        for node, weight in zip(*np.polynomial.legendre.leggauss(30), strict=True):
+            yield low + (high - low) * float(1 + node) / 2, (high - low) * float(weight) / 2
+
+
+def elevation_density(
+    phi: Float[Tensor, "*#s t"], a: Float[Tensor, "*#s 1"], b: Float[Tensor, "*#s 1"], d: int
+) -> Float[Tensor, "*out t"]:
+    """The density f(φ; a, b) of a candidate's elevation, d ≥ 2."""
+    sin, cos = phi.sin(), phi.cos().clamp_min(0)
+    nu = (d - 3) / 2
+    phi, up, out = torch.broadcast_tensors(phi, a * sin, b * cos)
+    # The peak over ρ, by Newton's rule from the right on ρ² − aρ sin φ − (ν + 2) − √(ν² + (ρ b cos φ)²) = 0.
+    peak = (up + out).clamp_min(0) + math.sqrt(d + 1)
+    for _ in range(6):
+        root = torch.sqrt(nu * nu + (peak * out).square() + 1e-30)
+        slope = 2 * peak - up - peak * out.square() / root
+        peak = peak - (peak * (peak - up) - (nu + 2) - root) / slope
+    root = torch.sqrt(nu * nu + (peak * out).square() + 1e-30)
+    width = (peak / (2 * peak - up - peak * out.square() / root)).clamp(1e-3, 1).sqrt()
+    total = torch.zeros_like(peak)
+    for rho, weight in _radial_rule(peak, width, d):
+        log = log_density(rho * cos, b, d - 1) - 0.5 * (rho * sin - a).square()
+        total += rho * weight * log.exp()
+    return total / math.sqrt(2 * math.pi)
+
+
+def cosine(
+    angles: Float[Tensor, "m k"],
+    lengths: Float[Tensor, " k"],
+    answers: Int[Tensor, " m"],
+    sigma: float,
+    d: int,
+) -> Float[Tensor, " m"]:
+    """Robustness of each query, K > 1 candidates in d > 1 dimensions.
+
+    Parameters
+    ----------
+    angles : (m, K) angles between query and candidates
+    lengths : (K,) lengths of the gallery rows
+    answers : (m,) the candidates of least angle
+    sigma : standard deviation of the noise per coordinate, > 0
+    d : dimension
+    """
+    lengths = lengths / sigma
+    mean, spread = _where(lengths * angles.cos(), lengths * angles.sin(), d)
+    own = answers[:, None]
+    low = _edge(mean.gather(1, own), spread.gather(1, own), -1)
+    behind = (mean.gather(1, own) - mean).clamp(0, _RIGHT).sin_()
+    near = torch.minimum(spread, spread.gather(1, own)) * behind < _REACH
+    top = torch.where(near, _edge(mean, spread, 1), -_RIGHT).max(1).values
+    fine = torch.where(near, spread, 0).max(1).values
+    window = torch.stack([low[:, 0], top, fine], 1)
+    near.scatter_(1, own, False)
+    rows, columns = near.nonzero(as_tuple=True)
+    pairs = torch.stack([angles[rows, columns], lengths[columns]], 1)
+    mine = torch.stack([angles.gather(1, own)[:, 0], lengths[answers]], 1)
+
+    place = mean.gather(1, own)[:, 0] * float(spread.gather(1, own).median()) / BIN
+    bins = (place - place.min()).long().unique(return_inverse=True)[1]
+    counts = torch.bincount(bins[rows], minlength=int(bins.max()) + 1)
+    result, single = torch.ones_like(top), torch.zeros_like(bins, dtype=torch.bool)
+    for one in range(len(counts)):
+        members, chosen = bins == one, bins[rows] == one
+        levels = _levels(pairs[chosen], d) if counts[one] >= _MESH_FROM else None
+        if levels is None or counts[one] < _MESH_FROM * len(levels):
+            single |= members
+            continue
+        index = members.cumsum(0) - 1
+        result[members] = _by_mesh(
+            mine[members], pairs[chosen], index[rows[chosen]], window[members], levels, d
+        )
+    single &= torch.bincount(rows, minlength=len(single)) > 0  # nobody near: certainly kept
+    if single.any():
+        chosen, index = single[rows], single.cumsum(0) - 1
+        result[single] = _one_by_one(mine[single], pairs[chosen], index[rows[chosen]], window[single], d)
+    return result
+
+
+def _where(a: Tensor, b: Tensor, d: int) -> tuple[Tensor, Tensor]:
+    """About where the elevation is, and the inverse of its standard deviation (about E R = √(b² + d − 1.5))."""
+    across = (b.square() + (d - 1.5)).sqrt()
+    return torch.atan2(a, across), torch.hypot(a, across)
+
+
+def _edge(mean: Float[Tensor, "..."], spread: Float[Tensor, "..."], side: int) -> Float[Tensor, "..."]:
+    """Elevation beyond which, below (−1) or above (+1), at most 1e-12 lies; a right angle if there is none."""
+    wide = spread > _TAIL
+    edge = mean + side * (_TAIL / torch.where(wide, spread, _TAIL)).asin()
+    return torch.where(wide, edge, side * _RIGHT).clamp(-_RIGHT, _RIGHT)
+
+
+def _levels(pairs: Float[Tensor, "p 2"], d: int) -> Float[Tensor, " q"] | None:
+    """Chebyshev points over the lengths of the candidates, as many as interpolation to 1e-7 takes; None if too many.
+
+    ln P is analytic in ζ up to about 3 from the real line, and ζ changes by at most ``swing`` over the lengths.
+    """
+    shortest, longest = float(pairs[:, 1].min()), float(pairs[:, 1].max())
+    half = (longest - shortest) / 2
+    swing = half * (float(pairs[:, 0].cos().abs().max()) + 10 / math.hypot(shortest, math.sqrt(d)))
+    count = 1 if swing < 1e-9 else math.ceil(18 / math.asinh(3 / swing)) + 1
+    if count > _MOST_LENGTHS:
+        return None
+    turns = torch.arange(count, dtype=torch.float64, device=pairs.device)
+    return (longest + shortest) / 2 + half * torch.cos((turns + 0.5) * math.pi / count)
+
+
+def _log_below(density: Float[Tensor, "*#s t"], running: Float[Tensor, "t t"]) -> Float[Tensor, "*out t"]:
+    """Ln P(elevation < φ) at every node: one minus the integral of the density from the last node's panel down."""
+    return (-(density @ running.flip(0, 1).T)).clamp_min(1e-15 - 1).log1p()
+
+
+def _by_mesh(
+    mine: Float[Tensor, "m 2"],
+    pairs: Float[Tensor, "p 2"],
+    rows: Int[Tensor, " p"],
+    window: Float[Tensor, "m 3"],
+    levels: Float[Tensor, " q"],
+    d: int,
+) -> Float[Tensor, " m"]:
+    """Queries of one bin: a table over elevation for each of a few lengths, and interpolation in both."""
+    low, top, fine = float(window[:, 0].min()), float(window[:, 1].max()), float(window[:, 2].max())
+    nodes, weights = (part.to(mine.device) / fine for part in panels((top - low) * fine))
+    nodes = nodes + low
+    running = running_integral((top - low) * fine).to(mine.device) / fine
+    scale = max(1.0, float(levels.max()))
+    u = (_RIGHT - pairs[:, 0]) * scale
+    points = grid_points(float(u.min()), float(u.max() - u.min()), mine.device)
+    elevations = (points / scale)[:, None]
+    logs = torch.zeros(len(mine), len(nodes), dtype=u.dtype, device=u.device)
+    for q, level in enumerate(levels):
+        others = torch.cat([levels[:q], levels[q + 1 :]])
+        share = ((pairs[:, 1, None] - others) / (level - others)).prod(1)
+        a, b = level * elevations.sin(), level * elevations.cos().abs()
+        table = _log_below(elevation_density(nodes, a, b, d), running)
+        logs += (
+            deposit(u, rows, count=len(mine), origin=float(points[0]), size=len(points), scale=share) @ table
+        )
+    return ((_density(nodes, mine, d) * logs.exp_()) @ weights).clamp_(0, 1)
+
+
+def _one_by_one(
+    mine: Float[Tensor, "m 2"],
+    pairs: Float[Tensor, "p 2"],
+    rows: Int[Tensor, " p"],
+    window: Float[Tensor, "m 3"],
+    d: int,
+) -> Float[Tensor, " m"]:
+    """Queries each on nodes of its own."""
+    width = window[:, 1:2] - window[:, :1]
+    length = float((width[:, 0] * window[:, 2]).max())
+    nodes, weights = (part.to(mine.device) / length for part in panels(length))
+    running = running_integral(length).to(mine.device) / length
+    at = window[:, :1] + width * nodes
+    logs = torch.zeros_like(at)
+    for first in range(0, len(pairs), _BLOCK):
+        part = slice(first, first + _BLOCK)
+        chosen = rows[part]
+        logs.index_add_(0, chosen, _log_below(_density(at[chosen], pairs[part], d) * width[chosen], running))
+    return ((_density(at, mine, d) * logs.exp_() * width) @ weights).clamp_(0, 1)
+
+
+def _density(phi: Float[Tensor, "*s"], candidates: Float[Tensor, "m 2"], d: int) -> Float[Tensor, "m t"]:
+    angle, length = candidates[:, :1], candidates[:, 1:]
+    return elevation_density(phi, length * angle.cos(), length * angle.sin(), d)
+
+
+def cosine_on_a_line(
+    scores: Float[Tensor, "m k"], answers: Int[Tensor, " m"], sigma: float
+) -> Float[Tensor, " m"]:
+    """Robustness in one dimension, where a cosine is a sign and the lowest index wins among those alike.
+
+    Parameters
+    ----------
+    scores : (m, K) products of each query's sign with the candidates
+    answers : (m,) the first candidate on the query's side; 0 if none is
+    sigma : standard deviation of the noise, > 0
+    """
+    same = torch.special.ndtr(scores / sigma)
+    none_before = torch.cat([torch.ones_like(same[:, :1]), (1 - same).cumprod(1)], 1)
+    own = answers[:, None]
+    kept = (same.gather(1, own) * none_before.gather(1, own))[:, 0]
+    return torch.where(answers == 0, kept + none_before[:, -1], kept)

@@ -1,0 +1,65 @@
+"""Densities and tails against scipy and mpmath-free closed forms."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import integrate, stats
+
+from gapkit.robustness.quadrature import panels, running_integral
+from gapkit.robustness.tails import closed_form_survival, log_density
+
+
+def _tensor(values):
+    return torch.as_tensor(np.asarray(values, dtype=float))
+
+
+@pytest.mark.parametrize(("d", "bound"), [(128, 1e-5), (256, 3e-6), (512, 1e-6), (1024, 4e-7)])
+@pytest.mark.parametrize("lam", [0.0, 1.0, 17.0, 70.0, 300.0, 3750.0, 1e5])
+def test_closed_form_tail_agrees_with_scipy_densely_around_the_mean(d, lam, bound):
+    mean, width = lam + d, np.sqrt(2 * d + 4 * lam)
+    t = np.concatenate(
+        [mean + width * np.linspace(-6, 6, 400), mean + width * np.linspace(-1e-3, 1e-3, 200), [mean]]
+    )
+    expected = 1 - stats.ncx2.cdf(t, d, lam) if lam else stats.chi2.sf(t, d)
+    found = closed_form_survival(_tensor(np.sqrt(t)), _tensor(np.sqrt(lam)), d).numpy()
+    np.testing.assert_allclose(found, expected, atol=bound)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 17, 63, 64, 127, 512])
+@pytest.mark.parametrize("rho", [0.0, 1e-4, 0.3, 4.0, 60.0])
+def test_density_agrees_with_scipy(d, rho):
+    middle = np.sqrt(rho**2 + d)
+    r = np.linspace(max(0.02, middle - 4), middle + 4, 50)
+    expected = 2 * r * (stats.ncx2.pdf(r**2, d, rho**2) if rho else stats.chi2.pdf(r**2, d))
+    found = log_density(_tensor(r), _tensor(rho), d).exp().numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("d", [1, 2, 30, 100, 512])
+@pytest.mark.parametrize("rho", [1e5, 1e8, 1e11])
+def test_density_keeps_its_digits_at_tiny_noise(d, rho):
+    """Far from the origin R is N(ρ + (d − 1)/(2ρ), 1) but for O(1/ρ²)."""
+    offset = np.linspace(-3, 3, 13)
+    found = log_density(_tensor(rho + offset), _tensor(rho), d).exp().numpy()
+    np.testing.assert_allclose(found, stats.norm.pdf(offset), atol=max(1e-7, 600 / rho))
+
+
+def test_panels_integrate_and_so_does_the_running_integral():
+    nodes, weights = panels(7.3)
+    assert float(weights @ nodes.cos()) == pytest.approx(np.sin(7.3), abs=1e-12)
+    np.testing.assert_allclose((running_integral(7.3) @ nodes.cos()).numpy(), nodes.sin().numpy(), atol=1e-12)
+
+
+@pytest.mark.parametrize("d", [2, 3, 10, 70])
+def test_elevation_density_is_a_density_whose_tail_is_what_conditioning_gives(d):
+    from gapkit.robustness.exact_cosine import elevation_density
+
+    turn = np.linspace(-np.pi / 2, np.pi / 2, 4001)
+    for a, b in ((0.0, 0.0), (1.0, 0.0), (2.0, 5.0), (-3.0, 1.0)):
+        found = elevation_density(_tensor(turn)[None], _tensor([[a]]), _tensor([[b]]), d)[0].numpy()
+        assert integrate.simpson(found, x=turn) == pytest.approx(1, abs=1e-8)
+        r = np.linspace(1e-6, np.sqrt(b * b + d) + 9, 4001)
+        spread = log_density(_tensor(r), _tensor(b), d - 1).exp().numpy()
+        for at in (1500, 2400):
+            below = integrate.simpson(spread * stats.norm.cdf(np.tan(turn[at]) * r - a), x=r)
+            assert integrate.simpson(found[: at + 1], x=turn[: at + 1]) == pytest.approx(below, abs=1e-6)

@@ -1,0 +1,127 @@
+"""Each perturbation does what it says, to a copy."""
+
+import numpy as np
+import pytest
+import torch
+
+from gapkit.errors import InputError
+from gapkit.perturbations import (
+    BinaryCodes,
+    DimensionDropout,
+    GaussianNoise,
+    Int8Codes,
+    UniformQuantization,
+    as_generator,
+)
+
+ALL = [
+    GaussianNoise(0.1),
+    GaussianNoise([0.1, 0.2, 0.3]),
+    GaussianNoise(covariance=np.diag([1.0, 0.5, 0.0])),
+    UniformQuantization(8),
+    UniformQuantization(8, range="fitted"),
+    Int8Codes(),
+    Int8Codes("gallery"),
+    BinaryCodes(),
+    BinaryCodes("mean"),
+    DimensionDropout(0.4),
+    DimensionDropout(0.4, shared=False),
+]
+
+
+@pytest.mark.parametrize("perturbation", ALL, ids=repr)
+def test_shape_kind_dtype_and_input_are_kept_and_a_seed_repeats(perturbation):
+    rows = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
+    kept = rows.copy()
+    first, second = (perturbation.apply(rows, generator=5) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(rows, kept)
+    assert first.dtype == np.float32
+    assert first.shape == rows.shape
+    tensor = perturbation.apply(torch.from_numpy(rows), generator=5)
+    assert isinstance(tensor, torch.Tensor)
+    np.testing.assert_array_equal(tensor.numpy(), first)
+    other = perturbation.apply(rows, generator=6)
+    assert perturbation.deterministic == np.array_equal(first, other)
+
+
+def test_noise_has_the_covariance_it_was_given():
+    root = np.array([[1.0, 0.0, 0.0], [0.5, 0.3, 0.0], [0.0, 0.2, 0.0]])
+    noise = GaussianNoise(covariance=root @ root.T)
+    drawn = noise.apply(np.zeros((200_000, 3)), generator=0)
+    np.testing.assert_allclose(np.cov(drawn.T), root @ root.T, atol=0.01)
+    drawn = GaussianNoise([0.0, 1.0, 2.0]).apply(np.zeros((200_000, 3)), generator=0)
+    np.testing.assert_allclose(drawn.std(0), [0, 1, 2], atol=0.02)
+
+
+@pytest.mark.parametrize("bins", [2, 7, 256])
+@pytest.mark.parametrize("range_", ["fixed", "fitted"])
+def test_quantised_numbers_are_within_half_a_bin_and_few(bins, range_):
+    rows = np.random.default_rng(1).uniform(-1, 1, (2000, 2))
+    found = UniformQuantization(bins, range=range_).apply(rows)
+    assert np.abs(found - rows).max() <= 1 / bins + 1e-12
+    assert all(len(np.unique(column.round(9))) <= bins for column in found.T)
+
+
+def test_fitted_ranges_follow_a_translation_and_fixed_ones_do_not():
+    rows = np.random.default_rng(2).uniform(-0.5, 0.5, (50, 4))
+    shift = np.array([0.11, -0.07, 0.3, 0.013])
+    fitted, fixed = UniformQuantization(8, range="fitted"), UniformQuantization(8)
+    np.testing.assert_allclose(fitted.apply(rows + shift), fitted.apply(rows) + shift, atol=1e-12)
+    assert np.abs(fixed.apply(rows + shift) - fixed.apply(rows) - shift).max() > 0.05
+
+
+def test_a_constant_dimension_survives_fitted_quantisation():
+    np.testing.assert_array_equal(UniformQuantization(4, range="fitted").apply(np.full((3, 2), 0.3)), 0.3)
+
+
+def test_int8_codes_have_255_steps():
+    rows = np.random.default_rng(3).standard_normal((5, 4000))
+    codes = Int8Codes().apply(rows) / np.abs(rows).max(1, keepdims=True) * 127
+    np.testing.assert_allclose(codes, codes.round(), atol=1e-9)
+    assert np.abs(codes).max() == pytest.approx(127)
+    assert (Int8Codes().apply(np.zeros((1, 3))) == 0).all()
+
+
+def test_binary_codes_keep_the_signs_with_the_best_scale():
+    rows = np.random.default_rng(4).standard_normal((6, 50))
+    found = BinaryCodes().apply(rows)
+    assert (np.sign(found) == np.sign(rows)).all()
+    for scale in (0.9, 1.1):
+        assert (((found - rows) ** 2).sum(1) < ((scale * found - rows) ** 2).sum(1)).all()
+
+
+def test_dropout_loses_whole_columns_or_single_numbers():
+    rows = np.ones((4000, 6))
+    shared = DimensionDropout(0.5).apply(rows, generator=2)
+    assert (shared == shared[0]).all()
+    single = DimensionDropout(0.3, shared=False).apply(rows, generator=2)
+    assert (1 - single).mean() == pytest.approx(0.3, abs=0.02)
+    assert DimensionDropout(0.3, shared=False).per_row
+    assert not DimensionDropout(0.3).per_row
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: GaussianNoise(), "either sigma or covariance"),
+        (lambda: GaussianNoise(1.0, np.eye(2)), "either sigma or covariance"),
+        (lambda: GaussianNoise(-1.0), "at least 0"),
+        (lambda: GaussianNoise("much"), "must be a number"),
+        (lambda: GaussianNoise([0.1, -0.1]), "one number ≥ 0 or a vector"),
+        (lambda: GaussianNoise(covariance=np.ones((2, 3))), "shape"),
+        (lambda: GaussianNoise(covariance=[[1.0, 0.5], [0.0, 1.0]]), "symmetric"),
+        (lambda: GaussianNoise(covariance=[[1.0, 2.0], [2.0, 1.0]]), "positive semidefinite"),
+        (lambda: GaussianNoise(covariance=np.eye(3)).apply(np.ones((2, 4))), "given for 3 dimensions"),
+        (lambda: UniformQuantization(1), "at least 2"),
+        (lambda: UniformQuantization(8, range="fittd"), "did you mean 'fitted'"),
+        (lambda: UniformQuantization(8, limit=0), "greater than 0"),
+        (lambda: Int8Codes("rows"), "did you mean 'row'"),
+        (lambda: BinaryCodes("median"), "threshold must be"),
+        (lambda: DimensionDropout(1.0), "below 1"),
+        (lambda: as_generator(True), "generator must be"),
+    ],
+)
+def test_bad_settings_get_one_clear_line(make, words):
+    with pytest.raises(InputError, match=words):
+        make()
