@@ -1,0 +1,198 @@
+"""What all closers share: one affine map for each side, fitted once and applied to anything.
+
+A closer is fitted on untouched embeddings and then moves clean and perturbed ones by the same map. So noise
+ε that enters the gallery *before* the closer leaves it as Aε, with A the linear part of the gallery's map
+(`Closer.linear_part`); for a translation A is the identity.
+"""
+
+import os
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from sklearn.base import BaseEstimator, TransformerMixin
+from torch import Tensor
+
+from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_same_width, like
+from gapkit.errors import InputError
+from gapkit.geometry.neighbours import METRICS, blocks
+
+SIDES = ("gallery", "queries")
+
+
+class Closer(TransformerMixin, BaseEstimator):
+    """Base of the closers; a subclass gives ``_fit``, which sets the maps and whatever else it has learned.
+
+    Attributes
+    ----------
+    moves : "gallery", "queries" or "both"
+        The side that `transform` moves.
+    reference : str
+        Where the method comes from.
+    guarantee : tuple of str
+        The metrics under which every query provably keeps its nearest neighbour, for the gallery it was
+        fitted on and whatever the query. Empty: no such promise.
+    gallery_linear_, queries_linear_ : (d, d) array, (d,) array (a diagonal) or None (identity)
+    gallery_offset_, queries_offset_ : (d,) array or None
+        The fitted maps z ↦ A z + b of either side.
+    n_features_in_ : int
+        The dimension d it was fitted in.
+    """
+
+    moves = "gallery"
+    reference: ClassVar[str] = ""
+
+    def fit(self, X, Y=None) -> "Closer":
+        """Learn the maps from an untouched gallery and untouched queries.
+
+        Parameters
+        ----------
+        X : (K, d) array-like, the gallery
+        Y : (m, d) array-like, the queries
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            If the sets do not fit together or do not fit the hyperparameters.
+        """
+        x, y = self._matrices(X, Y)
+        self._start(x)
+        self._fit(x, y)
+        return self
+
+    def transform(self, Z) -> ArrayLike:
+        """Move one set of embeddings of the side that moves.
+
+        Parameters
+        ----------
+        Z : (n, d) array-like, gallery rows or queries, whichever `moves` names
+
+        Returns
+        -------
+        (n, d), of the kind and floating dtype of ``Z``, which stays as it is
+
+        Raises
+        ------
+        InputError
+            If not fitted, of another dimension, or if the closer moves both sides.
+        """
+        if self.moves == "both":
+            raise InputError(
+                f"{type(self).__name__} moves both sides, so transform(Z) cannot know which one Z is; "
+                "use transform_pair(X, Y)"
+            )
+        return self._apply(Z, self.moves)
+
+    def transform_pair(self, X, Y) -> tuple[ArrayLike, ArrayLike]:
+        """Both sides as they are after closing; a side that does not move comes back as a copy.
+
+        Parameters
+        ----------
+        X : (K, d) array-like, gallery rows
+        Y : (m, d) array-like, queries
+
+        Returns
+        -------
+        two matrices of the kinds and floating dtypes that came in
+        """
+        return self._apply(X, "gallery"), self._apply(Y, "queries")
+
+    def fit_transform(self, X, Y=None, **fit_options):
+        """Fit, then return the side that moves, moved (for a closer of both sides: the pair)."""
+        self.fit(X, Y, **fit_options)
+        if self.moves == "both":
+            return self.transform_pair(X, Y)
+        return self.transform(X if self.moves == "gallery" else Y)
+
+    def linear_part(self, side: str = "gallery") -> np.ndarray | None:
+        """The matrix A of one side's map z ↦ A z + b, (d, d) float64, or None for the identity.
+
+        Noise with covariance Σ on raw embeddings of that side has covariance A Σ Aᵀ after the closer.
+        """
+        self._check_fitted()
+        linear = getattr(self, f"{check_choice(side, 'side', SIDES)}_linear_")
+        return np.diag(linear) if linear is not None and linear.ndim == 1 else linear
+
+    @property
+    def guarantee(self) -> tuple[str, ...]:
+        """Metrics under which every answer is provably kept; see the class."""
+        return self._answers_kept(self._keeps())
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write the fitted closer to a safetensors file, whole or not at all."""
+        from gapkit.closing.storage import save
+
+        return save(self, path)
+
+    # What subclasses give.
+
+    def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
+        raise NotImplementedError
+
+    def _keeps(self) -> tuple[str, ...]:
+        """The subset of METRICS that is kept for a gallery whose rows all have one length."""
+        return ()
+
+    # What they use.
+
+    def _matrices(self, X, Y) -> tuple[Tensor, Tensor]:
+        if Y is None:
+            raise InputError(f"{type(self).__name__}.fit needs the queries too: fit(X, Y), gallery first")
+        x = as_matrix(X, "X (the gallery)", shape="(K, d)")
+        y = as_matrix(Y, "Y (the queries)", shape="(m, d)").to(x.device)
+        check_same_width(x, "X (the gallery)", y, "Y (the queries)")
+        return x, y
+
+    def _start(self, x: Tensor) -> None:
+        self.n_features_in_ = x.shape[1]
+        lengths = torch.linalg.vector_norm(x, dim=1)
+        self.one_length_ = bool(lengths.max() - lengths.min() <= 1e-6 * lengths.max())
+        for side in SIDES:
+            self._set_map(side)
+
+    def _set_map(self, side: str, linear: Tensor | None = None, offset: Tensor | None = None) -> None:
+        for part, value in (("linear", linear), ("offset", offset)):
+            setattr(self, f"{side}_{part}_", None if value is None else to_numpy(value))
+
+    def _answers_kept(self, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        # A cosine divides by the candidate's length: equal lengths stay equal, unequal ones change their ratios.
+        equal = getattr(self, "one_length_", True)
+        return tuple(metric for metric in METRICS if metric in metrics and (metric != "cosine" or equal))
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "n_features_in_"):
+            raise InputError(f"this {type(self).__name__} is not fitted yet: call fit(X, Y), gallery first")
+
+    def _apply(self, Z, side: str) -> ArrayLike:
+        self._check_fitted()
+        kept = as_matrix(Z, "Z" if self.moves != "both" else side, dtype=None)
+        if kept.shape[1] != self.n_features_in_:
+            raise InputError(
+                f"this {type(self).__name__} was fitted in {self.n_features_in_} dimensions; "
+                f"got embeddings of shape {tuple(kept.shape)}"
+            )
+        moved = torch.empty_like(kept)
+        for block in blocks(len(kept), kept.shape[1] * 8 * 3):
+            moved[block] = self.move(kept[block], side)
+        return like(moved, Z)
+
+    def move(self, z: Tensor, side: str) -> Tensor:
+        """The map of ``side`` on a (…, d) tensor, computed in float64, in the dtype that came in; differentiable."""
+        linear, offset = getattr(self, f"{side}_linear_"), getattr(self, f"{side}_offset_")
+        result = z.double()
+        if linear is not None:
+            factor = torch.from_numpy(linear).to(z.device)
+            result = result @ factor.T if factor.ndim == 2 else result * factor
+        if offset is not None:
+            result = result + torch.from_numpy(offset).to(z.device)
+        return result.to(z.dtype)
+
+
+def to_numpy(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().double().cpu().numpy().copy()

@@ -1,0 +1,123 @@
+r"""Closers that project each query: the best margin-preserving translations.
+
+Consider translations of a query, y + v, that leave every difference of squared distances (or of scores) to two
+candidates as it was: v orthogonal to all x_i − x_j. With P the projection onto the affine span of the
+gallery,
+
+.. math:: \|x_k - (y + v)\|^2 = \|x_k - P y\|^2 + \|(I - V V^\top)(y - \mu_x) + v\|^2,
+
+so these translations differ by one offset common to all candidates. Robustness to noise on the gallery
+falls with that offset under Euclidean distance, hence y + v = P y is the best of them. Under the dot product the noise
+in a score is y·ε, so the best is the shortest y + v, the projection onto the span of the *differences*.
+The paper's projected shift is the part of P that all queries share.
+"""
+
+import warnings
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gapkit._arrays import check_number
+from gapkit.closing.base import Closer, to_numpy
+from gapkit.closing.shifts import count_components
+from gapkit.errors import GapkitWarning
+from gapkit.geometry.subspace import principal_directions
+
+DERIVED = "derived in this project (notebook 04); extends Chowers et al. 2026, arXiv 2603.29080, Theorem 3.5"
+
+
+class _Projection(Closer):
+    """Queries move by α towards their projection; ``components_`` span the differences of gallery rows."""
+
+    moves = "queries"
+    reference: ClassVar[str] = DERIVED
+
+    def __init__(self, alpha=1.0, n_components=None):
+        self.alpha = alpha
+        self.n_components = n_components
+
+    def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
+        alpha = check_number(self.alpha, "alpha")
+        directions, values = principal_directions(x)
+        kept = count_components(self.n_components, values, len(x), x.shape[1])
+        directions = directions[:kept]
+        self.rank_, self.n_components_, self.components_ = len(values), kept, to_numpy(directions)
+        if kept == x.shape[1]:
+            warnings.warn(
+                f"{type(self).__name__}: the gallery's {len(x)} rows span all {x.shape[1]} dimensions, "
+                "no direction is left to project away; nothing is moved",
+                GapkitWarning,
+                stacklevel=3,
+            )
+            return
+        outside = torch.eye(x.shape[1], dtype=x.dtype, device=x.device) - directions.T @ directions
+        linear = torch.eye(x.shape[1], dtype=x.dtype, device=x.device) - alpha * outside
+        self._set_map("queries", linear, self._offset(x, alpha * outside))
+
+    def _offset(self, x: Float[Tensor, "k d"], outside: Float[Tensor, "d d"]) -> Float[Tensor, " d"] | None:
+        raise NotImplementedError
+
+    def _keeps(self) -> tuple[str, ...]:
+        full = self.n_components is None or getattr(self, "n_components_", -1) == getattr(self, "rank_", None)
+        return ("euclidean", "dot", "cosine") if full else ()
+
+
+class AffineProjection(_Projection):
+    r"""Project every query onto the affine span of the gallery: the best of its class for Euclidean neighbours.
+
+    .. math:: y \leftarrow y - \alpha (I - V V^\top)(y - \mu_x)
+
+    Parameters
+    ----------
+    alpha : float, 0 untouched, 1 projected
+    n_components : None, int or float, as in `GapCloser`; the optimality and the guarantee need all (None)
+
+    Attributes
+    ----------
+    components_ : (k, d) array, the rows of Vᵀ
+    n_components_, rank_ : int
+    guarantee : tuple of str
+        With all components: all metrics (the cosine if the gallery's rows have one length).
+
+    Examples
+    --------
+    >>> texts, images = [[1.0, 0.0, 0.5], [0.0, 1.0, 0.5]], [[0.9, 0.1, 3.0], [0.6, 0.6, 2.0]]
+    >>> AffineProjection().fit(texts, images).transform(images).round(6)
+    array([[0.9, 0.1, 0.5],
+           [0.5, 0.5, 0.5]])
+    """
+
+    def _offset(self, x: Float[Tensor, "k d"], outside: Float[Tensor, "d d"]) -> Float[Tensor, " d"] | None:
+        return outside @ x.mean(0)
+
+
+class LinearProjection(_Projection):
+    r"""Project every query onto the span of the gallery's differences: the best of its class for dot products.
+
+    .. math:: y \leftarrow y - \alpha (I - V V^\top)\, y
+
+    For Euclidean neighbours it can do harm: it brings all queries near the origin, not near the gallery.
+
+    Parameters
+    ----------
+    alpha : float, 0 untouched, 1 projected
+    n_components : None, int or float, as in `GapCloser`; the optimality and the guarantee need all (None)
+
+    Attributes
+    ----------
+    components_ : (k, d) array, the rows of Vᵀ
+    n_components_, rank_ : int
+    guarantee : tuple of str
+        With all components: all metrics (the cosine if the gallery's rows have one length).
+
+    Examples
+    --------
+    >>> texts, images = [[1.0, 0.0, 0.5], [0.0, 1.0, 0.5]], [[0.9, 0.1, 3.0]]
+    >>> LinearProjection().fit(texts, images).transform(images).round(6)
+    array([[ 0.4, -0.4,  0. ]])
+    """
+
+    def _offset(self, x: Float[Tensor, "k d"], outside: Float[Tensor, "d d"]) -> Float[Tensor, " d"] | None:
+        return None

@@ -1,0 +1,87 @@
+"""Choosing a closer's setting by a criterion: the most robust one that keeps enough answers."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import ParameterGrid
+
+from gapkit._arrays import check_number
+from gapkit.closing.base import Closer
+from gapkit.errors import InputError
+from gapkit.geometry.neighbours import nearest
+
+
+class Selection(NamedTuple):
+    """The chosen closer, fitted, and what every setting came to."""
+
+    closer: Closer
+    """The most robust setting among those with enough agreement."""
+    table: list[dict]
+    """One row a setting: its hyperparameters, ``agreement`` and ``robustness``."""
+
+
+def select_closer(
+    closer: Closer, X, Y, grid, *, robustness: Callable, agreement=0.99, metric: str = "euclidean"
+) -> Selection:
+    """The most robust setting of a closer subject to a least agreement with the untouched answers.
+
+    Every setting is fitted on the untouched data. Only closers whose gallery map is a translation (or leaves the
+    gallery alone) can be compared this way: others rescale or turn the noise as well.
+
+    Parameters
+    ----------
+    closer : Closer, its hyperparameters outside the grid are kept
+    X : (K, d) array-like, the gallery
+    Y : (m, d) array-like, the queries
+    grid : dict of lists, or a list of such, as `sklearn.model_selection.ParameterGrid` takes it
+    robustness : called as ``robustness(queries, gallery)`` with the moved matrices, gives one probability a query;
+        for example ``functools.partial(gapkit.robustness, sigma=0.02)``. It must use the same ``metric``
+    agreement : least share of queries that keep their untouched nearest neighbour
+    metric : the metric of those neighbours
+
+    Returns
+    -------
+    Selection (closer, table); of equally robust settings the first in the grid's order
+
+    Raises
+    ------
+    InputError
+        If no setting keeps enough answers, or the closer rescales or turns the gallery.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> texts, images = rng.standard_normal((5, 16)), rng.standard_normal((40, 16)) + 3
+    >>> farness = lambda queries, gallery: -np.linalg.norm(queries[:, None] - gallery, axis=2).min(1)
+    >>> from gapkit.closing import GapCloser
+    >>> chosen = select_closer(GapCloser(), texts, images, {"alpha": [0.0, 0.5, 1.0]}, robustness=farness)
+    >>> chosen.closer.alpha
+    1.0
+    """
+    least = check_number(agreement, "agreement", least=0.0)
+    untouched = np.asarray(nearest(Y, X, metric=metric))
+    settings, fitted = [], []
+    for parameters in ParameterGrid(grid):
+        unknown = set(parameters) - set(closer.get_params())
+        if unknown:
+            raise InputError(f"{type(closer).__name__} has no hyperparameter {sorted(unknown)[0]!r}")
+        candidate = clone(closer).set_params(**parameters).fit(X, Y)
+        if candidate.linear_part("gallery") is not None:
+            raise InputError(
+                f"{type(candidate).__name__} rescales or turns the gallery, and with it the noise; "
+                "its settings cannot be compared at one noise level"
+            )
+        gallery, queries = candidate.transform_pair(X, Y)
+        same = float((np.asarray(nearest(queries, gallery, metric=metric)) == untouched).mean())
+        value = float(np.mean(np.asarray(robustness(queries, gallery))))
+        settings.append({**parameters, "agreement": same, "robustness": value})
+        fitted.append(candidate)
+    allowed = [i for i, row in enumerate(settings) if row["agreement"] >= least]
+    if not allowed:
+        best = max((row["agreement"] for row in settings), default=0.0)
+        raise InputError(
+            f"no setting keeps {least:g} of the answers; the best keeps {best:.4g}. Ask for less, or use all components"
+        )
+    return Selection(fitted[max(allowed, key=lambda i: settings[i]["robustness"])], settings)

@@ -1,0 +1,235 @@
+"""Closers that translate: the paper's projected shift, the raw shift, and the half-way shift of both sides."""
+
+import warnings
+from numbers import Integral, Real
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gapkit._arrays import as_matrix, as_vector, check_choice, check_number, check_same_width
+from gapkit.closing.base import Closer, to_numpy
+from gapkit.errors import GapkitWarning, InputError
+from gapkit.geometry.subspace import principal_directions
+
+LIANG = "Liang et al. 2022, Mind the Gap, NeurIPS (arXiv 2203.02053)"
+CHOWERS = "Chowers et al. 2026, Is the Modality Gap a Bug or a Feature?, CVPR (arXiv 2603.29080), Eq. 11"
+
+
+class _Shift(Closer):
+    """A translation by ``shift_``: of the gallery by α, of the queries by −α, or of both by half of it."""
+
+    def fit(self, X, Y=None, *, gap=None) -> "Closer":
+        """Learn the shift from an untouched gallery and untouched queries.
+
+        Parameters
+        ----------
+        X : (K, d) array-like, the gallery
+        Y : (m, d) array-like, the queries; may be left out when ``gap`` is given
+        gap : (d,) array-like, optional
+            Use this gap vector instead of mean(Y) − mean(X): for multiple-choice questions the gap comes from
+            the whole set, while the gallery is one question's options.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            If the sets do not fit together or do not fit the hyperparameters.
+        """
+        if gap is None:
+            x, y = self._matrices(X, Y)
+            g = y.mean(0) - x.mean(0)
+        else:
+            x = as_matrix(X, "X (the gallery)", shape="(K, d)")
+            if Y is not None:
+                self._matrices(X, Y)
+            g = as_vector(gap, "gap").to(x.device)
+            check_same_width(x, "X (the gallery)", g, "gap")
+        self._start(x)
+        self._fit_gap(x, g)
+        return self
+
+    def _fit_gap(self, x: Float[Tensor, "k d"], g: Float[Tensor, " d"]) -> None:
+        check_choice(self.moves, "moves", ("gallery", "queries", "both"))
+        alpha = check_number(self.alpha, "alpha")
+        shift = self._shift(x, g)
+        # What is left of a gap inside the gallery's span, or between equal means, is rounding.
+        rounding = 64 * torch.finfo(torch.float64).eps
+        if torch.linalg.vector_norm(shift) <= rounding * (torch.linalg.vector_norm(g) + x.abs().max()):
+            shift = torch.zeros_like(g)
+            warnings.warn(self._nothing_to_move(x), GapkitWarning, stacklevel=4)
+        self.gap_, self.shift_ = to_numpy(g), to_numpy(shift)
+        half = alpha / 2 if self.moves == "both" else alpha
+        if self.moves != "queries":
+            self._set_map("gallery", offset=half * shift)
+        if self.moves != "gallery":
+            self._set_map("queries", offset=-half * shift)
+
+    def _shift(self, x: Float[Tensor, "k d"], g: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
+        return g
+
+    def _nothing_to_move(self, x: Tensor) -> str:
+        return f"{type(self).__name__}: the two means coincide, there is no gap to close; nothing is moved"
+
+
+class GapCloser(_Shift):
+    r"""The paper's projected shift: move one modality by the part of the gap orthogonal to the gallery.
+
+    .. math:: x_i \leftarrow x_i + \alpha g', \qquad g' = g - V V^\top g
+
+    with V the principal components of the gallery (Eq. 11 of Chowers et al. 2026). With all of them, g' is
+    orthogonal to every difference of two candidates, and every query keeps its nearest neighbour for *every* α
+    (their Theorem 3.5). Nothing is renormalised afterwards.
+
+    Parameters
+    ----------
+    alpha : float
+        0 leaves all as it is, 1 closes the gap as far as V allows. (The paper's Fig. 8 counts the other way.)
+    n_components : None, int or float
+        How many components V holds: all (None; K − 1 for K classes), that many, or as many as explain this share of
+        the gallery's variance. Fewer move farther and promise nothing; 0 is the raw shift.
+    moves : "gallery", "queries" or "both"
+        Which side is moved. Euclidean distances come out the same, dot products and cosines do not.
+
+    Attributes
+    ----------
+    gap_ : (d,) array, g
+    shift_ : (d,) array, g'
+    components_ : (k, d) array, the rows of Vᵀ
+    n_components_ : int, k
+    rank_ : int, the dimension of the affine span of the gallery
+    guarantee : tuple of str
+        With V of full rank, all metrics (the cosine if the gallery's rows have one length); with fewer
+        components, the dot product only, and only while the gallery moves.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> texts = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    >>> images = np.array([[0.9, 0.1, 1.0], [0.2, 0.8, 1.0]])
+    >>> GapCloser().fit(texts, images).transform(texts).round(6)
+    array([[1., 0., 1.],
+           [0., 1., 1.]])
+    """
+
+    reference: ClassVar[str] = CHOWERS
+
+    def __init__(self, alpha=1.0, n_components=None, moves="gallery"):
+        self.alpha = alpha
+        self.n_components = n_components
+        self.moves = moves
+
+    def _shift(self, x: Float[Tensor, "k d"], g: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
+        directions, values = principal_directions(x)
+        self.rank_ = len(directions)
+        kept = count_components(self.n_components, values, len(x), x.shape[1])
+        directions = directions[:kept]
+        self.n_components_, self.components_ = kept, to_numpy(directions)
+        if kept == x.shape[1]:  # no direction is left: what the projection leaves would be rounding
+            return torch.zeros_like(g)
+        shift = g - directions.T @ (directions @ g)
+        return shift - directions.T @ (directions @ shift)  # once more: orthogonal to rounding
+
+    def _keeps(self) -> tuple[str, ...]:
+        full = self.n_components is None or getattr(self, "n_components_", -1) == getattr(self, "rank_", None)
+        if full:
+            return ("euclidean", "dot", "cosine")
+        return ("dot",) if self.moves == "gallery" else ()
+
+    def _nothing_to_move(self, x: Tensor) -> str:
+        return (
+            f"GapCloser: the gap lies inside the span of the gallery's {self.n_components_} components "
+            f"({len(x)} rows in {x.shape[1]} dimensions), so g' = 0 and nothing is moved"
+        )
+
+
+class MeanShift(_Shift):
+    r"""The raw shift, :math:`x_i \leftarrow x_i + \alpha g`: the means meet, whatever becomes of the answers.
+
+    Liang et al. (2022) moved embeddings along the gap and found accuracy to change either way.
+
+    Parameters
+    ----------
+    alpha : float, 0 untouched, 1 means coincide
+    moves : "gallery", "queries" or "both"
+
+    Attributes
+    ----------
+    gap_, shift_ : (d,) arrays, both g
+    guarantee : tuple of str
+        Nothing, but for the dot product while the gallery moves: every score then changes by the same α g·y.
+
+    Examples
+    --------
+    >>> moved = MeanShift().fit([[0.0, 0.0]], [[3.0, 4.0]]).transform([[1.0, 1.0]])
+    >>> moved.tolist()
+    [[4.0, 5.0]]
+    """
+
+    reference: ClassVar[str] = LIANG
+
+    def __init__(self, alpha=1.0, moves="gallery"):
+        self.alpha = alpha
+        self.moves = moves
+
+    def _keeps(self) -> tuple[str, ...]:
+        return ("dot",) if self.moves == "gallery" else ()
+
+
+class HalfwayShift(_Shift):
+    r"""Both modalities meet half-way: :math:`x_i \leftarrow x_i + \tfrac{\alpha}{2} g`, :math:`y_j \leftarrow y_j - \tfrac{\alpha}{2} g`.
+
+    Parameters
+    ----------
+    alpha : float, 0 untouched, 1 means coincide
+
+    Attributes
+    ----------
+    gap_, shift_ : (d,) arrays, both g
+    guarantee : tuple of str, empty
+
+    Examples
+    --------
+    >>> x, y = HalfwayShift().fit([[0.0, 0.0]], [[4.0, 0.0]]).transform_pair([[0.0, 0.0]], [[4.0, 0.0]])
+    >>> x.tolist(), y.tolist()
+    ([[2.0, 0.0]], [[2.0, 0.0]])
+    """
+
+    moves = "both"
+    reference: ClassVar[str] = LIANG
+
+    def __init__(self, alpha=1.0):
+        self.alpha = alpha
+
+
+def count_components(wanted, values: Float[Tensor, " r"], rows: int, dimension: int) -> int:
+    """How many of the ``len(values)`` principal components ``n_components=wanted`` stands for."""
+    rank = len(values)
+    if wanted is None:
+        return rank
+    if isinstance(wanted, Integral) and not isinstance(wanted, bool):
+        if wanted < 0:
+            raise InputError(f"n_components must be at least 0; got {wanted}")
+        if wanted > min(rows - 1, dimension):
+            raise InputError(
+                f"n_components={wanted} needs at least {wanted + 1} gallery rows and {wanted} dimensions; "
+                f"got {rows} rows of {dimension} (None takes all there are)"
+            )
+        if wanted > rank:
+            raise InputError(
+                f"n_components={wanted}, but the {rows} gallery rows span only {rank} directions "
+                "(are some the same?); None takes all there are"
+            )
+        return int(wanted)
+    if isinstance(wanted, Real) and not isinstance(wanted, bool) and 0 < wanted <= 1:
+        if wanted == 1 or rank == 0:
+            return rank
+        explained = values.square().cumsum(0) / values.square().sum()
+        return min(int((explained < float(wanted) - 1e-12).sum()) + 1, rank)
+    raise InputError(
+        f"n_components must be None (all), a whole number, or a share of variance in (0, 1]; got {wanted!r}"
+    )

@@ -1,0 +1,164 @@
+"""Retrieval: recall at k in both directions, and which gallery rows are hubs."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from gapkit._arrays import ArrayLike, as_index, as_matrix, like
+from gapkit.errors import InputError
+from gapkit.geometry.neighbours import blocks, cost_block, prepare
+from gapkit.tasks.scores import as_answers
+
+
+def retrieval_ranks(queries, gallery, *, targets=None, metric: str = "euclidean") -> ArrayLike:
+    """Rank of each query's target in its list of results, 0 for the first.
+
+    Parameters
+    ----------
+    queries : (m, d) array-like
+    gallery : (K, d) array-like
+    targets : what counts as found. None: gallery row i for query i. A pair of integer vectors ``(query_ids,
+        gallery_ids)``: any gallery row with the query's id (several captions of one image); the best one counts
+    metric : ``"euclidean"``, ``"dot"`` or ``"cosine"``
+
+    Returns
+    -------
+    (m,) int64 ranks; ties go to the lower index, as in `nearest`
+
+    Raises
+    ------
+    InputError
+        If shapes do not fit, or a query has no target.
+
+    Examples
+    --------
+    >>> retrieval_ranks([[0.0], [1.0]], [[0.2], [0.3]])
+    array([0, 0])
+    """
+    y, x = prepare(queries, gallery, metric)
+    if targets is None:
+        if len(x) != len(y):
+            raise InputError(
+                f"without targets, gallery row i is the target of query i; got {len(y)} queries and {len(x)} rows"
+            )
+        query_ids = gallery_ids = torch.arange(len(y), device=y.device)
+    else:
+        query_ids, gallery_ids = (
+            as_answers(ids, name).to(y.device)
+            for ids, name in zip(targets, ("query_ids", "gallery_ids"), strict=True)
+        )
+        if len(query_ids) != len(y) or len(gallery_ids) != len(x):
+            raise InputError(
+                f"targets must name {len(y)} queries and {len(x)} gallery rows; "
+                f"got {len(query_ids)} and {len(gallery_ids)}"
+            )
+        orphan = ~torch.isin(query_ids, gallery_ids)
+        if orphan.any():
+            raise InputError(f"query {int(orphan.nonzero()[0, 0])} has no target in the gallery")
+    return like(_ranks(y, x, query_ids, gallery_ids, metric), queries, gallery)
+
+
+def _ranks(
+    y: Float[Tensor, "m d"],
+    x: Float[Tensor, "k d"],
+    query_ids: Int[Tensor, " m"],
+    gallery_ids: Int[Tensor, " k"],
+    metric: str,
+) -> Int[Tensor, " m"]:
+    ranks = torch.empty(len(y), dtype=torch.int64, device=y.device)
+    order = torch.arange(len(x), device=y.device)
+    for block in blocks(len(y), len(x) * 8 * 4):
+        costs, tie = cost_block(y[block], x, metric)
+        wanted = query_ids[block, None] == gallery_ids
+        target_costs = torch.where(wanted, costs, torch.inf)
+        best = target_costs.min(1, keepdim=True).values
+        first = (target_costs <= best + tie).to(torch.uint8).argmax(1, keepdim=True)
+        before = (costs < best - tie) | (((costs - best).abs() <= tie) & (order < first))
+        ranks[block] = before.sum(1)
+    return ranks
+
+
+def retrieval(
+    texts, images, *, k: Sequence[int] = (1, 5, 10), image_of_text=None, metric: str = "euclidean"
+) -> dict[str, float]:
+    """Recall at k in both directions.
+
+    Parameters
+    ----------
+    texts : (n, d) array-like
+    images : (m, d) array-like
+    k : the cut-offs
+    image_of_text : (n,) integers in [0, m), the image that each text describes; None: text i describes image i
+    metric : ``"euclidean"``, ``"dot"`` or ``"cosine"``
+
+    Returns
+    -------
+    dict
+        ``"image_to_text_R@1"`` and so on: share of images with one of their texts among the k nearest texts;
+        ``"text_to_image_R@1"`` and so on: share of texts with their image among the k nearest images
+
+    Raises
+    ------
+    InputError
+        If shapes do not fit or an image has no text.
+
+    Examples
+    --------
+    >>> retrieval([[0.0], [1.0], [5.0]], [[0.1], [0.2], [4.0]], k=(1,))
+    {'image_to_text_R@1': 0.666..., 'text_to_image_R@1': 1.0}
+    """
+    count = len(as_matrix(images, "images", dtype=None, finite=False))
+    targets = {"image_to_text": None, "text_to_image": None}
+    if image_of_text is not None:
+        owner = as_index(image_of_text, "image_of_text", below=count)
+        ids = torch.arange(count)
+        targets = {"image_to_text": (ids, owner), "text_to_image": (owner, ids)}
+    scores = {}
+    for name, queries, gallery in (("image_to_text", images, texts), ("text_to_image", texts, images)):
+        ranks = torch.as_tensor(retrieval_ranks(queries, gallery, targets=targets[name], metric=metric))
+        for cut in k:
+            if int(cut) != cut or cut < 1:
+                raise InputError(f"k must be whole numbers of at least 1; got {cut}")
+            scores[f"{name}_R@{int(cut)}"] = float((ranks < cut).double().mean())
+    return scores
+
+
+def k_occurrence(queries, gallery, *, k: int = 1, metric: str = "euclidean") -> ArrayLike:
+    """How often each gallery row is among the k nearest of a query; a skewed count betrays hubs.
+
+    After Radovanović et al. 2010; its third standardised moment (`scipy.stats.skew`) is the usual summary.
+
+    Parameters
+    ----------
+    queries : (m, d) array-like
+    gallery : (K, d) array-like
+    k : neighbours counted for each query, 1 ≤ k ≤ K
+    metric : ``"euclidean"``, ``"dot"`` or ``"cosine"``
+
+    Returns
+    -------
+    (K,) int64 counts that sum to m·k
+
+    Raises
+    ------
+    InputError
+        If shapes do not fit or k is out of range.
+
+    Examples
+    --------
+    >>> k_occurrence([[0.0], [0.1], [5.0]], [[0.0], [4.0], [9.0]])
+    array([2, 1, 0])
+    """
+    y, x = prepare(queries, gallery, metric)
+    if not 1 <= k <= len(x):
+        raise InputError(f"k must lie between 1 and the {len(x)} gallery rows; got {k}")
+    counts = torch.zeros(len(x), dtype=torch.int64, device=y.device)
+    for block in blocks(len(y), len(x) * 8 * 4):
+        costs, tie = cost_block(y[block], x, metric)
+        first = (costs <= costs.min(1, keepdim=True).values + tie).to(torch.uint8).argmax(1, keepdim=True)
+        costs.scatter_(1, first, -torch.inf)  # the winner of a tie is the one that `nearest` names
+        found = torch.sort(costs, dim=1, stable=True).indices[:, :k]
+        counts += torch.bincount(found.flatten(), minlength=len(x))
+    return like(counts, queries, gallery)

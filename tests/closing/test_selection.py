@@ -1,0 +1,71 @@
+"""Choosing a setting: the most robust among those that keep enough answers."""
+
+import numpy as np
+import pytest
+
+from gapkit.closing import GapCloser, Standardisation, select_closer
+from gapkit.errors import InputError
+from gapkit.geometry import nearest
+from tests.closing.conftest import make_sides
+
+
+def closeness(queries, gallery):
+    """A cheap stand-in that rises as the gap closes."""
+    return 1 / (1 + np.linalg.norm(queries.mean(0) - gallery.mean(0))) * np.ones(len(queries))
+
+
+def test_the_best_allowed_setting_wins(rng):
+    x, y = make_sides(rng, k=20, m=400)
+    grid = {"n_components": [0, 2, 5, None], "alpha": [0.0, 0.5, 1.0]}
+    chosen = select_closer(GapCloser(), x, y, grid, robustness=closeness, agreement=0.984)
+    assert len(chosen.table) == 12
+    untouched = nearest(y, x)
+    allowed = []
+    for row in chosen.table:
+        closer = GapCloser(alpha=row["alpha"], n_components=row["n_components"]).fit(x, y)
+        moved = closer.transform(x)
+        assert row["agreement"] == pytest.approx((nearest(y, moved) == untouched).mean())
+        assert row["robustness"] == pytest.approx(closeness(y, moved).mean())
+        if row["agreement"] >= 0.984:
+            allowed.append(row["robustness"])
+    assert closeness(y, chosen.closer.transform(x)).mean() == pytest.approx(max(allowed))
+    assert any(row["robustness"] > max(allowed) for row in chosen.table)  # the bound did bind
+
+
+def test_full_agreement_needs_full_rank(rng):
+    x, y = make_sides(rng, k=20, m=400)
+    chosen = select_closer(
+        GapCloser(), x, y, {"n_components": [0, 3, None]}, robustness=closeness, agreement=1.0
+    )
+    assert chosen.closer.n_components is None
+
+
+def test_hyperparameters_outside_the_grid_are_kept(two_sides):
+    chosen = select_closer(GapCloser(moves="queries"), *two_sides, {"alpha": [1.0]}, robustness=closeness)
+    assert chosen.closer.moves == "queries"
+
+
+@pytest.mark.parametrize(
+    ("closer", "grid", "agreement", "message"),
+    [
+        (GapCloser(), {"n_components": [0]}, 1.01, "no setting keeps 1.01 of the answers; the best keeps"),
+        (GapCloser(), {"beta": [0]}, 0.9, "no hyperparameter 'beta'"),
+        (Standardisation(), {}, 0.0, "rescales or turns"),
+    ],
+)
+def test_bad_choices_are_named(two_sides, closer, grid, agreement, message):
+    with pytest.raises(InputError, match=message):
+        select_closer(closer, *two_sides, grid, robustness=closeness, agreement=agreement)
+
+
+def test_it_works_with_the_exact_robustness(two_sides):
+    from functools import partial
+
+    from gapkit.robustness import robustness
+
+    exact = partial(robustness, sigma=0.1)
+    x, y = two_sides[0], two_sides[1][:60]
+    chosen = select_closer(GapCloser(), x, y, {"alpha": [0.0, 0.5, 1.0]}, robustness=exact, agreement=1.0)
+    values = [row["robustness"] for row in chosen.table]
+    assert values[0] < values[1] < values[2]
+    assert chosen.closer.alpha == 1.0
