@@ -1,0 +1,84 @@
+"""`Dataset`: images, the texts they are compared with, and which text is right."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gapkit._answers import check_answers
+from gapkit.errors import InputError
+
+FORMAT = 1
+"""Part of every fingerprint; raise it when the same files would be read differently."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """What a model is to embed.
+
+    Parameters
+    ----------
+    name : such as "cifar10"
+    images : sequence of PIL images with ``names`` and ``fingerprint()``, as in `gapkit.datasets.images`
+    prompts : for each row of the gallery one text, or several whose embeddings are averaged
+    task, labels, options, answers, image_rows : see `gapkit._answers`
+    groups : one string for each question ("multiple-choice") or image
+    text_names : what each gallery row is; the first prompt when left out
+    notes : plain values worth keeping with the embeddings, such as the template
+
+    Raises
+    ------
+    InputError
+        If texts are missing or an answer points nowhere.
+    """
+
+    name: str
+    images: Sequence
+    prompts: Any
+    task: str
+    labels: Any = None
+    options: Any = None
+    answers: Any = None
+    image_rows: Any = None
+    groups: Sequence[str] | None = None
+    text_names: Sequence[str] | None = None
+    notes: dict = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        prompts = tuple((row,) if isinstance(row, str) else tuple(row) for row in self.prompts)
+        if not prompts or not all(row and all(isinstance(text, str) for text in row) for row in prompts):
+            raise InputError(f"dataset {self.name}: every row of prompts needs at least one text")
+        names = tuple(row[0] for row in prompts) if self.text_names is None else tuple(self.text_names)
+        answers = {name: getattr(self, name) for name in ("labels", "options", "answers", "image_rows")}
+        try:
+            answers = check_answers(self.task, images=len(self.images), texts=len(prompts), **answers)
+        except InputError as fault:
+            raise InputError(f"dataset {self.name}: {fault}") from fault
+        for key, value in {"prompts": prompts, "text_names": names, **answers}.items():
+            object.__setattr__(self, key, value)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name}, {self.task}: {len(self.images)} images, {len(self.prompts)} texts)"
+
+    def fingerprint(self) -> str:
+        """A hash of everything that embeddings of this dataset depend on, answers included."""
+        facts = {
+            "format": FORMAT,
+            "name": self.name,
+            "task": self.task,
+            "images": self.images.fingerprint(),
+            "prompts": self.prompts,
+            "text_names": self.text_names,
+            "groups": self.groups,
+            "notes": self.notes,
+        }
+        for name in ("labels", "options", "answers", "image_rows"):
+            value = getattr(self, name)
+            facts[name] = None if value is None else np.asarray(value).tolist()
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

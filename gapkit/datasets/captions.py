@@ -1,0 +1,198 @@
+"""Captions: templates with named gaps, for training, for zero-shot classes and for rephrasing.
+
+A template is a string such as ``"a photo of {a_object}"``. Templates in `HELD_OUT` are never
+used in training: the rephrasing experiment asks how answers change when a familiar template is
+replaced by one of them.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gapkit.datasets.scenes import COLOURS, SHAPES, Scenes
+
+DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+"""Class names of digits10, in label order."""
+
+SCENE_CLASS_NAMES = tuple(f"{colour} {shape}" for shape in SHAPES for colour in COLOURS)
+"""Class names of scenes100: the label is ``10 * shape + colour``."""
+
+SCENE_TEMPLATES = (
+    "a photo of {a_object}",
+    "an image of {a_object}",
+    "a drawing of {a_object}",
+    "a picture of {a_object}",
+    "{a_object}",
+    "there is {a_object}",
+    "a picture showing {a_object}",
+    "one {object} on a plain background",
+)
+"""Training templates for one object; the first is the zero-shot template."""
+
+SCENE_HELD_OUT = (
+    "photograph of {a_object}",
+    "a photo showing one {object}",
+    "this is {a_object}",
+    "the image of one {object}",
+    "{a_object} in a picture",
+    "a plain drawing showing {a_object}",
+)
+"""Templates for one object that no mini-CLIP has seen in training."""
+
+DIGIT_TEMPLATES = (
+    "a photo of the digit {digit}",
+    "an image of the digit {digit}",
+    "a drawing of the number {digit}",
+    "a picture of the number {digit}",
+    "the handwritten digit {digit}",
+    "a handwritten {digit}",
+    "the number {digit}",
+)
+"""Training templates for digits; the first is the zero-shot template."""
+
+DIGIT_HELD_OUT = (
+    "photograph of the number {digit}",
+    "a photo showing the number {digit}",
+    "this is the digit {digit}",
+    "the image of a handwritten {digit}",
+    "the digit {digit} in a picture",
+    "a plain drawing showing the digit {digit}",
+)
+"""Templates for digits that no mini-CLIP has seen in training."""
+
+SYNONYMS = {
+    "circle": "disc",
+    "square": "box",
+    "cross": "plus",
+    "ring": "hoop",
+    "crescent": "moon",
+    "bar": "stripe",
+    "red": "crimson",
+    "purple": "violet",
+    "cyan": "turquoise",
+    "pink": "rose",
+}
+"""Rarer words for some shapes and colours: one training caption in ten uses them."""
+
+_SIDED_TEMPLATES = (
+    "{a_left} on the left and {a_right} on the right",
+    "{a_left} to the left of {a_right}",
+    "{a_right} to the right of {a_left}",
+)
+_UNSIDED_TEMPLATES = (
+    "a photo of {a_left} and {a_right}",
+    "{a_left} next to {a_right}",
+    "{a_right} next to {a_left}",
+)
+_SIDED_PARTS = (
+    "{a_left_shape} on the left",
+    "{a_right_shape} on the right",
+    "{a_left} on the left",
+    "{a_right} on the right",
+)
+_COLOUR_PARTS = (
+    "the {left_shape} is {left_colour}",
+    "the {right_shape} is {right_colour}",
+    "{a_left}",
+    "{a_right}",
+)
+_PART_SHARE = 0.3
+_SYNONYM_SHARE = 0.1
+_SIZE_SHARE = 0.3
+
+
+def with_article(words: str) -> str:
+    """Put the indefinite article before ``words``.
+
+    >>> with_article("orange arrow"), with_article("red star")
+    ('an orange arrow', 'a red star')
+    """
+    return ("an " if words[0] in "aeiou" else "a ") + words
+
+
+def fill_scene(template: str, class_name: str) -> str:
+    """Fill a one-object template with a class name of scenes100.
+
+    >>> fill_scene(SCENE_TEMPLATES[0], "orange star")
+    'a photo of an orange star'
+    """
+    return template.format(object=class_name, a_object=with_article(class_name))
+
+
+def with_synonyms(caption: str) -> str:
+    """Replace every word that has an entry in `SYNONYMS`.
+
+    >>> with_synonyms("a photo of a red circle")
+    'a photo of a crimson disc'
+    """
+    return " ".join(SYNONYMS.get(word, word) for word in caption.split())
+
+
+def fill_digit(template: str, class_name: str) -> str:
+    """Fill a digit template with a class name of digits10.
+
+    >>> fill_digit(DIGIT_TEMPLATES[0], "seven")
+    'a photo of the digit seven'
+    """
+    return template.format(digit=class_name)
+
+
+def scene_captions(
+    scenes: Scenes,
+    rng: np.random.Generator,
+    *,
+    full: bool = False,
+    contrast: Sequence[str] | np.ndarray | None = None,
+) -> list[str]:
+    """One random training caption for each scene.
+
+    Parameters
+    ----------
+    scenes : Scenes
+    rng : numpy.random.Generator
+    full : bool
+        Name colour, shape and side of every object, and use no synonyms: what retrieval needs.
+    contrast : (n,) of "sides" or "colours", optional
+        What the caption of a two-object scene must tell apart: scenes whose objects trade places,
+        or trade colours (see `gapkit.datasets.scenes.counterpart`).
+    """
+    shapes, colours = np.array(SHAPES), np.array(list(COLOURS))
+    captions = []
+    for i in range(len(scenes)):
+        described = []
+        for slot in range(2):
+            words = f"{colours[scenes.colour[i, slot]]} {shapes[scenes.shape[i, slot]]}"
+            if rng.random() < _SIZE_SHARE:
+                words = f"{'large' if scenes.large[i, slot] else 'small'} {words}"
+            described.append(words)
+        if scenes.count[i] == 1:
+            caption = fill_scene(SCENE_TEMPLATES[rng.integers(len(SCENE_TEMPLATES))], described[0])
+        else:
+            templates = _SIDED_TEMPLATES
+            if not full and contrast is not None:
+                part = rng.random() < _PART_SHARE
+                if contrast[i] == "colours":
+                    templates = _COLOUR_PARTS if part else _SIDED_TEMPLATES + _UNSIDED_TEMPLATES
+                else:
+                    templates = _SIDED_PARTS if part else _SIDED_TEMPLATES
+            left, right = scenes.shape[i]
+            caption = templates[rng.integers(len(templates))].format(
+                a_left=with_article(described[0]),
+                a_right=with_article(described[1]),
+                left_shape=shapes[left],
+                right_shape=shapes[right],
+                a_left_shape=with_article(shapes[left]),
+                a_right_shape=with_article(shapes[right]),
+                left_colour=colours[scenes.colour[i, 0]],
+                right_colour=colours[scenes.colour[i, 1]],
+            )
+        captions.append(with_synonyms(caption) if rng.random() < _SYNONYM_SHARE and not full else caption)
+    return captions
+
+
+def digit_captions(labels: np.ndarray, rng: np.random.Generator) -> list[str]:
+    """One random training caption for each digit label."""
+    picks = rng.integers(len(DIGIT_TEMPLATES), size=len(labels))
+    return [
+        fill_digit(DIGIT_TEMPLATES[k], DIGIT_NAMES[label]) for k, label in zip(picks, labels, strict=True)
+    ]

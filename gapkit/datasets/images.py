@@ -1,0 +1,124 @@
+"""Images in order: from an array or from files, opened one by one when they are needed.
+
+Whatever is wrong with a file, `open_image` raises `InputError` in one line: pictures come from
+strangers, and decoders fail in a hundred ways.
+"""
+
+import hashlib
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from gapkit.errors import InputError
+
+MOST_PIXELS = 100_000_000
+"""Larger images are refused before they are decoded: a few bytes can claim to be gigabytes."""
+
+
+def open_image(path: str | os.PathLike) -> Image.Image:
+    """The image as 8-bit RGB, turned upright as its EXIF entry says; the first frame if there are several.
+
+    Raises
+    ------
+    InputError
+        If it is missing, truncated, no image, or has more than `MOST_PIXELS` pixels.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no file {path}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd EXIF, and of sizes that we judge ourselves
+            with Image.open(path) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise InputError(
+                        f"{path} claims {image.width} x {image.height} pixels; at most {MOST_PIXELS:,} are read"
+                    )
+                image.load()
+                return ImageOps.exif_transpose(_as_rgb(image))
+    except InputError:
+        raise
+    except Exception as fault:  # decoders raise nearly everything, SyntaxError and struct.error included
+        reason = " ".join(str(fault).split()) or type(fault).__name__
+        raise InputError(f"cannot read {path} as an image: {reason[:150]}") from fault
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):  # 16 bits and more: PIL's own conversion clips at 255
+        values = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if image.mode.startswith("I") else 1.0
+        top = max(top, float(values.max(initial=0.0)))
+        grey = np.nan_to_num(np.clip(values / top, 0, 1)) * 255 + 0.5
+        converted = Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+        converted.info.update(image.info)
+        return converted
+    return image.convert("RGB")
+
+
+class ArrayImages(Sequence):
+    """Images that lie in memory.
+
+    Parameters
+    ----------
+    pixels : (n, height, width, 3) uint8
+    names : n strings; counted when left out
+    """
+
+    def __init__(self, pixels: np.ndarray, names: Sequence[str] | None = None) -> None:
+        pixels = np.asarray(pixels)
+        if pixels.ndim != 4 or pixels.shape[-1] != 3 or pixels.dtype != np.uint8 or len(pixels) == 0:
+            raise InputError(f"images must be (n, height, width, 3) uint8; got {pixels.dtype} {pixels.shape}")
+        self.pixels = pixels
+        self.names = tuple(names) if names is not None else tuple(f"{i:05d}" for i in range(len(pixels)))
+        if len(self.names) != len(pixels):
+            raise InputError(f"names must have {len(pixels)} entries; got {len(self.names)}")
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, row: int) -> Image.Image:
+        return Image.fromarray(self.pixels[row])
+
+    def fingerprint(self) -> str:
+        """A hash of every pixel."""
+        digest = hashlib.sha256(repr(self.pixels.shape).encode())
+        for image in self.pixels:
+            digest.update(np.ascontiguousarray(image))
+        return digest.hexdigest()
+
+
+class FileImages(Sequence):
+    """Images in files under one folder.
+
+    Parameters
+    ----------
+    folder : where the paths start
+    paths : relative paths; they are the images' names
+    """
+
+    def __init__(self, folder: str | os.PathLike, paths: Sequence[str]) -> None:
+        self.folder, self.names = Path(folder), tuple(paths)
+        if not self.names:
+            raise InputError(f"no images in {self.folder}")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, row: int) -> Image.Image:
+        return open_image(self.folder / self.names[row])
+
+    def fingerprint(self) -> str:
+        """A hash of the files' names, sizes and times of change; their bytes are not read."""
+        digest = hashlib.sha256()
+        for name in self.names:
+            try:
+                state = (self.folder / name).stat()
+                line = f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n"
+            except OSError:
+                line = f"{name}\0missing\n"
+            digest.update(line.encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()

@@ -1,0 +1,192 @@
+"""The stand-ins for the paper's datasets that need no network, as `Dataset`s.
+
+``digits10`` stands for CIFAR-10, ``scenes100`` for CIFAR-100, ``scenes-vqa`` for A-OKVQA;
+``scenes-pairs`` is for retrieval. Test images come from seeds of their own, never used in training.
+"""
+
+import numpy as np
+
+from gapkit._arrays import check_choice
+from gapkit.datasets.base import Dataset
+from gapkit.datasets.captions import (
+    DIGIT_HELD_OUT,
+    DIGIT_NAMES,
+    DIGIT_TEMPLATES,
+    SCENE_CLASS_NAMES,
+    SCENE_HELD_OUT,
+    SCENE_TEMPLATES,
+    fill_digit,
+    fill_scene,
+    scene_captions,
+    with_article,
+    with_synonyms,
+)
+from gapkit.datasets.digits import load_digits10
+from gapkit.datasets.images import ArrayImages
+from gapkit.datasets.scenes import COLOURS, SHAPES, Scenes, render, sample_scenes
+
+PER_CLASS = 5
+PAIRS = 300
+_SEEDS = {"scenes100": 100_001, "scenes-pairs": 100_002, "scenes-vqa": 100_003}
+QUESTION_TYPES = ("left-shape", "right-shape", "colour", "which-object")
+
+
+def digits10(*, split: str = "test", template: str | None = None) -> Dataset:
+    """Zero-shot classification of real handwritten digits: 360 images, 10 classes.
+
+    Parameters
+    ----------
+    split : "test" or "train"
+    template : a text with the gap ``{digit}``; the first of `DIGIT_TEMPLATES` when left out
+    """
+    check_choice(split, "split", ("train", "test"))
+    images, labels = load_digits10(split)
+    template = template or DIGIT_TEMPLATES[0]
+    return Dataset(
+        name="digits10",
+        images=ArrayImages(images),
+        prompts=[fill_digit(template, name) for name in DIGIT_NAMES],
+        text_names=DIGIT_NAMES,
+        task="zero-shot",
+        labels=labels,
+        notes={"split": split, "template": template},
+    )
+
+
+def scenes100(*, template: str | None = None, synonyms: bool = False) -> Dataset:
+    """Zero-shot classification of rendered objects: 10 shapes x 10 colours, five images of each.
+
+    Parameters
+    ----------
+    template : a text with the gap ``{object}`` or ``{a_object}``; the first of `SCENE_TEMPLATES` when left out
+    synonyms : use the rarer word wherever a shape or colour has one
+    """
+    template = template or SCENE_TEMPLATES[0]
+    labels = np.tile(np.arange(100), PER_CLASS)
+    rng = np.random.default_rng(_SEEDS["scenes100"])
+    scenes = sample_scenes(rng, np.ones_like(labels), shape=labels // 10, colour=labels % 10)
+    return Dataset(
+        name="scenes100",
+        images=ArrayImages(render(scenes)),
+        prompts=_scene_prompts(template, synonyms),
+        text_names=SCENE_CLASS_NAMES,
+        task="zero-shot",
+        labels=labels,
+        notes={"template": template, "synonyms": synonyms},
+    )
+
+
+def digits10_rephrased() -> Dataset:
+    """digits10 with one block of ten texts for each template; see `scenes100_rephrased`."""
+    templates = (DIGIT_TEMPLATES[0], *DIGIT_HELD_OUT)
+    prompts = [[fill_digit(template, name) for name in DIGIT_NAMES] for template in templates]
+    return _rephrased(digits10(), prompts, templates)
+
+
+def scenes100_rephrased() -> Dataset:
+    """scenes100 with one block of 100 texts for each way to say it: the zero-shot template, those held out
+    of training, and the zero-shot template with synonyms.
+
+    The gallery has the classes in the first template as rows 0–99, in the second as rows 100–199, and so
+    on; ``notes["templates"]`` lists template, whether it was held out, and whether synonyms were used, in
+    the order of the blocks. Labels point into the first block.
+    """
+    templates = (SCENE_TEMPLATES[0], *SCENE_HELD_OUT, SCENE_TEMPLATES[0])
+    last = len(templates) - 1
+    prompts = [_scene_prompts(template, synonyms=i == last) for i, template in enumerate(templates)]
+    return _rephrased(scenes100(), prompts, templates, synonyms=last)
+
+
+def _rephrased(plain: Dataset, blocks: list[list[str]], templates, *, synonyms: int | None = None) -> Dataset:
+    return Dataset(
+        name=f"{plain.name}-rephrased",
+        images=plain.images,
+        prompts=[prompt for block in blocks for prompt in block],
+        task="zero-shot",
+        labels=plain.labels,
+        notes={
+            "templates": [
+                {"template": t, "held_out": i > 0 and i != synonyms, "synonyms": i == synonyms}
+                for i, t in enumerate(templates)
+            ]
+        },
+    )
+
+
+def scenes_pairs() -> Dataset:
+    """Retrieval: 300 two-object scenes, no two with the same objects, and their full captions."""
+    rng = np.random.default_rng(_SEEDS["scenes-pairs"])
+    scenes = _distinct(sample_scenes(rng, np.full(2 * PAIRS, 2)))[:PAIRS]
+    return Dataset(
+        name="scenes-pairs",
+        images=ArrayImages(render(scenes)),
+        prompts=scene_captions(scenes, rng, full=True),
+        task="pairs",
+    )
+
+
+def scenes_vqa() -> Dataset:
+    """Multiple choice: 300 two-object scenes, each with one question of each of `QUESTION_TYPES`.
+
+    The wrong options of the first three types are drawn from all other shapes or colours, so every third
+    question offers what the other object has. "which-object" always offers the asked object in the other
+    one's colour: it can't be answered without binding colours to shapes.
+    """
+    rng = np.random.default_rng(_SEEDS["scenes-vqa"])
+    scenes = sample_scenes(rng, np.full(PAIRS, 2))
+    questions = [
+        (row, kind, *_question(scenes, row, kind, rng)) for row in range(PAIRS) for kind in QUESTION_TYPES
+    ]
+    texts = sorted({text for *_, offered, _ in questions for text in offered})
+    place = {text: row for row, text in enumerate(texts)}
+    return Dataset(
+        name="scenes-vqa",
+        images=ArrayImages(render(scenes)),
+        prompts=texts,
+        task="multiple-choice",
+        options=np.array([[place[text] for text in offered] for *_, offered, _ in questions]),
+        answers=np.array([right for *_, right in questions]),
+        image_rows=np.array([row for row, *_ in questions]),
+        groups=tuple(kind for _, kind, *_ in questions),
+    )
+
+
+def _scene_prompts(template: str, synonyms: bool) -> list[str]:
+    prompts = [fill_scene(template, name) for name in SCENE_CLASS_NAMES]
+    return [with_synonyms(prompt) for prompt in prompts] if synonyms else prompts
+
+
+def _distinct(scenes: Scenes) -> Scenes:
+    """The scenes whose two objects have not both been seen before, in whichever order."""
+    seen, rows = set(), []
+    for row, objects in enumerate(10 * scenes.shape + scenes.colour):
+        key = frozenset(objects.tolist())
+        if key not in seen:
+            seen.add(key)
+            rows.append(row)
+    return scenes[np.array(rows)]
+
+
+def _question(scenes: Scenes, row: int, kind: str, rng: np.random.Generator) -> tuple[list[str], int]:
+    """Four shuffled options, and the position of the right one."""
+    shapes, colours = scenes.shape[row], scenes.colour[row]
+    asked = {"left-shape": 0, "right-shape": 1}.get(kind, int(rng.integers(2)))
+    shape, colour = shapes[asked], colours[asked]
+    other_shapes = rng.permutation(np.setdiff1d(np.arange(len(SHAPES)), shape))
+    other_colours = rng.permutation(np.setdiff1d(np.arange(len(COLOURS)), colour))
+    words = tuple(COLOURS)
+    if kind in ("left-shape", "right-shape"):
+        side = kind.removesuffix("-shape")
+        offered = [f"{with_article(SHAPES[s])} on the {side}" for s in (shape, *other_shapes[:3])]
+    elif kind == "colour":
+        offered = [f"the {SHAPES[shape]} is {words[c]}" for c in (colour, *other_colours[:3])]
+    else:
+        absent_colours, absent_shapes = (
+            [new for new in others if new not in shown]
+            for others, shown in ((other_colours, colours), (other_shapes, shapes))
+        )
+        objects = [(colour, shape), (colours[1 - asked], shape)]
+        objects += [(absent_colours[i], absent_shapes[i]) for i in range(2)]
+        offered = [with_article(f"{words[c]} {SHAPES[s]}") for c, s in objects]
+    order = rng.permutation(4)
+    return [offered[i] for i in order], int(np.flatnonzero(order == 0)[0])

@@ -1,0 +1,232 @@
+"""Embeddings in safetensors files: writing, reading, and what can be wrong with a file.
+
+A file holds the tensors ``images``, ``texts`` and those of ``labels``, ``options``, ``answers``,
+``image_rows`` the task has. Long lists of strings are uint8 tensors with a JSON list in UTF-8
+inside (``text_names``, ``image_names``, ``groups``), so that the header stays small. The header's
+metadata has ``gapkit_format`` (an integer) and ``gapkit`` (a JSON object: task, normalised, and the
+set's own metadata).
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gapkit._arrays import check_choice, normalise_rows
+from gapkit._files import write_atomically
+from gapkit.embeddings.sets import FORMAT_VERSION, EmbeddingSet
+from gapkit.errors import InputError
+
+MATRICES = ("images", "texts")
+INDICES = ("labels", "options", "answers", "image_rows")
+STRINGS = ("text_names", "image_names", "groups")
+DTYPES = ("float16", "float32", "float64")
+_CODES = {"float16": "F16", "float32": "F32", "float64": "F64", "int64": "I64", "uint8": "U8"}
+
+
+def save(entries: EmbeddingSet, path: str | os.PathLike, *, dtype: str | None = None) -> Path:
+    """Write ``entries`` to ``path``, whole or not at all.
+
+    Parameters
+    ----------
+    entries : EmbeddingSet
+    path : usually ends in ``.safetensors``
+    dtype : "float16", "float32" or "float64"; as they are when left out
+
+    Returns
+    -------
+    path, as `pathlib.Path`
+    """
+    parts = {}
+    for name in MATRICES:
+        matrix = getattr(entries, name)
+        stored = matrix.dtype.name if dtype is None else check_choice(dtype, "dtype", DTYPES)
+        parts[name] = Part(stored, matrix.shape, [matrix])
+    fields = {name: getattr(entries, name) for name in (*INDICES, *STRINGS)}
+    return write_parts(path, parts, fields, entries.task, entries.normalised, entries.metadata)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A matrix that arrives in blocks of rows, so that it need not fit into memory."""
+
+    dtype: str
+    shape: tuple[int, int]
+    blocks: Iterable[np.ndarray]
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes of the file, block by block."""
+        for block in self.blocks:
+            with np.errstate(over="ignore"):
+                stored = np.ascontiguousarray(block, dtype=self.dtype)
+            if not np.isfinite(stored).all():
+                raise InputError(f"embeddings do not fit into {self.dtype}, or are not finite")
+            yield stored.tobytes()
+
+
+def write_parts(
+    path: str | os.PathLike,
+    parts: dict[str, Part],
+    fields: dict,
+    task: str,
+    normalised: bool,
+    metadata: dict,
+) -> Path:
+    """Write a file whose matrices arrive in blocks; `save` for sets that are larger than memory.
+
+    Parameters
+    ----------
+    path : where to write, whole or not at all
+    parts : ``images`` and ``texts``
+    fields : the other fields of an `EmbeddingSet`, arrays and lists of strings; None is left out
+    task, normalised, metadata : as in `EmbeddingSet`
+    """
+    facts = {"task": task, "normalised": normalised, "metadata": metadata}
+    try:
+        header = {"gapkit_format": str(FORMAT_VERSION), "gapkit": json.dumps(facts, sort_keys=True)}
+    except TypeError as fault:
+        raise InputError(f"metadata must hold plain values only (text, numbers, lists): {fault}") from None
+    small = {}
+    for name, value in fields.items():
+        if value is None or (task == "pairs" and name == "labels"):
+            continue
+        if name in STRINGS:
+            text = json.dumps(list(value), ensure_ascii=False).encode()
+            small[name] = np.frombuffer(text, dtype=np.uint8)
+        else:
+            small[name] = np.ascontiguousarray(value, dtype=np.int64)
+    # The format wants numbers aligned to their width: the widest first.
+    every = {name: (part.dtype, part.shape, part.pieces()) for name, part in parts.items()}
+    every |= {name: (array.dtype.name, array.shape, [array.tobytes()]) for name, array in small.items()}
+    order = sorted(every, key=lambda name: (-np.dtype(every[name][0]).itemsize, name))
+    layout, start = {"__metadata__": header}, 0
+    for name in order:
+        dtype, shape, _ = every[name]
+        stop = start + np.dtype(dtype).itemsize * math.prod(shape)
+        layout[name] = {"dtype": _CODES[dtype], "shape": list(shape), "data_offsets": [start, stop]}
+        start = stop
+    described = json.dumps(layout, ensure_ascii=False).encode()
+    described += b" " * (-len(described) % 8)
+
+    def write(beside: Path) -> None:
+        with open(beside, "wb") as file:
+            file.write(len(described).to_bytes(8, "little") + described)
+            for name in order:
+                for piece in every[name][2]:
+                    file.write(piece)
+            if file.tell() != 8 + len(described) + start:
+                raise InputError(f"{path}: the blocks do not add up to the announced shape")
+
+    return write_atomically(path, write)
+
+
+def load(path: str | os.PathLike, *, memory_map: bool = False) -> EmbeddingSet:
+    """Read a file that `save` has written.
+
+    Rows said to be normalised are normalised again in float64, since half precision leaves lengths of
+    1 ± 5e-4, which alone changes Euclidean neighbours.
+
+    Parameters
+    ----------
+    path : the file
+    memory_map : keep float32 and float64 matrices on the disk until they are used, exactly as stored
+
+    Raises
+    ------
+    InputError
+        If the file is missing, truncated, damaged, of a newer format, or not gapkit's.
+    """
+    path = Path(path)
+    facts, tensors = _read(path)
+    fields = {}
+    for name in MATRICES:
+        fields[name] = tensors.pop(name)
+    mapped = memory_map and all(fields[name].dtype in (torch.float32, torch.float64) for name in MATRICES)
+    for name in MATRICES:
+        if not mapped:  # clone: nothing may hang on the file any longer
+            matrix = fields[name]
+            matrix = matrix.clone() if matrix.dtype == torch.float64 else matrix.float().clone()
+            fields[name] = normalise_rows(_named(matrix, name, path)) if facts["normalised"] else matrix
+    for name, tensor in tensors.items():
+        fields[name] = _strings(tensor, name, path) if name in STRINGS else tensor.clone()
+    try:
+        return EmbeddingSet(
+            **fields, task=facts["task"], normalised=facts["normalised"], metadata=facts["metadata"]
+        )
+    except InputError as fault:
+        raise InputError(f"{path}: {fault}") from fault
+
+
+def _read(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
+    """The facts in the header, and the known tensors, lazily mapped into memory."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise InputError(f"no file {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header, names = file.metadata() or {}, set(file.keys())
+            facts = _facts(header, path)
+            for name in MATRICES:
+                if name not in names:
+                    raise InputError(f"{path} is damaged: it has no {name}")
+            return facts, {n: file.get_tensor(n) for n in (*MATRICES, *INDICES, *STRINGS) if n in names}
+    except (SafetensorError, OSError, RuntimeError, ValueError) as fault:
+        if isinstance(fault, InputError):
+            raise
+        raise InputError(
+            f"{path} is no readable safetensors file (truncated or damaged?): {_short(fault)}"
+        ) from fault
+
+
+def _facts(header: dict, path: Path) -> dict:
+    if "gapkit_format" not in header:
+        raise InputError(f"{path} was not written by gapkit; bring it in with: gapkit import {path}")
+    try:
+        version, facts = int(header["gapkit_format"]), json.loads(header.get("gapkit", "{}"))
+    except ValueError as fault:
+        raise InputError(f"{path} is damaged: its header cannot be read ({_short(fault)})") from fault
+    if version > FORMAT_VERSION:
+        raise InputError(
+            f"{path} has format version {version}; this gapkit reads up to {FORMAT_VERSION}. Upgrade gapkit"
+        )
+    if version < 1 or not isinstance(facts, dict):
+        raise InputError(f"{path} is damaged: format version {version}")
+    kinds = {"task": str, "normalised": bool, "metadata": dict}
+    for name, kind in kinds.items():
+        if not isinstance(facts.get(name), kind):
+            raise InputError(f"{path} is damaged: its header says nothing usable about {name!r}")
+    return facts
+
+
+def _strings(tensor: torch.Tensor, name: str, path: Path) -> list[str]:
+    try:
+        if tensor.dtype != torch.uint8 or tensor.ndim != 1:
+            raise ValueError(f"{tensor.dtype} of shape {tuple(tensor.shape)}")
+        strings = json.loads(bytes(tensor.numpy()).decode())
+        if not isinstance(strings, list) or not all(isinstance(one, str) for one in strings):
+            raise ValueError("no list of strings")
+    except (ValueError, RecursionError) as fault:
+        raise InputError(f"{path} is damaged: {name} cannot be read ({_short(fault)})") from fault
+    return strings
+
+
+def _named(matrix: torch.Tensor, name: str, path: Path) -> torch.Tensor:
+    """``matrix``; raises in the file's name if it cannot be normalised."""
+    if matrix.ndim != 2 or 0 in matrix.shape or not torch.isfinite(matrix).all():
+        raise InputError(
+            f"{path} is damaged: {name} has shape {tuple(matrix.shape)} or entries that are not finite"
+        )
+    if (torch.linalg.vector_norm(matrix, dim=1) == 0).any():
+        raise InputError(f"{path} is damaged: {name} is said to be normalised and has a zero row")
+    return matrix
+
+
+def _short(fault: Exception) -> str:
+    text = " ".join(str(fault).split())
+    return text[:200] or type(fault).__name__

@@ -1,0 +1,164 @@
+"""`EmbeddingSet`: two matrices of embeddings and the answers that are right."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gapkit._answers import check_answers
+from gapkit._arrays import (
+    as_matrix,
+    check_finite,
+    check_same_width,
+    check_unit_rows,
+    normalise_rows,
+)
+from gapkit.errors import InputError
+
+FORMAT_VERSION = 1
+
+# Anything array-like comes in; a numpy array, or a tuple of strings, is what the set then holds.
+Floats = Integers = Strings = Any
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingSet:
+    """Embeddings of images (the queries) and of texts (the gallery), and which text is right.
+
+    Parameters
+    ----------
+    images : (n, d) array-like; half precision becomes float32, float64 stays
+    texts : (k, d) array-like
+    task : "zero-shot" (texts are classes), "pairs" (text i belongs to image i) or "multiple-choice"
+    labels : (n,) int, row of the right text of each image; needed for "zero-shot", implied for "pairs"
+    options : (q, c) int, rows of the texts each question offers ("multiple-choice")
+    answers : (q,) int, position of the right one among a question's options
+    image_rows : (q,) int, row of each question's image; left out when question i is about image i
+    groups : q strings, such as the type of each question; for the other tasks one for each image
+    text_names, image_names : what each row is, such as a class name, a caption or a file name
+    normalised : whether every row has length 1
+    metadata : dict of plain values: model, dataset, template, hashes …
+
+    Attributes
+    ----------
+    Those above; the arrays are numpy, floats as float32 or float64 and indices as int64.
+
+    Raises
+    ------
+    InputError
+        If a matrix is empty or not finite, widths differ, an index points nowhere, or rows that are
+        said to be normalised are not.
+
+    Examples
+    --------
+    >>> toy = EmbeddingSet(images=np.eye(3, 4), texts=np.eye(2, 4), task="zero-shot", labels=[0, 1, 1])
+    >>> toy
+    EmbeddingSet(zero-shot: 3 images, 2 texts, d=4)
+    """
+
+    images: Floats
+    texts: Floats
+    task: str
+    labels: Integers | None = None
+    options: Integers | None = None
+    answers: Integers | None = None
+    image_rows: Integers | None = None
+    groups: Strings | None = None
+    text_names: Strings | None = None
+    image_names: Strings | None = None
+    normalised: bool = False
+    metadata: dict = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        images = _floats(self.images, "images", "(n, d)")
+        texts = _floats(self.texts, "texts", "(k, d)")
+        check_same_width(images, "images", texts, "texts")
+        if self.normalised:
+            check_unit_rows(images, "images")
+            check_unit_rows(texts, "texts")
+        self._set(images=images.numpy(), texts=texts.numpy())
+        answers = {name: getattr(self, name) for name in ("labels", "options", "answers", "image_rows")}
+        self._set(**check_answers(self.task, images=len(images), texts=len(texts), **answers))
+        count = self.n_questions
+        self._set(
+            groups=_names(self.groups, "groups", count),
+            text_names=_names(self.text_names, "text_names", len(texts)),
+            image_names=_names(self.image_names, "image_names", len(images)),
+            metadata=dict(self.metadata),
+        )
+
+    def __repr__(self) -> str:
+        questions = f", {self.n_questions} questions" if self.task == "multiple-choice" else ""
+        return f"EmbeddingSet({self.task}: {len(self.images)} images, {len(self.texts)} texts{questions}, d={self.dim})"
+
+    @property
+    def dim(self) -> int:
+        """The dimension d of the shared space."""
+        return self.images.shape[1]
+
+    @property
+    def n_questions(self) -> int:
+        """How many answers the task asks for: one for each image, or for each question."""
+        return len(self.options) if self.task == "multiple-choice" else len(self.images)
+
+    def matched(self) -> tuple[np.ndarray, np.ndarray]:
+        """The right text and the image of every question, row by row: ``(texts, images)``.
+
+        Returns
+        -------
+        texts, images : (n, d) each; for "multiple-choice" (q, d), images repeating where questions share one
+        """
+        if self.task != "multiple-choice":
+            return self.texts[self.labels], self.images
+        right = self.options[np.arange(len(self.options)), self.answers]
+        return self.texts[right], self.images[self.image_rows]
+
+    def replace(self, **changes) -> "EmbeddingSet":
+        """A copy with some fields changed, checked again; moved rows are no longer ``normalised``."""
+        if {"images", "texts"} & set(changes):
+            changes.setdefault("normalised", False)
+        return dataclasses.replace(self, **changes)
+
+    def normalise(self) -> "EmbeddingSet":
+        """A copy whose rows have length 1, computed in float64."""
+        return self.replace(
+            images=normalise_rows(self.images), texts=normalise_rows(self.texts), normalised=True
+        )
+
+    def save(self, path: str | Path, *, dtype: str | None = None) -> Path:
+        """Write a safetensors file; see `gapkit.embeddings.files.save`."""
+        from gapkit.embeddings.files import save
+
+        return save(self, path, dtype=dtype)
+
+    @classmethod
+    def load(cls, path: str | Path, *, memory_map: bool = False) -> "EmbeddingSet":
+        """Read a safetensors file; see `gapkit.embeddings.files.load`."""
+        from gapkit.embeddings.files import load
+
+        return load(path, memory_map=memory_map)
+
+    def _set(self, **values) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+
+def _floats(value, name: str, shape: str) -> torch.Tensor:
+    tensor = as_matrix(value, name, dtype=None, shape=shape, finite=False)
+    for block in tensor.split(16_384):  # in blocks: the matrix may be larger than the memory
+        if not torch.isfinite(block).all():
+            check_finite(tensor, name)
+    return tensor.cpu() if tensor.dtype in (torch.float32, torch.float64) else tensor.cpu().float()
+
+
+def _names(names: Sequence[str] | None, name: str, count: int) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    names = tuple(str(one) for one in names)
+    if len(names) != count:
+        raise InputError(f"{name} must have {count} entries, one for each row; got {len(names)}")
+    return names

@@ -1,0 +1,79 @@
+"""What a set is for: answering its task, and closing its gap."""
+
+import numpy as np
+
+from gapkit.closing import Closer, GapCloser, MeanShift
+from gapkit.embeddings.sets import EmbeddingSet
+from gapkit.errors import InputError
+from gapkit.geometry import gap_vector, nearest
+from gapkit.tasks import answer_multiple_choice
+
+
+def answer(entries: EmbeddingSet, *, metric: str = "euclidean") -> tuple[np.ndarray, np.ndarray]:
+    """The answer to every question of the set, and the right one.
+
+    Parameters
+    ----------
+    entries : EmbeddingSet
+    metric : "euclidean", "dot" or "cosine"
+
+    Returns
+    -------
+    given, right : (m,) int64 each: rows of the texts, or for "multiple-choice" positions among the options
+
+    Examples
+    --------
+    >>> toy = EmbeddingSet(images=np.eye(2), texts=np.eye(2), task="pairs")
+    >>> given, right = answer(toy)
+    >>> float((given == right).mean())
+    1.0
+    """
+    if entries.task == "multiple-choice":
+        queries, offered = entries.images[entries.image_rows], entries.texts[entries.options]
+        return answer_multiple_choice(queries, offered, metric=metric), entries.answers
+    return nearest(entries.images, entries.texts, metric=metric), entries.labels
+
+
+def close_set(entries: EmbeddingSet, closer: Closer) -> EmbeddingSet:
+    """A copy of the set with its gap closed.
+
+    The closer is fitted on the set itself, texts as the gallery. In multiple choice every question has a
+    gallery of its own: the gap comes from the whole set, its orthogonal part from the question's options, and
+    it is the question's image that is moved, which for Euclidean distance is the same as moving the options.
+
+    Parameters
+    ----------
+    entries : EmbeddingSet
+    closer : an unfitted closer; for "multiple-choice" a `GapCloser` or `MeanShift`
+
+    Raises
+    ------
+    InputError
+        If the closer cannot do multiple choice.
+    """
+    about = {"closer": type(closer).__name__, **closer.get_params()}
+    metadata = entries.metadata | {"closed": about}
+    if entries.task != "multiple-choice":
+        texts, images = closer.fit(entries.texts, entries.images).transform_pair(
+            entries.texts, entries.images
+        )
+        return entries.replace(texts=texts, images=images, metadata=metadata)
+    if not isinstance(closer, GapCloser | MeanShift):
+        raise InputError(
+            "multiple choice can be closed by GapCloser or MeanShift: the others mix the questions"
+        )
+    gap = gap_vector(entries.texts, entries.images)
+    moving = type(closer)(**closer.get_params() | {"moves": "queries"})
+    images = np.stack(
+        [
+            moving.fit(entries.texts[row], gap=gap).transform(entries.images[image][None])[0]
+            for row, image in zip(entries.options, entries.image_rows, strict=True)
+        ]
+    )
+    names = entries.image_names
+    return entries.replace(
+        images=images,
+        image_rows=np.arange(len(images)),
+        image_names=None if names is None else [names[row] for row in entries.image_rows],
+        metadata=metadata,
+    )

@@ -1,0 +1,150 @@
+import io
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from gapkit.datasets.images import ArrayImages, FileImages, open_image
+from gapkit.errors import InputError
+
+
+def save(path, image, **options):
+    image.save(path, **options)
+    return path
+
+
+def test_16_bit_grey_keeps_its_shades(tmp_path):
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    seen = np.asarray(open_image(save(tmp_path / "deep.png", Image.fromarray(ramp))))
+    assert seen.shape == (16, 16, 3)
+    assert np.abs(seen[..., 0].astype(int) - np.arange(256).reshape(16, 16)).max() <= 1
+
+
+def test_exif_turns_the_image_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: rotate by 90 degrees to see it right
+    pixels = np.zeros((2, 4, 3), np.uint8)
+    pixels[0] = 255
+    path = save(tmp_path / "turned.png", Image.fromarray(pixels), exif=exif)
+    seen = np.asarray(open_image(path))
+    assert seen.shape == (4, 2, 3)
+    assert (seen[:, 1] == 255).all()
+    assert (seen[:, 0] == 0).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGBA", "CMYK", "YCbCr", "LAB", "I", "F"])
+def test_every_colour_mode_becomes_rgb(tmp_path, mode):
+    image = Image.new("RGB", (5, 3), (200, 30, 60)).convert("L" if mode in "IF" else "RGB")
+    image = image.convert("P").convert("PA") if mode == "PA" else _converted(image, mode)
+    path = save(tmp_path / "image.tif", image)
+    assert open_image(path).mode == "RGB"
+    assert open_image(path).size == (5, 3)
+
+
+def _converted(image, mode):
+    if mode == "LAB":
+        return Image.merge("LAB", image.split())
+    return image.convert(mode)
+
+
+def test_the_first_frame_of_an_animation_is_read(tmp_path):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
+    path = save(tmp_path / "moving.gif", frames[0], save_all=True, append_images=frames[1:])
+    assert open_image(path).getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_one_pixel_is_an_image(tmp_path):
+    assert open_image(save(tmp_path / "dot.png", Image.new("RGB", (1, 1)))).size == (1, 1)
+
+
+def png_that_claims(width, height):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = zlib.compress(b"\0" * 1000)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(("width", "height"), [(11_000, 11_000), (20_000, 20_000), (2**31 - 1, 2**31 - 1)])
+def test_decompression_bombs_are_refused_before_they_are_decoded(tmp_path, width, height):
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png_that_claims(width, height))
+    with pytest.raises(InputError, match=r"bomb\.png"):
+        open_image(path)
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "gif", "webp", "tif", "bmp"])
+def test_truncated_images_are_one_clear_error(tmp_path, ending):
+    rng = np.random.default_rng(0)
+    path = save(tmp_path / f"cut.{ending}", Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=f"cannot read .*cut.{ending} as an image"):
+        open_image(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n", b"GIF89a" + b"\xff" * 40])
+def test_what_is_no_image_is_one_clear_error(tmp_path, content):
+    path = tmp_path / "text.png"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="as an image"):
+        open_image(path)
+
+
+def test_folders_pipes_and_missing_files_are_no_images(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")  # opening it would wait for ever
+    for name in ("missing.png", ".", "pipe.png"):
+        with pytest.raises(InputError, match="no file"):
+            open_image(tmp_path / name)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    ending=st.sampled_from(["jpeg", "png", "gif", "webp", "tiff", "bmp", "ppm"]),
+    changes=st.lists(
+        st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8
+    ),
+)
+def test_damaged_images_open_or_raise_input_error_and_nothing_else(tmp_path, ending, changes):
+    buffer = io.BytesIO()
+    Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save(buffer, ending)
+    content = bytearray(buffer.getvalue())
+    for place, byte in changes:
+        content[int(place * len(content))] = byte
+    path = tmp_path / f"image.{ending}"
+    path.write_bytes(content)
+    try:
+        assert open_image(path).mode == "RGB"
+    except InputError as fault:
+        assert "\n" not in str(fault)  # noqa: PT017
+
+
+def test_fingerprints_change_with_the_pixels_and_with_the_files(tmp_path):
+    pixels = np.zeros((2, 4, 4, 3), np.uint8)
+    first = ArrayImages(pixels).fingerprint()
+    assert ArrayImages(pixels.copy()).fingerprint() == first
+    pixels[1, 3, 3, 2] = 1
+    assert ArrayImages(pixels).fingerprint() != first
+    path = save(tmp_path / "a.png", Image.new("RGB", (4, 4)))
+    files = FileImages(tmp_path, ["a.png"])
+    before = files.fingerprint()
+    assert FileImages(tmp_path, ["a.png"]).fingerprint() == before
+    save(path, Image.new("RGB", (4, 5)))
+    assert files.fingerprint() != before
+    path.unlink()
+    assert "a.png" in files.names
+    assert files.fingerprint() != before
+
+
+@pytest.mark.parametrize(
+    "pixels", [np.zeros((0, 4, 4, 3), np.uint8), np.zeros((2, 4, 4), np.uint8), np.zeros((2, 4, 4, 3))]
+)
+def test_arrays_of_another_form_are_refused(pixels):
+    with pytest.raises(InputError, match="uint8"):
+        ArrayImages(pixels)

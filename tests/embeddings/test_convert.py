@@ -1,0 +1,183 @@
+import contextlib
+import io
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+
+from gapkit.embeddings import import_embeddings
+from gapkit.errors import InputError
+
+RNG = np.random.default_rng(0)
+IMAGES, TEXTS = RNG.standard_normal((6, 5)), RNG.standard_normal((6, 5))
+
+
+def write(path, **matrices):
+    if path.suffix == ".npy":
+        np.save(path, next(iter(matrices.values())))
+    elif path.suffix == ".npz":
+        np.savez(path, **matrices)
+    elif path.suffix == ".safetensors":
+        save_file(matrices, path)
+    else:
+        import pandas
+
+        frame = pandas.DataFrame(next(iter(matrices.values())))
+        frame.columns = [f"d{i}" for i in frame.columns]
+        frame.insert(0, "caption", [f"text {i}" for i in range(len(frame))])
+        frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz", "csv", "parquet", "safetensors"])
+def test_two_files_of_any_format_become_pairs(tmp_path, ending):
+    images = write(tmp_path / f"a.{ending}", anything=IMAGES)
+    texts = write(tmp_path / f"b.{ending}", whatever=TEXTS)
+    pairs = import_embeddings(images, texts, metadata={"model": "theirs"})
+    assert pairs.task == "pairs"
+    assert not pairs.normalised
+    assert np.allclose(pairs.images, IMAGES, atol=1e-6)
+    assert np.allclose(pairs.texts, TEXTS, atol=1e-6)
+    assert pairs.metadata["model"] == "theirs"
+    if ending in ("csv", "parquet"):
+        assert pairs.text_names == tuple(f"text {i}" for i in range(6))
+
+
+@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+@pytest.mark.parametrize("keys", [("image_features", "text_features"), ("IMG", "txt")])
+def test_one_archive_with_both_sides_is_enough(tmp_path, ending, keys):
+    path = write(tmp_path / f"both.{ending}", **{keys[0]: IMAGES, keys[1]: TEXTS})
+    assert np.allclose(import_embeddings(path).texts, TEXTS, atol=1e-6)
+
+
+def test_an_array_with_both_sides_has_the_images_first(tmp_path):
+    path = write(tmp_path / "both.npy", both=np.stack([IMAGES, TEXTS]))
+    assert np.array_equal(import_embeddings(path).images, IMAGES)
+    assert np.array_equal(import_embeddings(path).texts, TEXTS)
+
+
+def test_a_csv_without_header_and_a_parquet_with_lists(tmp_path):
+    import pandas
+
+    np.savetxt(tmp_path / "a.csv", IMAGES, delimiter=";")
+    pandas.DataFrame({"emb": list(TEXTS), "name": list("abcdef")}).to_parquet(tmp_path / "b.parquet")
+    pairs = import_embeddings(tmp_path / "a.csv", tmp_path / "b.parquet", text_key="emb")
+    assert np.allclose(pairs.images, IMAGES)
+    assert np.allclose(pairs.texts, TEXTS)
+    assert pairs.text_names == tuple("abcdef")
+
+
+@pytest.mark.parametrize("ending", ["npy", "txt"])
+def test_labels_make_it_zero_shot(tmp_path, ending):
+    labels = np.array([0, 1, 1, 0, 1, 0])
+    path = tmp_path / f"labels.{ending}"
+    np.save(path, labels) if ending == "npy" else path.write_text("\n".join(map(str, labels)))
+    images, texts = write(tmp_path / "a.npy", a=IMAGES), write(tmp_path / "b.npy", b=TEXTS[:2])
+    assert import_embeddings(images, texts, labels=path).labels.tolist() == labels.tolist()
+
+
+def test_rows_that_are_unit_but_for_rounding_are_normalised_and_others_only_if_asked(tmp_path):
+    def unit(z):
+        return z / np.linalg.norm(z, axis=1, keepdims=True)
+
+    half = np.stack([unit(IMAGES), unit(TEXTS)]).astype(np.float16)
+    path = write(tmp_path / "half.npy", both=half)
+    assert import_embeddings(path).normalised
+    assert not import_embeddings(path, normalise="no").normalised
+    path = write(tmp_path / "raw.npy", both=np.stack([IMAGES, TEXTS]))
+    assert not import_embeddings(path).normalised
+    assert np.allclose(import_embeddings(path, normalise="yes").images, unit(IMAGES))
+
+
+def test_pickles_are_refused(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",))
+
+    np.save(tmp_path / "a.npy", np.array([Evil()], dtype=object), allow_pickle=True)
+    np.savez(tmp_path / "b.npz", images=np.array([Evil()], dtype=object), texts=TEXTS)
+    (tmp_path / "c.npy").write_bytes(pickle.dumps(Evil()))
+    for name in ("a.npy", "b.npz", "c.npy"):
+        with pytest.raises(InputError, match="pickled objects, which could run code|cannot read"):
+            import_embeddings(tmp_path / name)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_archives_that_unpack_to_gigabytes_or_climb_out_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("gapkit.embeddings.convert._LARGE", 1_000_000)  # a real bomb takes a minute to pack
+    path = tmp_path / "bomb.npz"
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f4", "fortran_order": False, "shape": (3_000, 512)}
+    )
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("images.npy", "w", force_zip64=True) as f,
+    ):
+        f.write(header.getvalue())
+        for _ in range(3):
+            f.write(bytes(2_048_000))
+    with pytest.raises(InputError, match="would unpack"):
+        import_embeddings(path)
+    outside = tmp_path.parent / f"{tmp_path.name}-evil.npy"
+    with zipfile.ZipFile(tmp_path / "slip.npz", "w") as archive:
+        for name in ("../../evil.npy", str(outside)):
+            archive.writestr(name, "x")
+    with pytest.raises(InputError):
+        import_embeddings(tmp_path / "slip.npz")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bomb.npz", "slip.npz"]
+    assert not outside.exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a.npy": {"a": IMAGES}}, r"one matrix of shape \(6, 5\); name a second file"),
+        ({"a.npz": {"p": IMAGES, "q": TEXTS}}, "which matrix of .* is meant. It has p, q; use --image-key"),
+        ({"a.npy": {"a": IMAGES}, "b.npy": {"b": TEXTS[:3]}}, "matched row by row"),
+        ({"a.npy": {"a": IMAGES}, "b.npy": {"b": TEXTS[:, :3]}}, "same dimension"),
+        ({"a.npy": {"a": IMAGES * np.nan}, "b.npy": {"b": TEXTS}}, "must be finite"),
+        ({"a.npy": {"a": IMAGES > 0}, "b.npy": {"b": TEXTS}}, "real numbers"),
+        ({"a.npy": {"a": IMAGES[:0]}, "b.npy": {"b": TEXTS[:0]}}, "empty"),
+    ],
+)
+def test_other_forms_are_one_clear_error(tmp_path, files, message):
+    paths = [write(tmp_path / name, **matrices) for name, matrices in files.items()]
+    with pytest.raises(InputError, match=message):
+        import_embeddings(*paths)
+
+
+def test_missing_files_unknown_endings_and_keys_are_one_clear_error(tmp_path):
+    path = write(tmp_path / "a.npz", images=IMAGES, texts=TEXTS)
+    (tmp_path / "a.pt").write_bytes(b"")
+    with pytest.raises(InputError, match="no file"):
+        import_embeddings(tmp_path / "b.npy")
+    with pytest.raises(InputError, match="ends in none of"):
+        import_embeddings(tmp_path / "a.pt")
+    with pytest.raises(InputError, match="has no 'foo'; it has images, texts"):
+        import_embeddings(path, image_key="foo")
+    (tmp_path / "l.txt").write_text("0\none\n")
+    with pytest.raises(InputError, match="one whole number a line"):
+        import_embeddings(path, labels=tmp_path / "l.txt")
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    ending=st.sampled_from(["npy", "npz", "csv", "parquet", "safetensors"]),
+    changes=st.lists(
+        st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=6
+    ),
+    keep=st.floats(0.2, 1),
+)
+def test_damaged_files_load_or_raise_input_error_and_nothing_else(tmp_path, ending, changes, keep):
+    path = write(tmp_path / f"both.{ending}", images=IMAGES, texts=TEXTS)
+    content = bytearray(path.read_bytes())
+    for place, byte in changes:
+        content[int(place * len(content))] = byte
+    path.write_bytes(content[: max(1, int(keep * len(content)))])
+    with contextlib.suppress(InputError):
+        import_embeddings(path, None if ending in ("npz", "safetensors") else path)

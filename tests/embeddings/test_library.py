@@ -1,0 +1,120 @@
+import hashlib
+import json
+import socket
+
+import numpy as np
+import pytest
+
+from gapkit.embeddings import fetch_coco500, library, list_embeddings, load_embeddings
+from gapkit.errors import InputError
+from tests.embeddings.test_sets import toy
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A data folder with one shipped set and its manifest."""
+    folder = tmp_path / "data"
+    path = toy().normalise().save(folder / "embeddings" / "miniclip-wide@1" / "scenes100.safetensors")
+    entry = {
+        "path": "data/embeddings/miniclip-wide@1/scenes100.safetensors",
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "bytes": path.stat().st_size,
+    }
+    (folder / "manifest.json").write_text(json.dumps({"files": [entry]}))
+    monkeypatch.setenv("GAPKIT_DATA", str(folder))
+    monkeypatch.setenv("GAPKIT_CACHE", str(tmp_path / "cache"))
+    return folder
+
+
+def test_shipped_sets_load_by_name_and_are_listed(data):
+    assert list_embeddings() == ["miniclip-wide@1/scenes100"]
+    assert load_embeddings("miniclip-wide@1/scenes100").task == "zero-shot"
+
+
+def test_a_changed_shipped_file_is_refused_even_after_a_good_load(data):
+    load_embeddings("miniclip-wide@1/scenes100")
+    path = data / "embeddings" / "miniclip-wide@1" / "scenes100.safetensors"
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(InputError, match=r"sha256 differs.*git checkout"):
+        load_embeddings("miniclip-wide@1/scenes100")
+
+
+def test_a_shipped_file_outside_the_manifest_is_refused(data):
+    (data / "manifest.json").write_text('{"files": []}')
+    with pytest.raises(InputError, match="not listed in"):
+        load_embeddings("miniclip-wide@1/scenes100")
+
+
+def test_a_broken_manifest_is_named(data):
+    (data / "manifest.json").write_text('{"files": [')
+    with pytest.raises(InputError, match=r"cannot read .*manifest\.json"):
+        load_embeddings("miniclip-wide@1/scenes100")
+
+
+def test_unknown_names_bring_the_nearest_known(data):
+    with pytest.raises(InputError, match="nearest known names are miniclip-wide@1/scenes100"):
+        load_embeddings("miniclip-wide/scenes10")
+    with pytest.raises(InputError, match="no file"):
+        load_embeddings("nothing/here.safetensors")
+
+
+@pytest.mark.parametrize("name", ["../manifest", "miniclip-wide@1/../../secret", "/etc/passwd"])
+def test_names_cannot_climb_out_of_the_data_folder(data, name):
+    (data / "secret.safetensors").write_bytes(b"")
+    with pytest.raises(InputError):
+        load_embeddings(name)
+
+
+def test_missing_data_folder_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("GAPKIT_DATA", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("GAPKIT_CACHE", str(tmp_path / "cache"))
+    assert list_embeddings() == []
+    with pytest.raises(InputError, match="no embeddings 'miniclip-wide/scenes100'"):
+        load_embeddings("miniclip-wide/scenes100")
+
+
+@pytest.fixture
+def coco(data, tmp_path, monkeypatch):
+    """A stand-in for the published file, so that the road can be walked without a network."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "features_clip.npy"
+    np.save(path, rng.standard_normal((2, 7, 16)).astype(np.float32))
+    name, _, model = library._COCO500["coco500-clip-vitb16"]
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    monkeypatch.setitem(library._COCO500, "coco500-clip-vitb16", (name, sha256, model))
+    return path
+
+
+def test_coco500_comes_from_a_local_copy_and_is_normalised(coco):
+    with pytest.raises(InputError, match="gapkit fetch coco500-clip-vitb16"):
+        load_embeddings("coco500-clip-vitb16")
+    fetch_coco500(source=coco)
+    pairs = load_embeddings("coco500-clip-vitb16")
+    assert pairs.task == "pairs"
+    assert pairs.normalised
+    images = np.load(coco)[0].astype(float)
+    assert np.abs(pairs.images - images / np.linalg.norm(images, axis=1, keepdims=True)).max() < 1e-7
+    assert "coco500-clip-vitb16" in list_embeddings()
+
+
+def test_coco500_refuses_other_bytes_and_leaves_no_file(coco, tmp_path):
+    coco.write_bytes(coco.read_bytes()[:-1])
+    with pytest.raises(InputError, match="not the published file"):
+        fetch_coco500(source=coco)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_coco500_without_a_network_says_so(coco, monkeypatch, tmp_path):
+    with socket.socket() as server:  # bound, but nobody listens
+        server.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("GAPKIT_COCO500_URL", f"http://127.0.0.1:{server.getsockname()[1]}/")
+        with pytest.raises(InputError, match=r"no connection.*--from FILE"):
+            fetch_coco500()
+    assert [p for p in (tmp_path / "cache").rglob("*") if p.is_file()] == []
+
+
+def test_damaged_coco500_in_the_cache_is_refused(coco):
+    path = fetch_coco500(source=coco)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"is damaged.*Delete it"):
+        load_embeddings("coco500-clip-vitb16")
