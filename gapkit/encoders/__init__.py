@@ -1,0 +1,21 @@
+"""From a model's name and a dataset to a file of embeddings.
+
+`load_model` finds and checks the model, `embed` runs it: in batches, resumable after any
+interruption, and never twice for the same model and data.
+"""
+
+from gapkit.encoders.catalogue import available_models, hub_answers
+from gapkit.encoders.embedding import embed, embed_to_file
+from gapkit.encoders.loading import Model, load_model
+from gapkit.encoders.names import PRESETS, list_models
+
+__all__ = [
+    "PRESETS",
+    "Model",
+    "available_models",
+    "embed",
+    "embed_to_file",
+    "hub_answers",
+    "list_models",
+    "load_model",
+]

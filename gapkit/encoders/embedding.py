@@ -1,0 +1,199 @@
+"""`embed`: a model's embeddings of a dataset, resumable and never computed twice.
+
+The finished file lies in the cache under a key of everything its numbers depend on: the weights, the
+architecture and preprocessing, the dataset's fingerprint (images, texts, answers), the precision, and
+the version of our format. Until then the run's shards lie in a folder of their own, held by one process.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gapkit._arrays import check_choice
+from gapkit._files import write_atomically
+from gapkit._paths import cache_folder
+from gapkit.datasets.base import Dataset
+from gapkit.datasets.registry import load_dataset
+from gapkit.embeddings import FORMAT_VERSION, EmbeddingSet
+from gapkit.encoders.assembling import assemble, listed
+from gapkit.encoders.batches import batches, read_batches
+from gapkit.encoders.loading import Model, load_model
+from gapkit.encoders.locks import locked
+from gapkit.encoders.shards import ShardFolder, remove_leftovers
+from gapkit.errors import InputError
+
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_SHARD_BATCHES = 16
+
+
+def embed(model: Model | str, dataset: Dataset | str, **options) -> EmbeddingSet:
+    """The embeddings of a dataset's images and texts, computed now or taken from the cache.
+
+    Interrupted at any moment, even by ``kill -9``, the same call goes on where it was and ends with the
+    same bytes.
+
+    Parameters
+    ----------
+    model : Model, or a name for `load_model`
+    dataset : Dataset, or a name for `load_dataset`
+    **options : see `embed_to_file`
+
+    Returns
+    -------
+    EmbeddingSet, mapped from the cache: large matrices stay on the disk until they are used
+    """
+    return EmbeddingSet.load(embed_to_file(model, dataset, **options), memory_map=True)
+
+
+def embed_to_file(
+    model: Model | str,
+    dataset: Dataset | str,
+    *,
+    out: str | Path | None = None,
+    dtype: str = "float32",
+    batch_size: int = 64,
+    workers: int = 0,
+    precision: str = "auto",
+    on_error: str = "raise",
+    progress: bool = False,
+) -> Path:
+    """Embed a dataset into a file; `embed` for data that need not fit into memory.
+
+    Parameters
+    ----------
+    model, dataset : see `embed`
+    out : where to write besides the cache
+    dtype : "float32" or "float16", how ``out`` stores the matrices
+    batch_size : images, or texts, in a batch
+    workers : processes that read and preprocess images; 0 does it in this one
+    precision : "float32", "bfloat16", "float16", or "auto": float16 (autocast) on CUDA, float32 elsewhere
+    on_error : "raise" or "skip": what to do about images that cannot be read
+    progress : show a bar with rate and time left on stderr
+
+    Returns
+    -------
+    Path of ``out``, or of the file in the cache
+
+    Raises
+    ------
+    InputError
+        If an image cannot be read (and ``on_error`` is "raise"), or none can.
+
+    Warns
+    -----
+    GapkitWarning
+        If images were skipped; ``metadata["skipped"]`` lists them with the reasons.
+    """
+    model = load_model(model) if isinstance(model, str) else model
+    dataset = load_dataset(dataset) if isinstance(dataset, str) else dataset
+    _check_count(batch_size, "batch_size", 1)
+    _check_count(workers, "workers", 0)
+    check_choice(on_error, "on_error", ("raise", "skip"))
+    check_choice(dtype, "dtype", ("float32", "float16"))
+    precision = _precision(precision, model)
+    facts = _facts(model, dataset, precision, on_error)
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    target = (
+        cache_folder() / "embeddings" / f"{_slug(dataset.name)}--{_slug(model.name)}--{key[:16]}.safetensors"
+    )
+    # Batches of another size differ in the last bits, so their shards must not be mixed.
+    settings = f"{batch_size} {model.device.type} {torch.get_num_threads()} {torch.__version__}"
+    runs = cache_folder() / "runs"
+    run = runs / f"{key[:16]}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
+    if not target.is_file() or any(runs.glob(f"{key[:16]}*")):  # the latter: killed while tidying up
+        with locked(
+            runs / f"{key[:16]}.lock", waiting="another process is embedding the same; waiting for it"
+        ):
+            if not target.is_file():
+                remove_leftovers(run)
+                remove_leftovers(target.parent, target.name)
+                shards = _compute(model, dataset, run, batch_size, workers, precision, on_error, progress)
+                assemble(dataset, *shards, target, facts)
+            for finished in runs.glob(f"{key[:16]}-*"):
+                shutil.rmtree(finished, ignore_errors=True)
+    return target if out is None else _copy_out(target, Path(out), dtype)
+
+
+def _check_count(value, name: str, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InputError(f"{name} must be a whole number, at least {least}; got {value!r}")
+
+
+def _precision(precision: str, model: Model) -> str:
+    if precision == "auto":
+        return "float16" if model.device.type == "cuda" else "float32"
+    return check_choice(precision, "precision", ("auto", *PRECISIONS))
+
+
+def _facts(model: Model, dataset: Dataset, precision: str, on_error: str) -> dict:
+    """Everything the numbers depend on; it is stored with them, and its hash is their key."""
+    return {
+        "model": model.name,
+        "weights_sha256": model.weights_sha256(),
+        "model_config": model.config,
+        "dataset": dataset.name,
+        "dataset_fingerprint": dataset.fingerprint(),
+        "notes": dataset.notes,
+        "precision": precision,
+        "on_error": on_error,
+        "normalisation": "rows divided by their length in float64",
+        "format": FORMAT_VERSION,
+    }
+
+
+def _copy_out(source: Path, out: Path, dtype: str) -> Path:
+    """Write the finished file where the caller wants it, over what a killed copy left there."""
+    name = hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]
+    with locked(cache_folder() / "runs" / f"out-{name}.lock"):
+        remove_leftovers(out.parent, out.name)
+        if dtype == "float32":
+            return write_atomically(out, lambda beside: shutil.copyfile(source, beside))
+        return EmbeddingSet.load(source, memory_map=True).save(out, dtype=dtype)
+
+
+def _compute(model, dataset, run, batch_size, workers, precision, on_error, progress):
+    """Make the shards that are still missing; returns those of the images and of the texts."""
+    from tqdm import tqdm
+
+    size = batch_size * _SHARD_BATCHES
+    images = ShardFolder(run, "images", count=len(dataset.images), size=size)
+    texts = ShardFolder(run, "texts", count=sum(len(row) for row in dataset.prompts), size=size)
+    cast = PRECISIONS[precision]
+    with (
+        torch.autocast(model.device.type, dtype=cast, enabled=cast is not None),
+        tqdm(total=len(dataset.images), unit=" images", disable=not progress, initial=images.done()) as bar,
+    ):
+        prompts = [text for row in dataset.prompts for text in row]
+        for number, rows in texts.missing():
+            blocks = [
+                model.encode_texts([prompts[row] for row in some]) for some in batches(rows, batch_size)
+            ]
+            texts.write(number, np.concatenate(blocks), {})
+        missing = dict(images.missing())
+        plan = [(number, some) for number, rows in missing.items() for some in batches(rows, batch_size)]
+        ready = read_batches(dataset.images, model.preprocess, [some for _, some in plan], workers=workers)
+        blocks, faults = [], {}
+        for (number, some), batch in zip(plan, ready, strict=True):
+            if batch.faults and on_error == "raise":
+                raise InputError(
+                    listed(batch.faults, "cannot be read; to leave them out use on_error='skip'")
+                )
+            faults |= batch.faults
+            if batch.pixels is not None:
+                blocks.append(model.encode_pixels(batch.pixels).numpy())
+            bar.update(len(some))
+            if some.stop == missing[number].stop:
+                images.write(
+                    number, np.concatenate(blocks) if blocks else np.zeros((0, 0), np.float32), faults
+                )
+                blocks, faults = [], {}
+    return images, texts
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^\w.@-]+", "-", name).strip("-")[-60:]

@@ -1,0 +1,253 @@
+"""`load_model`: any OpenCLIP model, from the hub, a folder, a seed, or shipped with the repository."""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from gapkit._arrays import check_choice
+from gapkit._paths import shipped_file
+from gapkit.encoders._openclip import open_clip
+from gapkit.encoders.faults import one_message, quiet
+from gapkit.encoders.hub import OTHER_WEIGHTS, SAFE_WEIGHTS, hub_file
+from gapkit.encoders.names import ModelName, parse_model_name
+from gapkit.errors import GapkitWarning, InputError
+
+_WEIGHT_ENDINGS = (".safetensors", ".bin", ".pth")
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A model that is ready to embed.
+
+    Attributes
+    ----------
+    name : as it was asked for
+    module : OpenCLIP's model, in evaluation mode, in float32
+    preprocess : PIL image -> (3, h, w) float32
+    tokenise : list of texts -> (n, context length) int
+    device : where the module is
+    config : architecture and preprocessing, as plain values
+    """
+
+    name: str
+    module: torch.nn.Module
+    preprocess: Callable
+    tokenise: Callable
+    device: torch.device
+    config: dict = field(default_factory=dict)
+    _hashed: dict = field(default_factory=dict, init=False)
+
+    def __repr__(self) -> str:
+        return f"Model({self.name}, {self.parameters / 1e6:.1f} million parameters, on {self.device})"
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the model has learned."""
+        return sum(p.numel() for p in self.module.parameters())
+
+    def weights_sha256(self) -> str:
+        """A hash of every weight, its name and dtype, wherever they came from; kept until one changes."""
+        state = tuple((t.data_ptr(), t._version) for t in self.module.state_dict().values())
+        if self._hashed.get("state") != state:
+            self._hashed.update(state=state, sha256=self._hash())
+        return self._hashed["sha256"]
+
+    def _hash(self) -> str:
+        digest = hashlib.sha256()
+        for name, tensor in self.module.state_dict().items():
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    @torch.inference_mode()
+    def encode_images(self, images: Sequence) -> torch.Tensor:
+        """Unit embeddings of PIL images: (n, d) float32."""
+        pixels = torch.stack([self.preprocess(image) for image in images])
+        return self.encode_pixels(pixels)
+
+    @torch.inference_mode()
+    def encode_pixels(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Unit embeddings of preprocessed images (n, 3, h, w): (n, d) float32 on the CPU."""
+        return _unit(self.module.encode_image(pixels.to(self.device, non_blocking=True)))
+
+    @torch.inference_mode()
+    def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
+        """Unit embeddings of texts: (n, d) float32 on the CPU."""
+        return _unit(self.module.encode_text(self.tokenise(list(texts)).to(self.device)))
+
+
+def load_model(name: str, *, device: str = "cpu") -> Model:
+    """A model by name, ready to embed.
+
+    Parameters
+    ----------
+    name : str
+        ``"clip-vit-b16"`` and the other presets of the paper; any of OpenCLIP's as
+        ``"ViT-B-16-quickgelu/openai"``; ``"ViT-B-32/random@3"``, the architecture initialised from a seed;
+        ``"hf-hub:OWNER/REPOSITORY"``; ``"local-dir:PATH"``; or a shipped mini-CLIP, ``"miniclip-wide"``.
+    device : "cpu", "cuda", "cuda:1", "mps", or "auto" for the best there is (`Model.device` tells which)
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, or the weights cannot be had, with what to do about it.
+
+    Warns
+    -----
+    GapkitWarning
+        If weights trained with QuickGELU meet an architecture without it, or the other way round.
+    """
+    place = _device(device)
+    parsed = parse_model_name(name)
+    with one_message(name), quiet():
+        module, preprocess, tokenise, source = _LOADERS[parsed.kind](parsed, name)
+        module = module.float().eval().requires_grad_(False).to(place)
+    config = {
+        "architecture": source,
+        "preprocess": json.loads(json.dumps(module.visual.preprocess_cfg)),
+        "context_length": getattr(tokenise, "context_length", None),
+    }
+    return Model(name, module, preprocess, tokenise, place, config)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as fault:
+        check_choice(str(name).split(":")[0], "device", ("cpu", "cuda", "mps", "auto"))
+        raise InputError(f"device {name} is not there: {str(fault).splitlines()[0][:120]}") from fault
+    return device
+
+
+def _load_tag(parsed: ModelName, name: str):
+    """OpenCLIP's architecture with published weights, which we fetch so that faults have names."""
+    library = open_clip()
+    facts = library.get_pretrained_cfg(parsed.place, parsed.tag)
+    config = library.get_model_config(parsed.place)
+    _check_activation(parsed, facts, config)
+    repository, _, file_name = facts["hf_hub"].rpartition("/")
+    candidates = (file_name,) if file_name else (SAFE_WEIGHTS, *OTHER_WEIGHTS)
+    if file_name.endswith((".bin", ".pth")):
+        candidates = (f"{file_name.rsplit('.', 1)[0]}.safetensors", file_name)
+    path = hub_file(repository, candidates, model=name)
+    module, _, preprocess = library.create_model_and_transforms(
+        parsed.place,
+        pretrained=str(path),
+        image_mean=facts.get("mean"),
+        image_std=facts.get("std"),
+        image_interpolation=facts.get("interpolation"),
+        image_resize_mode=facts.get("resize_mode"),
+        weights_only=True,
+    )
+    return module, preprocess, library.get_tokenizer(parsed.place), config
+
+
+def _load_random(parsed: ModelName, name: str):
+    library = open_clip()
+    config = library.get_model_config(parsed.place)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(parsed.seed)
+        module, _, preprocess = library.create_model_and_transforms(
+            parsed.place, pretrained=None, pretrained_text=False
+        )
+    return module, preprocess, library.get_tokenizer(parsed.place), config
+
+
+def _load_hub(parsed: ModelName, name: str):
+    config = hub_file(parsed.place, "open_clip_config.json", model=name)
+    weights = hub_file(parsed.place, (SAFE_WEIGHTS, *OTHER_WEIGHTS), model=name)
+    return _load_files(config, weights, name, tokenizer=name)
+
+
+def _load_folder(parsed: ModelName, name: str):
+    folder = Path(parsed.place).expanduser()
+    if not folder.is_dir():
+        raise InputError(f"cannot load {name}: no folder {folder}")
+    config = folder / "open_clip_config.json"
+    if not config.is_file():
+        raise InputError(
+            f"cannot load {name}: {folder} has no open_clip_config.json, so it is no OpenCLIP model"
+        )
+    found = [p for ending in _WEIGHT_ENDINGS for p in sorted(folder.glob(f"*{ending}"))]
+    if not found:
+        raise InputError(f"cannot load {name}: {folder} has no weights (*.safetensors)")
+    named = {path.name: path for path in found}
+    weights = next((named[n] for n in (SAFE_WEIGHTS, *OTHER_WEIGHTS) if n in named), found[0])
+    return _load_files(config, weights, name, tokenizer=f"local-dir:{folder}")
+
+
+def _load_miniclip(parsed: ModelName, name: str):
+    from gapkit.miniclip import MODEL_CONFIG, PREPROCESS_CONFIG, SETTINGS, build
+
+    library = open_clip()
+    if parsed.place != "random":
+        if parsed.seed:
+            raise InputError(f"{name} has no weights here: of seeds other than 0 only embeddings are shipped")
+        folder = f"models/miniclip-{parsed.place}"
+        config = shipped_file(f"{folder}/open_clip_config.json")
+        weights = shipped_file(f"{folder}/{SAFE_WEIGHTS}")
+        return _load_files(config, weights, name, tokenizer=f"local-dir:{config.parent}")
+    from open_clip import transform
+
+    module = build(SETTINGS["random"], seed=parsed.seed)
+    module.visual.preprocess_cfg = dict(PREPROCESS_CONFIG)
+    preprocess = transform.image_transform_v2(transform.PreprocessCfg(**PREPROCESS_CONFIG), is_train=False)
+    tokenise = library.SimpleTokenizer(context_length=MODEL_CONFIG["text_cfg"]["context_length"])
+    return module, preprocess, tokenise, MODEL_CONFIG
+
+
+def _load_files(config: Path, weights: Path, name: str, *, tokenizer: str):
+    """A model from its OpenCLIP configuration and its weights, which need not lie in one folder."""
+    library = open_clip()
+    try:
+        facts = json.loads(config.read_text(encoding="utf-8"))
+        architecture = facts["model_cfg"]
+        embed_dim = architecture["embed_dim"]
+    except (ValueError, KeyError, TypeError) as fault:
+        raise InputError(f"cannot load {name}: {config} is no configuration of OpenCLIP ({fault})") from fault
+    if not isinstance(embed_dim, int):
+        raise InputError(f"cannot load {name}: {config} has embed_dim {embed_dim!r}")
+    # First the architecture, then exactly this file: left to itself OpenCLIP would take any it finds there,
+    # and start from random weights where it finds none.
+    module, _, preprocess = library.create_model_and_transforms(
+        f"local-dir:{config.parent}", load_weights=False, pretrained_text=False
+    )
+    library.load_checkpoint(module, str(weights), strict=True, weights_only=True)
+    return module, preprocess, library.get_tokenizer(tokenizer), architecture
+
+
+def _check_activation(parsed: ModelName, facts: dict, config: dict) -> None:
+    trained, built = bool(facts.get("quick_gelu")), bool(config.get("quick_gelu"))
+    if trained == built:
+        return
+    right = f"{parsed.place}-quickgelu" if trained else parsed.place.replace("-quickgelu", "")
+    warnings.warn(
+        f"the weights {parsed.tag!r} were trained {'with' if trained else 'without'} QuickGELU and "
+        f"{parsed.place} is built {'without' if trained else 'with'} it, which costs several points of accuracy: "
+        f"use {right}/{parsed.tag}",
+        GapkitWarning,
+        stacklevel=5,
+    )
+
+
+def _unit(embeddings: torch.Tensor) -> torch.Tensor:
+    """Rows of length 1, normalised in float64: float32 would leave 1 ± 1e-7."""
+    wide = embeddings.double()
+    return (wide / torch.linalg.vector_norm(wide, dim=-1, keepdim=True)).float().cpu()
+
+
+_LOADERS = {
+    "tag": _load_tag,
+    "random": _load_random,
+    "hub": _load_hub,
+    "folder": _load_folder,
+    "miniclip": _load_miniclip,
+}

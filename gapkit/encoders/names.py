@@ -1,0 +1,129 @@
+"""What a model's name means."""
+
+import difflib
+import os
+import re
+from dataclasses import dataclass
+
+from gapkit.errors import InputError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One of the paper's models: the OpenCLIP name with the right activation, and its size to download."""
+
+    source: str
+    megabytes: float
+    about: str
+
+
+PRESETS = {
+    "clip-vit-b16": Preset("ViT-B-16-quickgelu/openai", 599.0, "OpenAI's CLIP, ViT-B/16"),
+    "clip-vit-l14": Preset("ViT-L-14-quickgelu/openai", 1711.0, "OpenAI's CLIP, ViT-L/14"),
+    "siglip-vit-b16": Preset(
+        "ViT-B-16-SigLIP/webli", 813.0, "SigLIP, ViT-B/16 (needs the transformers package)"
+    ),
+    "metaclip-vit-b16": Preset("ViT-B-16-quickgelu/metaclip_400m", 599.0, "MetaCLIP 400M, ViT-B/16"),
+}
+"""The paper's four families. Sizes in megabytes: four bytes a parameter."""
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """A name that has been understood.
+
+    Attributes
+    ----------
+    kind : "tag" (OpenCLIP's architecture and published weights), "random" (an architecture, initialised
+        from a seed), "miniclip" (shipped), "hub" or "folder"
+    place : architecture, setting of the mini-CLIP, repository or path
+    tag : the name of the weights, for "tag"
+    seed : for "random" and "miniclip"
+    """
+
+    kind: str
+    place: str
+    tag: str = ""
+    seed: int = 0
+
+
+def list_models() -> list[str]:
+    """The short names: the mini-CLIPs of the family, then the paper's presets."""
+    return [f"miniclip-{name}" for name in _family()] + list(PRESETS)
+
+
+def parse_model_name(name: str) -> ModelName:
+    """Understand a model's name, without looking whether its weights are there.
+
+    Raises
+    ------
+    InputError
+        If it is not a known name; with the nearest ones.
+
+    Examples
+    --------
+    >>> parse_model_name("miniclip-wide@1")
+    ModelName(kind='miniclip', place='wide', tag='', seed=1)
+    >>> parse_model_name("hf-hub:timm/ViT-B-16-SigLIP")
+    ModelName(kind='hub', place='timm/ViT-B-16-SigLIP', tag='', seed=0)
+    """
+    name = os.fspath(name).strip()
+    if name in PRESETS:
+        name = PRESETS[name].source
+    for prefix, kind in {"hf-hub:": "hub", "local-dir:": "folder"}.items():
+        if name.startswith(prefix):
+            place = name.removeprefix(prefix)
+            if not place or (kind == "hub" and not re.fullmatch(r"[\w.-]+/[\w.-]+", place)):
+                raise InputError(f"{name!r} lacks its {'OWNER/REPOSITORY' if kind == 'hub' else 'path'}")
+            return ModelName(kind, place)
+    plain, seed = _split_seed(name)
+    if plain.startswith("miniclip-"):
+        setting = plain.removeprefix("miniclip-")
+        if setting not in _family():
+            raise InputError(f"no mini-CLIP {setting!r}; there are {', '.join(_family())}{_near(plain)}")
+        return ModelName("miniclip", setting, seed=seed)
+    architecture, _, tag = plain.partition("/")
+    return _openclip_name(name, architecture, tag, seed)
+
+
+def _family() -> list[str]:
+    from gapkit.miniclip import SETTINGS  # not above: training brings scipy along
+
+    return list(SETTINGS)
+
+
+def _openclip_name(name: str, architecture: str, tag: str, seed: int) -> ModelName:
+    from gapkit.encoders._openclip import open_clip
+
+    library = open_clip()
+    if architecture not in library.list_models():
+        raise InputError(
+            f"no model {name!r}. A name is ARCHITECTURE/WEIGHTS as OpenCLIP has them, hf-hub:OWNER/REPOSITORY, "
+            f"local-dir:PATH, or one of {', '.join(list_models())}{_near(name)}"
+        )
+    if tag == "random":
+        return ModelName("random", architecture, seed=seed)
+    tags = library.list_pretrained_tags_by_model(architecture)
+    if tag.lower().replace("-", "_") not in tags:
+        known = ", ".join([*tags, "random"])
+        raise InputError(f"{architecture} has no weights {tag!r}; write {architecture}/ and one of {known}")
+    return ModelName("tag", architecture, tag=tag)
+
+
+def _split_seed(name: str) -> tuple[str, int]:
+    plain, mark, seed = name.rpartition("@")
+    if not mark:
+        return name, 0
+    if not seed.isdecimal() or int(seed) >= 2**63:
+        raise InputError(f"what follows @ in {name!r} must be a seed, a whole number from 0")
+    return plain, int(seed)
+
+
+def _near(name: str) -> str:
+    from gapkit.encoders._openclip import open_clip
+
+    every = {known.lower(): known for known in list_models()}
+    every |= {f"{a}/{t}".lower(): f"{a}/{t}" for a, t in open_clip().list_pretrained()}
+    every |= {a.lower(): f"{a}/…" for a in open_clip().list_models()}
+    near = difflib.get_close_matches(name.lower(), every, n=3)
+    return f". Did you mean {', '.join(every[one] for one in near)}?" if near else ""

@@ -1,0 +1,94 @@
+"""The parts of an embedding run, as they are finished: what makes it resumable.
+
+A run has a folder of its own, named after everything its bytes depend on. A shard is one safetensors
+file, written whole or not at all; it holds the embeddings of a fixed range of rows and, in its header,
+which of them could not be read and why. What is on the disk after a kill is a set of good shards and
+perhaps a temporary file, which the next run removes.
+"""
+
+import glob
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from gapkit._files import PART_SUFFIX, write_atomically
+
+
+class ShardFolder:
+    """Finished shards of one side (images or texts) of a run.
+
+    Parameters
+    ----------
+    folder : the run's folder
+    side : "images" or "texts"
+    count : rows in all
+    size : rows in a shard
+    """
+
+    def __init__(self, folder: Path, side: str, *, count: int, size: int) -> None:
+        self.folder, self.side = folder, side
+        self.ranges = [range(start, min(start + size, count)) for start in range(0, count, size)]
+
+    def missing(self) -> Iterator[tuple[int, range]]:
+        """Number and rows of every shard that still has to be made; damaged ones are removed."""
+        for number, rows in enumerate(self.ranges):
+            if self._open(number) is None:
+                yield number, rows
+
+    def done(self) -> int:
+        """How many rows lie in finished shards."""
+        return sum(len(rows) for number, rows in enumerate(self.ranges) if self._open(number) is not None)
+
+    def write(self, number: int, embeddings: np.ndarray, faults: dict[int, str]) -> None:
+        """Store a finished shard: the embeddings of its readable rows, in order."""
+        from safetensors.numpy import save_file
+
+        header = {"faults": json.dumps({str(row): why for row, why in faults.items()})}
+        write_atomically(
+            self._path(number),
+            lambda beside: save_file(
+                {"embeddings": np.ascontiguousarray(embeddings)}, beside, metadata=header
+            ),
+        )
+
+    def faults(self) -> dict[int, str]:
+        """Row -> reason, for all rows that could not be read."""
+        return {row: why for number in range(len(self.ranges)) for row, why in self._open(number)[1].items()}
+
+    def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Rows and embeddings of each shard, in order: (m,) int and (m, d) float32."""
+        for number, rows in enumerate(self.ranges):
+            embeddings, faults = self._open(number)
+            kept = np.array([row for row in rows if row not in faults], dtype=np.int64)
+            yield kept, embeddings
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{self.side}-{number:06d}.safetensors"
+
+    def _open(self, number: int) -> tuple[np.ndarray, dict[int, str]] | None:
+        from safetensors import SafetensorError, safe_open
+
+        path, rows = self._path(number), self.ranges[number]
+        if not path.is_file():
+            return None
+        try:
+            with safe_open(path, framework="numpy") as file:
+                faults = {int(row): why for row, why in json.loads(file.metadata()["faults"]).items()}
+                embeddings = file.get_tensor("embeddings")
+            if len(embeddings) != len(rows) - len(faults) or not set(faults) <= set(rows):
+                raise ValueError("rows are missing")
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+            path.unlink(missing_ok=True)
+            return None
+        return embeddings, faults
+
+
+def remove_leftovers(folder: Path, name: str = "") -> None:
+    """Delete what killed writers of ``name`` (of anything, by default) left in ``folder``.
+
+    Only whoever holds the lock may call this: a living writer would lose its file.
+    """
+    for left in folder.glob("." + glob.escape(name) + f"*{PART_SUFFIX}"):
+        left.unlink(missing_ok=True)

@@ -1,0 +1,91 @@
+"""The family of settings, and the towers they share.
+
+*Temperature* is 1 / logit scale, as OpenCLIP trains it; the ``tau`` of the paper's Eq. 6 is twice
+that (see `gapkit.contrastive`).
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from gapkit._torchvision import ensure_torchvision
+from gapkit.datasets.scenes import IMAGE_SIZE
+
+EMBED_DIM = 512
+MODEL_CONFIG = {
+    "embed_dim": EMBED_DIM,
+    "vision_cfg": {
+        "image_size": IMAGE_SIZE,
+        "layers": [1, 1, 1, 1],
+        "width": 16,
+        "head_width": 64,
+        "patch_size": None,
+    },
+    "text_cfg": {"context_length": 32, "vocab_size": 49408, "width": 48, "heads": 4, "layers": 3},
+}
+PREPROCESS_CONFIG = {
+    "size": [IMAGE_SIZE, IMAGE_SIZE],
+    "mode": "RGB",
+    "mean": [0.4, 0.4, 0.4],
+    "std": [0.3, 0.3, 0.3],
+    "interpolation": "bicubic",
+    "resize_mode": "shortest",
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How one member of the family is trained.
+
+    Attributes
+    ----------
+    loss : "softmax" (CLIP) or "sigmoid" (SigLIP)
+    temperature : initial 1 / logit scale
+    learned : whether the temperature is trained
+    bias : initial logit bias (sigmoid loss only)
+    scale_rate : learning rate of the temperature and the bias, relative to that of the weights
+    steps : gradient steps
+    """
+
+    loss: str
+    temperature: float
+    learned: bool = False
+    bias: float | None = None
+    scale_rate: float = 1.0
+    steps: int = 1500
+
+
+SETTINGS = {
+    "wide": Setting("softmax", 1 / 300),
+    "t0.01": Setting("softmax", 0.01),
+    "learned": Setting("softmax", 0.07, learned=True, scale_rate=0.3),
+    "siglip": Setting("sigmoid", 1 / 40, learned=True, bias=-15.0, scale_rate=10.0),
+    "random": Setting("softmax", 0.07, steps=0),
+}
+"""The family. ``random`` is the control: initialised like the others, never trained."""
+
+
+def run_name(setting: str, seed: int) -> str:
+    """How embeddings and curves of a run are called.
+
+    >>> run_name("wide", 0), run_name("wide", 2)
+    ('miniclip-wide', 'miniclip-wide@2')
+    """
+    return f"miniclip-{setting}" + (f"@{seed}" if seed else "")
+
+
+def build(setting: Setting, *, seed: int):
+    """An untrained OpenCLIP model for ``setting``, initialised from ``seed`` alone."""
+    ensure_torchvision()
+    from open_clip.model import CLIP
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = CLIP(
+            **MODEL_CONFIG,
+            init_logit_scale=math.log(1 / setting.temperature),
+            init_logit_bias=setting.bias,
+        )
+    model.logit_scale.requires_grad_(setting.learned)
+    return model

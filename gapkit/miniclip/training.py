@@ -1,0 +1,185 @@
+"""Training a member of the family, with a recorded curve, checkpoints, and exact resumption."""
+
+import json
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from gapkit._files import write_atomically
+from gapkit.geometry import gap_vector, relative_variance
+from gapkit.miniclip.data import Tokeniser, TrainingData, normalise_pixels
+from gapkit.miniclip.family import MODEL_CONFIG, PREPROCESS_CONFIG, SETTINGS, build
+
+LEARNING_RATE = 1.5e-3
+
+
+def contrastive_loss(
+    model, images: torch.Tensor, texts: torch.Tensor, loss: str
+) -> tuple[torch.Tensor, float]:
+    """OpenCLIP's loss on a batch of unit embeddings, and the batch's image-to-text accuracy."""
+    logits = model.logit_scale.exp() * images @ texts.T
+    targets = torch.arange(len(images))
+    if loss == "sigmoid":
+        logits = logits + model.logit_bias
+        signs = 2 * torch.eye(len(images)) - 1
+        value = -torch.nn.functional.logsigmoid(signs * logits).sum() / len(images)
+    else:
+        value = sum(torch.nn.functional.cross_entropy(z, targets) for z in (logits, logits.T)) / 2
+    return value, float((logits.argmax(1) == targets).float().mean())
+
+
+def recorded_steps(steps: int) -> list[int]:
+    """When the training curve is recorded: densely at first, then every fiftieth step."""
+    early = [s for s in (0, 1, 2, 3, 5, 8, 12, 20, 30, 40) if s < steps]
+    return sorted({*early, *range(50, steps, 50), steps})
+
+
+@torch.no_grad()
+def measure_held_out(model, images: torch.Tensor, tokens: torch.Tensor, loss: str) -> dict[str, float]:
+    """One row of the training curve, measured on the held-out pairs."""
+    was_training = model.training
+    model.eval()
+    x = model.encode_text(tokens, normalize=True)
+    y = model.encode_image(images, normalize=True)
+    value, accuracy = contrastive_loss(model, y, x, loss)
+    logits = (model.logit_scale.exp() * y @ x.T).double()
+    # S_i of the derivation: how far the softmax over images, one row for each text, is from
+    # summing to one for each image.
+    defect = (logits.softmax(0).sum(1) - 1).abs().mean()
+    model.train(was_training)
+    gap = gap_vector(x, y)
+    return {
+        "loss": float(value),
+        "accuracy": accuracy,
+        "gap": float(gap.norm()),
+        "variance_along_gap_images": float(relative_variance(y, gap)),
+        "variance_along_gap_texts": float(relative_variance(x, gap)),
+        "doubly_stochastic_defect": float(defect),
+        "temperature": float(1 / model.logit_scale.exp()),
+    }
+
+
+def train(
+    name: str,
+    *,
+    seed: int,
+    out: str | os.PathLike,
+    steps: int | None = None,
+    data: TrainingData | None = None,
+    checkpoint_every: int = 200,
+    progress: Callable[[int, dict], None] | None = None,
+) -> Path:
+    """Train one member of the family and save it in OpenCLIP's directory format.
+
+    Interrupted runs resume from the last checkpoint and end with the same weights
+    as an uninterrupted run on the same machine: a step's data depend on its number alone.
+
+    Parameters
+    ----------
+    name : key of `SETTINGS`
+    seed : int, seed of the initial weights (the data are the same for all seeds)
+    out : folder for ``open_clip_config.json``, ``open_clip_model.safetensors`` and ``curve.json``
+    steps : int, optional; overrides the setting's
+    data : TrainingData, optional; made anew when left out
+    checkpoint_every : steps between checkpoints
+    progress : called as ``progress(step, row)`` whenever the curve is recorded
+    """
+    setting = SETTINGS[name]
+    steps = setting.steps if steps is None else steps
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    model = build(setting, seed=seed)
+    model.visual.to(memory_format=torch.channels_last)
+    tokenise = Tokeniser()
+    data = data or TrainingData.make()
+    held_images = normalise_pixels(data.held_out_images).contiguous(memory_format=torch.channels_last)
+    held_tokens = tokenise(data.held_out_captions)
+
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    scale = [p for name, p in trained.items() if name in ("logit_scale", "logit_bias")]
+    matrices = [p for p in trained.values() if p.ndim >= 2]
+    vectors = [p for name, p in trained.items() if p.ndim < 2 and not name.startswith("logit_")]
+    optimiser = torch.optim.AdamW(
+        [
+            {"params": matrices, "weight_decay": 0.05},
+            {"params": vectors, "weight_decay": 0.0},
+            {"params": scale, "weight_decay": 0.0, "lr": setting.scale_rate * LEARNING_RATE},
+        ],
+        lr=LEARNING_RATE,
+        betas=(0.9, 0.98),
+        fused=True,
+    )
+    warmup = 60
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser,
+        lambda s: min((s + 1) / warmup, 0.5 * (1 + math.cos(math.pi * min(s / max(steps, 1), 1.0)))),
+    )
+
+    checkpoint, curve, start = out / "checkpoint.pt", [], 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+        curve, start = state["curve"], state["step"]
+
+    record = set(recorded_steps(steps))
+    model.train()
+    for step in range(start, steps + 1):
+        if step in record and not (curve and curve[-1]["step"] >= step):
+            curve.append({"step": step, **measure_held_out(model, held_images, held_tokens, setting.loss)})
+            if progress:
+                progress(step, curve[-1])
+        if step == steps:
+            break
+        if step and step % checkpoint_every == 0 and step != start:
+            _save_checkpoint(checkpoint, model, optimiser, schedule, curve, step)
+        images, captions = data.batch(step)
+        y = model.encode_image(
+            normalise_pixels(images).contiguous(memory_format=torch.channels_last), normalize=True
+        )
+        x = model.encode_text(tokenise(captions), normalize=True)
+        loss, _ = contrastive_loss(model, y, x, setting.loss)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(matrices + vectors, 1.0)
+        optimiser.step()
+        schedule.step()
+    about = {"setting": name, "seed": seed, "steps": steps, "torch": torch.__version__}
+    save(model.eval(), out, curve={**about, "rows": curve})
+    checkpoint.unlink(missing_ok=True)
+    return out
+
+
+def save(model, out: Path, *, curve: dict) -> None:
+    """Write weights (half precision), OpenCLIP's configuration and the training curve into ``out``."""
+    from safetensors.torch import save_file
+
+    weights = {
+        key: value.detach()
+        .to("cpu", torch.float16 if value.is_floating_point() else value.dtype)
+        .contiguous()
+        for key, value in model.state_dict().items()
+    }
+    config = {"model_cfg": MODEL_CONFIG, "preprocess_cfg": PREPROCESS_CONFIG}
+    if getattr(model, "logit_bias", None) is not None:
+        config["model_cfg"] = {**MODEL_CONFIG, "init_logit_bias": float(model.logit_bias.detach())}
+    write_atomically(out / "open_clip_model.safetensors", lambda path: save_file(weights, path))
+    write_atomically(
+        out / "open_clip_config.json", lambda path: path.write_text(json.dumps(config, indent=1) + "\n")
+    )
+    write_atomically(out / "curve.json", lambda path: path.write_text(json.dumps(curve, indent=1) + "\n"))
+
+
+def _save_checkpoint(path, model, optimiser, schedule, curve, step) -> None:
+    state = {
+        "model": model.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "schedule": schedule.state_dict(),
+        "curve": curve,
+        "step": step,
+    }
+    write_atomically(path, lambda temporary: torch.save(state, temporary))

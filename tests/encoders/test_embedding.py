@@ -1,0 +1,317 @@
+import multiprocessing
+import os
+import shutil
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gapkit.datasets import Dataset
+from gapkit.datasets.images import ArrayImages, FileImages
+from gapkit.embeddings import load_embeddings
+from gapkit.encoders import embed, embed_to_file, load_model, locks
+from gapkit.encoders import embedding as machinery
+from gapkit.errors import GapkitWarning, InputError
+from tests.encoders.tiny import write_tiny
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    torch.set_num_threads(1)
+    return load_model(f"local-dir:{write_tiny(tmp_path_factory.mktemp('tiny'))}")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("GAPKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(machinery, "_SHARD_BATCHES", 2)
+    return tmp_path / "cache"
+
+
+def pixels(count=20, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), np.uint8)
+
+
+def pairs(count=20, **changes):
+    fields = {"images": ArrayImages(pixels(count)), "prompts": [f"number {i}" for i in range(count)]}
+    return Dataset(**({"name": "toy", "task": "pairs"} | fields | changes))
+
+
+def left(cache):
+    """Everything in the cache that is not a finished file."""
+    return [
+        p
+        for p in cache.rglob("*")
+        if p.is_file() and (p.parent.name != "embeddings" or p.name.endswith(".part"))
+    ]
+
+
+def test_rows_are_the_models_embeddings_in_order(model, cache):
+    data = pairs()
+    result = embed(model, data, batch_size=3)
+    expected = torch.cat([model.encode_images([data.images[i]]) for i in range(20)])
+    assert np.allclose(result.images, expected, atol=1e-6)
+    texts = model.encode_texts([row[0] for row in data.prompts])
+    assert np.allclose(result.texts, texts, atol=1e-6)
+    assert result.text_names == tuple(f"number {i}" for i in range(20))
+    assert result.image_names == data.images.names
+    assert result.normalised
+    assert left(cache) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_change_nothing(model, tmp_path, monkeypatch, workers):
+    alone = embed_to_file(model, pairs(), batch_size=3, out=tmp_path / "alone").read_bytes()
+    monkeypatch.setenv("GAPKIT_CACHE", str(tmp_path / "other"))
+    helped = embed_to_file(
+        model, pairs(), batch_size=3, workers=workers, out=tmp_path / "helped"
+    ).read_bytes()
+    assert alone == helped
+
+
+def test_the_second_call_is_served_from_the_cache(model, monkeypatch):
+    first = embed_to_file(model, pairs())
+    before = first.stat().st_mtime_ns
+    monkeypatch.setattr(type(model), "encode_pixels", None)  # calling it would fail
+    assert embed_to_file(model, pairs()) == first
+    assert first.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"images": ArrayImages(pixels(seed=1))},
+        {"prompts": [f"Number {i}" for i in range(20)]},
+        {"name": "other"},
+        {"task": "zero-shot", "labels": list(range(20))},
+        {"notes": {"template": "x"}},
+    ],
+)
+def test_whatever_the_dataset_changes_is_embedded_anew(model, change):
+    assert embed_to_file(model, pairs()) != embed_to_file(model, pairs(**change))
+
+
+def test_other_weights_preprocessing_or_precision_are_embedded_anew(model, tmp_path):
+    import dataclasses
+
+    paths = {embed_to_file(model, pairs())}
+    other = load_model(f"local-dir:{write_tiny(tmp_path / 'other')}")
+    with torch.no_grad():
+        other.module.text_projection += 0.1
+    paths.add(embed_to_file(dataclasses.replace(other, name=model.name), pairs()))
+    config = model.config | {"preprocess": model.config["preprocess"] | {"mean": [0.0] * 3}}
+    paths.add(embed_to_file(dataclasses.replace(model, config=config), pairs()))
+    paths.add(embed_to_file(model, pairs(), precision="bfloat16"))
+    assert len(paths) == 4
+    low = load_embeddings(embed_to_file(model, pairs(), precision="bfloat16"))
+    high = load_embeddings(embed_to_file(model, pairs()))
+    assert 1e-5 < np.abs(low.images - high.images).max() < 0.1
+    assert low.metadata["precision"] == "bfloat16"
+
+
+def test_an_interrupted_run_goes_on_with_the_same_bytes(model, cache, tmp_path, monkeypatch):
+    whole = embed_to_file(model, pairs(), batch_size=2).read_bytes()
+    shutil.rmtree(cache)
+    calls, real = [], type(model).encode_pixels
+
+    def stops_after(number):
+        def encode(self, batch):
+            calls.append(len(batch))
+            if len(calls) == number:
+                raise KeyboardInterrupt
+            return real(self, batch)
+
+        return encode
+
+    monkeypatch.setattr(type(model), "encode_pixels", stops_after(6))
+    with pytest.raises(KeyboardInterrupt):
+        embed_to_file(model, pairs(), batch_size=2)
+    assert len(calls) == 6
+    monkeypatch.setattr(type(model), "encode_pixels", stops_after(0))
+    assert embed_to_file(model, pairs(), batch_size=2).read_bytes() == whole
+    assert len(calls) == 6 + 10 - 4, "two shards of two batches were finished and must not be made again"
+    assert left(cache) == []
+
+
+def test_shards_that_rot_are_made_again(model, cache, monkeypatch):
+    whole = embed_to_file(model, pairs(), batch_size=2).read_bytes()
+    shutil.rmtree(cache)
+    monkeypatch.setattr(machinery, "assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        embed_to_file(model, pairs(), batch_size=2)
+    monkeypatch.undo()
+    monkeypatch.setenv("GAPKIT_CACHE", str(cache))
+    monkeypatch.setattr(machinery, "_SHARD_BATCHES", 2)
+    shards = sorted(cache.rglob("images-*.safetensors"))
+    assert len(shards) == 5
+    shards[0].write_bytes(shards[0].read_bytes()[:-1])
+    shards[1].write_bytes(b"")
+    shutil.copyfile(shards[3], shards[4].with_name(".x.part"))
+    assert embed_to_file(model, pairs(), batch_size=2).read_bytes() == whole
+    assert left(cache) == []
+
+
+def test_ensembles_are_averaged_and_normalised_again(model):
+    rows = [("a cat", "one cat", "the cat"), ("a dog",), ("a cow", "one cow")]
+    data = pairs(3, prompts=rows, task="zero-shot", labels=[0, 1, 2])
+    result = embed(model, data, batch_size=2)
+    for row, texts in enumerate(rows):
+        mean = model.encode_texts(texts).double().mean(0)
+        assert np.allclose(result.texts[row], mean / mean.norm(), atol=1e-6)
+    assert result.text_names == ("a cat", "a dog", "a cow")
+
+
+@pytest.fixture
+def files(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i, image in enumerate(pixels(10)):
+        Image.fromarray(image).save(folder / f"{i}.png")
+    (folder / "3.png").write_bytes(b"no image")
+    (folder / "7.png").unlink()
+    return FileImages(folder, [f"{i}.png" for i in range(10)])
+
+
+def test_unreadable_images_are_fatal_unless_asked_and_listed(model, files):
+    with pytest.raises(InputError, match=r"1 images cannot be read; .*on_error='skip'.*3\.png"):
+        embed(model, pairs(10, images=files), batch_size=4)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("task", ["pairs", "zero-shot", "multiple-choice"])
+def test_unreadable_images_are_left_out_of_everything(model, files, task, workers):
+    good = [0, 1, 2, 4, 5, 6, 8, 9]
+    fields = {"images": files, "task": task}
+    if task == "zero-shot":
+        fields |= {"labels": np.arange(10) % 4, "groups": [f"g{i}" for i in range(10)]}
+    if task == "multiple-choice":
+        rows = np.array([3, 0, 9, 9, 7, 4])
+        fields |= {
+            "options": np.stack([rows, (rows + 1) % 10], 1),
+            "answers": [0, 0, 0, 0, 0, 0],
+            "image_rows": rows,
+            "groups": [f"q{i}" for i in range(6)],
+        }
+    with pytest.warns(GapkitWarning, match="2 images cannot be read and are left out: .*; no file"):
+        result = embed(model, pairs(10, **fields), batch_size=4, on_error="skip", workers=workers)
+    assert [name for name, _ in result.metadata["skipped"]] == ["3.png", "7.png"]
+    assert result.image_names == tuple(f"{i}.png" for i in good)
+    expected = model.encode_images([files[i] for i in good])
+    assert np.allclose(result.images, expected, atol=1e-6)
+    if task == "pairs":
+        assert result.text_names == tuple(f"number {i}" for i in good)
+        assert np.allclose(result.texts, model.encode_texts([f"number {i}" for i in good]), atol=1e-6)
+    if task == "zero-shot":
+        assert result.labels.tolist() == [i % 4 for i in good]
+        assert result.groups == tuple(f"g{i}" for i in good)
+    if task == "multiple-choice":
+        assert result.groups == ("q1", "q2", "q3", "q5")
+        assert [result.image_names[row] for row in result.image_rows] == ["0.png", "9.png", "9.png", "4.png"]
+        assert result.options[:, 0].tolist() == [0, 9, 9, 4]
+
+
+def test_a_dataset_without_one_readable_image_is_an_error(model, tmp_path):
+    nothing = FileImages(tmp_path, ["a.png", "b.png"])
+    with pytest.raises(InputError, match="that is all of them"):
+        embed(model, pairs(2, images=nothing), on_error="skip")
+
+
+def test_extreme_images_pass_through_the_pipeline(model, tmp_path):
+    for name, size in {"dot": (1, 1), "line": (1, 900), "wide": (4000, 2)}.items():
+        Image.new("RGB", size, (9, 9, 9)).save(tmp_path / f"{name}.png")
+    names = ["dot.png", "line.png", "wide.png"]
+    result = embed(model, pairs(3, images=FileImages(tmp_path, names)))
+    assert np.isfinite(result.images).all()
+
+
+def test_two_threads_and_two_processes_share_one_cache(model, cache, tmp_path, monkeypatch):
+    whole = embed_to_file(model, pairs(), batch_size=2).read_bytes()
+    shutil.rmtree(cache)
+    real = type(model).encode_pixels
+    calls = []
+
+    def slow(self, batch):
+        calls.append(1)
+        time.sleep(0.03)
+        return real(self, batch)
+
+    monkeypatch.setattr(type(model), "encode_pixels", slow)
+    monkeypatch.setattr(locks.warnings, "warn", lambda *_, **__: None)  # "waiting for it" is expected here
+    results = []
+
+    def run():
+        results.append(embed_to_file(model, pairs(), batch_size=2).read_bytes())
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [whole] * 3
+    assert len(calls) == 10, "only one of them may do the work"
+    assert left(cache) == []
+
+
+def _embed_in_process(folder, start):
+    torch.set_num_threads(1)
+    machinery._SHARD_BATCHES = 2
+    locks.warnings.warn = lambda *_, **__: None
+    start.wait()
+    embed_to_file(load_model(f"local-dir:{folder}"), pairs(), batch_size=2)
+
+
+def test_two_processes_on_one_cache_do_not_harm_each_other(model, cache):
+    context = multiprocessing.get_context("fork")
+    start = context.Event()
+    folder = model.name.removeprefix("local-dir:")
+    workers = [context.Process(target=_embed_in_process, args=(folder, start)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    start.set()
+    for worker in workers:
+        worker.join(60)
+        assert worker.exitcode == 0
+    assert left(cache) == []
+    path = next(cache.rglob("*.safetensors"))
+    fresh = embed_to_file(model, pairs(name="again"), batch_size=2)
+    assert np.array_equal(load_embeddings(path).images, load_embeddings(fresh).images)
+
+
+def test_out_is_a_copy_and_half_precision_is_possible(model, tmp_path):
+    path = embed_to_file(model, pairs(), out=tmp_path / "deep" / "full.safetensors")
+    half = embed_to_file(model, pairs(), out=tmp_path / "half.safetensors", dtype="float16")
+    assert half.stat().st_size < path.stat().st_size
+    assert np.abs(load_embeddings(half).images - load_embeddings(path).images).max() < 5e-4
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "deep", "half.safetensors"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_cache_is_one_clear_error(model, cache):
+    cache.mkdir()
+    cache.chmod(0o500)
+    with pytest.raises(InputError, match="cannot write"):
+        embed(model, pairs())
+
+
+def test_a_cache_that_is_a_file_is_one_clear_error(model, cache):
+    cache.write_text("in the way")
+    with pytest.raises(InputError, match="cannot write to the cache"):
+        embed(model, pairs())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be a whole number, at least 1"),
+        ({"workers": -1}, "workers must be a whole number, at least 0"),
+        ({"precision": "float64"}, "precision must be one of"),
+        ({"on_error": "ignore"}, "on_error must be one of"),
+        ({"dtype": "float64"}, "dtype must be one of"),
+    ],
+)
+def test_bad_options_are_one_clear_error(model, options, message):
+    with pytest.raises(InputError, match=message):
+        embed_to_file(model, pairs(), **options)

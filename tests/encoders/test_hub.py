@@ -1,0 +1,246 @@
+"""Real downloads from a server on loopback, with everything that goes wrong in real life."""
+
+import errno
+import io
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from gapkit.encoders import load_model
+from gapkit.errors import InputError
+from tests.encoders.tiny import tiny_files, write_tiny
+from tests.hub_server import Hub
+
+pytestmark = [pytest.mark.network, pytest.mark.timeout(600)]
+NAME = "hf-hub:gapkit/tiny"
+SLEEP = time.sleep
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    with Hub() as server:
+        server.files["gapkit/tiny"] = dict(tiny_files())
+        old = constants.ENDPOINT
+        monkeypatch.setattr(constants, "ENDPOINT", server.address)
+        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(old, server.address)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 2)
+        monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1 << 16)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
+        monkeypatch.setattr("time.sleep", lambda seconds: SLEEP(min(seconds, 0.05)))  # between retries
+        yield server
+
+
+def halves(tmp_path):
+    """Files in the cache that are not finished downloads."""
+    return [
+        p for p in (tmp_path / "hub").rglob("*") if p.is_file() and p.name.endswith((".incomplete", ".part"))
+    ]
+
+
+def blobs(tmp_path):
+    return [p for p in (tmp_path / "hub").rglob("blobs/*") if p.is_file()]
+
+
+def test_a_model_is_downloaded_once_and_equals_the_local_one(hub, tmp_path):
+    model = load_model(NAME)
+    local = load_model(f"local-dir:{write_tiny(tmp_path / 'local')}")
+    assert model.weights_sha256() == local.weights_sha256()
+    image = torch.rand(2, 3, 32, 32)
+    assert torch.equal(model.encode_pixels(image), local.encode_pixels(image))
+    before = hub.gets("cdn")
+    load_model(NAME)
+    assert hub.gets("cdn") == before == 1
+    assert halves(tmp_path) == []
+
+
+def test_the_cache_serves_when_the_hub_is_gone(hub, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    sha256 = load_model(NAME).weights_sha256()
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(hub.address, "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    assert load_model(NAME).weights_sha256() == sha256
+
+
+@pytest.mark.parametrize(
+    ("file", "faults", "message"),
+    [
+        ("open_clip_config.json", [(401, "RepoNotFound")], "has no repository gapkit/tiny, or it is private"),
+        ("open_clip_config.json", [(403, "GatedRepo")], "gated: accept its terms"),
+        ("open_clip_config.json", [(404, "RepoNotFound")], "has no repository gapkit/tiny"),
+        ("open_clip_config.json", [(404, "EntryNotFound")], "has no open_clip_config.json"),
+        ("open_clip_model.safetensors", [(403, "GatedRepo")], "gated: accept its terms"),
+        ("open_clip_config.json", [(500, "")] * 20, r"answers with an error \(500\)"),
+        ("open_clip_model.safetensors", [(503, "")] * 20, r"answers with an error \(503\)"),
+        ("cdn", [(500, "")] * 20, r"answers with an error \(500\)"),
+        ("cdn", [(404, "")] * 2, "no repository|error"),
+        ("cdn", ["reset"] * 40, "broke off"),
+        ("cdn", ["stall"] * 20, "broke off"),
+        ("cdn", ["wrong"], "is damaged, its sha256 is not the published one"),
+    ],
+)
+def test_every_fault_is_one_line_with_a_remedy_and_leaves_no_half_file(hub, tmp_path, file, faults, message):
+    hub.faults[file] = list(faults)
+    with pytest.raises(InputError, match=message) as caught:
+        load_model(NAME)
+    assert "\n" not in str(caught.value)
+    assert NAME in str(caught.value)
+    assert halves(tmp_path) == []
+    assert not any(len(blob.name) == 64 for blob in blobs(tmp_path)), "the damaged weights must be gone"
+    hub.faults.clear()
+    assert load_model(NAME).parameters > 0, "the same command must work once the fault is over"
+
+
+@pytest.mark.parametrize(
+    ("file", "faults"),
+    [
+        ("open_clip_config.json", [(500, "")]),
+        ("cdn", ["reset"]),
+        ("cdn", ["reset", "reset"]),
+        ("cdn", ["stall"]),
+        ("cdn", ["drip"]),
+    ],
+)
+def test_passing_faults_are_survived(hub, tmp_path, file, faults):
+    hub.faults[file] = list(faults)
+    model = load_model(NAME)
+    assert (
+        model.weights_sha256() == load_model(f"local-dir:{write_tiny(tmp_path / 'local')}").weights_sha256()
+    )
+    assert hub.gets("cdn") == 1 + sum(fault in ("reset", "stall") for fault in faults)
+    if faults == ["stall"]:
+        assert any(wanted for _, path, wanted in hub.requests if "cdn" in path), (
+            "it goes on where it broke off"
+        )
+    assert halves(tmp_path) == []
+
+
+def test_offline_without_cache_says_so(hub, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(hub.address, "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    with pytest.raises(InputError, match=r"not in the cache, and http://127\.0\.0\.1:9 cannot be reached"):
+        load_model(NAME)
+
+
+def test_offline_mode_says_so(hub, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match="HF_HUB_OFFLINE forbids"):
+        load_model(NAME)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_says_so_and_leaves_no_half_file(hub, tmp_path, monkeypatch, number):
+    real = io.BufferedWriter.write
+
+    from huggingface_hub import file_download
+
+    def full(url, file, **_):
+        real(file, b"half")
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(file_download, "http_get", full)
+    with pytest.raises(InputError, match=r"no space left in .*HF_HOME"):
+        load_model(NAME)
+    assert halves(tmp_path) == []
+
+
+def test_bytes_that_rot_in_the_cache_are_found_and_replaced(hub, tmp_path):
+    sha256 = load_model(NAME).weights_sha256()
+    blob = next(blob for blob in blobs(tmp_path) if len(blob.name) == 64)
+    content = bytearray(blob.read_bytes())
+    content[-1] ^= 1
+    blob.write_bytes(content)
+    with pytest.raises(InputError, match="removed from the cache"):
+        load_model(NAME)
+    assert load_model(NAME).weights_sha256() == sha256
+
+
+def test_pickles_that_could_run_code_are_refused(hub, tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",))
+
+    buffer = io.BytesIO()
+    torch.save({"state_dict": Evil()}, buffer)
+    files = dict(tiny_files())
+    del files["open_clip_model.safetensors"]
+    hub.files["gapkit/tiny"] = files | {"open_clip_pytorch_model.bin": buffer.getvalue()}
+    with pytest.raises(InputError, match="could run code when opened; ask for a safetensors file"):
+        load_model(NAME)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_weights_as_a_harmless_pickle_are_read(hub):
+    from safetensors.torch import load
+
+    files = dict(tiny_files())
+    buffer = io.BytesIO()
+    torch.save(load(files.pop("open_clip_model.safetensors")), buffer)
+    hub.files["gapkit/tiny"] = files | {"open_clip_pytorch_model.bin": buffer.getvalue()}
+    assert load_model(NAME).parameters > 0
+
+
+def test_published_weights_get_their_own_preprocessing_and_activation(hub, monkeypatch):
+    """A tag of OpenCLIP's, with a tiny architecture behind it: statistics come from the tag, not the default."""
+    import gapkit.encoders._openclip as door
+    from tests.encoders.tiny import TINY
+
+    library = door.open_clip()
+    from open_clip import factory, pretrained
+
+    for name, quick in {"tiny": False, "tiny-quickgelu": True}.items():
+        monkeypatch.setitem(factory._MODEL_CONFIGS, name, TINY | {"quick_gelu": quick})
+        tag = {"hf_hub": "gapkit/tiny/", "mean": (0.1,) * 3, "std": (0.9,) * 3, "quick_gelu": True}
+        tag |= {"interpolation": "bicubic", "resize_mode": "squash"}
+        monkeypatch.setitem(pretrained._PRETRAINED, name, {"openai": tag})
+    assert "tiny" in library.list_models()
+    with pytest.warns(match="use tiny-quickgelu/openai"):
+        plain = load_model("tiny/openai")
+    model = load_model("tiny-quickgelu/openai")
+    assert model.config["preprocess"]["mean"] == [0.1] * 3
+    assert model.config["preprocess"]["resize_mode"] == "squash"
+    assert model.weights_sha256() == plain.weights_sha256()
+    image = torch.rand(2, 3, 32, 32)
+    assert not torch.allclose(model.encode_pixels(image), plain.encode_pixels(image), atol=1e-4)
+    with pytest.raises(
+        InputError, match="tiny has no weights 'laion'; write tiny/ and one of openai, random"
+    ):
+        load_model("tiny/laion")
+
+
+def run_cli(hub, tmp_path, *arguments):
+    environment = os.environ | {
+        "HF_ENDPOINT": hub.address,
+        "HF_HOME": str(tmp_path / "home"),
+        "GAPKIT_CACHE": str(tmp_path / "cache"),
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, "-m", "gapkit", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280)
+
+
+def test_the_command_line_reads_hf_endpoint_and_ends_with_2_and_no_traceback(hub, tmp_path):
+    good = run_cli(hub, tmp_path, "embed", NAME, "digits10", "--out", str(tmp_path / "digits.safetensors"))
+    assert good.returncode == 0, good.stderr
+    assert (tmp_path / "digits.safetensors").is_file()
+    hub.files["gapkit/other"] = dict(tiny_files())
+    hub.faults["open_clip_model.safetensors"] = [(403, "GatedRepo")] * 4
+    gated = run_cli(hub, tmp_path, "embed", "hf-hub:gapkit/other", "digits10")
+    assert gated.returncode == 2
+    assert "Traceback" not in gated.stderr
+    assert gated.stderr.strip().splitlines()[-1].startswith("gapkit: cannot load hf-hub:gapkit/other: ")
+    assert "accept its terms" in gated.stderr

@@ -1,0 +1,47 @@
+import json
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+
+def killed_runs(folder, **options):
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    command = [sys.executable, "-m", "tests.encoders.killing", str(folder), *arguments]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "GAPKIT_TEST_MARK": str(folder)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1200, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def orphans(folder):
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("GAPKIT_TEST_MARK") == str(folder):
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.timeout(1300)
+@pytest.mark.parametrize(
+    ("kills", "workers", "seed"),
+    [(6, 0, 0), (2, 2, 1), pytest.param(50, 0, 2, marks=pytest.mark.slow)],
+)
+def test_runs_killed_at_random_moments_end_with_the_same_bytes(tmp_path, kills, workers, seed):
+    whole, *runs = killed_runs(tmp_path, kills=kills, workers=workers, seed=seed)
+    assert len(runs) == kills
+    for number, run in enumerate(runs):
+        assert run["kind"] == "killed"
+        assert run["sha256"] == whole["sha256"], f"run {number}"
+        assert run["extra"] == [], f"run {number} left temporary files, shards or a lock"
+        assert run["done"] == 2
+    deadline = time.monotonic() + 30  # orphaned workers look for their parent every few seconds
+    while orphans(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert orphans(tmp_path) == []
