@@ -1,0 +1,81 @@
+"""Who moves, who is perturbed, which metric: the table in which most cells stay empty."""
+
+import numpy as np
+
+from gapkit.experiments.calibration import calibrated_levels
+from gapkit.experiments.intervals import columns
+from gapkit.experiments.levels import MIDDLE
+from gapkit.experiments.protocol import PROJECTED, fit_closer, shift_gallery, shift_queries
+from gapkit.experiments.subject import Task, zero_shot_task
+from gapkit.experiments.sweep import Job, Rows
+from gapkit.geometry import METRICS, nearest
+from gapkit.robustness import robustness
+
+MOVES = ("nothing", "gallery", "queries")
+DRAWS = 40
+
+
+def measure_axes(job: Job) -> dict[str, Rows]:
+    """Robustness for every metric, moved side and perturbed side, at one σ for all of them.
+
+    Noise on the gallery is exact. Noise on the queries is drawn, with the same draws whoever moves, so
+    that differences are those of single answers.
+
+    Options
+    -------
+    draws : draws of the noise on the queries
+    """
+    task = zero_shot_task(job.model, job.dataset)
+    resamples = task.resamples(job.seed)
+    sides = _sides(task)
+    level = next((level for level in calibrated_levels(task) if level.name == MIDDLE), None)
+    if level is None:
+        return {"axes": [], "axes.checks": []}
+    draws = int(job.options.get("draws", DRAWS))
+    rows, checks = [], []
+    for metric in METRICS:
+        exact = {m: robustness(y, x, sigma=level.sigma, metric=metric) for m, (y, x) in sides.items()}
+        drawn = _query_noise(task, sides, metric, level.sigma, draws, job.seed)
+        for noise_on, values in (("gallery", exact), ("queries", drawn)):
+            for moves, value in values.items():
+                answers = nearest(*sides[moves], metric=metric)
+                rows.append(
+                    task.head
+                    | {"closer": PROJECTED, "metric": metric, "noise_on": noise_on, "moves": moves}
+                    | {"level": level.name, "sigma_per_coordinate": level.sigma}
+                    | columns("clean_accuracy", resamples.mean(answers == task.labels))
+                    | columns("robustness", resamples.mean(value))
+                    | columns("gain", resamples.difference(value, values["nothing"]))
+                    | {"largest_change": float(np.abs(value - values["nothing"]).max())}
+                    | {"method": "exact" if noise_on == "gallery" else "drawn", "seed": job.seed}
+                )
+        if metric == "euclidean":
+            apart = float(np.abs(exact["gallery"] - exact["queries"]).max())
+            checks.append(
+                task.head
+                | {"check": "gallery or queries moved", "seed": job.seed}
+                | {"value": apart, "value_low": apart, "value_high": apart}
+            )
+    return {"axes": rows, "axes.checks": checks}
+
+
+def _sides(task: Task) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Who moves -> (queries, gallery) with the gap closed by the projected shift."""
+    closer = fit_closer(PROJECTED, task)
+    return {
+        "nothing": (task.queries, task.gallery),
+        "gallery": (task.queries, shift_gallery(task.gallery, closer, 1.0)),
+        "queries": (shift_queries(task.queries, closer, 1.0), task.gallery),
+    }
+
+
+def _query_noise(task: Task, sides: dict, metric: str, sigma: float, draws: int, seed: int) -> dict:
+    """Who moves -> (m,) share of draws in which the answer survives noise on the untouched query."""
+    rng = np.random.default_rng([seed, 2])
+    clean = {moves: nearest(*side, metric=metric) for moves, side in sides.items()}
+    kept = {moves: np.zeros(len(task.queries)) for moves in sides}
+    for _ in range(draws):
+        noise = sigma * rng.standard_normal(task.queries.shape)
+        for moves, (queries, gallery) in sides.items():
+            kept[moves] += nearest(queries + noise, gallery, metric=metric) == clean[moves]
+    return {moves: count / draws for moves, count in kept.items()}

@@ -1,0 +1,64 @@
+"""The closers against each other, each under the metric it is made for."""
+
+import numpy as np
+
+from gapkit.experiments.calibration import calibrated_levels
+from gapkit.experiments.intervals import columns
+from gapkit.experiments.protocol import AFFINE, LINEAR, PROJECTED, RAW, fit_closer, shift_queries
+from gapkit.experiments.subject import Task, zero_shot_task
+from gapkit.experiments.sweep import Job, Rows
+from gapkit.geometry import nearest
+from gapkit.robustness import robustness
+
+BEST = {"euclidean": AFFINE, "dot": LINEAR}
+"""The closer that is provably the best margin-preserving translation under each metric."""
+QUADRATURE = 2e-5
+
+
+def measure_closers(job: Job) -> dict[str, Rows]:
+    """Robustness to noise on the gallery of untouched, shifted and projected queries, two metrics.
+
+    All move the queries, which for Euclidean neighbours is the same as moving the gallery, and for dot
+    products is what has an effect at all.
+    """
+    task = zero_shot_task(job.model, job.dataset)
+    resamples = task.resamples(job.seed)
+    moved = _moved_queries(task)
+    rows, checks = [], []
+    for metric, best in BEST.items():
+        untouched = nearest(task.queries, task.gallery, metric=metric)
+        for level in calibrated_levels(task, metric=metric):
+            values = {
+                name: robustness(queries, task.gallery, sigma=level.sigma, metric=metric)
+                for name, queries in moved.items()
+            }
+            for name, value in values.items():
+                answers = nearest(moved[name], task.gallery, metric=metric)
+                rows.append(
+                    task.head
+                    | {"closer": name, "moves": "queries", "alpha": float(name != "untouched")}
+                    | {"metric": metric, "level": level.name, "sigma_per_coordinate": level.sigma}
+                    | columns("clean_accuracy", resamples.mean(answers == task.labels))
+                    | columns("agreement", resamples.mean(answers == untouched))
+                    | columns("robustness", resamples.mean(value))
+                    | columns("gain", resamples.difference(value, values["untouched"]))
+                    | columns("gain_over_shift", resamples.difference(value, values[PROJECTED]))
+                    | {"method": "exact", "queries": len(task.queries), "seed": job.seed}
+                )
+            worse = float(np.mean(values[PROJECTED] > values[best] + QUADRATURE))
+            checks.append(
+                task.head
+                | {"check": f"shift beats {best}", "metric": metric, "level": level.name, "seed": job.seed}
+                | {"value": worse, "value_low": worse, "value_high": worse}
+            )
+    return {"closers": rows, "closers.checks": checks}
+
+
+def _moved_queries(task: Task) -> dict[str, np.ndarray]:
+    """The queries as each closer leaves them, fitted once on the untouched sets."""
+    moved = {"untouched": task.queries}
+    for name in (RAW, PROJECTED):
+        moved[name] = shift_queries(task.queries, fit_closer(name, task), 1.0)
+    for name in (AFFINE, LINEAR):
+        moved[name] = fit_closer(name, task).transform(task.queries)
+    return moved

@@ -1,0 +1,150 @@
+"""The natural experiment: same data, same towers, other temperature or loss, and so another gap.
+
+Does a wider gap mean a larger gain from closing it? Compared at matched untouched robustness, over several
+seeds of each setting, because one model more or less would decide otherwise.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from gapkit.experiments.calibration import calibrated_levels
+from gapkit.experiments.intervals import columns
+from gapkit.experiments.protocol import PROJECTED, fit_closer, right, shift_gallery
+from gapkit.experiments.subject import zero_shot_task
+from gapkit.experiments.sweep import Job, Rows
+from gapkit.geometry import nearest
+from gapkit.robustness import robustness
+
+LEAST_SEEDS = 3
+LEAST_SETTINGS = 3
+MATCHED = 0.01
+DRAWS = 1000
+
+
+def measure_member(job: Job) -> dict[str, Rows]:
+    """One model of the family: its gap, and what closing it gains at each calibrated level."""
+    task = zero_shot_task(job.model, job.dataset)
+    resamples = task.resamples(job.seed)
+    closer = fit_closer(PROJECTED, task)
+    spread = float(np.sqrt(task.gallery.var(axis=0).sum()))
+    setting, _, run = job.model.partition("@")
+    rows = []
+    for level in calibrated_levels(task):
+        before = robustness(task.queries, task.gallery, sigma=level.sigma)
+        after = robustness(task.queries, shift_gallery(task.gallery, closer, 1.0), sigma=level.sigma)
+        rows.append(
+            task.head
+            | {"setting": setting, "run": int(run or 0), "level": level.name}
+            | {
+                "gap_norm": float(np.linalg.norm(closer.gap_)),
+                "shift_norm": float(np.linalg.norm(closer.shift_)),
+            }
+            | {"gallery_spread": spread, "sigma_per_coordinate": level.sigma}
+            | {"sigma_over_spread": level.sigma * task.gallery.shape[1] ** 0.5 / spread}
+            | columns("untouched", resamples.mean(before))
+            | columns("gain", resamples.difference(after, before))
+            | {
+                "clean_accuracy": float(right(nearest(task.queries, task.gallery), task).mean()),
+                "seed": job.seed,
+            }
+        )
+    return {"family": rows}
+
+
+def compare_family(members: pd.DataFrame, curves: pd.DataFrame, seed: int) -> Rows:
+    """What the family says as a whole, from all members' rows and the ends of their training curves.
+
+    Parameters
+    ----------
+    members : the table ``"family"``
+    curves : the table ``"formation"``; may be empty
+    seed : seed of the bootstrap
+    """
+    rows = []
+    for (dataset, level), group in members.groupby(["dataset", "level"], sort=False):
+        reason = _undecidable(group)
+        estimate = rank_correlation(group["setting"], group["gap_norm"], group["gain"], seed)
+        rows.append(
+            {"check": "gap and gain", "dataset": dataset, "level": level, "reason": reason} | estimate
+        )
+    ends = _ends(curves)
+    if ends is not None:
+        estimate = rank_correlation(ends["model"], ends["temperature"], -ends["gap"], seed)
+        few = _too_few(ends.rename(columns={"model": "setting"}))
+        rows.append({"check": "temperature and gap", "dataset": "held-out pairs", "reason": few} | estimate)
+    return [{"model": "all models", "seed": seed} | row for row in rows]
+
+
+def rank_correlation(settings, first, second, seed: int) -> dict[str, float]:
+    """Spearman's ρ with an interval that neither one setting nor one seed decides.
+
+    For each setting left out in turn (and for none), seeds are resampled within settings; the interval runs
+    from the least lower to the largest upper end of the 95 % intervals.
+    """
+    frame = pd.DataFrame({"setting": list(settings), "first": list(first), "second": list(second)})
+    value = float(_rho(frame["first"], frame["second"]))
+    rng = np.random.default_rng([seed, 3])
+    names = list(frame["setting"].unique())
+    lows, highs = [], []
+    for left_out in [None, *names]:
+        kept = [np.flatnonzero(frame["setting"] == name) for name in names if name != left_out]
+        if len(kept) < 2:
+            continue
+        rows = np.concatenate(
+            [group[rng.integers(len(group), size=(DRAWS, len(group)))] for group in kept], 1
+        )
+        drawn = _rho(frame["first"].to_numpy()[rows], frame["second"].to_numpy()[rows])
+        if not np.isfinite(drawn).any():
+            continue
+        low, high = np.nanquantile(drawn, [0.025, 0.975])
+        lows.append(float(low))
+        highs.append(float(high))
+    return {
+        "value": value,
+        "value_low": min(lows, default=float("nan")),
+        "value_high": max(highs, default=float("nan")),
+        "members": len(frame),
+        "settings": len(names),
+    }
+
+
+def _rho(first, second) -> np.ndarray:
+    """Spearman's ρ along the last axis; NaN where one side is constant."""
+    ranks = [rankdata(np.asarray(z, dtype=float), axis=-1) for z in (first, second)]
+    a, b = (rank - rank.mean(-1, keepdims=True) for rank in ranks)
+    scale = np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
+    return np.divide((a * b).sum(-1), scale, out=np.full(scale.shape, np.nan), where=scale > 0)
+
+
+def _too_few(group: pd.DataFrame) -> str:
+    seeds = group.groupby("setting")["run"].nunique()
+    if len(seeds) < LEAST_SETTINGS:
+        return f"only {len(seeds)} settings; {LEAST_SETTINGS} are needed"
+    if seeds.min() < LEAST_SEEDS:
+        return f"{seeds.idxmin()} has only {seeds.min()} seeds; {LEAST_SEEDS} are needed"
+    return ""
+
+
+def _undecidable(group: pd.DataFrame) -> str:
+    few = _too_few(group)
+    if few:
+        return few
+    spread = float(group["untouched"].max() - group["untouched"].min())
+    if spread > MATCHED:
+        return f"the untouched robustness is not matched: it differs by {spread:.3f}"
+    return ""
+
+
+def _ends(curves: pd.DataFrame) -> pd.DataFrame | None:
+    """Final temperature and gap of every softmax run."""
+    if curves.empty:
+        return None
+    wanted = {"temperature at the end": "temperature", "gap at the end": "gap"}
+    rows = curves[curves["check"].isin(wanted) & ~curves["model"].str.contains("siglip")]
+    if rows.empty:
+        return None
+    table = rows.pivot_table(
+        index=["model", "run"], columns="check", values="value", sort=False
+    ).reset_index()
+    return table.rename(columns=wanted)

@@ -1,0 +1,56 @@
+"""Earlier work's experiment: the raw shift X + αg, and what it does to answers and accuracy."""
+
+import numpy as np
+
+from gapkit.experiments.intervals import Estimate, columns
+from gapkit.experiments.protocol import ALPHAS, PROJECTED, RAW, answers_after, fit_closer, right, same
+from gapkit.experiments.subject import zero_shot_task
+from gapkit.experiments.sweep import Job, Rows
+
+
+def measure_raw_shift(job: Job) -> dict[str, Rows]:
+    """Clean accuracy and agreement over α, for the raw and, beside it, the projected shift."""
+    task = zero_shot_task(job.model, job.dataset)
+    resamples = task.resamples(job.seed)
+    alphas = job.options.get("alphas", ALPHAS)
+    untouched = answers_after(task, fit_closer(RAW, task), 0.0)
+    rows, accuracy, agreement = [], {}, {}
+    for name in (RAW, PROJECTED):
+        closer = fit_closer(name, task)
+        for alpha in alphas:
+            answers = answers_after(task, closer, alpha)
+            accuracy[name, alpha], agreement[name, alpha] = right(answers, task), same(answers, untouched)
+            rows.append(
+                task.head
+                | {"closer": name, "alpha": alpha, "metric": "euclidean"}
+                | columns("clean_accuracy", resamples.mean(accuracy[name, alpha]))
+                | columns("agreement", resamples.mean(agreement[name, alpha]))
+                | {"queries": len(task.queries), "seed": job.seed}
+            )
+    changed = 1 - agreement[RAW, 1.0]
+    hump = _hump(np.stack([accuracy[RAW, alpha] for alpha in alphas], 1), resamples)
+    checks = [
+        task.head
+        | {"check": "answers changed", "seed": job.seed}
+        | columns("value", resamples.mean(changed)),
+        task.head | {"check": "hump", "seed": job.seed} | columns("value", hump),
+    ]
+    return {"raw-shift": rows, "raw-shift.checks": checks}
+
+
+def _hump(accuracy: np.ndarray, resamples) -> Estimate:
+    """How far accuracy rises to its peak and falls after it: the smaller of the two, ≤ 0 if monotone.
+
+    The peak is chosen on all queries and kept, so that the interval is that of two paired differences; an
+    accuracy that dips instead of peaking counts as not monotone too.
+    """
+    mean = accuracy.mean(0)
+    best = None
+    for sign in (1, -1):
+        peak = int(np.argmax(sign * mean))
+        sides = sign * (accuracy[:, [peak]] - accuracy[:, [0, -1]])
+        drawn = resamples.means(sides).min(1)
+        estimate = resamples.summarise(float(sides.mean(0).min()), drawn)
+        if best is None or estimate.value > best.value:
+            best = estimate
+    return best

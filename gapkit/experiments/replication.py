@@ -1,0 +1,66 @@
+"""A replication: all its jobs done, their rows put together into tables, and the family compared."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from gapkit.experiments.family import compare_family
+from gapkit.experiments.registry import experiment
+from gapkit.experiments.subject import data_hash
+from gapkit.experiments.sweep import Job, JobStore, Result, Rows, run_jobs
+
+
+@dataclass(frozen=True)
+class Replication:
+    """What came out of a list of jobs.
+
+    Attributes
+    ----------
+    tables : name -> tidy table; units are in the column names, σ is per coordinate
+    results : of each job, in order
+    """
+
+    tables: dict[str, pd.DataFrame]
+    results: tuple[Result, ...]
+
+
+def replicate(
+    jobs: Sequence[Job],
+    *,
+    store: JobStore | None = None,
+    on_done: Callable[[int, int, Result], object] | None = None,
+) -> Replication:
+    """Do all jobs, or take finished ones from the store, and put their tables together.
+
+    Parameters
+    ----------
+    jobs : as `gapkit.experiments.plan` gives them
+    store : where finished jobs are kept, so that an interrupted replication goes on
+    on_done : called after each job with the number done, the number of all, and its result
+    """
+    results = []
+    for result in run_jobs(jobs, _measure, store=store, data_hash=data_hash):
+        results.append(result)
+        if on_done:
+            on_done(len(results), len(jobs), result)
+    return Replication(tables_of(results), tuple(results))
+
+
+def tables_of(results: Iterable[Result]) -> dict[str, pd.DataFrame]:
+    """The rows of all jobs by table, and what only all members of the family together can say."""
+    rows: dict[str, Rows] = {}
+    seed = 0
+    for result in results:
+        seed = result.job.seed
+        for name, some in result.tables.items():
+            rows.setdefault(name, []).extend(some)
+    tables = {name: pd.DataFrame(some) for name, some in rows.items()}
+    if "family" in tables:
+        compared = compare_family(tables["family"], tables.get("formation", pd.DataFrame()), seed)
+        tables["family.checks"] = pd.DataFrame(compared)
+    return tables
+
+
+def _measure(job: Job) -> dict[str, Rows]:
+    return experiment(job.experiment).measure(job)

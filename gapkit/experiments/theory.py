@@ -1,0 +1,88 @@
+"""The paper's theorems about training, on free embeddings: no data, no network, only the loss."""
+
+import numpy as np
+
+from gapkit.contrastive import contrastive_gradient, gradient_along_gap, simulate
+from gapkit.experiments.sweep import Job, Rows
+from gapkit.geometry import gap_vector
+
+REGIMES = ((0.01, 1e-4), (0.01, 1e-5), (0.05, 5e-4), (0.5, 5e-3))
+"""(τ, cluster radius ε): inside the theorem's regime first, the last well outside."""
+INSIDE = 0.01
+PAIRS, DIMENSION = 200, 16
+STEPS = 4000
+
+
+def measure_theory(job: Job) -> dict[str, Rows]:
+    """Theorems 3.1 and 3.2, and the two phases of gradient descent, as numbers.
+
+    Options
+    -------
+    steps : steps of the free simulation (4,000 unless told)
+    """
+    steps = int(job.options.get("steps", STEPS))
+    checks, curve = _two_phases(job.seed, steps)
+    rows = [*_theorem_31(job.seed), _theorem_32(), *checks]
+    head = {"model": "free embeddings", "dataset": "", "seed": job.seed}
+    return {"theory": [head | row for row in rows], "theory.curve": [head | row for row in curve]}
+
+
+def _row(check: str, level: str, value: float) -> dict:
+    return {"check": check, "level": level, "value": value, "value_low": value, "value_high": value}
+
+
+def _theorem_31(seed: int) -> list[dict]:
+    rows = []
+    for tau, radius in REGIMES:
+        x, y = radius * np.random.default_rng(seed).standard_normal((2, PAIRS, DIMENSION))
+        x[:, 0] -= 0.5
+        y[:, 0] += 0.5
+        g = gap_vector(x, y)
+        along = contrastive_gradient(x, y, tau)[1] @ g / np.linalg.norm(g)
+        formula = gradient_along_gap(x, y, tau)[1] @ g / np.linalg.norm(g)
+        slope = float(along @ formula / (formula @ formula))
+        residual = float(np.linalg.norm(along - formula) / np.linalg.norm(formula))
+        level = f"τ = {tau:g}, ε = {radius:g}"
+        where = "" if tau == INSIDE else ", outside the claim"
+        rows += [
+            _row(f"theorem 3.1: slope{where}", level, slope),
+            _row(f"theorem 3.1: residual{where}", level, residual),
+        ]
+    return rows
+
+
+def _theorem_32() -> dict:
+    """Points on cyclic orbits see each other all alike: both Q are circulant, so doubly stochastic."""
+    turn = 2 * np.pi * np.arange(12) / 12
+    orbit = np.stack([np.cos(turn), np.sin(turn), np.cos(5 * turn), np.sin(5 * turn)], 1)
+    x = np.column_stack([orbit, np.zeros(12)])
+    y = np.column_stack([0.5 * np.roll(orbit, 1, axis=0), np.full(12, 0.8)])
+    grad = np.stack(contrastive_gradient(x, y, 0.3))
+    value = float(np.abs(grad[..., -1]).max() / np.abs(grad).max())
+    return _row("theorem 3.2: gradient along v", "12 points, τ = 0.3", value)
+
+
+def _two_phases(seed: int, steps: int) -> tuple[list[dict], list[dict]]:
+    """Numbers and recorded curves of gradient descent, without and with the unit sphere."""
+    early = min(100, steps // 2)
+    late = np.geomspace(10, steps, 40).round().astype(int).tolist()
+    level = f"N = {PAIRS}, d = {DIMENSION}, τ = 0.05, {steps} steps"
+    checks, curve = [], []
+    for where, sphere in (("free embeddings", False), ("on the sphere", True)):
+        kept = {*range(11), early, *late}
+        run = simulate(
+            "cones", n=PAIRS, d=DIMENSION, tau=0.05, sphere=sphere, steps=steps, seed=seed, record=kept
+        )
+        recorded = zip(run.steps, run.gap, run.variance_along_gap_y, run.accuracy, strict=True)
+        rows = [
+            {"where": where, "step": int(step), "gap": gap, "variance": variance, "accuracy": accuracy}
+            for step, gap, variance, accuracy in recorded
+        ]
+        at = {row["step"]: row for row in rows}
+        checks += [
+            _row(f"{where}: change of the gap", level, abs(at[steps]["gap"] - at[early]["gap"])),
+            _row(f"{where}: variance along g at step 10", level, at[10]["variance"]),
+            _row(f"{where}: accuracy at the end", level, at[steps]["accuracy"]),
+        ]
+        curve += rows
+    return checks, curve

@@ -1,0 +1,64 @@
+import pytest
+
+from gapkit.claims import CLAIMS, claim
+from gapkit.claims.decide import select
+from gapkit.errors import InputError
+from gapkit.experiments import EXPERIMENTS
+from gapkit.experiments.family import compare_family
+from gapkit.experiments.formation import _checks
+from tests.experiments.test_experiments import members
+from tests.experiments.toys import *  # noqa: F403  (fixtures)
+
+
+def test_claims_are_named_once_and_belong_to_an_experiment():
+    names = [one.id for one in CLAIMS]
+    assert len(set(names)) == len(names)
+    assert {one.experiment for one in CLAIMS} <= {one.name for one in EXPERIMENTS}
+    assert all(one.statement.endswith(".") and one.source and one.rule.words() for one in CLAIMS)
+
+
+def test_every_experiment_answers_a_claim():
+    assert {one.name for one in EXPERIMENTS} == {one.experiment for one in CLAIMS}
+
+
+@pytest.fixture(scope="module")
+def every_table(tables):
+    import pandas as pd
+
+    def curve_of(setting):
+        return [
+        {"step": s, "accuracy": s / 2, "gap": 1.0 - setting / 4, "temperature": 0.1 * (setting + 1), "doubly_stochastic_defect": 0.5,
+         "variance_along_gap_images": 1.0, "variance_along_gap_texts": 1.0}
+        for s in range(3)
+        ]  # fmt: skip
+
+    rows = [
+        {"model": f"miniclip-{s}", "run": r, "training": f"seed {r}", **row}
+        for i, s in enumerate(("x", "y", "z"))
+        for r in range(3)
+        for row in _checks(curve_of(i))
+    ]
+    formation = pd.DataFrame(rows)
+    family = pd.DataFrame(compare_family(members(), formation, 0))
+    return {**tables, "formation": formation, "family.checks": family}
+
+
+@pytest.mark.parametrize("one", CLAIMS, ids=lambda one: one.id)
+def test_every_claim_finds_the_rows_and_the_column_it_reads(one, every_table):
+    """A mistyped table, column, level or check would leave a claim undecidable for ever, silently."""
+    rows = select(every_table[one.measure.table], one.measure)
+    assert len(rows)
+    assert one.measure.column in rows
+    assert rows[one.measure.column].notna().any()
+    for column, wanted in one.measure.where.items():
+        found = set(rows[column])
+        assert found == (set(wanted) if isinstance(wanted, tuple) else {wanted})
+    labels = rows[[name for name in ("model", *one.measure.label) if name in rows]]
+    datasets = rows.get("dataset")
+    if datasets is None or datasets.nunique() == 1:
+        assert not labels.duplicated().any(), "the label does not tell the claim's cells apart"
+
+
+def test_unknown_claim_names_the_nearest():
+    with pytest.raises(InputError, match="did you mean 'answers-kept'"):
+        claim("answer-kept")

@@ -1,0 +1,1 @@
+from tests.experiments.toys import *  # noqa: F403  (fixtures)

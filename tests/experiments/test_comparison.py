@@ -1,0 +1,69 @@
+"""The closers against each other: one protocol for all, and the mistakes it is there to avoid."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gapkit.closing import CLOSERS
+from gapkit.experiments import comparison
+from gapkit.experiments.subject import zero_shot_task
+from gapkit.geometry import nearest
+from tests.experiments.toys import MODEL
+
+SIGMA = 0.12
+
+
+@pytest.fixture(scope="module")
+def task(toy):
+    return zero_shot_task(MODEL, toy["classes"])
+
+
+@pytest.fixture(scope="module")
+def table(task):
+    return pd.DataFrame(comparison.compare_closers(task, SIGMA, draws=400)).set_index("closer")
+
+
+def test_every_closer_is_compared(table):
+    assert list(table.index) == ["untouched", *CLOSERS]
+
+
+def test_promised_answers_are_kept(table):
+    promised = table[table["guarantee"]]
+    assert {"untouched", "GapCloser", "AffineProjection", "LinearProjection"} == set(promised.index)
+    assert (promised["agreement"] == 1).all()
+    np.testing.assert_allclose(promised["kept"], promised["robustness"])
+
+
+def test_three_names_for_one_shift_come_out_the_same(table):
+    for column in ("clean_accuracy", "agreement", "robustness", "kept"):
+        assert np.ptp(table.loc[["MeanShift", "HalfwayShift", "Centring"], column]) < 1e-6
+
+
+@pytest.mark.parametrize("name", ["GapCloser", "AffineProjection", "Standardisation", "Procrustes"])
+def test_noise_enters_before_the_closer(task, table, name):
+    closer, rest = comparison.fit_on_half(name, task)
+    rng, kept = np.random.default_rng(3), []
+    moved, asked = closer.transform_pair(task.gallery, task.queries[rest])
+    clean = nearest(asked, moved)
+    for _ in range(400):
+        noisy = task.gallery + SIGMA * rng.standard_normal(task.gallery.shape)
+        kept.append((nearest(asked, closer.transform_pair(noisy, task.queries)[0]) == clean).mean())
+    error = np.std(kept) / np.sqrt(len(kept))
+    assert table.loc[name, "robustness"] == pytest.approx(np.mean(kept), abs=max(6 * error, 2e-3))
+
+
+def test_no_closer_has_seen_the_queries_it_is_judged_on(task, table):
+    _, rest = comparison.fit_on_half("GapCloser", task)
+    assert (table["queries"] == len(rest)).all()
+    changed = task.queries.copy()
+    changed[rest] += 1.0
+    again, _ = comparison.fit_on_half("GapCloser", type(task)(**{**vars(task), "queries": changed}))
+    first, _ = comparison.fit_on_half("GapCloser", task)
+    np.testing.assert_array_equal(again.shift_, first.shift_)
+
+
+def test_noise_after_a_rescaling_closer_flatters_it(task, table):
+    fair = table.loc["Standardisation", "robustness"]
+    assert comparison.noise_after_the_closer("Standardisation", task, SIGMA) > fair + 0.05
+    same = comparison.noise_after_the_closer("GapCloser", task, SIGMA)
+    assert same == pytest.approx(table.loc["GapCloser", "robustness"], abs=1e-9)
