@@ -1,0 +1,72 @@
+"""``gapkit info``: versions, folders, and what is available."""
+
+import importlib.metadata
+import json
+import platform
+import sys
+
+import click
+
+import gapkit
+
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "open_clip_torch",
+    "transformers",
+    "numpy",
+    "safetensors",
+    "faiss-cpu",
+    "pyarrow",
+)
+
+
+@click.command("info")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def command(as_json):
+    """Show versions, folders and what is available."""
+    facts = collect()
+    if as_json:
+        click.echo(json.dumps(facts, indent=1))
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        click.echo(f"{name:<{width}}  {', '.join(value) if isinstance(value, list) else value}")
+
+
+def collect() -> dict:
+    """Everything a report of a fault should contain, and nothing personal but folders."""
+    import torch
+
+    from gapkit._paths import cache_folder, data_folder
+    from gapkit.datasets import BUILDERS
+    from gapkit.embeddings import list_embeddings
+    from gapkit.encoders.hub import hub_cache
+    from gapkit.errors import InputError
+
+    try:
+        data = str(data_folder())
+    except InputError as fault:
+        data = f"none: {fault}"
+    devices = ["cpu"]
+    devices += [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
+    devices += ["mps"] if torch.backends.mps.is_available() else []
+    return {
+        "gapkit": gapkit.__version__,
+        "python": f"{sys.version.split()[0]} on {platform.platform()}",
+        **{name: _version(name) for name in PACKAGES},
+        "devices": devices,
+        "threads": str(torch.get_num_threads()),
+        "data": data,
+        "cache": str(cache_folder()),
+        "hub cache": str(hub_cache()),
+        "embeddings": list_embeddings(),
+        "datasets": list(BUILDERS),
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"

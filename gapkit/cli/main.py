@@ -1,0 +1,70 @@
+"""The command group: loads commands lazily and turns bad input into one clear line."""
+
+import importlib
+import importlib.util
+import sys
+import warnings
+
+import click
+
+import gapkit
+from gapkit.errors import GapkitWarning, InputError
+
+COMMANDS = {
+    "replicate": ("gapkit.cli.replicate", "Measure every claim of the paper and write a report."),
+    "compare": ("gapkit.cli.compare", "Show where two replications differ beyond their intervals."),
+    "measure": ("gapkit.cli.measure", "Measure the modality gap of a file of embeddings."),
+    "close": ("gapkit.cli.close", "Close the gap of a file of embeddings."),
+    "embed": ("gapkit.cli.embed", "Embed a dataset with a model; resumes after an interruption."),
+    "import": ("gapkit.cli.import_", "Convert .npy, .npz, parquet or CSV embeddings."),
+    "fetch": ("gapkit.cli.fetch", "Download real CLIP embeddings into the cache."),
+    "models": ("gapkit.cli.models", "List models, their sizes, and what is in the cache."),
+    "info": ("gapkit.cli.info", "Show versions, folders and what is available."),
+    "train-miniclip": ("gapkit.cli.train", "Train a mini-CLIP from scratch."),
+    "data": ("gapkit.cli.data", "Rebuild the shipped data and check its manifest."),
+}
+"""Command name -> (module with a click command called ``command``, one line of help)."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and help, and imports one when it is called."""
+
+    def list_commands(self, context):
+        return [name for name, (module, _) in COMMANDS.items() if importlib.util.find_spec(module)]
+
+    def get_command(self, context, name):
+        if name not in self.list_commands(context):
+            return None
+        return importlib.import_module(COMMANDS[name][0]).command
+
+    def format_commands(self, context, formatter):
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(context)])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(gapkit.__version__, prog_name="gapkit")
+def group() -> None:
+    """Measure CLIP's modality gap, close it, and see what it costs in robustness."""
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    if issubclass(category, GapkitWarning):
+        click.echo(f"note: {message}", err=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit; an `InputError` becomes one line on stderr and exit code 2."""
+    warnings.showwarning = _show_warning
+    try:
+        code = group.main(args=arguments, prog_name="gapkit", standalone_mode=False)
+    except click.ClickException as fault:
+        fault.show()
+        sys.exit(2)
+    except InputError as fault:
+        click.echo(f"gapkit: {fault}", err=True)
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("gapkit: interrupted; finished parts are kept, run the same command to go on", err=True)
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,126 @@
+"""Single moments of a recorded run, drawn fast enough to scrub through them."""
+
+import io
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
+
+from gapkit.contrastive import Trajectory
+from gapkit.errors import InputError
+from gapkit.plots.dynamics import series, step_axis
+from gapkit.plots.geometry import draw_clouds, gap_plane
+from gapkit.plots.style import PALETTE, canvas, styled
+
+_FOLLOWED = {"gap": ("‖g‖", "gap", "-"), "variance": ("variance along g", "green", "--"),
+             "accuracy": ("accuracy", "amber", "-.")}  # fmt: skip
+
+
+def plot_frame(run: Trajectory, index: int, *, partners: int = 12) -> np.ndarray:
+    """One moment of a run: the clouds on the left, where it stands on its curves on the right.
+
+    The clouds are seen in one fixed plane, the first gap and the final leading component across it,
+    within fixed limits, so that frames can be compared.
+
+    Parameters
+    ----------
+    run : Trajectory
+    index : which recorded step, 0 … len(run) - 1
+    partners : how many pairs are connected by lines
+
+    Returns
+    -------
+    array of two Axes
+    """
+    return FramePlayer(run, partners=partners).axes(index)
+
+
+class FramePlayer:
+    """One figure that shows any recorded moment of a run.
+
+    What stays (axes, curves, legends) is drawn once and kept as pixels; a moment only moves the points,
+    the partner lines and the cursor over it.
+
+    Parameters
+    ----------
+    run : Trajectory
+    partners : how many pairs are connected by lines
+    dpi : dots per inch of `png`
+    """
+
+    @styled
+    def __init__(self, run: Trajectory, *, partners: int = 12, dpi: int = 90) -> None:
+        self.run, self._dpi, self._still = run, dpi, None
+        plane, origin, limits = _view(run)
+        self._flat = (run.x - origin) @ plane, (run.y - origin) @ plane
+        self._partners = partners
+        self._axes = left, right = canvas(1, 2, width=9, height=4.0, width_ratios=[1, 1.15])
+        left.set(xlabel="along the first gap", ylabel="along the leading\ncomponent across it")
+        left.set(xlim=limits[0], ylim=limits[1])
+        left.set_aspect("equal", adjustable="box")
+        draw_clouds(left, self._flat[0][0], self._flat[1][0], partners=partners)
+        self._title = left.set_title("")
+        for quantity, (label, colour, line) in _FOLLOWED.items():
+            right.plot(run.steps, series(run, quantity), color=PALETTE[colour], linestyle=line, label=label)
+        step_axis(right, int(run.steps[-1]))
+        right.set(ylim=(-0.05, max(1.05, right.get_ylim()[1])))
+        figure = left.get_figure()
+        handles, labels = left.get_legend_handles_labels()
+        more = right.get_legend_handles_labels()
+        figure.legend(handles + more[0], labels + more[1], loc="outside lower center", ncols=5)
+        colours = [PALETTE[colour] for _, colour, _ in _FOLLOWED.values()]
+        self._dots = right.scatter([0, 0, 0], [0, 0, 0], color=colours, s=36, zorder=5, clip_on=False)
+        self._cursor = right.axvline(0, color=PALETTE["grey"], linewidth=1, linestyle=":")
+        self._moving = [*left.lines, *left.collections, self._title, self._cursor, self._dots]
+
+    def axes(self, index: int) -> np.ndarray:
+        """The two Axes, showing recorded step number ``index``."""
+        if not 0 <= index < len(self.run):
+            raise InputError(f"index must lie in 0 … {len(self.run) - 1}; got {index}")
+        left, step = self._axes[0], self.run.steps[index]
+        x, y = (flat[index] for flat in self._flat)
+        for cloud, flat in zip(left.collections, (x, y), strict=True):
+            cloud.set_offsets(flat)
+        for line, ends in zip(left.lines, np.stack([x, y], 1)[: self._partners], strict=True):
+            line.set_data(*ends.T)
+        self._title.set_text(f"step {step}")
+        self._cursor.set_xdata([step, step])
+        heights = [series(self.run, quantity)[index] for quantity in _FOLLOWED]
+        self._dots.set_offsets(np.stack([np.full(3, step), heights], 1))
+        return self._axes
+
+    @styled
+    def png(self, index: int) -> bytes:
+        """The same as PNG bytes, quickly."""
+        figure = self.axes(index)[0].get_figure()
+        if self._still is None:
+            figure.set_dpi(self._dpi)
+            self._screen = FigureCanvasAgg(figure)
+            for artist in self._moving:
+                artist.set_animated(True)  # leaves them out of the still picture
+            self._screen.draw()
+            figure.set_layout_engine("none")
+            self._still = self._screen.copy_from_bbox(figure.bbox)
+            for artist in self._moving:
+                artist.set_animated(False)
+        self._screen.restore_region(self._still)
+        renderer = self._screen.get_renderer()
+        for artist in self._moving:
+            artist.draw(renderer)
+        stream = io.BytesIO()
+        Image.fromarray(np.asarray(self._screen.buffer_rgba())).convert("RGB").save(
+            stream, "png", compress_level=3
+        )
+        return stream.getvalue()
+
+
+def _view(run: Trajectory) -> tuple[np.ndarray, np.ndarray, tuple]:
+    """A plane, its origin and limits that hold every recorded position."""
+    plane, origin = gap_plane(run.x[0], run.y[0])
+    late = np.concatenate([run.x[-1] - run.x[-1].mean(0), run.y[-1] - run.y[-1].mean(0)])
+    late = late - np.outer(late @ plane[:, 0], plane[:, 0])
+    plane[:, 1] = np.linalg.svd(late, full_matrices=False)[2][0]
+    flat = (np.concatenate([run.x, run.y], 1) - origin) @ plane
+    low, high = flat.min((0, 1)), flat.max((0, 1))
+    margin = 0.06 * (high - low).max()
+    return plane, origin, tuple(zip(low - margin, high + margin, strict=True))

@@ -1,0 +1,219 @@
+"""Where the two modalities lie: on the sphere, along the gap, in their principal components, in cosines."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from scipy.sparse.linalg import svds
+
+from gapkit._arrays import as_matrix, as_vector, check_same_width, normalise_rows
+from gapkit.errors import InputError
+from gapkit.geometry import gap_vector, relative_variance, subspace_share, subspace_share_chance
+from gapkit.plots.style import MARKERS, PALETTE, canvas, styled
+
+
+@styled
+def plot_sphere(x, y, *, ax: Axes | None = None, title: str | None = None) -> Axes:
+    """Two modalities on the unit sphere in three dimensions, their means and the gap vector between them.
+
+    Parameters
+    ----------
+    x, y : (n, 3) and (m, 3) array-like, texts and images
+    ax : three-dimensional axes to draw on
+    title : title of the axes
+
+    Raises
+    ------
+    InputError
+        If the embeddings are not three-dimensional (`plot_pca` draws the others).
+    """
+    x, y = _both(x, y)
+    if x.shape[1] != 3:
+        raise InputError(f"plot_sphere draws three dimensions; got d={x.shape[1]} (plot_pca draws any d)")
+    ax = canvas(ax=ax, width=4.8, height=4.4, projection="3d")
+    turn, rise = np.mgrid[0 : 2 * np.pi : 25j, 0 : np.pi : 13j]
+    globe = np.cos(turn) * np.sin(rise), np.sin(turn) * np.sin(rise), np.cos(rise)
+    ax.plot_wireframe(*globe, color=PALETTE["grey"], linewidth=0.4, alpha=0.3)
+    for z, side in ((x, "texts"), (y, "images")):
+        ax.scatter(*z.T, s=14, marker=MARKERS[side], color=PALETTE[side], label=side, depthshade=False)
+    start, end = x.mean(0), y.mean(0)
+    length = float(np.linalg.norm(end - start))
+    if length > 1e-3:
+        ax.quiver(
+            *start, *(end - start), color=PALETTE["gap"], linewidth=2.5, arrow_length_ratio=0.15, zorder=9
+        )
+    ax.plot(
+        *np.stack([start, end]).T, linestyle="none", marker="o", color=PALETTE["gap"], markersize=5, zorder=9
+    )
+    facing = start + end  # turn the globe so that both clouds are in front
+    ax.view_init(elev=22, azim=float(np.degrees(np.arctan2(facing[1], facing[0]))) + 12)
+    ax.set(xlim=(-0.8, 0.8), ylim=(-0.8, 0.8), zlim=(-0.8, 0.8), title=title)
+    ax.set_box_aspect((1, 1, 1))
+    ax.set_axis_off()
+    ax.text2D(0.5, 0.02, f"gap ‖g‖ = {length:.2f}", transform=ax.transAxes, ha="center")
+    ax.legend(loc="upper left")
+    return ax
+
+
+@styled
+def plot_pca(x, y, *, ax: Axes | None = None, title: str | None = None, partners: int = 0) -> Axes:
+    """Both modalities seen along the gap (across) and along their leading component orthogonal to it (up).
+
+    The two axes have one scale, so distances in the picture are distances.
+
+    Parameters
+    ----------
+    x, y : (n, d) and (m, d) array-like, texts and images
+    ax : axes to draw on
+    title : title of the axes
+    partners : connect the first so many rows of x and y with lines (for matched rows)
+    """
+    x, y = _both(x, y)
+    plane, origin = gap_plane(x, y)
+    ax = canvas(ax=ax, width=6.0, height=4.0)
+    flat_x, flat_y = (x - origin) @ plane, (y - origin) @ plane
+    draw_clouds(ax, flat_x, flat_y, partners=partners)
+    g = float(np.linalg.norm(gap_vector(x, y)))
+    centre = (flat_x.mean(0)[1] + flat_y.mean(0)[1]) / 2
+    ax.annotate(
+        "", (g / 2, centre), (-g / 2, centre),
+        arrowprops={"arrowstyle": "->", "color": PALETTE["gap"], "linewidth": 2},
+    )  # fmt: skip
+    ax.text(0, centre, f"‖g‖ = {g:.2f}\n", ha="center", va="center")
+    ax.set(xlabel="along the gap", ylabel="along the leading component\northogonal to the gap", title=title)
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.legend(loc="upper center", ncols=2, bbox_to_anchor=(0.5, 1.0 if title is None else 0.99))
+    return ax
+
+
+@styled
+def plot_spectrum(x, y, *, ax: Axes | None = None, title: str | None = None) -> Axes:
+    """Variance of each modality along its principal components, and along the gap, both relative to isotropic.
+
+    1 is the variance an isotropic cloud of the same total variance has in every direction. The horizontal
+    lines are `relative_variance` along the gap: near the bottom the gap is orthogonal to what varies, as
+    high as the first components it is one of the directions that vary most.
+
+    Parameters
+    ----------
+    x, y : (n, d) and (m, d) array-like, texts and images
+    ax : axes to draw on
+    title : title of the axes
+    """
+    x, y = _both(x, y)
+    ax = canvas(ax=ax, width=6.0)
+    g = gap_vector(x, y)
+    for z, side, line in ((x, "texts", "-"), (y, "images", "--")):
+        variances = np.linalg.svd(z - z.mean(0), compute_uv=False) ** 2
+        variances = variances[variances > 1e-12 * variances[0]] / (variances.sum() / z.shape[1])
+        place = np.arange(1, len(variances) + 1)
+        ax.plot(place, variances, color=PALETTE[side], linestyle=line, label=f"{side}: components")
+        share = relative_variance(z, g)
+        ax.axhline(share, color=PALETTE[side], linestyle=line, linewidth=1)
+        ax.plot([1], [share], color=PALETTE[side], marker=MARKERS[side], linestyle="none", markersize=8,
+                label=f"{side}: along the gap {share:.2g}", clip_on=False)  # fmt: skip
+    ax.axhline(1, color=PALETTE["grey"], linestyle=":", linewidth=1.2)
+    ax.text(
+        1, 1, "isotropic", color=PALETTE["grey"], ha="right", va="top", transform=ax.get_yaxis_transform()
+    )
+    ax.set(xscale="log", yscale="log", xlabel="principal component, largest first", title=title)
+    ax.set_ylabel("variance relative to isotropic")
+    ax.legend()
+    return ax
+
+
+@styled
+def plot_share(
+    z, direction, *, ax: Axes | None = None, side: str = "texts", title: str | None = None
+) -> Axes:
+    """Squared share of a direction in the top-k components of one modality, with the band of random directions.
+
+    Parameters
+    ----------
+    z : (n, d) array-like, one modality
+    direction : (d,) array-like, for example the gap vector
+    ax : axes to draw on
+    side : "texts" or "images", for the colour and the legend
+    title : title of the axes
+    """
+    z = as_matrix(z, "z")
+    vector = as_vector(direction, "direction")
+    check_same_width(z, "z", vector, "direction")
+    ax = canvas(ax=ax, width=6.0)
+    rank, d = min(len(z) - 1, z.shape[1]), z.shape[1]
+    steps = np.unique(np.geomspace(1, max(rank, 1), 60).round().astype(int))
+    bands = np.array([subspace_share_chance(int(k), d) for k in steps]) ** 2
+    ax.fill_between(steps, bands[:, 1], bands[:, 2], color=PALETTE["grey"], alpha=0.3, linewidth=0,
+                    label="random direction, 95 %")  # fmt: skip
+    ax.plot(steps, bands[:, 0], color=PALETTE["grey"], linestyle=":", label="random direction, mean k/d")
+    shares = np.asarray(subspace_share(z.numpy(), vector.numpy(), steps)) ** 2
+    ax.plot(steps, shares, color=PALETTE[side], marker=MARKERS[side], markevery=6, label=f"gap in the {side}")
+    ax.set(xscale="log", ylim=(-0.02, 1.02), xlabel="k, number of leading components", title=title)
+    ax.set_ylabel("squared share inside")
+    ax.legend(loc="upper left")
+    return ax
+
+
+@styled
+def plot_similarity(x, y, *, ax: Axes | None = None, rows: int = 60, title: str | None = None) -> Axes:
+    """Cosines of the first rows of both modalities with each other, in four blocks.
+
+    Parameters
+    ----------
+    x, y : (n, d) and (m, d) array-like, texts and images
+    ax : axes to draw on
+    rows : how many rows of each are drawn
+    title : title of the axes
+    """
+    x, y = _both(x, y)
+    x, y = normalise_rows(x[:rows]), normalise_rows(y[:rows])
+    ax = canvas(ax=ax, width=5.2, height=4.4)
+    both = np.concatenate([x, y])
+    picture = ax.imshow(both @ both.T, cmap="cividis", vmin=min(0.0, float((both @ both.T).min())), vmax=1)
+    for place in (len(x) - 0.5,):
+        ax.axhline(place, color="white", linewidth=1.5)
+        ax.axvline(place, color="white", linewidth=1.5)
+    middles = [len(x) / 2 - 0.5, len(x) + len(y) / 2 - 0.5]
+    ax.set_xticks(middles, ["texts", "images"])
+    ax.set_yticks(middles, ["texts", "images"], rotation=90, va="center")
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    ax.set_title(title)
+    ax.figure.colorbar(picture, ax=ax, label="cosine")
+    return ax
+
+
+def gap_plane(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Orthonormal (d, 2) plane of the gap and the leading component orthogonal to it, and its origin.
+
+    Without a gap the two leading components of both modalities together take over.
+    """
+    g = gap_vector(x, y)
+    origin = (x.mean(0) + y.mean(0)) / 2
+    within = np.concatenate([x - x.mean(0), y - y.mean(0)])
+    length = np.linalg.norm(g)
+    if length > 1e-12:
+        within = within - np.outer(within @ g, g) / length**2
+    if length > 1e-12 and min(within.shape) > 2:  # one component is found ten times as fast as all
+        start = np.ones(min(within.shape))
+        leading = svds(within, k=1, v0=start, return_singular_vectors="vh")[2]
+    else:
+        leading = np.linalg.svd(within, full_matrices=False)[2]
+    first, second = (g / length, leading[0]) if length > 1e-12 else leading[:2]
+    return np.stack([first, second], 1), origin
+
+
+def draw_clouds(
+    ax: Axes, flat_x: np.ndarray, flat_y: np.ndarray, *, partners: int = 0, size: int = 14
+) -> None:
+    """Scatter both modalities, given in the plane of the picture, and connect the first ``partners`` pairs."""
+    if partners:
+        ends = np.stack([flat_x[:partners], flat_y[:partners]])
+        ax.plot(ends[..., 0], ends[..., 1], color=PALETTE["grey"], linewidth=0.7, linestyle="-", zorder=1)
+    for flat, side in ((flat_x, "texts"), (flat_y, "images")):
+        ax.scatter(*flat.T, s=size, marker=MARKERS[side], color=PALETTE[side], alpha=0.65, linewidths=0,
+                   label=side, zorder=2)  # fmt: skip
+
+
+def _both(x, y) -> tuple[np.ndarray, np.ndarray]:
+    x, y = as_matrix(x, "x (texts)"), as_matrix(y, "y (images)")
+    check_same_width(x, "x (texts)", y, "y (images)")
+    return x.numpy(), y.numpy()

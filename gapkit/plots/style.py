@@ -1,0 +1,135 @@
+"""The look of every picture of the book, and the way a picture gets into a notebook.
+
+The colours are Okabe and Ito's, which people with any of the common colour-vision deficiencies can
+tell apart; markers and line styles say the same thing again. Figures are made without pyplot: no global
+state, nothing to close.
+"""
+
+import functools
+import io
+from collections.abc import Callable
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gapkit.errors import InputError
+
+PALETTE = {
+    "texts": "#0072B2",
+    "images": "#D55E00",
+    "gap": "#222222",
+    "green": "#009E73",
+    "pink": "#CC79A7",
+    "sky": "#56B4E9",
+    "amber": "#E69F00",
+    "grey": "#7F7F7F",
+}
+"""Colours by what they stand for, then the rest of Okabe and Ito's palette (2008)."""
+
+MARKERS = {"texts": "o", "images": "^"}
+SERIES = [PALETTE[name] for name in ("texts", "images", "green", "pink", "amber", "sky", "gap")]
+LINES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (7, 3))]
+
+STYLE = {
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.prop_cycle": mpl.cycler(color=SERIES, linestyle=LINES),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 11,
+    "axes.labelsize": 10,
+    "figure.facecolor": "white",
+    "font.size": 10,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+}
+"""What differs from matplotlib's defaults."""
+
+DPI = 110
+"""Dots per inch of a displayed picture."""
+
+
+def styled(function: Callable) -> Callable:
+    """Decorator: draw in the book's style, and leave matplotlib's settings as they were."""
+
+    @functools.wraps(function)
+    def draw(*args, **kwargs):
+        with mpl.rc_context(STYLE):
+            return function(*args, **kwargs)
+
+    return draw
+
+
+@styled
+def canvas(
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    width=None,
+    height=None,
+    ax=None,
+    projection: str | None = None,
+    layout: str | None = "constrained",
+    **grid,
+):
+    """``ax`` itself, or new axes: one `Axes`, or an array of them for several rows or columns.
+
+    Parameters
+    ----------
+    rows, columns : how many axes
+    width, height : inches; usually 4.6 by 3.4 for each axes, at most 9 wide
+    ax : axes to draw on instead
+    projection : for example "3d"
+    layout : matplotlib's layout engine; None for fixed margins, which draw faster
+    **grid : further options of `matplotlib.figure.Figure.subplots`
+    """
+    if ax is not None:
+        return ax
+    width = min(9.0, 4.6 * columns) if width is None else width
+    height = 3.4 * rows if height is None else height
+    figure = Figure(figsize=(width, height), layout=layout)
+    return figure.subplots(rows, columns, subplot_kw={"projection": projection}, **grid)
+
+
+def figure_of(drawn) -> Figure:
+    """The figure behind axes, an array of axes, or a figure itself."""
+    if isinstance(drawn, Figure):
+        return drawn
+    first = drawn if isinstance(drawn, Axes) else np.asarray(drawn, dtype=object).flat[0]
+    return first.get_figure(root=True)
+
+
+def png(drawn, *, dpi: int = DPI) -> bytes:
+    """The picture as PNG bytes; the same picture gives the same bytes."""
+    stream = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure_of(drawn).savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
+    return stream.getvalue()
+
+
+def show(drawn, alt: str) -> None:
+    """Display a picture in a notebook with its alternative text.
+
+    Parameters
+    ----------
+    drawn : axes, an array of axes, or a figure
+    alt : what a reader who cannot see the picture should know; required
+
+    Raises
+    ------
+    InputError
+        If ``alt`` is empty.
+    """
+    if not alt.strip():
+        raise InputError("alt must say what the picture shows; got an empty text")
+    from IPython.display import Image, display
+
+    display(Image(png(drawn), alt=" ".join(alt.split())))

@@ -1,0 +1,199 @@
+"""What both forms of the report say: the record and the tables, put in the order of reading."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import pandas as pd
+
+from gapkit.claims import CLAIMS, FAMILY, VERDICTS, is_control
+from gapkit.experiments import EXPERIMENTS
+from gapkit.experiments.plan import DATASETS, SHIPPED
+from gapkit.report.cells import printed_table, with_interval
+
+TITLE = "Is the modality gap a bug or a feature? A replication"
+GLYPHS = {"holds": "✓", "partly": "◐", "does not hold": "✗", "not decidable": "?"}
+NO_MODELS = (FAMILY, "free embeddings")
+"""What some claims are about instead of one model; their verdict is the overall one."""
+HOW_TO_READ = (
+    "A claim is put to the test in several cells (datasets, noise levels, …); each cell answers yes, no or "
+    "cannot tell by a rule and a smallest effect written down before it was measured. It holds for a model if every "
+    "cell says yes, does not hold if every cell says no, holds partly in between, and is not decidable if the data cannot "
+    "tell. Cells that cannot test the claim at all say why and are not counted (they were taken out of the count "
+    "after a pilot run; one reason, “nothing to win back” by rephrasing, was added after results were seen). Overall counts every model but the "
+    "random control. Intervals are 95 % intervals."
+)
+CONTROL_NOTE = "Random is the control: the same towers with random weights. It counts in no overall verdict."
+METHODS = (
+    "Robustness to noise on the gallery is computed exactly, by one integral a query, not by sampling. Every "
+    "closer is fitted once, on untouched data; the untouched gallery is perturbed, then moved. Intervals are "
+    "paired bootstrap intervals over queries (1,000 draws, resampled by image where queries share one); classes "
+    "are not resampled. σ is per coordinate unless a total is named. Calibrated levels are those at which the "
+    "untouched robustness is 0.9, 0.7 and 0.5. The tables beside this report hold every row."
+)
+
+
+def build_view(record: Mapping, tables: Mapping[str, pd.DataFrame]) -> dict:
+    """The context that the templates of the report are filled with (pictures are added by the caller)."""
+    models, summary = build_summary(record)
+    return {
+        "title": TITLE,
+        "lead": _lead(record),
+        "counts": _counts(record),
+        "glyphs": GLYPHS,
+        "how_to_read": HOW_TO_READ,
+        "control_note": CONTROL_NOTE,
+        "has_control": any(is_control(model) for model in models),
+        "methods": METHODS,
+        "models": models,
+        "summary": summary,
+        "sections": _sections(record, tables),
+        "record": record,
+        "times": [(name, value) for name, value in record["times"].items() if name != "jobs_seconds"],
+        "jobs": [
+            {**job, "seconds": seconds}
+            for job, seconds in zip(record["jobs"], record["times"]["jobs_seconds"], strict=True)
+        ],
+    }
+
+
+def build_summary(record: Mapping) -> tuple[list[str], list[dict]]:
+    """The models, in the order of columns, and one row for each claim."""
+    every = dict.fromkeys(entry["model"] for entry in record["claims"])
+    models = sorted((m for m in every if m not in NO_MODELS), key=is_control)  # controls last
+    return models, _summary(record, models)
+
+
+def short_model(model: str) -> str:
+    """A model's name as columns show it."""
+    return model.removeprefix("miniclip-")
+
+
+def _lead(record: Mapping) -> str:
+    models = dict.fromkeys(job["model"].partition("@")[0] for job in record["jobs"] if job["model"])
+    datasets = dict.fromkeys(job["dataset"] for job in record["jobs"] if job["dataset"])
+    return (
+        f"{len(record['overall'])} claims of Chowers et al. (CVPR 2026), of earlier work and of this project, "
+        f"measured on {', '.join(short_model(model) for model in models) or 'free embeddings'}"
+        + (f" with {', '.join(datasets)}." if datasets else ".")
+    )
+
+
+def _counts(record: Mapping) -> list[tuple[str, int]]:
+    count = Counter(record["overall"].values())
+    return [(verdict, count[verdict]) for verdict in VERDICTS if count[verdict]]
+
+
+def _summary(record: Mapping, models: list[str]) -> list[dict]:
+    rows: dict[str, dict] = {}
+    where = experiment_of()
+    for entry in record["claims"]:
+        row = rows.setdefault(
+            entry["id"],
+            {
+                "statement": entry["statement"],
+                "source": entry["source"],
+                "experiment": where.get(entry["id"], "summary"),
+                "overall": record["overall"][entry["id"]],
+                "by_model": {},
+            },
+        )
+        row["by_model"][entry["model"]] = entry
+    for row in rows.values():
+        row["cells"] = [_summary_cell(row["by_model"].get(model), model) for model in models]
+    return list(rows.values())
+
+
+def _summary_cell(entry: Mapping | None, model: str) -> dict:
+    if entry is None:
+        return {"verdict": None, "control": is_control(model), "text": ""}
+    return {
+        "verdict": entry["verdict"],
+        "control": entry["control"],
+        "text": f"{value_text(entry)} ({entry['where']})" if entry["value"] is not None else "no value",
+    }
+
+
+def value_text(entry: Mapping) -> str:
+    """The value with its interval, or a dash where there is none."""
+    if entry["value"] is None:
+        return "–"
+    low, high = (float("nan") if end is None else end for end in entry["interval"])
+    return with_interval(entry["value"], low, high)
+
+
+def _sections(record: Mapping, tables: Mapping[str, pd.DataFrame]) -> list[dict]:
+    where = experiment_of()
+    done = dict.fromkeys(job["experiment"] for job in record["jobs"])
+    sections = []
+    for one in EXPERIMENTS:
+        if one.name not in done:
+            continue
+        entries: dict[str, list[Mapping]] = {}
+        for entry in record["claims"]:
+            if where.get(entry["id"]) == one.name:
+                entries.setdefault(entry["id"], []).append(entry)
+        sections.append(
+            {
+                "name": one.name,
+                "title": one.title,
+                "paper": one.paper,
+                "question": one.question,
+                "claims": [_claim(group, record["overall"][name]) for name, group in entries.items()],
+                "table": printed_table(one.name, tables),
+                "command": command_for(one.name, record),
+                "pictures": [],
+            }
+        )
+    return sections
+
+
+def _claim(entries: list[Mapping], overall: str) -> dict:
+    first = entries[0]
+    return {
+        "statement": first["statement"],
+        "source": first["source"],
+        "measured": first["measured"],
+        "rule": first["rule"],
+        "overall": overall,
+        "rows": [
+            {
+                "model": entry["model"],
+                "control": entry["control"],
+                "verdict": entry["verdict"],
+                "value": value_text(entry),
+                "where": entry["where"] or "–",
+                "answers": _answers(entry["cells"]),
+                "reason": "; ".join(
+                    dict.fromkeys(cell["reason"] for cell in entry["cells"] if "reason" in cell)
+                ),
+            }
+            for entry in entries
+        ],
+    }
+
+
+def _answers(cells: list[Mapping]) -> str:
+    count = Counter(cell["answer"] for cell in cells)
+    return f"{count['yes']} / {count['no']} / {count['cannot tell']}"
+
+
+def command_for(experiment: str, record: Mapping) -> str:
+    """The command that does one experiment of a replication again."""
+    words = ["gapkit replicate", f"--only {experiment}"]
+    jobs = [job for job in record["jobs"] if job["experiment"] == experiment]
+    models = dict.fromkeys(job["model"] for job in jobs if job["model"])
+    datasets = dict.fromkeys(job["dataset"] for job in jobs if job["dataset"])
+    shipped = {model.partition("@")[0] for model in models} <= set(SHIPPED) and set(datasets) <= set(DATASETS)
+    if record["mode"] == "chosen" or not shipped:
+        words += [f"--model {model}" for model in models]
+        words += [f"--dataset {dataset}" for dataset in datasets]
+    if record["mode"] == "full":
+        words.append("--full")
+    if record["seed"]:
+        words.append(f"--seed {record['seed']}")
+    return " ".join(words)
+
+
+def experiment_of() -> dict[str, str]:
+    """Claim id -> the experiment it is shown with."""
+    return {claim.id: claim.experiment for claim in CLAIMS}

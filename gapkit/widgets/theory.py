@@ -1,0 +1,137 @@
+"""The widgets of the theory lessons: the dynamics player, the orthogonality and the boundary explorer."""
+
+import functools
+
+import ipywidgets as ipw
+import numpy as np
+
+from gapkit.contrastive import STARTS, Trajectory, simulate, usual_gap_and_spread
+from gapkit.embeddings import load_embeddings
+from gapkit.geometry import gap_vector, relative_variance, relative_variance_band
+from gapkit.plots import FramePlayer, canvas, plot_boundary, plot_share, plot_spectrum, png
+from gapkit.plots.boundary import boundary_scene
+from gapkit.robustness import robustness
+from gapkit.widgets.panel import View, choice, panel, slider
+
+TAUS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Values of τ the dynamics player offers: OpenCLIP temperatures 0.005 to 0.25."""
+_PAIRS, _DIMENSIONS, _STEPS = 100, 16, 2000
+
+
+@functools.lru_cache(maxsize=12)
+def player_run(start: str, tau, gap, spread, sphere: bool) -> FramePlayer:
+    """The recorded run behind the dynamics player; gap and spread are multiples of the start's usual ones."""
+    usual_gap, usual_spread = usual_gap_and_spread(start)
+    run = simulate(
+        start,
+        n=_PAIRS,
+        d=_DIMENSIONS,
+        tau=tau,
+        gap=gap * usual_gap,
+        spread=spread * usual_spread,
+        sphere=sphere,
+        steps=_STEPS,
+    )
+    return FramePlayer(run)
+
+
+def player_view(start: str, tau, gap, spread, sphere: bool, frame: int) -> View:
+    """One recorded moment of a run; scrubbing only redraws, it never simulates again."""
+    player = player_run(start, tau, gap, spread, sphere)
+    index = min(frame, len(player.run) - 1)
+    return View(
+        player.png(index),
+        "Left: texts and images in the plane of the first gap. Right: gap, variance along it and accuracy "
+        "over the steps, with a cursor at this one.",
+        player_summary(player.run, index),
+    )
+
+
+def player_summary(run: Trajectory, index: int) -> str:
+    """The numbers of one moment, as a sentence."""
+    return (
+        f"Step {run.steps[index]}: gap {run.gap[index]:.3f}, variance along it {run.variance_along_gap_y[index]:.2g} "
+        f"(1 = isotropic), accuracy {run.accuracy[index]:.3f}, defect {run.defect[index]:.2g}, "
+        f"loss {run.loss[index]:.3f}."
+    )
+
+
+def dynamics_player() -> ipw.VBox:
+    """Choose a start, τ, gap and spread; then scrub through the recorded steps or press play."""
+    frames = len(player_run("cones", 0.05, 1.0, 1.0, True).run)
+    frame = slider("recorded step", 0, 0, frames - 1, 1)
+    play = ipw.Play(value=0, min=0, max=frames - 1, interval=150, description="play")
+    ipw.jslink((play, "value"), (frame, "value"))
+    box = panel(
+        player_view,
+        start=choice("start", STARTS, "cones"),
+        tau=choice("τ", [(f"{tau:g} (temperature {tau / 2:g})", tau) for tau in TAUS], 0.05),
+        gap=slider("gap at the start, times the usual", 1.0, 0.0, 1.5, 0.1, readout=".1f", wait=True),
+        spread=slider(
+            "spread (noise) at the start, times the usual", 1.0, 0.1, 5.0, 0.1, readout=".1f", wait=True
+        ),
+        sphere=ipw.Checkbox(value=True, description="on the unit sphere", indent=False),
+        frame=frame,
+    )
+    box.children = (box.children[0], play, *box.children[1:])
+    return box
+
+
+def boundary_view(gap, sigma, margin) -> View:
+    """The boundary picture and the exact probability that the answer survives."""
+    ax = canvas(width=4.0, height=4.8, layout=None)
+    ax.figure.subplots_adjust(left=0.15, right=0.97, bottom=0.1, top=0.88)
+    plot_boundary(gap, sigma, margin=margin, ax=ax)
+    candidates, query = boundary_scene(gap, margin=margin)
+    kept = float(robustness(query, candidates, sigma=sigma)[0])
+    near = float(robustness(boundary_scene(0.0, margin=margin)[1], candidates, sigma=sigma)[0])
+    return View(
+        png(ax, dpi=90),
+        "Two candidates, the boundary between them turned by many draws of noise, and the query above; "
+        "boundaries that swept over the query are dashed.",
+        f"At gap {gap:g} and σ = {sigma:g} the answer survives with probability {kept:.3f}; "
+        f"with the gap closed it would be {near:.3f}.",
+    )
+
+
+def boundary_explorer() -> ipw.VBox:
+    """Move the query away along the gap, change the noise and the margin, and see the boundary sweep."""
+    return panel(
+        boundary_view,
+        gap=slider("gap", 1.0, 0.0, 2.5, 0.05),
+        sigma=slider("noise σ", 0.15, 0.01, 0.5, 0.01),
+        margin=slider("margin", 0.15, 0.02, 0.45, 0.01),
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def orthogonality_view(model: str, dataset: str) -> View:
+    """Spectrum and subspace share of one model's embeddings, and where the gap stands among them."""
+    entries = load_embeddings(f"{model}/{dataset}")
+    texts, images = (np.asarray(z, dtype=np.float64) for z in (entries.texts, entries.images))
+    g = gap_vector(texts, images)
+    axes = canvas(1, 2, width=9, height=3.4)
+    plot_spectrum(texts, images, ax=axes[0], title="variance by component")
+    plot_share(texts, g, ax=axes[1], title="share of the gap")
+    sentences = []
+    for name, z in (("texts", texts), ("images", images)):
+        value, band = relative_variance(z, g), relative_variance_band(z, directions=500)
+        place = "below" if value < band.low else "above" if value > band.high else "inside"
+        sentences.append(f"{name} {value:.2f}, {place} the random band {band.low:.2f} to {band.high:.2f}")
+    return View(
+        png(axes, dpi=90),
+        "Left: variance of each modality by principal component, with a line at the variance along the gap. "
+        "Right: squared share of the gap in the texts' leading components, with the band of random directions.",
+        f"{model} on {dataset}: gap {np.linalg.norm(g):.2f}; variance along it: {'; '.join(sentences)}.",
+    )
+
+
+def orthogonality_explorer(
+    models: list[str], datasets: tuple[str, ...] = ("scenes100", "digits10", "scenes-pairs")
+) -> ipw.VBox:
+    """Choose a model and a dataset, and see how orthogonal its gap is."""
+    return panel(
+        orthogonality_view,
+        model=choice("model", models, models[0]),
+        dataset=choice("dataset", datasets, datasets[0]),
+    )

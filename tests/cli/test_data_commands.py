@@ -1,0 +1,223 @@
+"""embed, import, fetch, measure, close, models and info, called as the command line calls them."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gapkit.cli import main
+from gapkit.closing import GapCloser
+from gapkit.embeddings import EmbeddingSet, load_embeddings
+from gapkit.embeddings.using import answer, close_set
+from gapkit.errors import InputError
+from tests.encoders.tiny import write_tiny
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("GAPKIT_CACHE", str(tmp_path / "cache"))
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as done:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return done.value.code, out, err
+
+    return call
+
+
+def toy(task="zero-shot", *, dim=40):
+    rng = np.random.default_rng(0)
+    texts, images = rng.standard_normal((12, dim)), rng.standard_normal((30, dim))
+    texts[:, 0] += 9
+    fields = {"images": images, "texts": texts, "task": task}
+    if task == "zero-shot":
+        fields["labels"] = rng.integers(12, size=30)
+    elif task == "pairs":
+        fields["images"] = images[:12]
+    else:
+        fields |= {
+            "options": np.array([rng.permutation(12)[:4] for _ in range(20)]),
+            "answers": rng.integers(4, size=20),
+            "image_rows": rng.integers(30, size=20),
+        }
+    return EmbeddingSet(**fields).normalise()
+
+
+@pytest.fixture
+def file(tmp_path):
+    return toy().save(tmp_path / "toy.safetensors")
+
+
+def test_measure_agrees_with_plain_numpy(run, file):
+    code, out, _ = run("measure", file, "--json", "--sigma", "0.01")
+    values, entries = json.loads(out), toy()
+    assert code == 0
+    gap = entries.images.astype(float).mean(0) - entries.texts.astype(float).mean(0)
+    assert values["l2m"] == pytest.approx(np.linalg.norm(gap), abs=1e-7)
+    distance = np.linalg.norm(entries.images[:, None].astype(float) - entries.texts[None], axis=2)
+    assert values["accuracy"] == pytest.approx((distance.argmin(1) == entries.labels).mean())
+    assert 0 < values["robustness"] < 1
+    code, out, _ = run("measure", file, "--intervals")
+    assert code == 0
+    assert "gap: distance of the means" in out
+
+
+@pytest.mark.parametrize("task", ["zero-shot", "pairs", "multiple-choice"])
+def test_close_keeps_every_answer_and_says_so(run, tmp_path, task):
+    path = toy(task).save(tmp_path / "toy.safetensors")
+    code, out, err = run("close", path, "--out", tmp_path / "closed.safetensors", "--sigma", "0.02")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-2].split() == ["same", "answers", "as", "before", "1.0000"]
+    closed = load_embeddings(tmp_path / "closed.safetensors")
+    assert not closed.normalised
+    assert closed.metadata["closed"]["closer"] == "GapCloser"
+
+
+def test_close_moves_the_gallery_by_the_papers_shift(run, file, tmp_path):
+    run("close", file, "--out", tmp_path / "closed.safetensors", "--alpha", "0.5", "--components", "3")
+    before, after = toy(), load_embeddings(tmp_path / "closed.safetensors")
+    expected = GapCloser(alpha=0.5, n_components=3).fit(before.texts, before.images).transform(before.texts)
+    assert np.allclose(after.texts, expected, atol=1e-6)
+    assert np.allclose(after.images, before.images, atol=1e-14)  # unit rows are divided again on loading
+
+
+def test_multiple_choice_takes_the_gap_from_all_and_the_projection_from_each_question():
+    before = toy("multiple-choice")
+    after = close_set(before, GapCloser())
+    assert np.array_equal(answer(before)[0], answer(after)[0])
+    gap = before.images.astype(float).mean(0) - before.texts.astype(float).mean(0)
+    for row in (0, 7, 19):
+        options = before.texts[before.options[row]].astype(float)
+        basis = np.linalg.svd(options - options.mean(0), full_matrices=False)[2][:3]
+        moved = before.images[before.image_rows[row]] - (gap - basis.T @ (basis @ gap))
+        assert np.allclose(after.images[after.image_rows[row]], moved, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--method", "centring", "--alpha", "0.5"), "--alpha has no meaning"),
+        (("--method", "raw", "--components", "3"), "--components has no meaning"),
+        (("--components", "300"), "n_components"),
+    ],
+)
+def test_close_refuses_options_that_do_not_fit(run, file, tmp_path, arguments, message):
+    code, _, err = run("close", file, "--out", tmp_path / "closed.safetensors", *arguments)
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "closed.safetensors").exists()
+
+
+def test_embed_writes_a_file_and_the_second_time_takes_it_from_the_cache(run, tmp_path):
+    model = f"local-dir:{write_tiny(tmp_path / 'model')}"
+    arguments = (
+        "embed",
+        model,
+        "digits10",
+        "--device",
+        "cpu",
+        "--quiet",
+        "--out",
+        tmp_path / "digits.safetensors",
+    )
+    code, out, err = run(*arguments)
+    assert code == 0
+    assert out.strip() == str(tmp_path / "digits.safetensors")
+    assert "in float32 on cpu" in err
+    first = (tmp_path / "digits.safetensors").read_bytes()
+    assert run(*arguments)[0] == 0
+    assert (tmp_path / "digits.safetensors").read_bytes() == first
+    assert run("measure", tmp_path / "digits.safetensors")[0] == 0
+
+
+def test_embed_lists_what_it_leaves_out(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("warnings.showwarning", lambda *_: None)
+    model = f"local-dir:{write_tiny(tmp_path / 'model')}"
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"no image")
+    (tmp_path / "c.csv").write_text("image,caption\na.png,one\nb.png,two\na.png,three\n")
+    arguments = ("embed", model, "csv", "--root", tmp_path, "--annotations", tmp_path / "c.csv", "--quiet")
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert "b.png" in err
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        code, _, err = run(*arguments, "--skip-unreadable")
+    assert code == 0
+    assert "left out b.png: cannot read" in err
+
+
+def test_import_and_fetch_end_with_a_file(run, tmp_path):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "both.npy", rng.standard_normal((2, 5, 4)))
+    code, out, _ = run("import", tmp_path / "both.npy", "--out", tmp_path / "a.safetensors", "--model", "m")
+    assert code == 0
+    assert load_embeddings(out.strip()).metadata["model"] == "m"
+    code, _, err = run("fetch", "--from", tmp_path / "both.npy")
+    assert code == 2
+    assert "is not the published file" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("measure", "miniclip-wide/scenes1000"), "nearest known names"),
+        (("measure", "nowhere.safetensors"), "no file nowhere.safetensors"),
+        (("embed", "ViT-B-16/opena", "digits10"), "has no weights 'opena'"),
+        (("embed", "miniclip-random", "digits"), "did you mean 'digits10'"),
+        (("embed", "miniclip-random", "digits10", "--root", "x"), "unexpected keyword argument 'root'"),
+        (("embed", "miniclip-random", "cifar10", "--root", "/nowhere"), "no cifar10 in /nowhere"),
+        (("embed", "miniclip-random", "digits10", "--device", "tpu"), "device must be one of"),
+        (("import", "nowhere.npy", "--out", "x.safetensors"), "no file nowhere.npy"),
+        (("fetch", "coco500-clip-vitb32"), "did you mean 'coco500-clip-vitb16'"),
+    ],
+)
+def test_faults_end_with_2_and_one_line(run, arguments, message):
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert message in err
+    assert err.startswith("gapkit: ")
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_an_out_that_cannot_be_written_is_one_line(run, file, tmp_path):
+    (tmp_path / "in-the-way").write_text("")
+    code, _, err = run("close", file, "--out", tmp_path / "in-the-way" / "x.safetensors")
+    assert code == 2
+    assert "cannot write" in err
+
+
+def test_models_and_info_say_what_is_there(run, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    blobs = tmp_path / "hub" / "models--timm--vit_base_patch16_clip_224.openai" / "blobs"
+    blobs.mkdir(parents=True)
+    (blobs / "x").write_bytes(bytes(2_000_000))
+    (blobs / "y.incomplete").write_bytes(bytes(2_000_000))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    code, out, _ = run("models", "--json")
+    rows = {row["name"]: row for row in json.loads(out)}
+    assert code == 0
+    assert rows["clip-vit-b16"]["here"]
+    assert not rows["clip-vit-l14"]["here"]
+    assert rows["miniclip-random"]["here"]
+    assert len(run("models", "--all")[1].splitlines()) > 190
+    code, out, _ = run("info", "--json")
+    facts = json.loads(out)
+    assert code == 0
+    assert facts["cache"] == str(tmp_path / "cache")
+    assert "cifar100" in facts["datasets"]
+    monkeypatch.setenv("GAPKIT_DATA", str(tmp_path / "none"))
+    assert "no shipped data" in run("info")[1]
+
+
+def test_closers_that_mix_questions_are_refused():
+    from gapkit.closing import Centring
+
+    with pytest.raises(InputError, match="multiple choice"):
+        close_set(toy("multiple-choice"), Centring())

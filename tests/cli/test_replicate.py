@@ -1,0 +1,186 @@
+"""``gapkit replicate`` and ``gapkit compare`` from the outside, on made-up embeddings."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from gapkit.cli import main
+from tests.experiments.toys import *  # noqa: F403  (fixtures)
+
+QUICK = ["--only", "gap", "--only", "raw-shift", "--quiet"]
+
+
+def run(*arguments):
+    """Exit code of the command line in this process."""
+    with pytest.raises(SystemExit) as end:
+        main(["replicate", *map(str, arguments)])
+    return end.value.code
+
+
+def record_of(folder):
+    return json.loads((folder / "claims.json").read_text())
+
+
+def without_times(folder):
+    record = record_of(folder)
+    del record["times"]
+    del record["command"]
+    return record
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch):
+    monkeypatch.setenv("GAPKIT_PROGRESS", "0")
+
+
+def test_two_runs_with_one_seed_differ_in_their_times_alone(tmp_path, toy):
+    for name in ("a", "b"):
+        assert run("--dataset", toy["classes"], "--out", tmp_path / name, *QUICK) == 0
+    assert without_times(tmp_path / "a") == without_times(tmp_path / "b")
+    assert run("--dataset", toy["classes"], "--out", tmp_path / "c", "--seed", 1, *QUICK) == 0
+    assert without_times(tmp_path / "a") != without_times(tmp_path / "c")
+
+
+@pytest.mark.slow
+def test_another_number_of_threads_gives_the_same_to_a_millionth(tmp_path, toy):
+    import torch
+
+    threads = torch.get_num_threads()
+    try:
+        for count in (1, 2):
+            options = ["--only", "noise", "--only", "closers", "--only", "quantisation", "--quiet"]
+            run("--dataset", toy["classes"], "--out", tmp_path / str(count), "--threads", count, *options)
+    finally:
+        torch.set_num_threads(threads)
+    one, two = (record_of(tmp_path / count)["claims"] for count in "12")
+    assert [entry["verdict"] for entry in one] == [entry["verdict"] for entry in two]
+    for first, second in zip(one, two, strict=True):
+        for a, b in zip(first["cells"], second["cells"], strict=True):
+            if a["value"] is None:
+                assert b["value"] is None
+            else:
+                assert [a["value"], *a["interval"]] == pytest.approx([b["value"], *b["interval"]], abs=1e-6)
+
+
+def test_everything_a_replication_leaves_behind(tmp_path, toy):
+    out = tmp_path / "results"
+    assert run("--dataset", toy["pairs"], "--out", out, "--format", "html", "--format", "md", *QUICK) == 0
+    assert {p.name for p in out.iterdir()} == {"claims.json", "report.html", "report.md", "figures", "tables"}
+    assert [p.name for p in tmp_path.iterdir()] == ["results"]
+
+
+def test_json_on_stdout_is_the_record_and_nothing_else(tmp_path, toy, capsys):
+    assert run("--dataset", toy["classes"], "--out", tmp_path / "r", "--only", "gap", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == record_of(tmp_path / "r")
+
+
+def test_a_long_model_name_leaves_no_room_for_the_claims(capsys, monkeypatch):
+    from gapkit.cli.replicate import _print_table
+    from gapkit.report import read_record
+    from tests.test_results_table import RECORD
+
+    record = read_record(RECORD)
+    for entry in record["claims"]:
+        if entry["model"] == "miniclip-wide":
+            entry["model"] = "ViT-L-14-quickgelu/metaclip_fullcc_with_a_long_tag"
+    monkeypatch.setenv("COLUMNS", "80")
+    _print_table(record)
+    assert "│ Images and" in capsys.readouterr().out
+
+
+def test_strict_fails_where_a_claim_does_not_hold(tmp_path, toy):
+    options = ["--dataset", toy["classes"], "--out", tmp_path / "r", "--quiet", "--strict"]
+    assert run(*options, "--only", "gap") == 0
+    assert run(*options, "--only", "noise") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--only", "nois"], "did you mean 'noise'"),
+        (["--model", "miniclip-wied", "--dataset", "scenes100"], "miniclip-wide"),
+        (["--dataset", "scenes10"], "scenes100"),
+        (["--format", "pdf"], "--format must be one of"),
+        (["--dataset", "nowhere.safetensors"], "no file nowhere.safetensors"),
+        (["--readme", "nowhere/README.md"], "cannot write to nowhere/README.md"),
+        (["--seed", "one"], "not a valid integer"),
+    ],
+)
+def test_bad_usage_is_one_clear_line_and_exit_code_2(tmp_path, capsys, arguments, said):
+    out = tmp_path / "results"
+    assert run("--out", out, "--quiet", *arguments) == 2
+    words = capsys.readouterr().err
+    assert said in words
+    assert "Traceback" not in words
+    assert not out.exists()
+
+
+def test_results_that_cannot_be_written_are_one_clear_line(tmp_path, toy, capsys):
+    (tmp_path / "file").write_text("")
+    assert run("--dataset", toy["classes"], "--out", tmp_path / "file" / "results", *QUICK) == 2
+    words = capsys.readouterr().err
+    assert "cannot" in words
+    assert len(words.strip().splitlines()) == 1
+
+
+def test_an_experiment_that_fits_no_dataset_says_so(tmp_path, toy, capsys):
+    assert run("--dataset", toy["pairs"], "--only", "rephrasing", "--out", tmp_path / "r", "--quiet") == 2
+    assert "nothing to do" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_killed_the_next_run_goes_on_and_ends_with_the_same(tmp_path, toy):
+    out, part = tmp_path / "results", tmp_path / "results.part"
+    datasets = [w for name in ("classes", "pairs") for w in ("--dataset", toy[name])]
+    only = [w for name in ("gap", "orthogonality", "noise", "closers", "raw-shift") for w in ("--only", name)]
+    command = [sys.executable, "-m", "gapkit", "replicate", *datasets, *only, "--quiet"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    running = subprocess.Popen([*command, "--out", str(out)], env=environment)
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and not list((part / "jobs").glob("*.json")):
+        time.sleep(0.02)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert not out.exists()
+    finished = {path: path.stat().st_mtime_ns for path in (part / "jobs").glob("*.json")}
+    assert finished
+    subprocess.run([*command, "--out", str(out)], env=environment, check=True)
+    subprocess.run([*command, "--out", str(tmp_path / "whole")], env=environment, check=True)
+    assert without_times(out) == without_times(tmp_path / "whole")
+    kept = record_of(out)["times"]["jobs_seconds"]
+    assert len(kept) == len(record_of(out)["jobs"])
+    assert not part.exists()
+
+
+def test_compare_ends_with_1_only_where_two_replications_differ(tmp_path, toy, capsys):
+    assert run("--dataset", toy["classes"], "--out", tmp_path / "a", *QUICK) == 0
+
+    def compare(*paths):
+        with pytest.raises(SystemExit) as end:
+            main(["compare", *map(str, paths)])
+        return end.value.code
+
+    assert compare(tmp_path / "a", tmp_path / "a" / "claims.json") == 0
+    assert "No difference" in capsys.readouterr().out
+    changed = record_of(tmp_path / "a")
+    changed["claims"][0]["verdict"] = "not decidable"
+    (tmp_path / "b.json").write_text(json.dumps(changed))
+    assert compare(tmp_path / "a", tmp_path / "b.json") == 1
+    assert "gap-exists" in capsys.readouterr().out
+    assert compare(tmp_path / "a", tmp_path / "missing.json") == 2
+
+
+def test_the_quick_path_needs_neither_open_clip_nor_the_image_libraries(tmp_path, toy):
+    code = (
+        "import sys; from gapkit.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "bad = {'open_clip', 'torchvision', 'timm', 'transformers'} & set(sys.modules); assert not bad, bad"
+    )
+    arguments = ["replicate", "--dataset", toy["classes"], "--out", str(tmp_path / "r"), *QUICK]
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True)

@@ -1,0 +1,110 @@
+"""The pictures of recorded runs show the recorded numbers, and frames come fast."""
+
+import io
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gapkit.contrastive import simulate
+from gapkit.errors import InputError
+from gapkit.plots import (
+    FramePlayer,
+    plot_curves,
+    plot_final_gaps,
+    plot_frame,
+    plot_regime,
+    plot_trajectory,
+    png,
+)
+
+
+@pytest.fixture(scope="module")
+def run():
+    return simulate("cones", n=40, d=6, steps=200, sphere=True)
+
+
+def test_trajectory_panels_hold_the_recorded_numbers(run):
+    axes = plot_trajectory(run, ("gap", "variance", "loss", "tau"))
+    shown = [ax.lines[0].get_ydata() for ax in axes]
+    for ours, recorded in zip(shown, (run.gap, run.variance_along_gap_y, run.loss, run.tau), strict=True):
+        np.testing.assert_array_equal(ours, recorded)
+    assert all(ax.get_title(loc="left") and ax.get_xlabel() and ax.get_ylabel() for ax in axes)
+
+
+def test_several_runs_share_panels_and_a_legend(run):
+    axes = plot_trajectory({"one": run, "two": run})
+    assert [len(ax.lines) for ax in axes] == [2] * 6
+    assert [text.get_text() for text in axes[0].figure.legends[0].get_texts()] == ["one", "two"]
+
+
+def test_unknown_quantities_are_answered_with_the_nearest(run):
+    with pytest.raises(InputError, match="did you mean 'gap'"):
+        plot_trajectory(run, ("gaps",))
+
+
+def test_a_frame_shows_its_step_within_fixed_limits(run):
+    early, late = plot_frame(run, 0), plot_frame(run, len(run) - 1)
+    assert early[0].get_title(loc="left") == "step 0"
+    assert late[0].get_title(loc="left") == "step 200"
+    assert early[0].get_xlim() == late[0].get_xlim()
+    offsets = [np.asarray(c.get_offsets()) for c in early[0].collections[:2]]
+    distance = np.linalg.norm(offsets[1].mean(0) - offsets[0].mean(0))
+    assert distance == pytest.approx(run.gap[0], rel=1e-6)  # the first gap lies in the plane of the picture
+
+
+@pytest.mark.parametrize("index", [-1, 1000])
+def test_frames_outside_the_run_are_refused(run, index):
+    with pytest.raises(InputError, match="index must lie in"):
+        plot_frame(run, index)
+
+
+def test_a_frame_without_a_gap_can_be_drawn_too():
+    start = np.random.default_rng(0).normal(size=(10, 3))
+    png(plot_frame(simulate((start, start.copy()), tau=0.5, steps=3), 0))
+
+
+def test_quick_frames_are_the_same_in_any_order_and_differ_from_one_another(run):
+    player, again = FramePlayer(run), FramePlayer(run)
+    forward = [player.png(i) for i in (0, 5, len(run) - 1)]
+    backward = [again.png(i) for i in (len(run) - 1, 5, 0)]
+    assert forward == backward[::-1]
+    assert len(set(forward)) == 3
+    assert Image.open(io.BytesIO(forward[0])).size == (810, 360)
+
+
+def test_scrubbing_takes_well_under_150_milliseconds_a_frame(run):
+    player = FramePlayer(run)
+    player.png(0)
+    took = []
+    for i in range(1, 8):
+        begin = time.process_time()
+        player.png(i)
+        took.append(time.process_time() - begin)
+    assert min(took) < 0.15
+
+
+def test_training_curves_are_drawn_as_given():
+    curve = [
+        {"step": step, "gap": gap, "temperature": 0.1} for step, gap in ((0, 1.3), (10, 0.9), (100, 0.7))
+    ]
+    axes = plot_curves({"a": curve, "b": curve}, ("gap", "temperature"))
+    np.testing.assert_array_equal(axes[0].lines[0].get_ydata(), [1.3, 0.9, 0.7])
+    assert axes[1].get_yscale() == "log"
+
+
+def test_final_gaps_are_sorted_by_tau():
+    ax = plot_final_gaps({"run": [(0.2, 0.1), (0.01, 0.8)]})
+    np.testing.assert_array_equal(ax.lines[0].get_xdata(), [0.01, 0.2])
+
+
+def test_regime_has_a_line_for_each_radius():
+    table = [
+        {"tau": tau, "spread": spread, "slope": 1.0, "residual": tau, "off_gap": tau}
+        for tau in (0.1, 0.01)
+        for spread in (1e-2, 1e-3)
+    ]
+    axes = plot_regime(table)
+    np.testing.assert_array_equal(axes[1].lines[0].get_xydata(), [[0.01, 0.01], [0.1, 0.1]])
+    assert [t.get_text() for t in axes[0].figure.legends[0].get_texts()] == ["ε = 0.001", "ε = 0.01"]

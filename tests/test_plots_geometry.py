@@ -1,0 +1,91 @@
+"""What the pictures of the geometry show is what was measured."""
+
+import numpy as np
+import pytest
+
+from gapkit.errors import InputError
+from gapkit.geometry import gap_vector, relative_variance
+from gapkit.plots import plot_pca, plot_share, plot_similarity, plot_spectrum, plot_sphere
+from gapkit.plots.geometry import gap_plane
+
+
+@pytest.fixture
+def clouds():
+    rng = np.random.default_rng(0)
+    scale = np.linspace(2, 0.1, 12)
+    x, y = rng.normal(size=(2, 40, 12)) * scale
+    y[:, 3] += 5.0
+    return x, y
+
+
+def points(collection) -> np.ndarray:
+    return np.asarray(collection.get_offsets())
+
+
+def test_pca_puts_the_gap_on_the_horizontal_axis(clouds):
+    x, y = clouds
+    ax = plot_pca(x, y)
+    texts, images = (points(c) for c in ax.collections[:2])
+    g = np.linalg.norm(gap_vector(x, y))
+    assert images.mean(0)[0] - texts.mean(0)[0] == pytest.approx(g)
+    assert images.mean(0)[1] == pytest.approx(texts.mean(0)[1], abs=1e-9)
+    assert f"{g:.2f}" in "".join(text.get_text() for text in ax.texts)
+    assert ax.get_legend_handles_labels()[1] == ["texts", "images"]
+
+
+def test_the_gap_plane_is_orthonormal_and_also_there_without_a_gap(clouds):
+    x, y = clouds
+    for pair in ((x, y), (x, x)):
+        plane, _ = gap_plane(*pair)
+        np.testing.assert_allclose(plane.T @ plane, np.eye(2), atol=1e-9)
+
+
+def test_partners_are_connected_in_pairs(clouds):
+    ax = plot_pca(*clouds, partners=5)
+    assert len(ax.lines) == 5
+
+
+def test_sphere_draws_three_dimensions_only(clouds):
+    x = np.random.default_rng(0).normal(size=(10, 3))
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    ax = plot_sphere(x, -x, title="both")
+    shown = "".join(text.get_text() for text in ax.texts)
+    assert f"{2 * np.linalg.norm(x.mean(0)):.2f}" in shown
+    with pytest.raises(InputError, match="plot_pca"):
+        plot_sphere(*clouds)
+
+
+def test_spectrum_shows_the_variance_along_the_gap(clouds):
+    x, y = clouds
+    ax = plot_spectrum(x, y)
+    heights = [line.get_ydata()[0] for line in ax.lines]
+    g = gap_vector(x, y)
+    for z in (x, y):
+        assert any(h == pytest.approx(relative_variance(z, g)) for h in heights)
+    components = ax.lines[0].get_ydata()
+    assert components.sum() == pytest.approx(12)  # relative to isotropic: the mean over 12 dimensions is 1
+    assert np.all(np.diff(components) <= 0)
+
+
+def test_share_reaches_one_when_the_components_span_everything(clouds):
+    x, y = clouds
+    ax = plot_share(x, gap_vector(x, y))
+    share = ax.lines[-1].get_ydata()
+    assert share[-1] == pytest.approx(1)
+    assert np.all(np.diff(share) >= -1e-12)
+
+
+def test_similarity_has_four_blocks_in_the_stated_order(clouds):
+    x, y = clouds
+    ax = plot_similarity(x, y, rows=10)
+    picture = np.asarray(ax.images[0].get_array())
+    assert picture.shape == (20, 20)
+    unit = [z / np.linalg.norm(z, axis=1, keepdims=True) for z in (x[:10], y[:10])]
+    np.testing.assert_allclose(picture[:10, 10:], unit[0] @ unit[1].T, atol=1e-12)
+    np.testing.assert_allclose(picture.diagonal(), 1, atol=1e-12)
+
+
+@pytest.mark.parametrize("function", [plot_pca, plot_spectrum, plot_similarity])
+def test_bad_shapes_are_named(function):
+    with pytest.raises(InputError, match="same dimension"):
+        function(np.ones((3, 4)), np.ones((3, 5)))

@@ -1,0 +1,57 @@
+"""The README's table of results: made from the kept record, and the record still true of what ships."""
+
+from pathlib import Path
+
+import pytest
+
+from gapkit.claims import CLAIMS, decide
+from gapkit.experiments import plan, replicate
+from gapkit.experiments.subject import data_hash
+from gapkit.experiments.sweep import Job
+from gapkit.report import read_record, results_table
+from gapkit.report.results_table import BEGIN, END, HEADLINES
+
+ROOT = Path(__file__).resolve().parent.parent
+RECORD = ROOT / "docs" / "claims.json"
+
+
+@pytest.fixture(scope="module")
+def record():
+    return read_record(RECORD)
+
+
+def test_the_readme_shows_another_table_than_the_kept_record_gives(record):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.split(BEGIN)[1].split(END)[0].strip() == results_table(record)
+
+
+def test_the_record_was_measured_on_other_data_than_ship(record):
+    used = {(job["model"], job["dataset"], job["data_sha256"]) for job in record["jobs"] if job["dataset"]}
+    assert len(used) > 20
+    stale = [
+        f"{model}/{dataset}"
+        for model, dataset, digest in used
+        if digest != data_hash(Job("", model, dataset))
+    ]
+    assert stale == []
+
+
+def test_a_claim_was_added_or_a_rule_changed_since_the_record_was_made(record):
+    kept = {(entry["id"], entry["statement"], entry["rule"]) for entry in record["claims"]}
+    assert kept == {(claim.id, claim.statement, claim.rule.words()) for claim in CLAIMS}
+
+
+def test_every_leading_claim_is_a_claim():
+    assert set(HEADLINES) <= {claim.id for claim in CLAIMS}
+
+
+def test_measuring_again_gives_other_values_than_the_record(record):
+    again = replicate(plan((), (), only=("raw-shift", "formation")))
+    fresh = {(found.claim.id, found.model): found.as_dict() for found in decide(again.tables)}
+    entries = [entry for entry in record["claims"] if (entry["id"], entry["model"]) in fresh]
+    assert len(entries) >= 15
+    for entry in entries:
+        found = fresh[entry["id"], entry["model"]]
+        assert found["verdict"] == entry["verdict"]
+        for cell, kept in zip(found["cells"], entry["cells"], strict=True):
+            assert cell["value"] == pytest.approx(kept["value"], rel=1e-6, abs=1e-6), entry["id"]

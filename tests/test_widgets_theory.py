@@ -1,0 +1,150 @@
+"""The theory widgets: their callbacks as plain functions, and that every control is connected."""
+
+import re
+import time
+
+import ipywidgets as ipw
+import numpy as np
+import pytest
+
+import gapkit.widgets.theory as theory
+from gapkit.errors import InputError
+from gapkit.plots.boundary import boundary_scene
+from gapkit.robustness import robustness
+from gapkit.widgets.panel import View, panel, picture_html, present
+
+
+def controls_of(box: ipw.VBox) -> list:
+    return list(box.children[0].children)
+
+
+def shown(box: ipw.VBox) -> str:
+    return box.children[-1].value
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """Shorter runs behind the player."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(theory, "_PAIRS", 30)
+        patch.setattr(theory, "_STEPS", 100)
+        theory.player_run.cache_clear()
+        yield
+    theory.player_run.cache_clear()
+
+
+def test_player_view_reports_the_recorded_step():
+    player = theory.player_run("cones", 0.05, 1.0, 1.0, True)
+    view = theory.player_view("cones", 0.05, 1.0, 1.0, True, 3)
+    assert view.png.startswith(b"\x89PNG")
+    assert view.summary.startswith("Step 3: ")
+    assert f"gap {player.run.gap[3]:.3f}" in view.summary
+    assert view.png != theory.player_view("cones", 0.05, 1.0, 1.0, True, 20).png
+
+
+def test_scrubbing_never_simulates_again(monkeypatch):
+    theory.player_view("cones", 0.05, 1.0, 1.0, True, 0)
+
+    def fail(*args, **options):
+        raise AssertionError("simulated while scrubbing")
+
+    monkeypatch.setattr(theory, "simulate", fail)
+    for frame in range(10):
+        theory.player_view("cones", 0.05, 1.0, 1.0, True, frame)
+
+
+def test_every_control_of_the_player_changes_what_is_shown():
+    box = theory.dynamics_player()
+    controls = {control.description: control for control in controls_of(box)}
+    assert set(controls) == {
+        "start", "τ", "gap at the start, times the usual", "spread (noise) at the start, times the usual",
+        "on the unit sphere", "recorded step",
+    }  # fmt: skip
+    changes = {
+        "recorded step": 5, "start": "isotropic", "τ": 0.2, "gap at the start, times the usual": 0.5,
+        "spread (noise) at the start, times the usual": 3.0, "on the unit sphere": False,
+    }  # fmt: skip
+    for name, value in changes.items():
+        before = shown(box)
+        controls[name].value = value
+        assert shown(box) != before, name
+    assert any(isinstance(child, ipw.Play) for child in box.children)
+
+
+def test_boundary_view_gives_the_exact_probability():
+    view = theory.boundary_view(1.0, 0.2, 0.15)
+    candidates, query = boundary_scene(1.0, margin=0.15)
+    exact = float(robustness(query, candidates, sigma=0.2)[0])
+    assert f"probability {exact:.3f}" in view.summary
+    closed = float(re.search(r"closed it would be ([\d.]+)", view.summary)[1].rstrip("."))
+    assert closed > exact
+
+
+def test_every_control_of_the_boundary_explorer_changes_what_is_shown():
+    box = theory.boundary_explorer()
+    for control in controls_of(box):
+        before = shown(box)
+        control.value = control.value + control.step * 3
+        assert shown(box) != before, control.description
+
+
+@pytest.mark.parametrize("view", ["boundary", "player"])
+def test_a_redraw_takes_under_150_milliseconds(view):
+    def redraw(i):
+        if view == "boundary":
+            return theory.boundary_view(1.0 + 0.05 * i, 0.15, 0.15)
+        return theory.player_view("cones", 0.05, 1.0, 1.0, True, i)
+
+    redraw(0)
+    took = []
+    for i in range(1, 6):
+        begin = time.process_time()
+        redraw(i)
+        took.append(time.process_time() - begin)
+    assert min(took) < 0.15
+
+
+def test_orthogonality_view_says_where_the_gap_lies(monkeypatch):
+    rng = np.random.default_rng(0)
+
+    class Entries:
+        texts = rng.normal(size=(60, 20)) * np.where(np.arange(20) < 10, 1.0, 1e-3)
+        images = rng.normal(size=(60, 20)) * np.where(np.arange(20) < 10, 1.0, 1e-3) + 3 * np.eye(20)[15]
+
+    monkeypatch.setattr(theory, "load_embeddings", lambda name: Entries())
+    theory.orthogonality_view.cache_clear()
+    view = theory.orthogonality_view("some-model", "some-data")
+    theory.orthogonality_view.cache_clear()
+    assert view.summary.startswith("some-model on some-data: gap 3.")
+    assert view.summary.count("below the random band") == 2
+
+
+def test_bad_input_is_shown_as_text_and_the_panel_recovers():
+    def view(value):
+        if value > 1:
+            raise InputError("value must be <= 1")
+        return View(b"png", "alt", f"value {value}")
+
+    box = panel(view, value=ipw.IntText(0))
+    control = controls_of(box)[0]
+    control.value = 5
+    assert "value must be &lt;= 1" in shown(box)
+    assert 'role="alert"' in shown(box)
+    control.value = 1
+    assert "value 1" in shown(box)
+
+
+def test_pictures_carry_alternative_text_and_a_live_summary():
+    text = picture_html(View(b"png", 'a "quoted" <alt>', "numbers & words"))
+    assert 'alt="a &quot;quoted&quot; &lt;alt&gt;"' in text
+    assert "numbers &amp; words" in text
+    assert 'aria-live="polite"' in text
+
+
+def test_present_leaves_a_sentence_where_no_kernel_runs(monkeypatch):
+    displayed = []
+    monkeypatch.setattr("IPython.display.display", displayed.append)
+    box = ipw.VBox()
+    present(box, "See the figure above.")
+    assert "See the figure above." in displayed[0].data
+    assert displayed[1] is box
