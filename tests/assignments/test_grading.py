@@ -1,0 +1,173 @@
+"""Grading from end to end: perfect, empty, broken and hostile submissions, side by side."""
+
+import copy
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from gapkit.errors import InputError
+from gapkit.grading.grade import find_submissions, grade_folder
+from gapkit.grading.notebooks import is_written
+from gapkit.grading.sandbox import landlock
+from gapkit.grading.student import Limits
+from tests.assignments.hostile import HOSTILE, REFUSED, TARGET, refused
+from tests.assignments.local import NAMES
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+QUICK = Limits(cell=4.0, total=60.0, patience=8.0)
+
+
+def _write(folder, student, name, notebook):
+    path = folder / student / f"{name}.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+
+
+@pytest.fixture(scope="session")
+def graded(built, perfect, stubs, tmp_path_factory):
+    """Solutions and stubs of every assignment, graded together."""
+    place = tmp_path_factory.mktemp("graded")
+    for name in NAMES:
+        _write(place / "in", "ada", name, perfect[name])
+        _write(place / "in", "bob", name, stubs[name])
+    done = grade_folder(place / "in", course=built, out=place / "out")
+    return place / "out", {(one.student, one.assignment): one for one in done}
+
+
+@pytest.fixture(scope="session")
+def spoilt(built, perfect, tmp_path_factory):
+    """Every hostile submission of A1, graded together with a perfect one."""
+    Path(TARGET).unlink(missing_ok=True)
+    place = tmp_path_factory.mktemp("spoilt")
+    for name, hostile in HOSTILE.items():
+        hostile.write(perfect["A1"], place / "in" / name / "A1.ipynb")
+    for name in REFUSED:
+        refused(name, perfect["A1"], place / "in" / name / "A1.ipynb")
+    _write(place / "in", "zoe", "A1", perfect["A1"])
+    done = grade_folder(place / "in", course=built, out=place / "out", limits=QUICK)
+    return place / "out", {one.student: one for one in done}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_solution_gets_every_point_and_the_stub_none(name, graded):
+    _, done = graded
+    assert [str(fault) for fault in done["ada", name].faults if fault.kind != "model-answer"] == []
+    assert done["ada", name].result.points == done["ada", name].result.most == 100
+    assert all(task["points"] == task["most"] for task in done["ada", name].result.tasks)
+    assert all(task["points"] == 0 for task in done["bob", name].result.tasks)
+    assert done["bob", name].faults == []
+
+
+def test_tables_pages_and_report_are_written(graded):
+    out, done = graded
+    with open(out / "points.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["student"], row["assignment"]): float(row["points"]) for row in rows} == {
+        key: one.result.points for key, one in done.items()
+    }
+    for row in rows:
+        page = (out / row["feedback"]).read_text(encoding="utf-8")
+        assert f"of {float(row['max_points']):g} points" in page
+        assert "HIDDEN TESTS" not in page
+        assert "_rmg_by_loops" not in page
+    assert "10 submissions, 0 with faults" in (out / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_submission_loses_its_points_and_is_named(name, spoilt):
+    out, done = spoilt
+    one = done[name]
+    assert HOSTILE[name].fault in [fault.kind for fault in one.faults]
+    assert one.result.points == 0
+    assert f"- {name} A1: 0 of 100" in (out / "report.md").read_text(encoding="utf-8")
+
+
+def test_hostile_submissions_do_not_touch_the_others_or_the_machine(spoilt):
+    _, done = spoilt
+    assert done["zoe"].result.points == 100
+    assert done["zoe"].result.confined == bool(landlock.version())
+    assert not os.path.exists(TARGET)
+    assert len(done) == len(HOSTILE) + len(REFUSED) + 1
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_without_harm_is_only_noted(name, spoilt):
+    one = spoilt[1][name]
+    assert REFUSED[name][0] in [fault.kind for fault in one.faults]
+    assert one.result.points == 100
+
+
+def test_points_without_the_fault_are_told_to_the_teacher(spoilt):
+    _, done = spoilt
+    assert done["test edited"].result.without_faults == 100
+    assert done["syntax error"].result.without_faults == 85  # that task and the numbers made from it are lost
+
+
+def test_forgiven_faults_cost_only_what_they_touch(built, perfect, tmp_path):
+    HOSTILE["syntax error"].write(perfect["A1"], tmp_path / "in/eve/A1.ipynb")
+    (one,) = grade_folder(
+        tmp_path / "in", course=built, out=tmp_path / "out", limits=QUICK, forgiven=("syntax",)
+    )
+    assert one.result.points == 85
+
+
+def test_written_answers_wait_for_a_person_and_take_points_from_a_rubric(built, perfect, tmp_path):
+    notebook = copy.deepcopy(perfect["A1"])
+    for cell in filter(is_written, notebook.cells):
+        cell.source = "Because <script>alert(1)</script> of the gap."
+    _write(tmp_path / "in", "eve", "A1", notebook)
+    _write(tmp_path / "in", "fay", "A1", notebook)
+    rubric = {("fay", "A1", "a1-orthogonal"): 7.0, ("fay", "A1", "a1-cosine"): 99.0}
+    eve, fay = grade_folder(tmp_path / "in", course=built, out=tmp_path / "out", rubric=rubric)
+    assert (eve.result.points, len(eve.result.waiting)) == (80, 2)
+    assert (fay.result.points, fay.result.waiting) == (97, [])  # 99 of 10 are 10
+    assert "<script>alert" not in eve.page
+
+
+def test_same_seed_gives_the_same_messages(built, perfect, tmp_path):
+    notebook = copy.deepcopy(perfect["A1"])
+    for cell in notebook.cells:
+        if cell.id == "a1-rmg":
+            cell.source = "def rmg(x, y):\n    return float(abs(x).sum())\n"
+    _write(tmp_path / "in", "eve", "A1", notebook)
+    runs = [
+        grade_folder(tmp_path / "in", course=built, out=tmp_path / "out", seed=3)[0].result.tasks
+        for _ in range(2)
+    ]
+    assert runs[0] == runs[1]
+
+
+def test_command_line_names_bad_input_in_one_line(built, tmp_path):
+    def run(*arguments):
+        command = [sys.executable, "-m", "gapkit.grading", "grade", *arguments]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    for arguments, said in (
+        ((str(tmp_path / "none"), "--course", str(built)), "no folder"),
+        ((str(tmp_path), "--course", str(built)), "no notebooks"),
+        ((str(tmp_path), "--course", str(tmp_path)), "build it with: make assignments"),
+        ((str(tmp_path), "--course", str(built), "--rubric", str(tmp_path / "no.csv")), "cannot read"),
+    ):
+        done = run(*arguments)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_submissions_are_found_however_they_are_named(perfect, tmp_path):
+    for path in ("ann/A1.ipynb", "bea/A2/A2.ipynb", "cat_A3.ipynb", "dot/my work.ipynb", "eve/holiday.ipynb"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        text = nbformat.writes(perfect["A4"]) if path == "dot/my work.ipynb" else "{}"
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    found = {(one.student, one.assignment) for one in find_submissions(tmp_path, NAMES)}
+    assert found == {("ann", "A1"), ("bea", "A2"), ("cat", "A3"), ("dot", "A4"), ("eve", "")}
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match="no folder"):
+        find_submissions(tmp_path / "no", NAMES)

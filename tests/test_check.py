@@ -1,0 +1,282 @@
+"""The self-checks: right functions of any style pass, every named mistake is recognised, nothing is given away."""
+
+import re
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
+import pytest
+import torch
+
+import gapkit
+from gapkit import check, contrastive
+from gapkit._arrays import check_number
+from gapkit.check import CheckFailed, draws
+from gapkit.check.diagnosis import difference, plain
+from gapkit.robustness import robustness
+
+CHECKS = {
+    name: getattr(check, name) for name in check.__all__ if type(getattr(check, name)).__name__ == "Check"
+}
+MISTAKES = [(name, sentence, wrong) for name, one in CHECKS.items() for sentence, wrong in one.mistakes]
+
+
+@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("seed", range(3))
+def test_reference_passes_its_own_check(name, seed):
+    one = CHECKS[name]
+    assert repr(one(one.reference, seed=seed)).startswith(f"{name}: right")
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_reference_passes_when_it_answers_in_torch(name):
+    def in_torch(*arguments):
+        result = CHECKS[name].reference(*arguments)
+        parts = result if isinstance(result, tuple) else (result,)
+        made = tuple(torch.as_tensor(np.asarray(part)) for part in parts)
+        return made if isinstance(result, tuple) else made[0]
+
+    CHECKS[name](in_torch)
+
+
+@pytest.mark.parametrize(("name", "sentence", "wrong"), MISTAKES, ids=[f"{n}: {s}" for n, s, _ in MISTAKES])
+@pytest.mark.parametrize("seed", range(2))
+def test_each_mistake_is_recognised_by_its_own_sentence(name, sentence, wrong, seed):
+    with pytest.raises(CheckFailed, match=re.escape(sentence)):
+        CHECKS[name](wrong, seed=seed)
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_unwritten_constant_and_failing_functions_are_told_apart(name):
+    def unwritten(*_):
+        raise NotImplementedError
+
+    for function, said in (
+        (unwritten, "is not written yet"),
+        (lambda *_: None, "is a `return` missing"),
+        (lambda *_: 1 / 0, "stops with ZeroDivisionError"),
+        (lambda *_: "0.5", "not str"),
+        (0.5, "give the function itself"),
+    ):
+        with pytest.raises(CheckFailed, match=re.escape(said)):
+            CHECKS[name](function)
+
+
+def _hard_coded(name):
+    one = CHECKS[name]
+    first = one.reference(*one.draw(np.random.default_rng(1)))
+    return lambda *_: first
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_hard_coded_result_is_rejected(name):
+    with pytest.raises(CheckFailed):
+        CHECKS[name](_hard_coded(name))
+
+
+@pytest.mark.parametrize("name", [n for n, one in CHECKS.items() if n not in ("pair_robustness",)])
+def test_changed_input_is_rejected(name):
+    def greedy(*arguments):
+        result = CHECKS[name].reference(*arguments)
+        arguments[0][...] = 0
+        return result
+
+    with pytest.raises(CheckFailed, match="changes its input"):
+        CHECKS[name](greedy)
+
+
+def _unit_gap(x, y):
+    g = y.mean(0) - x.mean(0)
+    return g / np.linalg.norm(g)
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda x, y: x.mean(0) - y.mean(0), "wrong sign"),
+        (_unit_gap, "times a constant"),
+        (lambda x, y: (y.mean(0) - x.mean(0))[None], "axes of length 1"),
+        (lambda x, y: np.array(np.full(x.shape[1], np.nan)), "NaN or infinity"),
+        (lambda x, y: (y.mean(0) - x.mean(0))[::-1], "another order"),
+        (lambda x, y: y.mean(0) - x.mean(0) + 1, "off by a constant"),
+        (
+            lambda x, y: (y.mean(0) - x.mean(0)) * (1 + 1e-5 * np.sin(np.arange(x.shape[1]) + y[0, 0])),
+            "single precision",
+        ),
+        (lambda x, y: (y.mean(0) - x.mean(0), 1.0), "one result"),
+        (lambda x, y: y.mean() - x.mean(), "too few axes"),
+        (lambda x, y: y - x.mean(0), "sum or mean over an axis is missing"),
+    ],
+)
+def test_general_differences_are_named(function, said):
+    with pytest.raises(CheckFailed, match=re.escape(said)):
+        check.gap_vector(function)
+
+
+def test_messages_hold_no_number_of_the_right_result():
+    rng = np.random.default_rng(0)
+    right = rng.normal(size=(4, 4))
+    for got in (
+        -right,
+        2 * right,
+        right.T,
+        right + 1,
+        right**2,
+        np.eye(4),
+        right[:2],
+        right * [[1], [1], [1], [2]],
+    ):
+        said = difference(got, right, rtol=1e-8)
+        assert said
+        assert not re.search(r"\d\.\d", said)
+
+
+def test_a_sum_that_is_known_beforehand_is_called_zero():
+    def along_the_softmax(x, y, tau):
+        return np.abs(contrastive.q_matrices(x, y, tau)[0].sum(1) - 1).mean()
+
+    with pytest.raises(CheckFailed, match="zero but for rounding"):
+        check.doubly_stochastic_defect(along_the_softmax, seed=1)
+
+
+def test_wrong_axis_is_told_from_the_sizes():
+    assert "runs over the wrong axis" in difference(np.zeros(7), np.zeros(3), rtol=1e-8, sizes=(7, 3))
+    assert "transposed" in difference(np.zeros((2, 3)), np.zeros((3, 2)), rtol=1e-8)
+
+
+def test_a_function_that_wants_tensors_gets_them_and_float32_is_not_enough():
+    check.gap_vector(lambda x, y: y.mean(dim=0) - x.mean(dim=0))
+    with pytest.raises(CheckFailed, match="wrong sign"):
+        check.gap_vector(lambda x, y: x.mean(dim=0) - y.mean(dim=0))
+    assert isinstance(plain(object()), str)
+
+
+def test_same_seed_gives_the_same_inputs_and_fresh_ones_differ(monkeypatch):
+    seen = []
+
+    def spy(x, y):
+        seen.append(x[0, 0])
+        return y.mean(0) - x.mean(0)
+
+    for seed in (5, 5, None, None):
+        check.gap_vector(spy, seed=seed)
+    rounds = np.array(seen).reshape(4, -1)
+    assert np.array_equal(rounds[0], rounds[1])
+    assert not np.array_equal(rounds[2], rounds[3])
+    monkeypatch.setenv("GAPKIT_CHECK_SEED", "5")
+    check.gap_vector(spy)
+    assert np.array_equal(seen[-5:], rounds[0])
+
+
+def _sample(queries, gallery, sigma, draws, seed, *, on_query=False, shared=False, error=None):
+    rng = np.random.default_rng(seed)
+
+    def nearest(y, x):
+        return np.linalg.norm(y[:, None] - x[None], axis=2).argmin(1)
+
+    clean, kept = nearest(queries, gallery), 0.0
+    for _ in range(draws):
+        y = queries + sigma * rng.normal(size=queries.shape) if on_query else queries
+        x = (
+            gallery
+            if on_query
+            else gallery + sigma * rng.normal(size=gallery[:1].shape if shared else gallery.shape)
+        )
+        kept = kept + (nearest(y, x) == clean)
+    p = kept / draws
+    return p, error(p, draws) if error else np.sqrt(p * (1 - p) / draws)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sampling_is_accepted_when_it_is_right(seed):
+    check.monte_carlo(_sample, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"on_query": True}, "perturbs the queries, or all candidates alike"),
+        ({"shared": True}, "perturbs the queries, or all candidates alike"),
+        ({"error": lambda p, n: np.sqrt(p * (1 - p))}, "smaller by √draws"),
+        ({"error": lambda p, n: p * (1 - p) / n}, "is a variance"),
+        ({"error": lambda p, n: 0 * p}, "standard error"),
+    ],
+)
+def test_sampling_mistakes_are_named(options, said):
+    with pytest.raises(CheckFailed, match=re.escape(said)):
+        check.monte_carlo(lambda *arguments: _sample(*arguments, **options), seed=1)
+
+
+def test_sampling_may_want_tensors_and_must_not_change_its_input_then_either():
+    def in_torch(queries, gallery, sigma, count, seed):
+        if not isinstance(queries, torch.Tensor):
+            raise TypeError("tensors, please")
+        return _sample(queries.numpy(), gallery.numpy(), sigma, count, seed)
+
+    def greedy(queries, gallery, sigma, count, seed):
+        result = in_torch(queries, gallery, sigma, count, seed)
+        gallery.zero_()
+        return result
+
+    check.monte_carlo(in_torch, seed=1)
+    with pytest.raises(CheckFailed, match="changes its input"):
+        check.monte_carlo(greedy, seed=1)
+    with pytest.raises(CheckFailed, match="tensors, please"):
+        check.monte_carlo(lambda *_: in_torch(None, None, 0.1, 1, 1), seed=1)
+
+
+def test_whole_numbers_may_bound_a_number():
+    assert check_number(3, "n", least=0, above=2) == 3.0
+    with pytest.raises(gapkit.InputError, match="n must be greater than 3; got 3"):
+        check_number(3.0, "n", above=3)
+
+
+@pytest.mark.parametrize("number", ["01", "02", "03", "04", "05", "06"])
+def test_each_lesson_has_a_self_check_that_passed(number):
+    (path,) = (Path(__file__).resolve().parents[1] / "notebooks").glob(f"{number}_*.ipynb")
+    checked = [
+        cell
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "code" and re.search(r"^check\.\w+\(", cell.source, flags=re.MULTILINE)
+    ]
+    assert checked, f"{path.stem} has no self-check"
+    for cell in checked:
+        assert "right (compared on" in str(cell.outputs), cell.source
+
+
+def test_sampling_must_follow_its_seed():
+    with pytest.raises(CheckFailed, match="two results for one seed"):
+        check.monte_carlo(lambda q, g, s, n, _: _sample(q, g, s, n, None))
+    with pytest.raises(CheckFailed, match="same result for every seed"):
+        check.monte_carlo(lambda q, g, s, n, _: _sample(q, g, s, n, 0))
+    with pytest.raises(CheckFailed, match="two results"):
+        check.monte_carlo(lambda *arguments: _sample(*arguments)[0])
+
+
+def test_exact_reference_is_what_sampling_estimates():
+    queries, gallery = draws.gallery_and_queries(np.random.default_rng(4))
+    p, error = _sample(queries, gallery, 0.2, 2000, 1)
+    exact = robustness(queries, gallery, 0.2)
+    assert (np.abs(p - exact) < 4.5 * error + 0.002).all()
+
+
+def test_axes_are_described_as_drawn():
+    figure, ax = plt.subplots()
+    ax.plot([1, 2], [3, 4], label="line")
+    ax.scatter([5.0], [6.0])
+    ax.errorbar([1.0], [2.0], yerr=[0.5])
+    ax.set_xscale("log"), ax.set_xlabel("x"), ax.set_ylim(0, 9), ax.legend()
+    for one in (ax, figure):
+        axes = check.describe(one)
+        assert axes.xlabel == "x" and axes.legend == ["line"] and axes.scales == ["log", "linear"]
+        assert axes.lines[0].tolist() == [[1, 3], [2, 4]] and axes.points[0].tolist() == [[5, 6]]
+        assert axes.bars_ends == [1.5, 2.5] and axes.ylim == [0, 9]
+    plt.close(figure)
+    with pytest.raises(CheckFailed, match="y axis has no label"):
+        check.must_be_labelled(axes)
+    with pytest.raises(CheckFailed, match="must return the matplotlib Axes"):
+        check.describe(None)
