@@ -1,0 +1,88 @@
+"""A real JupyterLab on the loopback network, for the tests that need one."""
+
+import contextlib
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.notebooks.lessons import peak_megabytes
+
+SECONDS_TO_START = 180
+
+
+@dataclass
+class Lab:
+    """A running server: where it listens and the process behind it."""
+
+    port: int
+    token: str
+    process: psutil.Process
+    folder: Path
+
+    def address(self, path: str = "lab") -> str:
+        """The address of ``path``, with the token."""
+        return f"http://127.0.0.1:{self.port}/{path}?token={self.token}"
+
+    def megabytes(self) -> float:
+        """Peak memory of the server without its kernels."""
+        family = [self.process, *self.process.children(recursive=True)]
+        return sum(
+            peak_megabytes(one) for one in family if not any("ipykernel" in word for word in one.cmdline())
+        )
+
+
+@contextlib.contextmanager
+def jupyter_lab(
+    folder: Path, *, variables: dict[str, str] | None = None, prefix: Sequence = (), options: Sequence = ()
+) -> Iterator[Lab]:
+    """Serve ``folder`` until the block ends; its kernels end with it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    token = secrets.token_hex(16)
+    launch = [*prefix, "jupyter"] if prefix else [sys.executable, "-m", "jupyter"]
+    command = [
+        *launch,
+        "lab",
+        "--no-browser",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+    ]
+    command += [f"--IdentityProvider.token={token}", "--allow-root", f"--ServerApp.root_dir={folder}"]
+    command += [
+        "--LabApp.news_url=",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        *options,
+    ]
+    log = (folder / "jupyter.log").open("w+")
+    server = subprocess.Popen(command, cwd=folder, env=variables or dict(os.environ), stdout=log, stderr=log)
+    try:
+        lab = Lab(port, token, psutil.Process(server.pid), folder)
+        for _ in range(2 * SECONDS_TO_START):
+            with contextlib.suppress(OSError), urllib.request.urlopen(lab.address("api/status"), timeout=5):
+                break
+            assert server.poll() is None, (folder / "jupyter.log").read_text()
+            time.sleep(0.5)
+        else:
+            raise AssertionError(f"JupyterLab did not answer in {SECONDS_TO_START} s")
+        yield lab
+    finally:
+        kernels = lab.process.children(recursive=True) if server.poll() is None else []
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+        for kernel in kernels:
+            if kernel.is_running():
+                kernel.kill()
+        log.close()

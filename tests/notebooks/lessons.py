@@ -1,0 +1,145 @@
+"""What the tests of the lessons share: where the lessons are, and how one is run and measured."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+NOTEBOOKS = ROOT / "notebooks"
+EXECUTED = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+SOURCES = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.py"))
+STRICT = "nbval-check-output"
+CELL_SECONDS = 200
+
+
+def budget(name: str) -> dict:
+    """Seconds and megabytes that the lesson ``name`` may take."""
+    table = tomllib.loads((HERE / "budgets.toml").read_text(encoding="utf-8"))
+    return {**table["default"], **table.get(name, {})}
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    """The notebook at ``path``."""
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook) -> list:
+    """The code cells that hold code."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def prose(notebook) -> str:
+    """All markdown of the notebook."""
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+@dataclass
+class Run:
+    """How one run under nbval ended."""
+
+    status: int
+    seconds: float
+    kernel_seconds: float
+    kernel_megabytes: float
+    output: str
+
+    def failed_cells(self) -> list[int]:
+        """Numbers (among the code cells) of those that failed."""
+        return [
+            int(number) for number in re.findall(r"^FAILED .*::Cell (\d+)", self.output, flags=re.MULTILINE)
+        ]
+
+
+def peak_megabytes(process: psutil.Process) -> float:
+    """The most memory ``process`` has held so far, where the system keeps count; else what it holds now."""
+    try:
+        kept = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
+        return int(kept[1]) / 1024 if kept else 0.0
+    except FileNotFoundError:
+        return process.memory_info().rss / 2**20
+
+
+def watch_kernels(
+    parent: psutil.Process, done: threading.Event, peaks: list[float], spent: list[float]
+) -> None:
+    """Note memory and processor time of every kernel under ``parent`` until ``done``."""
+    while not done.wait(0.1):
+        try:
+            for child in parent.children(recursive=True):
+                if any("ipykernel" in word for word in child.cmdline()):
+                    peaks.append(peak_megabytes(child))
+                    spent.append(sum(child.cpu_times()[:2]))
+        except (psutil.Error, ProcessLookupError):
+            continue
+
+
+def run_measured(command: list, *, cwd: Path, seconds: float, variables: dict[str, str]) -> Run:
+    """Run a command that starts a kernel; killed with all its children after ``seconds``.
+
+    One thread, fixed hash seed, no progress bars.
+    """
+    quiet = {
+        "PYTHONHASHSEED": "0",
+        "GAPKIT_PROGRESS": "0",
+        "TQDM_DISABLE": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    environment = {**variables, **quiet, **threads}
+    environment.pop("MPLBACKEND", None)  # the kernel chooses the inline one
+    environment.pop("PYTEST_ADDOPTS", None)
+    began, peaks, spent, done = time.perf_counter(), [0.0], [0.0], threading.Event()
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    watcher = threading.Thread(
+        target=watch_kernels, args=(psutil.Process(process.pid), done, peaks, spent), daemon=True
+    )
+    watcher.start()
+    try:
+        output, _ = process.communicate(timeout=seconds)
+        status = process.returncode
+    except subprocess.TimeoutExpired:
+        children = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, signal.SIGKILL)
+        for child in children:  # kernels have sessions of their own
+            if child.is_running():
+                child.kill()
+        output, status = process.communicate()[0] + f"\nstopped after {seconds} s", 124
+    finally:
+        done.set()
+        watcher.join()
+    return Run(status, time.perf_counter() - began, max(spent), max(peaks), output)
+
+
+def run_nbval(path: Path, *, seconds: float) -> Run:
+    """Run ``path`` under nbval in a process of its own: outputs compared where tagged, errors everywhere."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-c",
+        str(HERE / "nbval.ini"),
+        "--noconftest",
+        "-p",
+        "no:xdist",
+    ]
+    command += ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_SECONDS}", str(path)]
+    return run_measured(command, cwd=ROOT, seconds=seconds, variables=dict(os.environ))
