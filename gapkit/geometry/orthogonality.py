@@ -5,7 +5,7 @@ the gap that lies inside a modality's leading principal components. Each comes w
 because in d dimensions a random direction is nearly orthogonal to any small subspace.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from jaxtyping import Float
 from scipy.special import betaincinv
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, as_vector, check_same_width, like
+from gapkit._arrays import ArrayLike, as_matrix, as_vector, check_number, check_same_width, like
 from gapkit.errors import InputError
 from gapkit.geometry.bootstrap import both_tails
 from gapkit.geometry.subspace import principal_directions
@@ -25,6 +25,44 @@ class Band(NamedTuple):
     centre: float
     low: float
     high: float
+
+
+Place = Literal["below", "inside", "above", "cannot tell"]
+
+
+def place_in_band(low, high, band: Band) -> Place:
+    """Where a whole interval lies in a band of chance; *cannot tell* if it straddles one of the band's edges.
+
+    *below* is the *yes* of the rule `gapkit.claims.rules.BelowBand`.
+
+    Parameters
+    ----------
+    low, high : the ends of the interval (of a 95 % confidence interval, for example)
+    band : Band, of `relative_variance_band` or `subspace_share_chance`
+
+    Returns
+    -------
+    "below", "inside", "above" or "cannot tell"
+
+    Raises
+    ------
+    InputError
+        If the ends are not finite, or low lies above high.
+
+    Examples
+    --------
+    >>> band = Band(1.0, 0.3, 2.1)
+    >>> [place_in_band(low, low + 0.2, band) for low in (0.05, 0.2, 0.9, 2.5)]
+    ['below', 'cannot tell', 'inside', 'above']
+    """
+    low, high = check_number(low, "low"), check_number(high, "high")
+    if low > high:
+        raise InputError(f"low must not lie above high; got {low:g} and {high:g}")
+    if high < band.low:
+        return "below"
+    if low > band.high:
+        return "above"
+    return "inside" if low >= band.low and high <= band.high else "cannot tell"
 
 
 def _direction(z: Tensor, direction, name: str = "direction") -> Tensor:

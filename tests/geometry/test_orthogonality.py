@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 from scipy.stats import beta, kstest
 
+from gapkit.claims.rules import BelowBand, Cell
 from gapkit.errors import InputError
-from gapkit.geometry import relative_variance, relative_variance_band, subspace_share, subspace_share_chance
+from gapkit.geometry import (
+    Band,
+    relative_variance,
+    relative_variance_band,
+    subspace_share,
+    subspace_share_chance,
+)
+from gapkit.geometry.orthogonality import place_in_band
 from gapkit.geometry.subspace import principal_directions
 
 
@@ -77,6 +85,28 @@ def test_chance_band_centre_is_the_root_mean_square():
     assert subspace_share_chance(8, 8) == (1, 1, 1)
 
 
+def test_four_words_for_where_an_interval_lies():
+    band, found = Band(1.0, 0.5, 2.0), {}
+    for low, high in [(0.1, 0.4), (0.4, 0.6), (0.5, 2.0), (1.9, 2.1), (2.1, 3.0), (0.4, 2.1)]:
+        found[low, high] = place_in_band(low, high, band)
+    assert list(found.values()) == [
+        "below", "cannot tell", "inside", "cannot tell", "above", "cannot tell",
+    ]  # fmt: skip
+
+
+def test_below_the_band_is_what_the_claims_rule_calls_yes(rng):
+    seen = set()
+    for _ in range(300):
+        low, high, *edges = (*np.sort(rng.random(2)), *np.sort(rng.random(2)))
+        place = place_in_band(low, high, Band(0.5, *edges))
+        answer = BelowBand().answer(Cell("", (low + high) / 2, low, high, *edges))
+        seen.add((place, answer))
+    # Astride the lower edge neither can tell; astride the upper one it is certainly not below.
+    assert seen == {
+        ("below", "yes"), ("inside", "no"), ("above", "no"), ("cannot tell", "cannot tell"), ("cannot tell", "no"),
+    }  # fmt: skip
+
+
 def test_rank_survives_a_far_mean_and_small_components(rng):
     # float32's own tolerance (1e-7 of the largest, times the size) would drop the last of these.
     scales = np.array([1.0, 1e-2, 1e-5])
@@ -100,6 +130,8 @@ def test_rank_survives_a_far_mean_and_small_components(rng):
         (lambda z: subspace_share(z, np.ones(3), -1), "at least 0"),
         (lambda z: subspace_share(z, np.ones(3), 1.5), "whole numbers"),
         (lambda z: subspace_share_chance(9, 3), "between 0 and the dimension"),
+        (lambda z: place_in_band(2.0, 1.0, Band(1, 0, 2)), "must not lie above"),
+        (lambda z: place_in_band(float("nan"), 1.0, Band(1, 0, 2)), "low must be finite"),
     ],
 )
 def test_bad_input_is_named(rng, call, message):
