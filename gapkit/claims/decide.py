@@ -102,7 +102,7 @@ def decide(tables: Mapping[str, pd.DataFrame], claims: Sequence[Claim] = CLAIMS)
             continue
         rows = select(table, claim.measure)
         if claim.about == "family":
-            findings.append(_finding(claim, FAMILY, rows))
+            findings += [_finding(claim, FAMILY, rows)] if len(rows) else []
             continue
         for model in table["model"].unique():
             findings.append(_finding(claim, model, rows[rows["model"] == model]))

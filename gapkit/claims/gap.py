@@ -16,7 +16,7 @@ GAP = (
     Claim(
         id="gap-separable",
         experiment="gap",
-        statement="A linear classifier tells images from texts it has never seen.",
+        statement="A linear classifier tells images from texts, on rows that it was not trained on.",
         source="Liang et al. 2022; Schrodi et al. 2025",
         origin="earlier work",
         measure=Measure("gap", "separability", "balanced accuracy on held-out rows, cross-validated"),
@@ -72,7 +72,7 @@ FORMATION = (
     Claim(
         id="theorem-3.1",
         experiment="theory",
-        statement="For tight clusters far apart the gradient is dominated by a multiple of [g·(y−μ)] g.",
+        statement="For tight clusters far apart the gradient along g is that of Theorem 3.1, 4/(Nτ²) [g·(y−μ)] g.",
         source="the paper, Theorem 3.1 (constant derived: 4/(Nτ²))",
         measure=Measure(
             "theory",
@@ -87,7 +87,7 @@ FORMATION = (
     Claim(
         id="theorem-3.1-residual",
         experiment="theory",
-        statement="In that regime little of the gradient is left over.",
+        statement="In that regime little of the gradient along g is left over.",
         source="the paper, Theorem 3.1",
         measure=Measure(
             "theory",
@@ -97,6 +97,21 @@ FORMATION = (
             label=("level",),
         ),
         rule=Below(0.03),
+        about="free embeddings",
+    ),
+    Claim(
+        id="theorem-3.1-dominates",
+        experiment="theory",
+        statement="In that regime the part along g dominates the gradient: what lies off g is small beside it.",
+        source="the paper, Theorem 3.1",
+        measure=Measure(
+            "theory",
+            "value",
+            "norm of the gradient off g relative to the norm of the gradient along g, τ = 0.01",
+            where={"check": "theorem 3.1: off the gap"},
+            label=("level",),
+        ),
+        rule=Below(0.1),
         about="free embeddings",
     ),
     Claim(
@@ -115,9 +130,39 @@ FORMATION = (
         about="free embeddings",
     ),
     Claim(
+        id="variance-goes-first",
+        experiment="theory",
+        statement="Free embeddings lose the variance along the gap first, within ten steps.",
+        source="the paper, §3.1 and Fig. 3",
+        measure=Measure(
+            "theory",
+            "value",
+            "variance along g after ten steps relative to an average direction",
+            where={"check": "free embeddings: variance along g at step 10"},
+            label=("level",),
+        ),
+        rule=Below(0.05),
+        about="free embeddings",
+    ),
+    Claim(
+        id="partners-align",
+        experiment="theory",
+        statement="They go on to align with their partners until every one is found.",
+        source="the paper, §3.1 and Fig. 3",
+        measure=Measure(
+            "theory",
+            "value",
+            "accuracy at the last step of gradient descent without the sphere",
+            where={"check": "free embeddings: accuracy at the end"},
+            label=("level",),
+        ),
+        rule=Above(0.99),
+        about="free embeddings",
+    ),
+    Claim(
         id="gap-freezes",
         experiment="theory",
-        statement="Free embeddings first lose the variance along the gap and then align with the gap frozen.",
+        statement="Meanwhile the gap of free embeddings is frozen.",
         source="the paper, §3.1 and Fig. 3",
         measure=Measure(
             "theory",
@@ -127,6 +172,52 @@ FORMATION = (
             label=("level",),
         ),
         rule=Below(1e-4),
+        about="free embeddings",
+    ),
+    Claim(
+        id="gap-drifts-on-sphere",
+        experiment="theory",
+        statement="On the unit sphere the gap is not frozen but goes on shrinking.",
+        source="derived here: the sphere's constraint is not in Theorem 3.2",
+        origin="derived here",
+        measure=Measure(
+            "theory",
+            "value",
+            "change of ‖g‖ from step 100 to the last step of gradient descent on the sphere",
+            where={"check": "on the sphere: change of the gap"},
+            label=("level",),
+        ),
+        rule=Above(0.01),
+        about="free embeddings",
+    ),
+    Claim(
+        id="collapse-not-needed",
+        experiment="theory",
+        statement="A gap stays without dimensional collapse: an isotropic start far apart keeps one.",
+        source="the paper, §3 (collapse is not necessary)",
+        measure=Measure(
+            "theory",
+            "value",
+            "‖g‖ at the end on the sphere, from wide isotropic clusters far apart",
+            where={"check": "isotropic start: gap at the end"},
+            label=("level",),
+        ),
+        rule=Above(0.1),
+        about="free embeddings",
+    ),
+    Claim(
+        id="collapse-not-enough",
+        experiment="theory",
+        statement="Dimensional collapse alone makes no gap: a collapsed start around one centre ends without one.",
+        source="the paper, §3 (collapse is not sufficient)",
+        measure=Measure(
+            "theory",
+            "value",
+            "‖g‖ at the end on the sphere, from collapsed clusters around one centre",
+            where={"check": "collapsed start without a gap: gap at the end"},
+            label=("level",),
+        ),
+        rule=Below(0.1),
         about="free embeddings",
     ),
     Claim(
@@ -153,8 +244,8 @@ FORMATION = (
         measure=Measure(
             "formation",
             "value",
-            "relative variance along g at the end of training",
-            where={"check": ("relative variance at the end, images", "relative variance at the end, texts")},
+            "relative variance along g at the end of training over that before it",
+            where={"check": ("variance along g, end over start, images", "variance along g, end over start, texts")},
             label=("training", "check"),
         ),
         rule=Below(0.5),
@@ -168,11 +259,12 @@ FORMATION = (
         measure=Measure(
             "formation",
             "value",
-            "relative variance along g at the first recorded step with half of the final accuracy",
+            "relative variance along g at the first recorded step with half of the final accuracy over that before "
+            "training",
             where={
                 "check": (
-                    "relative variance at half accuracy, images",
-                    "relative variance at half accuracy, texts",
+                    "variance along g, half accuracy over start, images",
+                    "variance along g, half accuracy over start, texts",
                 )
             },
             label=("training", "check"),
@@ -188,21 +280,21 @@ FORMATION = (
         measure=Measure(
             "formation",
             "value",
-            "doubly-stochastic defect at the end relative to its largest value over training",
-            where={"check": "defect at the end over the largest"},
-            label=("training",),
+            "doubly-stochastic defect at the end over its largest value (late), and over that at the start (not early)",
+            where={"check": ("defect at the end over the largest", "defect at the end over that at the start")},
+            label=("training", "check"),
         ),
         rule=Below(0.5),
         about="training runs",
     ),
     Claim(
         id="temperature-decides",
-        experiment="family",
+        experiment="formation",
         statement="The lower the final temperature, the wider the final gap.",
         source="the paper, §3; Yaras et al. 2024",
         origin="earlier work",
         measure=Measure(
-            "family.checks",
+            "formation.checks",
             "value",
             "rank correlation of the final temperature with −‖g‖ over the softmax models",
             where={"check": "temperature and gap"},

@@ -1,10 +1,21 @@
 """Every claim, in the order of the report.
 
 The decision rules and the smallest effects that count were written before any of the measurements
-was made, and outcomes are nowhere assumed: a claim that fails is a finding. Two things were changed after looking.
-After a pilot run on two early models, cells in which a claim cannot be tested at all, each with its reason, no
-longer count as "cannot tell". And after results of the shipped models had been seen, the rephrasing
-experiment got such a reason: "nothing to win back". Sources: "the paper" is
+was made, and outcomes are nowhere assumed: a claim that fails is a finding. What was changed after looking:
+
+- After a pilot run on two early models, cells in which a claim cannot be tested at all, each with its reason, no
+  longer count as "cannot tell".
+- After results of the shipped models had been seen, the rephrasing experiment got such a reason ("nothing to win
+  back"), and tasks of ten classes in which wording costs enough to decide; the narrowest gaps got one where a check
+  could not fail ("below the error of the quadrature"), and galleries that span most dimensions ("little is
+  orthogonal").
+- A review found measurements that did not say what their statement says, and they were replaced with thresholds
+  kept: the variance along g is compared with its own start, double stochasticity with its start as well, and what
+  Theorem 3.1 leaves off the gap is measured. A claim that nothing supports and one cell refutes *does not hold*; it
+  was *not decidable* before. The claims on the sphere's drift, on collapse, on the cosine and on the fixed range ±1
+  were added.
+
+Sources: "the paper" is
 Chowers, Naparstek, Barzelay, Weiss, *Is the Modality Gap a Bug or a Feature? A Robustness
 Perspective*, CVPR 2026, arXiv 2603.29080; other works are named.
 """

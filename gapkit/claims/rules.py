@@ -11,6 +11,9 @@ from typing import Literal, Protocol, runtime_checkable
 
 Answer = Literal["yes", "no", "cannot tell"]
 
+ROUNDING = 1e-9
+"""An interval that ends this near to 0 touches it: a bootstrap of zeros leaves 1e-18 of either sign."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -62,7 +65,7 @@ class Rises:
             return "cannot tell"
         if cell.high < self.smallest:
             return "no"
-        return "yes" if cell.low > 0 and cell.value >= self.smallest else "cannot tell"
+        return "yes" if cell.low > ROUNDING and cell.value >= self.smallest else "cannot tell"
 
     def margin(self, cell: Cell) -> float:
         return cell.value - self.smallest

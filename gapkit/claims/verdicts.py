@@ -12,13 +12,14 @@ VERDICTS: tuple[Verdict, ...] = ("holds", "partly", "does not hold", "not decida
 def combine(answers: Iterable[Answer]) -> Verdict:
     """The verdict on a claim that was put to the test several times.
 
-    *holds* if every answer is yes, *does not hold* if every answer is no, *partly* if some but not all
-    are yes, *not decidable* if no answer is yes and at least one cannot tell, or if there are none. Cells in
-    which the claim could not be tested at all do not come here.
+    *holds* if every answer is yes, *partly* if some but not all are yes, *does not hold* if none is yes and
+    at least one is no (a single certain counter-example refutes a statement that nothing supports), *not
+    decidable* if every answer is "cannot tell", or if there are none. Cells in which the claim could not be
+    tested at all do not come here.
 
-    >>> combine(["yes", "yes"]), combine(["yes", "cannot tell"]), combine(["no", "no"])
+    >>> combine(["yes", "yes"]), combine(["yes", "cannot tell"]), combine(["no", "cannot tell"])
     ('holds', 'partly', 'does not hold')
-    >>> combine(["no", "cannot tell"]), combine([])
+    >>> combine(["cannot tell"]), combine([])
     ('not decidable', 'not decidable')
     """
     seen = set(answers)
@@ -26,23 +27,23 @@ def combine(answers: Iterable[Answer]) -> Verdict:
         return "holds"
     if "yes" in seen:
         return "partly"
-    return "does not hold" if seen == {"no"} else "not decidable"
+    return "does not hold" if "no" in seen else "not decidable"
 
 
 def combine_models(verdicts: Iterable[Verdict]) -> Verdict:
     """The verdict over several models, from the verdict on each.
 
-    *holds* if it holds for every model, *does not hold* if it does for none of them and each was
-    decidable, *partly* if it holds, at least partly, for some; else *not decidable*.
+    *holds* if it holds for every model, *partly* if it holds, at least partly, for some, *does not hold* if
+    it holds for none of them and is refuted on at least one; else *not decidable*.
 
     >>> combine_models(["holds", "does not hold"]), combine_models(["holds", "holds"])
     ('partly', 'holds')
     >>> combine_models(["does not hold", "not decidable"])
-    'not decidable'
+    'does not hold'
     """
     seen = set(verdicts)
     if seen == {"holds"}:
         return "holds"
     if seen & {"holds", "partly"}:
         return "partly"
-    return "does not hold" if seen == {"does not hold"} else "not decidable"
+    return "does not hold" if "does not hold" in seen else "not decidable"

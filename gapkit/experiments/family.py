@@ -52,13 +52,12 @@ def measure_member(job: Job) -> dict[str, Rows]:
     return {"family": rows}
 
 
-def compare_family(members: pd.DataFrame, curves: pd.DataFrame, seed: int) -> Rows:
-    """What the family says as a whole, from all members' rows and the ends of their training curves.
+def compare_family(members: pd.DataFrame, seed: int) -> Rows:
+    """Whether wider gaps gained more, from all members' rows.
 
     Parameters
     ----------
     members : the table ``"family"``
-    curves : the table ``"formation"``; may be empty
     seed : seed of the bootstrap
     """
     rows = []
@@ -68,12 +67,24 @@ def compare_family(members: pd.DataFrame, curves: pd.DataFrame, seed: int) -> Ro
         rows.append(
             {"check": "gap and gain", "dataset": dataset, "level": level, "reason": reason} | estimate
         )
-    ends = _ends(curves)
-    if ends is not None:
-        estimate = rank_correlation(ends["model"], ends["temperature"], -ends["gap"], seed)
-        few = _too_few(ends.rename(columns={"model": "setting"}))
-        rows.append({"check": "temperature and gap", "dataset": "held-out pairs", "reason": few} | estimate)
     return [{"model": "all models", "seed": seed} | row for row in rows]
+
+
+def compare_temperatures(curves: pd.DataFrame, seed: int) -> Rows:
+    """Whether a lower final temperature went with a wider final gap, over the softmax runs.
+
+    Parameters
+    ----------
+    curves : the table ``"formation"``
+    seed : seed of the bootstrap
+    """
+    ends = _ends(curves)
+    if ends is None:
+        return []
+    estimate = rank_correlation(ends["model"], ends["temperature"], -ends["gap"], seed)
+    few = _too_few(ends.rename(columns={"model": "setting"}))
+    head = {"model": "all models", "seed": seed, "check": "temperature and gap"}
+    return [head | {"dataset": "held-out pairs", "reason": few} | estimate]
 
 
 def rank_correlation(settings, first, second, seed: int) -> dict[str, float]:

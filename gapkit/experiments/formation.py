@@ -44,13 +44,20 @@ def _checks(curve: list[dict]) -> list[dict]:
         "gap at the end": column["gap"][-1],
         "temperature at the end": column["temperature"][-1],
         "defect at the end over the largest": defect[-1] / defect.max(),
+        "defect at the end over that at the start": _ratio(defect[-1], defect[0]),
         "step of half the final accuracy": column["step"][half],
     }
     for side in ("images", "texts"):
         variance = column[f"variance_along_gap_{side}"]
         found[f"relative variance at the end, {side}"] = variance[-1]
-        found[f"relative variance at half accuracy, {side}"] = variance[half]
+        found[f"variance along g, end over start, {side}"] = _ratio(variance[-1], variance[0])
+        found[f"variance along g, half accuracy over start, {side}"] = _ratio(variance[half], variance[0])
     return [
         {"check": check, "value": float(value), "value_low": float(value), "value_high": float(value)}
         for check, value in found.items()
     ]
+
+
+def _ratio(later: float, start: float) -> float:
+    """Not a number where the start is 0 and no ratio exists."""
+    return later / start if start else float("nan")

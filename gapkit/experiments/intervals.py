@@ -10,6 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 
+ROUNDING = 1e-12
+"""What a sum of a thousand zeros and ones may be off by, many times over."""
+
+
 class Estimate(NamedTuple):
     """A mean over queries with its 95 % interval."""
 
@@ -55,15 +59,30 @@ class Resamples:
         values = np.asarray(values, dtype=float)
         return self.summarise(float(values.mean()), self.means(values - values.mean()) + values.mean())
 
+    def share(self, indicator) -> Estimate:
+        """Share of (count,) zeros and ones; where all are alike, the exact binomial end replaces no width.
+
+        A bootstrap of equal values has an interval without width, as if nothing were left to doubt. With n
+        zeros the 97.5 % upper end of the binomial share is 1 − 0.025^(1/n) (Clopper and Pearson).
+        """
+        estimate = self.mean(indicator)
+        if estimate.low != estimate.high or estimate.value not in (0.0, 1.0):
+            return estimate
+        doubt = 1 - ((1 - self.confidence) / 2) ** (1 / np.size(indicator))
+        return Estimate(0.0, 0.0, doubt) if estimate.value == 0 else Estimate(1.0, 1 - doubt, 1.0)
+
     def difference(self, after, before) -> Estimate:
         """Mean of paired differences."""
         return self.mean(np.asarray(after, dtype=float) - np.asarray(before, dtype=float))
 
     @classmethod
     def summarise(cls, value: float, resampled: np.ndarray) -> Estimate:
-        """The value with the percentile interval of its resampled versions."""
+        """The value with the percentile interval of its resampled versions.
+
+        An end that is 0 but for rounding is 0: its sign would otherwise depend on the machine.
+        """
         low, high = np.quantile(resampled, [(1 - cls.confidence) / 2, (1 + cls.confidence) / 2])
-        return Estimate(float(value), float(low), float(high))
+        return Estimate(*(0.0 if abs(end) < ROUNDING else float(end) for end in (value, low, high)))
 
 
 def columns(name: str, estimate: Estimate) -> dict[str, float]:

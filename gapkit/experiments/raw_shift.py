@@ -32,7 +32,7 @@ def measure_raw_shift(job: Job) -> dict[str, Rows]:
     checks = [
         task.head
         | {"check": "answers changed", "seed": job.seed}
-        | columns("value", resamples.mean(changed)),
+        | columns("value", resamples.share(changed)),
         task.head | {"check": "hump", "seed": job.seed} | columns("value", hump),
     ]
     return {"raw-shift": rows, "raw-shift.checks": checks}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from gapkit.experiments.family import compare_family
+from gapkit.experiments.family import compare_family, compare_temperatures
 from gapkit.experiments.registry import experiment
 from gapkit.experiments.subject import data_hash
 from gapkit.experiments.sweep import Job, JobStore, Result, Rows, run_jobs
@@ -57,8 +57,9 @@ def tables_of(results: Iterable[Result]) -> dict[str, pd.DataFrame]:
             rows.setdefault(name, []).extend(some)
     tables = {name: pd.DataFrame(some) for name, some in rows.items()}
     if "family" in tables:
-        compared = compare_family(tables["family"], tables.get("formation", pd.DataFrame()), seed)
-        tables["family.checks"] = pd.DataFrame(compared)
+        tables["family.checks"] = pd.DataFrame(compare_family(tables["family"], seed))
+    if "formation" in tables:
+        tables["formation.checks"] = pd.DataFrame(compare_temperatures(tables["formation"], seed))
     return tables
 
 

@@ -11,6 +11,7 @@ REGIMES = ((0.01, 1e-4), (0.01, 1e-5), (0.05, 5e-4), (0.5, 5e-3))
 INSIDE = 0.01
 PAIRS, DIMENSION = 200, 16
 STEPS = 4000
+COLLAPSE_PAIRS, COLLAPSE_STEPS = 60, 2000
 
 
 def measure_theory(job: Job) -> dict[str, Rows]:
@@ -22,7 +23,7 @@ def measure_theory(job: Job) -> dict[str, Rows]:
     """
     steps = int(job.options.get("steps", STEPS))
     checks, curve = _two_phases(job.seed, steps)
-    rows = [*_theorem_31(job.seed), _theorem_32(), *checks]
+    rows = [*_theorem_31(job.seed), _theorem_32(), *checks, *_collapse(job.seed)]
     head = {"model": "free embeddings", "dataset": "", "seed": job.seed}
     return {"theory": [head | row for row in rows], "theory.curve": [head | row for row in curve]}
 
@@ -38,8 +39,11 @@ def _theorem_31(seed: int) -> list[dict]:
         x[:, 0] -= 0.5
         y[:, 0] += 0.5
         g = gap_vector(x, y)
-        along = contrastive_gradient(x, y, tau)[1] @ g / np.linalg.norm(g)
-        formula = gradient_along_gap(x, y, tau)[1] @ g / np.linalg.norm(g)
+        direction = g / np.linalg.norm(g)
+        gradient = contrastive_gradient(x, y, tau)[1]
+        along = gradient @ direction
+        off = gradient - np.outer(along, direction)
+        formula = gradient_along_gap(x, y, tau)[1] @ direction
         slope = float(along @ formula / (formula @ formula))
         residual = float(np.linalg.norm(along - formula) / np.linalg.norm(formula))
         level = f"τ = {tau:g}, ε = {radius:g}"
@@ -47,6 +51,7 @@ def _theorem_31(seed: int) -> list[dict]:
         rows += [
             _row(f"theorem 3.1: slope{where}", level, slope),
             _row(f"theorem 3.1: residual{where}", level, residual),
+            _row(f"theorem 3.1: off the gap{where}", level, float(np.linalg.norm(off) / np.linalg.norm(along))),
         ]
     return rows
 
@@ -86,3 +91,15 @@ def _two_phases(seed: int, steps: int) -> tuple[list[dict], list[dict]]:
         ]
         curve += rows
     return checks, curve
+
+
+def _collapse(seed: int) -> list[dict]:
+    """Is dimensional collapse needed for a gap, or enough for one? Neither: one run for each question."""
+    level = f"N = {COLLAPSE_PAIRS}, d = {DIMENSION}, τ = 0.05, {COLLAPSE_STEPS} steps on the sphere"
+    options = {"n": COLLAPSE_PAIRS, "d": DIMENSION, "tau": 0.05, "sphere": True, "steps": COLLAPSE_STEPS}
+    apart = simulate("isotropic", **options, seed=seed, record=[COLLAPSE_STEPS])
+    together = simulate("collapsed", gap=0.0, **options, seed=seed, record=[COLLAPSE_STEPS])
+    return [
+        _row("isotropic start: gap at the end", level, float(apart.gap[-1])),
+        _row("collapsed start without a gap: gap at the end", level, float(together.gap[-1])),
+    ]

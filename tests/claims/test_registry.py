@@ -4,7 +4,7 @@ from gapkit.claims import CLAIMS, claim
 from gapkit.claims.decide import select
 from gapkit.errors import InputError
 from gapkit.experiments import EXPERIMENTS
-from gapkit.experiments.family import compare_family
+from gapkit.experiments.family import compare_family, compare_temperatures
 from gapkit.experiments.formation import _checks
 from tests.experiments.test_experiments import members
 from tests.experiments.toys import *  # noqa: F403  (fixtures)
@@ -39,8 +39,9 @@ def every_table(tables):
         for row in _checks(curve_of(i))
     ]
     formation = pd.DataFrame(rows)
-    family = pd.DataFrame(compare_family(members(), formation, 0))
-    return {**tables, "formation": formation, "family.checks": family}
+    checks = {"family.checks": compare_family(members(), 0)}
+    checks["formation.checks"] = compare_temperatures(formation, 0)
+    return {**tables, "formation": formation, **{name: pd.DataFrame(rows) for name, rows in checks.items()}}
 
 
 @pytest.mark.parametrize("one", CLAIMS, ids=lambda one: one.id)

@@ -19,6 +19,7 @@ def cell(value, low=None, high=None, **more):
     [
         (Rises(0.01), cell(0.05, 0.02, 0.08), "yes"),
         (Rises(0.01), cell(0.05, -0.01, 0.11), "cannot tell"),
+        (Rises(0.01), cell(0.05, 2e-18, 0.11), "cannot tell"),  # zero, but for rounding
         (Rises(0.01), cell(0.005, 0.004, 0.006), "no"),  # certain, but too small to count
         (Rises(0.01), cell(-0.1, -0.2, -0.05), "no"),
         (Rises(0.01), cell(0.008, 0.002, 0.02), "cannot tell"),
@@ -69,7 +70,7 @@ def test_verdict_does_not_depend_on_the_order_and_needs_a_yes_to_hold(answers, r
     assert verdict == combine(shuffled)
     assert (verdict in ("holds", "partly")) == ("yes" in answers)
     assert (verdict == "holds") == (bool(answers) and set(answers) == {"yes"})
-    assert (verdict == "does not hold") == (bool(answers) and set(answers) == {"no"})
+    assert (verdict == "does not hold") == ("no" in answers and "yes" not in answers)
 
 
 @settings(deadline=None, max_examples=60)
@@ -77,6 +78,7 @@ def test_verdict_does_not_depend_on_the_order_and_needs_a_yes_to_hold(answers, r
 def test_overall_holds_only_if_it_holds_for_every_model(verdicts):
     overall = combine_models(verdicts)
     assert (overall == "holds") == (bool(verdicts) and set(verdicts) == {"holds"})
-    assert (overall == "does not hold") == (bool(verdicts) and set(verdicts) == {"does not hold"})
+    supported = {"holds", "partly"} & set(verdicts)
+    assert (overall == "does not hold") == ("does not hold" in verdicts and not supported)
     if {"not decidable"} >= set(verdicts):
         assert overall == "not decidable"

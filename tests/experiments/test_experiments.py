@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gapkit.claims import claim, decide
 from gapkit.closing import GapCloser
 from gapkit.embeddings import EmbeddingSet
 from gapkit.errors import InputError
@@ -61,10 +62,10 @@ def test_rows_of_the_noise_table_are_the_exact_robustness(tables, toy):
 def test_the_check_of_the_optimum_sees_a_displaced_optimum(toy, monkeypatch):
     task = zero_shot_task(MODEL, toy["classes"])
     closer = fit_closer(PROJECTED, task)
-    assert noise_module._better_beside_the_optimum(task, closer, 0.08) == 0
+    assert noise_module._better_beside_the_optimum(task, closer, 0.08)["value"] == 0
     true = noise_module.per_query_optimum
     monkeypatch.setattr(noise_module, "per_query_optimum", lambda *a: true(*a) + 0.3)
-    assert noise_module._better_beside_the_optimum(task, closer, 0.08) > 0.9
+    assert noise_module._better_beside_the_optimum(task, closer, 0.08)["value"] > 0.9
 
 
 def test_multiple_choice_distances_are_those_to_each_questions_moved_options():
@@ -175,8 +176,23 @@ def test_curve_checks_read_the_right_steps():
     assert found["gap at the end"] == 0.7
     assert found["defect at the end over the largest"] == pytest.approx(0.25)
     assert found["step of half the final accuracy"] == 10
-    assert found["relative variance at half accuracy, images"] == 0.4
+    assert found["defect at the end over that at the start"] == pytest.approx(2.0)  # not "late, not early"
+    assert found["variance along g, half accuracy over start, images"] == 0.4
     assert found["relative variance at the end, texts"] == 0.6
+    assert found["variance along g, end over start, texts"] == pytest.approx(0.3)
+
+
+def test_variance_that_rises_from_a_small_start_is_not_called_shrinking():
+    """What shrinks is seen against its own start: an end value below a threshold says nothing."""
+    curve = [
+        {"step": s, "accuracy": a, "gap": 1.0, "temperature": 0.07, "doubly_stochastic_defect": 0.1,
+         "variance_along_gap_images": v, "variance_along_gap_texts": 10 * v}
+        for s, a, v in [(0, 0.0, 0.05), (10, 0.5, 0.2), (20, 0.9, 0.3)]
+    ]  # fmt: skip
+    rows = [{"model": "miniclip-x", "training": "seed 0", **row} for row in _checks(curve)]
+    for name in ("variance-shrinks", "variance-shrinks-first"):
+        (finding,) = decide({"formation": pd.DataFrame(rows)}, [claim(name)])
+        assert finding.verdict == "does not hold"
 
 
 SETTINGS = [s for s in "abcd" for _ in range(3)]
@@ -214,7 +230,7 @@ def members(runs=3, untouched=0.7):
     ],
 )
 def test_family_is_undecidable_without_seeds_settings_or_matched_robustness(table, reason):
-    (row,) = compare_family(table, pd.DataFrame(), 0)
+    (row,) = compare_family(table, 0)
     assert reason in row["reason"]
     assert bool(row["reason"]) == bool(reason)
 
@@ -228,4 +244,6 @@ def test_exact_robustness_of_a_plan_without_gap_has_nothing_to_gain(tmp_path):
     task = zero_shot_task("", str(flat.save(tmp_path / "flat.safetensors")))
     with pytest.warns(UserWarning, match="nothing is moved"):
         closer = fit_closer(PROJECTED, task)
-    assert noise_module._better_beside_the_optimum(task, closer, 0.05) == 0
+    found = noise_module._better_beside_the_optimum(task, closer, 0.05)
+    assert found["value"] == 0
+    assert "below the error of the quadrature" in found["reason"]  # a check that cannot fail decides nothing

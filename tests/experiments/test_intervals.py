@@ -40,6 +40,21 @@ def test_groups_of_different_size_weigh_by_their_rows():
     assert (value, low, high) == (pytest.approx(0.1), 0.0, 1.0)
 
 
+def test_ends_that_are_zero_but_for_rounding_are_zero():
+    """Else the sign of 1e-18 would decide a verdict, differently on another machine."""
+    assert Resamples.summarise(2e-18, np.array([-2e-18, 3e-18])) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("n", [20, 360])
+def test_no_event_among_n_does_not_prove_that_there_are_none(n):
+    resamples = Resamples(n, seed=0)
+    doubt = stats.binomtest(0, n).proportion_ci(0.95, method="exact").high
+    assert resamples.share(np.zeros(n)) == (0.0, 0.0, pytest.approx(doubt))
+    assert resamples.share(np.ones(n)) == (1.0, pytest.approx(1 - doubt), 1.0)
+    some = (np.arange(n) < n // 2).astype(float)
+    assert resamples.share(some) == resamples.mean(some)
+
+
 def test_same_seed_same_interval():
     values = np.random.default_rng(3).random(40)
     assert Resamples(40, seed=5).mean(values) == Resamples(40, seed=5).mean(values)
