@@ -5,7 +5,6 @@ from gapkit.claims.rules import Below, Rises, Within
 from gapkit.experiments.levels import CALIBRATED, PAPER_IN_TOTAL, PAPER_PER_COORDINATE
 
 
-
 def _gain_at_the_papers_noise(name: str, reading: str, levels: tuple[str, ...]) -> Claim:
     return Claim(
         id=name,

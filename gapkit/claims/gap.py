@@ -245,7 +245,12 @@ FORMATION = (
             "formation",
             "value",
             "relative variance along g at the end of training over that before it",
-            where={"check": ("variance along g, end over start, images", "variance along g, end over start, texts")},
+            where={
+                "check": (
+                    "variance along g, end over start, images",
+                    "variance along g, end over start, texts",
+                )
+            },
             label=("training", "check"),
         ),
         rule=Below(0.5),
@@ -281,7 +286,9 @@ FORMATION = (
             "formation",
             "value",
             "doubly-stochastic defect at the end over its largest value (late), and over that at the start (not early)",
-            where={"check": ("defect at the end over the largest", "defect at the end over that at the start")},
+            where={
+                "check": ("defect at the end over the largest", "defect at the end over that at the start")
+            },
             label=("training", "check"),
         ),
         rule=Below(0.5),

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-
 ROUNDING = 1e-12
 """What a sum of a thousand zeros and ones may be off by, many times over."""
 

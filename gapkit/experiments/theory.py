@@ -51,7 +51,9 @@ def _theorem_31(seed: int) -> list[dict]:
         rows += [
             _row(f"theorem 3.1: slope{where}", level, slope),
             _row(f"theorem 3.1: residual{where}", level, residual),
-            _row(f"theorem 3.1: off the gap{where}", level, float(np.linalg.norm(off) / np.linalg.norm(along))),
+            _row(
+                f"theorem 3.1: off the gap{where}", level, float(np.linalg.norm(off) / np.linalg.norm(along))
+            ),
         ]
     return rows
 
