@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, check_choice, check_number, like
+from gapkit._arrays import ArrayLike, check_choice, like
 from gapkit.contrastive.loss import (
     KINDS,
     SIGLIP_BIAS,
@@ -17,6 +17,7 @@ from gapkit.contrastive.loss import (
     similarities,
     softmax_pull,
 )
+from gapkit.contrastive.numbers import real_number
 from gapkit.geometry import gap_vector
 
 
@@ -57,7 +58,7 @@ def contrastive_gradient(
     s = similarities(x_rows, y_rows, tau)
     check_choice(kind, "kind", KINDS)
     if kind == "sigmoid":
-        _, pull = sigmoid_pull(s, tau, check_number(bias, "bias"))
+        _, pull = sigmoid_pull(s, tau, real_number(bias, "bias"))
     else:
         _, pull = softmax_pull(s)
     grad_x, grad_y = pull_on_rows(pull, x_rows, y_rows, tau)
@@ -71,7 +72,8 @@ def gradient_along_gap(x, y, tau) -> tuple[ArrayLike, ArrayLike]:
     Eq. 6 as `contrastive_loss` writes it): descent shrinks each cluster along the gap, first of all.
 
     The regime is ``‖g‖²/τ ≫ 1`` (the gap dwarfs the temperature) and ``ε‖g‖/τ ≪ 1`` for clusters of
-    radius ε (they are small beside it). Outside, the formula is wrong, and nothing here warns of it.
+    radius ε (the temperature blurs each of them into a point); together they imply ``ε ≪ ‖g‖``.
+    Outside, the formula is wrong, and nothing here warns of it.
 
     Parameters
     ----------

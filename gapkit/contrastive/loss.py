@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_number, check_pairs, like
+from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_pairs, like
+from gapkit.contrastive.numbers import real_number
 
 KINDS = ("softmax", "sigmoid")
 """The losses by name: CLIP's and SigLIP's."""
@@ -55,7 +56,7 @@ def contrastive_loss(x, y, tau, kind: str = "softmax", *, bias=SIGLIP_BIAS) -> f
     s = similarities(x, y, tau)
     check_choice(kind, "kind", KINDS)
     if kind == "sigmoid":
-        return float(sigmoid_pull(s, tau, check_number(bias, "bias"))[0])
+        return float(sigmoid_pull(s, tau, real_number(bias, "bias"))[0])
     return float(softmax_pull(s)[0])
 
 
@@ -118,7 +119,7 @@ def as_pairs(x, y, tau) -> tuple[Tensor, Tensor, float]:
     """``x`` and ``y`` as matched float64 matrices and ``tau`` as a positive number, or a clear error."""
     x, y = as_matrix(x, "x"), as_matrix(y, "y")
     check_pairs(x, "x", y, "y")
-    return x, y, check_number(tau, "tau", above=0.0)
+    return x, y, real_number(tau, "tau", above=0.0)
 
 
 def similarities(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"], tau: float) -> Float[Tensor, "n n"]:

@@ -13,7 +13,8 @@ Gap and spread can be set apart from the start's usual values: a collapsed start
 
 import numpy as np
 
-from gapkit._arrays import check_choice, check_number, normalise_rows
+from gapkit._arrays import check_choice, normalise_rows
+from gapkit.contrastive.numbers import real_number, whole_number
 from gapkit.errors import InputError
 
 STARTS = ("cones", "isotropic", "collapsed", "no-gap", "mismatched")
@@ -36,13 +37,13 @@ def usual_gap_and_spread(start: str) -> tuple[float, float]:
 def starting_pairs(
     start: str = "cones",
     *,
-    n: int = 200,
-    d: int = 16,
+    n=200,
+    d=16,
     gap=None,
     spread=None,
-    collapsed_to: int | None = None,
+    collapsed_to=None,
     sphere: bool = False,
-    seed: int = 0,
+    seed=0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Texts and images before training, drawn around two centres that lie ``gap`` apart.
 
@@ -65,6 +66,11 @@ def starting_pairs(
     -------
     x, y : two (n, d) float64 arrays, texts and images
 
+    Raises
+    ------
+    InputError
+        For unknown names, numbers of pairs or dimensions that are not whole, negative spreads or seeds.
+
     Examples
     --------
     >>> x, y = starting_pairs("cones", n=100, d=8, sphere=True)
@@ -72,14 +78,15 @@ def starting_pairs(
     (0.9, 1.0)
     """
     usual_gap, usual_spread = usual_gap_and_spread(start)
+    n, d = whole_number(n, "n"), whole_number(d, "d")
     if n < 2 or d < 2:
         raise InputError(f"a start needs at least 2 pairs in 2 dimensions; got n={n} and d={d}")
-    gap = check_number(usual_gap if gap is None else gap, "gap", least=0.0)
-    spread = check_number(usual_spread if spread is None else spread, "spread", least=0.0)
-    rng = np.random.default_rng(seed)
+    gap = real_number(usual_gap if gap is None else gap, "gap", least=0.0)
+    spread = real_number(usual_spread if spread is None else spread, "spread", least=0.0)
+    rng = np.random.default_rng(whole_number(seed, "seed"))
     x, y = spread * rng.standard_normal((2, n, d))
     if start == "collapsed":
-        kept = max(1, d // 4) if collapsed_to is None else collapsed_to
+        kept = max(1, d // 4) if collapsed_to is None else whole_number(collapsed_to, "collapsed_to")
         if not 1 <= kept <= d // 2:
             raise InputError(f"collapsed_to must lie in 1 … {d // 2} (d // 2); got {collapsed_to}")
         x[:, kept:] = 0

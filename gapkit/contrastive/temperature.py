@@ -5,7 +5,7 @@ Eq. 6 puts ``-‖x - y‖²/τ`` into the softmax. Between unit vectors ``‖x -
 reciprocal the *temperature*. In gapkit ``tau`` always means τ, and never the temperature.
 """
 
-from gapkit._arrays import check_number
+from gapkit.contrastive.numbers import real_number
 
 
 def tau_from_temperature(temperature) -> float:
@@ -14,7 +14,7 @@ def tau_from_temperature(temperature) -> float:
     >>> tau_from_temperature(0.01)  # logit scale 100, where OpenCLIP stops
     0.02
     """
-    return 2 * check_number(temperature, "temperature", above=0.0)
+    return 2 * real_number(temperature, "temperature", above=0.0)
 
 
 def temperature_from_tau(tau) -> float:
@@ -23,7 +23,7 @@ def temperature_from_tau(tau) -> float:
     >>> temperature_from_tau(0.02)
     0.01
     """
-    return check_number(tau, "tau", above=0.0) / 2
+    return real_number(tau, "tau", above=0.0) / 2
 
 
 def logit_scale_from_tau(tau) -> float:
@@ -32,7 +32,7 @@ def logit_scale_from_tau(tau) -> float:
     >>> logit_scale_from_tau(0.02)
     100.0
     """
-    return 2 / check_number(tau, "tau", above=0.0)
+    return 2 / real_number(tau, "tau", above=0.0)
 
 
 def tau_from_logit_scale(logit_scale) -> float:
@@ -41,4 +41,4 @@ def tau_from_logit_scale(logit_scale) -> float:
     >>> tau_from_logit_scale(100.0)
     0.02
     """
-    return 2 / check_number(logit_scale, "logit_scale", above=0.0)
+    return 2 / real_number(logit_scale, "logit_scale", above=0.0)

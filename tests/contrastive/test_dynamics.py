@@ -11,6 +11,7 @@ from gapkit.contrastive import (
     contrastive_gradient,
     contrastive_loss,
     doubly_stochastic_defect,
+    q_matrices,
     simulate,
     starting_pairs,
 )
@@ -22,6 +23,11 @@ MILESTONES = [0, 10, 100, 1000, 4000]
 @pytest.fixture(scope="module")
 def free():
     return simulate("cones", record=MILESTONES)
+
+
+@pytest.fixture(scope="module")
+def free_closely():
+    return simulate("cones", steps=30, record=range(31))
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +60,85 @@ def test_four_thousand_steps_are_quick():
     begin = time.process_time()
     simulate("cones", n=200, d=16, steps=4000)
     assert time.process_time() - begin < 10
+
+
+def variance_along_the_gap(z, x, y):
+    gap = y.mean(0) - x.mean(0)
+    return ((z - z.mean(0)) @ gap / np.linalg.norm(gap)).var()
+
+
+@pytest.mark.parametrize(
+    ("step_size", "tau", "gap"), [(0.005, 0.05, 1.0), (0.002, 0.05, 1.0), (0.005, 0.1, 1.4)]
+)
+def test_in_the_regime_a_step_squares_the_factor_of_the_deviations_into_the_variance(step_size, tau, gap):
+    run = simulate("cones", tau=tau, gap=gap, spread=5e-4, step_size=step_size, steps=4, record=range(5))
+    factor = 1 - 4 * step_size * run.gap[0] ** 2 / tau
+    for z in (run.x, run.y):
+        variances = [variance_along_the_gap(z[i], run.x[i], run.y[i]) for i in range(5)]
+        ratios = np.array(variances[1:]) / variances[:-1]
+        np.testing.assert_allclose(ratios, factor**2, rtol=0.04)
+        assert np.all(np.abs(ratios / factor - 1) > 0.1)  # it is not the factor itself
+
+
+def test_the_stability_limit_is_half_of_tau_over_the_squared_gap():
+    """Just below τ/(2‖g‖²) the deviations die out, just above they grow."""
+    last = {}
+    for share in (0.9, 1.1):
+        run = simulate("cones", tau=0.05, spread=1e-5, step_size=share * 0.025, steps=10, record=[0])
+        last[share] = run.variance_along_gap_y[-1] / run.variance_along_gap_y[0]
+    assert last[0.9] < 0.2
+    assert last[1.1] > 5
+
+
+def test_the_default_run_starts_outside_the_regime_and_overshoots():
+    run = simulate("cones", steps=3)
+    assert 0.02 * run.gap[0] / 0.05 == pytest.approx(0.4, abs=0.01)  # ε‖g‖/τ, not small
+    assert run.variance_along_gap_y[1] > 1.1 * run.variance_along_gap_y[0]
+    assert run.variance_along_gap_y[3] < 0.2 * run.variance_along_gap_y[0]
+    middle = run.y - run.y.mean(1, keepdims=True)
+    gap = run.y[0].mean(0) - run.x[0].mean(0)
+    assert np.corrcoef(middle[0] @ gap, middle[1] @ gap)[0, 1] < -0.4  # thrown over
+
+
+def test_what_the_partners_pull_out_of_the_other_directions_does_not_depend_on_tau():
+    """Across the gap the mismatch of partners shrinks by (1 - 4η)² a step, slowly beside phase one."""
+    for tau, step_size in ((0.05, 0.005), (0.02, 0.002)):
+        run = simulate("cones", tau=tau, spread=1e-3, step_size=step_size, steps=20, record=[0])
+        left = run.mismatch[1] / run.mismatch[0]
+        assert left == pytest.approx((1 - 4 * step_size) ** 40, abs=0.05)
+
+
+def test_in_phase_two_heights_along_the_gap_offset_the_popularity_without_them(free_closely):
+    """(S⊥ - 1) τ/(2‖g‖): what keeps the column sums near 1 while the images spread sideways."""
+    run = free_closely
+    for step in (10, 15, 20, 25):
+        x, y = run.x[run.nearest(step)], run.y[run.nearest(step)]
+        gap = y.mean(0) - x.mean(0)
+        along = gap / np.linalg.norm(gap)
+        heights = (y - y.mean(0)) @ along
+        popularity = q_matrices(x - np.outer(x @ along, along), y - np.outer(y @ along, along), 0.05)[0].sum(
+            0
+        )
+        assert np.corrcoef(heights, popularity - 1)[0, 1] > 0.95
+        slope = heights @ (popularity - 1) / ((popularity - 1) ** 2).sum()
+        assert slope == pytest.approx(0.05 / (2 * np.linalg.norm(gap)), rel=0.15)
+        defect = np.abs(q_matrices(x, y, 0.05)[0].sum(0) - 1).mean()
+        assert defect < 0.2 * np.abs(popularity - 1).mean()
+
+
+def test_on_the_sphere_repulsion_points_outwards_where_the_sums_are_one_and_partners_nearest(on_sphere):
+    """∇_i·y_i from the two terms of Q alone; negative under the premises of the lesson's argument."""
+    i, n, tau = on_sphere.steps.tolist().index(1000), 200, 0.05
+    x, y = on_sphere.x[i], on_sphere.y[i]
+    q = np.sum(q_matrices(x, y, tau), axis=0)
+    sums = q_matrices(x, y, tau)[0].sum(0)
+    own = (x * y).sum(1)
+    expected = 2 / (n * tau) * ((1 - sums) + np.einsum("ki,ki->i", q, x @ y.T) - 2 * own)
+    outward = (contrastive_gradient(x, y, tau)[1] * y).sum(1)
+    np.testing.assert_allclose(outward, expected, atol=1e-12)
+    assert np.all(x @ y.T <= own + 1e-12)  # every partner is the nearest
+    assert np.abs(sums - 1).max() < 0.05
+    assert np.all(outward < 0)
 
 
 def test_one_step_is_one_step_of_gradient_descent():
@@ -159,6 +244,35 @@ def test_a_step_size_too_large_reports_the_step_and_keeps_what_was():
     assert simulate("isotropic", n=20, d=4, steps=20).diverged_at is None
 
 
+@pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("sphere", [False, True])
+def test_a_learned_rate_too_large_reports_the_step_and_keeps_what_was(kind, sphere):
+    options = {"n": 20, "d": 4, "kind": kind, "sphere": sphere, "learned": True}
+    with pytest.warns(
+        GapkitWarning, match=r"learned tau left the finite numbers at step 1 of 50: learned_rate=1e\+09"
+    ):
+        run = simulate(learned_rate=1e9, steps=50, **options)
+    assert run.diverged_at == 1
+    assert run.steps.tolist() == [0]
+    np.testing.assert_array_equal(run.x, simulate(steps=0, **options).x)
+    assert np.isfinite(run.loss).all()
+    assert np.isfinite(run.tau).all()
+
+
+def test_with_a_learned_temperature_the_step_size_is_named_too():
+    with pytest.warns(GapkitWarning, match=r"at step 2 of 50: .*step_size=100000 is too large"):
+        run = simulate(n=20, d=4, learned=True, step_size=1e5, steps=50)
+    assert run.steps.tolist() == [0, 1]
+    assert np.isfinite(run.loss).all()
+
+
+def test_on_the_sphere_no_step_size_leaves_the_finite_numbers_but_the_loss_shows_it():
+    run = simulate("cones", n=20, d=4, sphere=True, step_size=1e5, steps=50)
+    assert run.diverged_at is None
+    np.testing.assert_allclose(np.linalg.norm(run.y, axis=-1), 1, atol=1e-12)
+    assert run.loss[-1] > run.loss[0]
+
+
 @pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("sphere", [False, True])
 def test_every_start_runs_and_is_on_the_sphere_if_asked(start, sphere):
@@ -220,6 +334,25 @@ def test_the_callers_start_is_left_alone():
         ({"start": "collapsed", "collapsed_to": 9}, "collapsed_to must lie in"),
         ({"collapsed_to": 2}, "belongs to start='collapsed'"),
         ({"spread": -1}, "spread must be at least 0"),
+        ({"steps": 10.5}, "steps must be a whole number; got 10.5"),
+        ({"steps": "5"}, "steps must be a whole number; got '5'"),
+        ({"n": 20.5}, "n must be a whole number; got 20.5"),
+        ({"d": 3.5}, "d must be a whole number; got 3.5"),
+        ({"start": "collapsed", "collapsed_to": 2.5}, "collapsed_to must be a whole number"),
+        ({"seed": -1}, "seed must be at least 0; got -1"),
+        ({"seed": 0.5}, "seed must be a whole number"),
+        ({"record": ["a"]}, "every entry of record must be a whole number; got 'a'"),
+        ({"record": [1.5]}, "every entry of record must be a whole number; got 1.5"),
+        ({"record": [-1]}, "every entry of record must be at least 0; got -1"),
+        ({"record": 7}, "record must hold steps in 0 … 4000; got 7"),
+        ({"start": 3}, r"a name or a pair of arrays \(x, y\); got 3"),
+        ({"start": (np.ones((3, 2)),)}, "got a tuple of 1"),
+        ({"start": np.ones((3, 2))}, r"got one array of shape \(3, 2\)"),
+        ({"learned_rate": "x"}, "learned_rate must be a number; got 'x'"),
+        ({"learned_rate": -0.1}, "learned_rate must be at least 0"),
+        ({"step_size": "0.1"}, "step_size must be a number; got '0.1'"),
+        ({"tau": True}, "tau must be a number; got True"),
+        ({"bias": None}, "bias must be a number; got None"),
     ],
 )
 def test_bad_input_is_named(options, message):
