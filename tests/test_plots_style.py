@@ -1,5 +1,6 @@
 """One look, nothing by colour alone, and no picture without a text."""
 
+import itertools
 import subprocess
 import sys
 
@@ -27,6 +28,14 @@ DEUTAN = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 
 def test_texts_and_images_can_be_told_apart_by_everyone(matrix):
     distance = np.linalg.norm(seen_by(PALETTE["texts"], matrix) - seen_by(PALETTE["images"], matrix))
     assert distance > 0.3
+
+
+@pytest.mark.parametrize("matrix", [np.eye(3), PROTAN, DEUTAN], ids=["usual", "protanopia", "deuteranopia"])
+def test_no_two_series_look_the_same_to_anyone(matrix):
+    # Farther than two greys a twelfth apart; what is nearer than texts and images has another line and marker.
+    seen = [seen_by(colour, matrix) for colour in SERIES]
+    distances = [np.linalg.norm(one - other) for one, other in itertools.combinations(seen, 2)]
+    assert min(distances) > 3**0.5 / 12
 
 
 def test_nothing_hangs_on_colour_alone():
