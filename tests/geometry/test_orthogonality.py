@@ -13,7 +13,7 @@ from gapkit.geometry import (
     subspace_share,
     subspace_share_chance,
 )
-from gapkit.geometry.orthogonality import place_in_band
+from gapkit.geometry.orthogonality import band_of_spectrum, place_in_band
 from gapkit.geometry.subspace import principal_directions
 
 
@@ -51,6 +51,17 @@ def test_the_band_repeats_with_its_seed(rng):
     z = rng.standard_normal((20, 5))
     assert relative_variance_band(z, seed=3) == relative_variance_band(z, seed=3)
     assert relative_variance_band(z, seed=3) != relative_variance_band(z, seed=4)
+
+
+def test_the_band_of_a_spectrum_is_that_of_the_cloud_with_it(rng):
+    z = rng.standard_normal((200, 30)) * np.linspace(0.1, 2, 30)
+    spectrum = np.linalg.svd(z - z.mean(0), compute_uv=False) ** 2
+    quick, slow = (
+        f(a, directions=20_000) for f, a in ((band_of_spectrum, spectrum), (relative_variance_band, z))
+    )
+    assert quick == pytest.approx(slow, rel=0.02)
+    assert band_of_spectrum(7 * spectrum) == pytest.approx(band_of_spectrum(spectrum))
+    assert band_of_spectrum(np.ones(9)) == pytest.approx((1, 1, 1))
 
 
 def test_shares_grow_to_one_and_are_lengths_not_squares(rng):
@@ -127,6 +138,8 @@ def test_rank_survives_a_far_mean_and_small_components(rng):
         (lambda z: relative_variance(z[:1], np.ones(3)), "at least two rows"),
         (lambda z: relative_variance(np.full((5, 3), 0.1), np.ones(3)), "rows that differ"),
         (lambda z: relative_variance_band(z, confidence=1.0), "between 0 and 1"),
+        (lambda z: band_of_spectrum([1.0, -1.0]), "must not be negative"),
+        (lambda z: band_of_spectrum(np.zeros(3)), "all of them zero"),
         (lambda z: subspace_share(z, np.ones(3), -1), "at least 0"),
         (lambda z: subspace_share(z, np.ones(3), 1.5), "whole numbers"),
         (lambda z: subspace_share_chance(9, 3), "between 0 and the dimension"),
