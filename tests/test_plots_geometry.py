@@ -1,12 +1,15 @@
 """What the pictures of the geometry show is what was measured."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gapkit.errors import InputError
-from gapkit.geometry import gap_vector, relative_variance
-from gapkit.plots import plot_pca, plot_share, plot_similarity, plot_spectrum, plot_sphere
-from gapkit.plots.geometry import gap_plane
+from gapkit.geometry import gap_vector, relative_variance, subspace_share, subspace_share_chance
+from gapkit.plots import PALETTE, plot_pca, plot_share, plot_similarity, plot_spectrum, plot_sphere
+from gapkit.plots.geometry import SMALLEST_SHARE, gap_plane
+from gapkit.plots.orthogonality import plot_along_gap
+from gapkit.plots.style import MARKERS
 
 
 @pytest.fixture
@@ -31,6 +34,8 @@ def test_pca_puts_the_gap_on_the_horizontal_axis(clouds):
     assert images.mean(0)[1] == pytest.approx(texts.mean(0)[1], abs=1e-9)
     assert f"{g:.2f}" in "".join(text.get_text() for text in ax.texts)
     assert ax.get_legend_handles_labels()[1] == ["texts", "images"]
+    assert "embedding units" in ax.get_xlabel()
+    assert "embedding units" in ax.get_ylabel()
 
 
 def test_the_gap_plane_is_orthonormal_and_also_there_without_a_gap(clouds):
@@ -73,6 +78,53 @@ def test_share_reaches_one_when_the_components_span_everything(clouds):
     share = ax.lines[-1].get_ydata()
     assert share[-1] == pytest.approx(1)
     assert np.all(np.diff(share) >= -1e-12)
+
+
+def test_share_on_a_logarithmic_axis_shows_the_same_numbers_down_to_the_first_component(clouds):
+    x, y = clouds
+    g = gap_vector(x, y)
+    ax = plot_share(x, g, yscale="log")
+    assert ax.get_yscale() == "log"
+    steps, share = ax.lines[-1].get_data()
+    assert share == pytest.approx(np.asarray(subspace_share(x, g, steps.astype(int))) ** 2)
+    assert ax.get_ylim()[0] <= SMALLEST_SHARE < subspace_share_chance(1, 512).low ** 2
+    with pytest.raises(InputError, match="yscale must be one of"):
+        plot_share(x, g, yscale="loq")
+
+
+@pytest.fixture
+def measured():
+    """Two models, one of them with two seeds, texts and images, in an order that is not the one drawn."""
+    rows = [
+        ("b", "images", 0.03, 0.02, 0.04, 0.02, 4.6),
+        ("a", "images", 0.44, 0.40, 0.50, 0.30, 2.0),
+        ("a", "texts", 6.10, 4.70, 7.20, 0.35, 2.1),
+        ("a", "texts", 0.08, 0.00, 0.09, 0.33, 2.2),
+    ]
+    columns = ["model", "side", "value", "value_low", "value_high", "band_low", "band_high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_along_gap_draws_every_value_beside_its_own_band(measured):
+    ax = plot_along_gap(measured)
+    assert ax.get_xscale() == "log"
+    low, high = ax.get_xlim()
+    assert low < measured["value"].min()
+    assert high > measured["value"].max()
+    bands = {round(bar.get_y() + bar.get_height() / 2, 6): bar for bar in ax.patches}
+    drawn = {}
+    for container in ax.containers:
+        if container.get_label() in MARKERS:
+            line = container.lines[0]
+            assert line.get_marker() == MARKERS[container.get_label()]
+            assert line.get_color() == PALETTE[container.get_label()]
+            for value, at in zip(*line.get_data(), strict=True):
+                bar = bands.pop(round(at, 6))
+                drawn[container.get_label(), value] = (bar.get_x(), bar.get_x() + bar.get_width())
+    assert bands == {}
+    for row in measured.itertuples():
+        assert drawn[row.side, row.value] == pytest.approx((row.band_low, row.band_high))
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "a"]
 
 
 def test_similarity_has_four_blocks_in_the_stated_order(clouds):

@@ -4,10 +4,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy.sparse.linalg import svds
 
-from gapkit._arrays import as_matrix, as_vector, check_same_width, normalise_rows
+from gapkit._arrays import as_matrix, as_vector, check_choice, check_same_width, normalise_rows
 from gapkit.errors import InputError
 from gapkit.geometry import gap_vector, relative_variance, subspace_share, subspace_share_chance
 from gapkit.plots.style import MARKERS, PALETTE, canvas, styled
+
+SMALLEST_SHARE = 1e-6
+"""Where the logarithmic axis of a squared share ends: the lower edge of the band for k = 1 of 512."""
 
 
 @styled
@@ -78,7 +81,8 @@ def plot_pca(x, y, *, ax: Axes | None = None, title: str | None = None, partners
         arrowprops={"arrowstyle": "->", "color": PALETTE["gap"], "linewidth": 2},
     )  # fmt: skip
     ax.text(0, centre, f"‖g‖ = {g:.2f}\n", ha="center", va="center")
-    ax.set(xlabel="along the gap", ylabel="along the leading component\northogonal to the gap", title=title)
+    ax.set(xlabel="along the gap (embedding units)", title=title)
+    ax.set_ylabel("along the leading component\northogonal to the gap (embedding units)")
     ax.set_aspect("equal", adjustable="datalim")
     ax.legend(loc="upper center", ncols=2, bbox_to_anchor=(0.5, 1.0 if title is None else 0.99))
     return ax
@@ -122,7 +126,13 @@ def plot_spectrum(x, y, *, ax: Axes | None = None, title: str | None = None) -> 
 
 @styled
 def plot_share(
-    z, direction, *, ax: Axes | None = None, side: str = "texts", title: str | None = None
+    z,
+    direction,
+    *,
+    ax: Axes | None = None,
+    side: str = "texts",
+    title: str | None = None,
+    yscale: str = "linear",
 ) -> Axes:
     """Squared share of a direction in the top-k components of one modality, with the band of random directions.
 
@@ -133,22 +143,21 @@ def plot_share(
     ax : axes to draw on
     side : "texts" or "images", for the colour and the legend
     title : title of the axes
+    yscale : "log" shows small k as well: their band lies within a hundredth of 0
     """
+    check_choice(yscale, "yscale", ("linear", "log"))
     z = as_matrix(z, "z")
     vector = as_vector(direction, "direction")
     check_same_width(z, "z", vector, "direction")
     ax = canvas(ax=ax, width=6.0)
     rank, d = min(len(z) - 1, z.shape[1]), z.shape[1]
     steps = np.unique(np.geomspace(1, max(rank, 1), 60).round().astype(int))
-    bands = np.array([subspace_share_chance(int(k), d) for k in steps]) ** 2
-    ax.fill_between(steps, bands[:, 1], bands[:, 2], color=PALETTE["grey"], alpha=0.3, linewidth=0,
-                    label="random direction, 95 %")  # fmt: skip
-    ax.plot(steps, bands[:, 0], color=PALETTE["grey"], linestyle=":", label="random direction, mean k/d")
+    draw_share_band(ax, steps, d)
     shares = np.asarray(subspace_share(z.numpy(), vector.numpy(), steps)) ** 2
     ax.plot(steps, shares, color=PALETTE[side], marker=MARKERS[side], markevery=6, label=f"gap in the {side}")
-    ax.set(xscale="log", ylim=(-0.02, 1.02), xlabel="k, number of leading components", title=title)
-    ax.set_ylabel("squared share inside")
-    ax.legend(loc="upper left")
+    share_axes(ax, yscale)
+    ax.set_title(title)
+    ax.legend(loc="upper left" if yscale == "linear" else "lower right")
     return ax
 
 
@@ -211,6 +220,21 @@ def draw_clouds(
     for flat, side in ((flat_x, "texts"), (flat_y, "images")):
         ax.scatter(*flat.T, s=size, marker=MARKERS[side], color=PALETTE[side], alpha=0.65, linewidths=0,
                    label=side, zorder=2)  # fmt: skip
+
+
+def share_axes(ax: Axes, yscale: str) -> None:
+    """Label and scale the axes of a squared share over k."""
+    ax.set(xscale="log", yscale=yscale, xlabel="k, number of leading components")
+    ax.set_ylim((-0.02, 1.02) if yscale == "linear" else (SMALLEST_SHARE, 1.5))
+    ax.set_ylabel("squared share inside")
+
+
+def draw_share_band(ax: Axes, steps: np.ndarray, dimension: int) -> None:
+    """The band of random directions for the squared share in k components, for each k of ``steps``."""
+    bands = np.array([subspace_share_chance(int(k), dimension) for k in steps]) ** 2
+    ax.fill_between(steps, bands[:, 1], bands[:, 2], color=PALETTE["grey"], alpha=0.3, linewidth=0,
+                    label="random direction, 95 %")  # fmt: skip
+    ax.plot(steps, bands[:, 0], color=PALETTE["grey"], linestyle=":", label="random direction, mean k/d")
 
 
 def _both(x, y) -> tuple[np.ndarray, np.ndarray]:
