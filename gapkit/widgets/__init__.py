@@ -6,8 +6,9 @@ with a sentence for readers without a kernel.
 """
 
 from gapkit.widgets.measuring import gap_explorer, similarity_explorer
+from gapkit.widgets.orthogonality import orthogonality_explorer
 from gapkit.widgets.panel import panel, present
-from gapkit.widgets.theory import boundary_explorer, dynamics_player, orthogonality_explorer
+from gapkit.widgets.theory import boundary_explorer, dynamics_player
 
 __all__ = [
     "boundary_explorer",
