@@ -78,6 +78,29 @@ class Rises:
 
 
 @dataclass(frozen=True)
+class Falls:
+    """The effect is negative beyond doubt and large enough to matter."""
+
+    smallest: float
+
+    def answer(self, cell: Cell) -> Answer:
+        if not _usable(cell):
+            return "cannot tell"
+        if cell.low > -self.smallest:
+            return "no"
+        return "yes" if cell.high < -ROUNDING and cell.value <= -self.smallest else "cannot tell"
+
+    def margin(self, cell: Cell) -> float:
+        return -self.smallest - cell.value
+
+    def words(self) -> str:
+        return (
+            f"yes if the interval lies below 0 and the value is at most −{self.smallest:g}; "
+            f"no if the whole interval lies above −{self.smallest:g}"
+        )
+
+
+@dataclass(frozen=True)
 class Above:
     """The value is above a threshold."""
 

@@ -1,7 +1,9 @@
 """Other words for the same classes: what a changed caption template costs, and whether closing helps.
 
 The closer is fitted once, on the standard template; galleries in other words are moved by that same
-shift.
+shift. Where a hundred classes span all that a narrow text tower can say, the shift is orthogonal to every wording and
+the test is empty. So a large gallery is also cut into galleries of ten classes, each with its own V, whose queries
+are counted together.
 """
 
 import numpy as np
@@ -18,10 +20,33 @@ COUNTS = 0.005
 """The smallest gain that counts, as in the claims."""
 VARIES = 1e-4
 """Relative variance along g' from which wordings count as varying along it; rounding to half precision gives 1e-6."""
+FEW = 10
+"""Classes of the smaller galleries."""
+
+Part = tuple[Task, list[np.ndarray]]
+"""A task in the standard wording, and its gallery in every wording."""
 
 
-def _wordings(job: Job) -> tuple[Task, list[tuple[dict, np.ndarray]]]:
-    """The task in the standard template, and every wording's description with its gallery."""
+def measure_rephrasing(job: Job) -> dict[str, Rows]:
+    """Accuracy and agreement for each wording and α, and their means over the unseen wordings.
+
+    All classes at once and, from a hundred on, in galleries of ten (every tenth class).
+    """
+    described, whole = _wordings(job)
+    tasks = {f"zero-shot, K={len(whole[0].gallery)}": [whole]}
+    if len(whole[0].gallery) >= 10 * FEW:
+        tasks[f"zero-shot, K={FEW}"] = _tenths(*whole)
+    rows, checks = [], []
+    for name, parts in tasks.items():
+        head = parts[0][0].head | {"task": name, "seed": job.seed}
+        some, more = _measure(described, parts, job.seed)
+        rows += [head | row for row in some]
+        checks += [head | row for row in more]
+    return {"rephrasing": rows, "rephrasing.checks": checks}
+
+
+def _wordings(job: Job) -> tuple[list[dict], Part]:
+    """Every wording's description, and the task with its gallery in each of them."""
     entries = load_subject(job.model, job.dataset)
     described = wordings_of(entries)
     if not described or len(entries.texts) % len(described):
@@ -30,88 +55,118 @@ def _wordings(job: Job) -> tuple[Task, list[tuple[dict, np.ndarray]]]:
             "take scenes100-rephrased or digits10-rephrased"
         )
     galleries = np.split(entries.texts.astype(np.float64), len(described))
-    name = f"zero-shot, K={len(galleries[0])}"
     images = entries.images.astype(np.float64)
-    task = Task(job.model, job.dataset, name, images, galleries[0], entries.labels)
-    return task, list(zip(described, galleries, strict=True))
+    return described, (Task(job.model, job.dataset, "", images, galleries[0], entries.labels), galleries)
 
 
-def measure_rephrasing(job: Job) -> dict[str, Rows]:
-    """Accuracy and agreement for each wording and α, and their means over the unseen wordings."""
-    task, wordings = _wordings(job)
-    closer = fit_closer(PROJECTED, task)
-    resamples = task.resamples(job.seed)
-    clean = {alpha: answers_after(task, closer, alpha) for alpha in ALPHAS}
-    rows, accuracy, agreement, refitted = [], {}, {}, []
-    unseen = [i for i, (about, _) in enumerate(wordings) if about.get("held_out") or about.get("synonyms")]
-    for i, (about, gallery) in enumerate(wordings):
+def _tenths(task: Task, galleries: list[np.ndarray]) -> list[Part]:
+    """Galleries of ten classes, every tenth one, with the queries that belong to them."""
+    step = len(task.gallery) // FEW
+    parts = []
+    for first in range(step):
+        chosen = np.arange(first, first + FEW * step, step)
+        asked = np.isin(task.labels, chosen)
+        labels = np.searchsorted(chosen, task.labels[asked])
+        part = Task(task.model, task.dataset, "", task.queries[asked], task.gallery[chosen], labels)
+        parts.append((part, [gallery[chosen] for gallery in galleries]))
+    return parts
+
+
+def _measure(described: list[dict], parts: list[Part], seed: int) -> tuple[Rows, Rows]:
+    """Rows and checks of tasks whose queries count together."""
+    unseen = [i for i, about in enumerate(described) if about.get("held_out") or about.get("synonyms")]
+    closers = [fit_closer(PROJECTED, task) for task, _ in parts]
+    scored = [_scores(*part, closer) for part, closer in zip(parts, closers, strict=True)]
+    scores = {key: np.concatenate([one[key] for one in scored]) for key in scored[0]}
+    resamples = Resamples(sum(len(task.queries) for task, _ in parts), seed=seed)
+    rows = []
+    for i, about in enumerate(described):
         words = about["template"] + (" (synonyms)" if about.get("synonyms") else "")
-        for alpha in ALPHAS:
+        rows += [
+            {"closer": PROJECTED, "alpha": alpha, "metric": "euclidean", "noise": "rephrased"}
+            | {"level": words, "unseen": i in unseen}
+            | columns("clean_accuracy", resamples.mean(scores["clean accuracy", alpha]))
+            | columns("noisy_accuracy", resamples.mean(scores["accuracy", i, alpha]))
+            | columns("agreement", resamples.mean(scores["agreement", alpha]))
+            | columns("robustness", resamples.mean(scores["kept", i, alpha]))
+            | {"method": "counted", "queries": len(scores["agreement", alpha])}
+            for alpha in ALPHAS
+        ]
+    reason = _powerless(parts, closers, unseen)
+    return rows, _checks(scores, len(described), unseen, reason, resamples)
+
+
+def _scores(task: Task, galleries: list[np.ndarray], closer) -> dict[tuple, np.ndarray]:
+    """What is counted query by query, 0 or 1: by α, and by wording and α."""
+    untouched, scores = answers_after(task, closer, 0.0), {}
+    for alpha in ALPHAS:
+        clean = answers_after(task, closer, alpha)
+        scores["clean accuracy", alpha] = right(clean, task)
+        scores["agreement", alpha] = same(clean, untouched)
+        for i, gallery in enumerate(galleries):
             answers = answers_after(task, closer, alpha, lambda _, other=gallery: other)
-            accuracy[i, alpha], agreement[i, alpha] = right(answers, task), same(answers, clean[alpha])
-            rows.append(
-                task.head
-                | {"closer": PROJECTED, "alpha": alpha, "metric": "euclidean", "noise": "rephrased"}
-                | {"level": words, "unseen": i in unseen}
-                | columns("noisy_accuracy", resamples.mean(accuracy[i, alpha]))
-                | columns("agreement", resamples.mean(agreement[i, alpha]))
-                | {"clean_accuracy": float(right(clean[alpha], task).mean())}
-                | {"queries": len(task.queries), "seed": job.seed}
+            scores["accuracy", i, alpha], scores["kept", i, alpha] = (
+                right(answers, task),
+                same(answers, clean),
             )
-        if i in unseen:
-            plain = answers_after(task, closer, 0.0, lambda _, other=gallery: other)
-            again = refitted_answers(task, lambda _, other=gallery: other)
-            refitted.append(1 - same(again, plain))
-    checks = _checks(accuracy, agreement, unseen, np.stack(refitted), right(clean[0.0], task), resamples)
-    reason = _powerless([wordings[i][1] for i in unseen], closer.shift_)
-    cost = next(check["value"] for check in checks if check["check"] == "cost of rephrasing")
-    lost = 1 - float(np.mean([agreement[i, 0.0] for i in unseen]))
-    for check in checks:
-        to_win = {"accuracy won back": cost, "agreement won": lost}.get(check["check"])
-        check["reason"] = "" if to_win is None else reason or _nothing_to_win(to_win, check["value_high"])
-    return {
-        "rephrasing": rows,
-        "rephrasing.checks": [task.head | {"seed": job.seed} | check for check in checks],
-    }
+    for i, gallery in enumerate(galleries):
+        plain = answers_after(task, closer, 0.0, lambda _, other=gallery: other)
+        again = refitted_answers(task, lambda _, other=gallery: other)
+        scores["refitted differs", i] = 1 - same(again, plain)
+    return scores
 
 
-def _powerless(galleries: list[np.ndarray], shift: np.ndarray) -> str:
-    """Why the shift cannot change any answer to these wordings; empty if it can.
+def _powerless(parts: list[Part], closers: list, unseen: list[int]) -> str:
+    """Why the shifts cannot change any answer to these wordings; empty if one of them can.
 
     ``‖x' + αg' − y‖²`` differs from ``‖x' − y‖²`` by ``2α g'·x'`` and what all rows share: if no wording varies
     along g', closing can neither help nor harm. So it is where a narrow text tower keeps all captions in few
     dimensions and the classes span them.
     """
-    if not shift.any():
+    if not any(closer.shift_.any() for closer in closers):
         return "there is no gap outside the span of the classes"
-    along = max(relative_variance(gallery, shift) for gallery in galleries)
-    if along > VARIES:
-        return ""
+    for (_, galleries), closer in zip(parts, closers, strict=True):
+        if closer.shift_.any() and any(
+            relative_variance(galleries[i], closer.shift_) > VARIES for i in unseen
+        ):
+            return ""
     return "all wordings stay in the span of the classes: the shift can change no answer, for better or worse"
+
+
+def _checks(scores: dict, wordings: int, unseen: list[int], reason: str, resamples: Resamples) -> Rows:
+    def over_unseen(name, alpha):
+        return np.mean([scores[name, i, alpha] for i in unseen], axis=0)
+
+    everything = {a: np.stack([scores["accuracy", i, a] for i in range(wordings)], 1) for a in (0.0, 1.0)}
+    before, after = (_spread(resamples, everything[a]) for a in (0.0, 1.0))
+    won = resamples.difference(over_unseen("accuracy", 1.0), over_unseen("accuracy", 0.0))
+    kept = resamples.difference(over_unseen("kept", 1.0), over_unseen("kept", 0.0))
+    differ = float(np.mean([scores["refitted differs", i] for i in unseen]))
+    cost = resamples.difference(scores["clean accuracy", 0.0], over_unseen("accuracy", 0.0))
+    lost = 1 - float(over_unseen("kept", 0.0).mean())
+    found = {
+        "cost of rephrasing": (cost, ""),
+        "accuracy won back": (won, reason or _nothing_to_win(cost.value, won.high)),
+        "agreement won": (kept, reason or _nothing_to_win(lost, kept.high)),
+        "refitted: answers differ": ((differ, differ, differ), ""),
+        "spread of accuracy over wordings, untouched": (resamples.summarise(*before), ""),
+        "spread of accuracy over wordings, closed": (resamples.summarise(*after), ""),
+        "spread of accuracy over wordings, closed minus untouched": (
+            resamples.summarise(after[0] - before[0], after[1] - before[1]),
+            reason,
+        ),
+    }
+    return [
+        {"check": check, "value": value, "value_low": low, "value_high": high, "reason": why}
+        for check, ((value, low, high), why) in found.items()
+    ]
+
+
+def _spread(resamples: Resamples, accuracy: np.ndarray) -> tuple[float, np.ndarray]:
+    """Standard deviation of the accuracy over wordings, as it is and resampled, from (m, wordings) scores."""
+    return float(accuracy.mean(0).std()), resamples.means(accuracy).std(1)
 
 
 def _nothing_to_win(lost: float, high: float) -> str:
     """Where rephrasing costs less than the smallest gain that counts, no gain can be seen; a loss can."""
     return f"nothing to win back: rephrasing costs only {lost:.3f}" if lost < COUNTS and high >= 0 else ""
-
-
-def _checks(accuracy, agreement, unseen, refitted, untouched, resamples: Resamples) -> list[dict]:
-    def over_unseen(values, alpha):
-        return np.mean([values[i, alpha] for i in unseen], axis=0)
-
-    def spread(alpha):
-        return float(np.std([values.mean() for (i, a), values in accuracy.items() if a == alpha]))
-
-    differ = float(refitted.mean())
-    found = {
-        "cost of rephrasing": resamples.difference(untouched, over_unseen(accuracy, 0.0)),
-        "accuracy won back": resamples.difference(over_unseen(accuracy, 1.0), over_unseen(accuracy, 0.0)),
-        "agreement won": resamples.difference(over_unseen(agreement, 1.0), over_unseen(agreement, 0.0)),
-        "refitted: answers differ": (differ, differ, differ),
-        "spread of accuracy over wordings, untouched": (spread(0.0),) * 3,
-        "spread of accuracy over wordings, closed": (spread(1.0),) * 3,
-    }
-    return [
-        {"check": check, "value": value, "value_low": low, "value_high": high}
-        for check, (value, low, high) in found.items()
-    ]

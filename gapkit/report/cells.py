@@ -178,11 +178,12 @@ _PLANS: dict[str, _Plan] = {
         "Every wording, untouched and closed.",
         [
             *_PLACE,
+            ("task", _plain("task")),
             ("wording", _plain("level")),
             ("seen in training", lambda row: "no" if row["unseen"] else "yes"),
             ("α", _plain("alpha", 1)),
             ("accuracy", _estimate("noisy_accuracy")),
-            ("answers kept", _estimate("agreement")),
+            ("answers kept", _estimate("robustness")),
         ],
         lambda table: table[table["alpha"] != 0.5],
     ),

@@ -182,7 +182,8 @@ def draw_quantisation(tables: Tables) -> Iterator[Picture]:
 def draw_rephrasing(tables: Tables) -> Iterator[Picture]:
     table = tables["rephrasing"]
     model = lead(table)
-    for dataset, rows in datasets(table[(table["model"] == model) & table["unseen"].astype(bool)]):
+    shown = table[(table["model"] == model) & table["unseen"].astype(bool)]
+    for (dataset, task), rows in shown.groupby(["dataset", "task"], sort=False):
         rows = rows.assign(
             words=[
                 words.replace("{a_object}", "…").replace("{object}", "…").replace("{digit}", "…")
@@ -196,15 +197,15 @@ def draw_rephrasing(tables: Tables) -> Iterator[Picture]:
             by="alpha",
             order=[(0.0, "untouched"), (1.0, "closed")],
             xlabel="accuracy",
-            title=f"{short(model)}, {dataset}",
+            title=f"{short(model)}, {dataset}, {task}",
         )
         axes.axvline(rows["clean_accuracy"].iloc[0], color="#7F7F7F", linewidth=1, linestyle="--")
         yield Picture(
-            slug("rephrasing", dataset),
+            slug("rephrasing", dataset, task),
             axes,
-            f"{model} on {dataset}: accuracy with wordings it has never seen, before and after closing; dashed, the "
+            f"{model} on {dataset}, {task}: accuracy with wordings it has never seen, before and after closing; dashed, the "
             "standard wording.",
-            f"Accuracy for each unseen wording on {dataset}: {spread(rows['noisy_accuracy'])}.",
+            f"Accuracy for each unseen wording on {dataset}, {task}: {spread(rows['noisy_accuracy'])}.",
         )
 
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gapkit.claims.rules import Above, Below, BelowBand, Cell, Rises, Within
+from gapkit.claims.rules import Above, Below, BelowBand, Cell, Falls, Rises, Within
 from gapkit.claims.verdicts import VERDICTS, combine, combine_models
 
-RULES = (Rises(0.01), Above(0.1), Below(0.5), Within(1.0, 0.005), BelowBand())
+RULES = (Rises(0.01), Falls(0.01), Above(0.1), Below(0.5), Within(1.0, 0.005), BelowBand())
 
 
 def cell(value, low=None, high=None, **more):
@@ -23,6 +23,10 @@ def cell(value, low=None, high=None, **more):
         (Rises(0.01), cell(0.005, 0.004, 0.006), "no"),  # certain, but too small to count
         (Rises(0.01), cell(-0.1, -0.2, -0.05), "no"),
         (Rises(0.01), cell(0.008, 0.002, 0.02), "cannot tell"),
+        (Falls(0.01), cell(-0.05, -0.08, -0.02), "yes"),
+        (Falls(0.01), cell(-0.05, -0.11, 0.01), "cannot tell"),
+        (Falls(0.01), cell(-0.005, -0.006, -0.004), "no"),
+        (Falls(0.01), cell(0.1, 0.05, 0.2), "no"),
         (Above(0.1), cell(0.2, 0.1, 0.3), "yes"),
         (Above(0.1), cell(0.2, 0.09, 0.3), "cannot tell"),
         (Above(0.1), cell(0.05, 0.01, 0.09), "no"),

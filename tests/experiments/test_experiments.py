@@ -139,6 +139,44 @@ def test_rephrasing_that_cannot_be_affected_by_the_shift_decides_nothing(tmp_pat
     assert pick(checks, check="cost of rephrasing")["reason"].iloc[0] == ""
 
 
+def test_rephrasing_of_a_hundred_classes_is_measured_in_galleries_of_ten_too(tmp_path):
+    """Every tenth class is a gallery of its own, moved by its own shift; the queries count together."""
+    rng = np.random.default_rng(0)
+    texts = rng.standard_normal((100, 130)) - 4 * np.eye(130)[0]
+    other = texts + 0.9 * rng.standard_normal(texts.shape)
+    other[:, 0] += 8 * rng.standard_normal(100)  # along the gap, so that closing has something to do
+    labels = np.arange(300) % 100
+    images = texts[labels] + 1.2 * rng.standard_normal((300, 130)) + 8 * np.eye(130)[0]
+    templates = [{"template": "a", "held_out": False}, {"template": "b", "held_out": True}]
+    entries = EmbeddingSet(
+        images=images,
+        texts=np.concatenate([texts, other]),
+        task="zero-shot",
+        labels=labels,
+        metadata={"model": MODEL, "dataset": "toy", "notes": {"templates": templates}},
+    )
+    path = str(entries.save(tmp_path / "hundred.safetensors"))
+    found = measure_rephrasing(job("rephrasing", path))
+    few = pick(pd.DataFrame(found["rephrasing.checks"]), task="zero-shot, K=10")
+    won, hits = [], []
+    for first in range(10):
+        rows = np.flatnonzero(labels % 10 == first)
+        gallery, asked = other[first::10], images[rows]
+        shift = GapCloser().fit(texts[first::10], asked).shift_
+        before, after = (
+            ((asked[:, None] - moved[None]) ** 2).sum(-1).argmin(1) * 10 + first == labels[rows]
+            for moved in (gallery, gallery + shift)
+        )
+        hits += list(before)
+        won += list(after.astype(float) - before)
+    row = pick(few, check="accuracy won back").iloc[0]
+    assert row["value"] == pytest.approx(np.mean(won), abs=1e-12)
+    rows = pick(pd.DataFrame(found["rephrasing"]), task="zero-shot, K=10", level="b", alpha=0.0)
+    assert rows["noisy_accuracy"].item() == pytest.approx(np.mean(hits), abs=1e-12)
+    assert np.any(won)  # else the comparison would say nothing
+    assert set(pd.DataFrame(found["rephrasing.checks"])["task"]) == {"zero-shot, K=100", "zero-shot, K=10"}
+
+
 def test_rephrasing_needs_wordings(toy):
     with pytest.raises(InputError, match="templates"):
         measure_rephrasing(job("rephrasing", toy["classes"]))
