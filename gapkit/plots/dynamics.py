@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullLocator
 
 from gapkit._arrays import check_choice
 from gapkit.contrastive import Trajectory
 from gapkit.plots.style import LINES, PALETTE, SERIES, canvas, styled
 
 QUANTITIES = {
-    "gap": ("gap", "‖g‖", "linear"),
+    "gap": ("gap", "‖g‖ (embedding units)", "linear"),
     "variance": ("variance along the gap\n(images, relative to isotropic)", "ratio", "log"),
     "mismatch": ("mismatch of partners\nafter removing the gap", "squared distance", "linear"),
     "defect": ("doubly-stochastic defect", "mean |sum - 1|", "log"),
@@ -59,9 +60,7 @@ def plot_trajectory(
     for ax in grid[len(quantities) :]:
         ax.set_visible(False)
     if len(runs) > 1:
-        grid[0].get_figure().legend(
-            *grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=min(4, len(runs))
-        )
+        legend_below(grid)
     return grid[: len(quantities)]
 
 
@@ -102,24 +101,32 @@ def plot_curves(
         ax.set(title=title, yscale=scale)
         if scale == "linear":
             ax.set_ylim(bottom=0)
-    grid[0].get_figure().legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+        if quantity == "temperature":  # it spans little more than a factor of ten: plain numbers, few of them
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.yaxis.set_major_formatter("{x:g}")
+            ax.yaxis.set_minor_locator(NullLocator())
+    legend_below(grid)
     return grid
 
 
 @styled
-def plot_final_gaps(table: Mapping[str, Sequence], *, ax: Axes | None = None) -> Axes:
+def plot_final_gaps(
+    table: Mapping[str, Sequence], *, ax: Axes | None = None, title: str = "gap at the end of the run"
+) -> Axes:
     """Final gap against τ, one line for each entry of the table.
 
     Parameters
     ----------
     table : label to pairs (τ, ‖g‖)
     ax : axes to draw on
+    title : title of the axes
     """
     ax = canvas(ax=ax, width=6.0)
     for i, (label, pairs) in enumerate(table.items()):
         tau, gaps = np.asarray(sorted(pairs)).T
         ax.plot(tau, gaps, label=label, marker="os^Dv"[i % 5], color=SERIES[i % 7], linestyle=LINES[i % 7])
-    ax.set(xscale="log", xlabel="τ of Eq. 6 (= 2 · temperature)", ylabel="final gap ‖g‖", ylim=(-0.03, None))
+    ax.set(xscale="log", xlabel="τ of Eq. 6 (squared distance; 2 · temperature)", ylim=(-0.03, None))
+    ax.set(ylabel="final gap ‖g‖ (embedding units)", title=title)
     ax.legend()
     return ax
 
@@ -147,15 +154,29 @@ def plot_regime(table: Sequence[Mapping]) -> np.ndarray:
             rows = sorted((row["tau"], row[quantity]) for row in table if row["spread"] == spread)
             ax.plot(*np.array(rows).T, marker="os^D"[i % 4], markersize=4, label=f"ε = {spread:g}",
                     color=SERIES[i % 7], linestyle=LINES[i % 7])  # fmt: skip
-        ax.set(xscale="log", xlabel="τ", title=title, yscale="linear" if quantity == "slope" else "log")
+        ax.set(
+            xscale="log",
+            xlabel="τ (squared distance)",
+            title=title,
+            yscale="linear" if quantity == "slope" else "log",
+        )
     grid[0].axhline(1, color=PALETTE["grey"], linestyle=":", linewidth=1)
-    grid[0].get_figure().legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    legend_below(grid)
     return grid
 
 
 def series(run: Trajectory, quantity: str) -> np.ndarray:
     """The recorded numbers that a name of `QUANTITIES` stands for."""
     return run.variance_along_gap_y if quantity == "variance" else getattr(run, quantity)
+
+
+def legend_below(grid: np.ndarray) -> None:
+    """One legend for all axes, under them, in as many columns as its longest entry leaves room for."""
+    figure = grid[0].get_figure()
+    handles, labels = grid[0].get_legend_handles_labels()
+    inches = 0.75 + 0.075 * max(map(len, labels))
+    columns = int(np.clip(figure.get_figwidth() / inches, 1, 5))
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(labels)))
 
 
 def step_axis(ax: Axes, last: int) -> None:
