@@ -60,6 +60,30 @@ def test_sphere_draws_three_dimensions_only(clouds):
         plot_sphere(*clouds)
 
 
+def test_on_the_sphere_the_far_side_is_hollow_and_the_arrow_starts_at_the_texts():
+    y = np.random.default_rng(1).normal([0.5, 0, 0], 1, size=(200, 3))
+    y /= np.linalg.norm(y, axis=1, keepdims=True)
+    x = y * [-1, 1, 1]
+    ax = plot_sphere(x, y)
+    elevation, turn = np.radians([ax.elev, ax.azim])
+    reader = [np.cos(elevation) * np.cos(turn), np.cos(elevation) * np.sin(turn), np.sin(elevation)]
+    clouds = {c.get_label(): c for c in ax.collections if c.get_label().startswith(("texts", "images"))}
+    for side, z in (("texts", x), ("images", y)):
+        near, far = clouds[side], clouds[f"{side} on the far side"]
+        drawn_near, drawn_far = (np.stack(c._offsets3d, 1) for c in (near, far))
+        assert len(drawn_near) + len(drawn_far) == len(z)
+        assert min(len(drawn_near), len(drawn_far)) > 20
+        assert np.all(drawn_near @ reader >= 0)
+        assert np.all(drawn_far @ reader < 0)
+        assert len(near.get_facecolor()) > 0
+        assert len(far.get_facecolor()) == 0  # hollow, so not told by colour alone
+    dots = [line for line in ax.lines if line.get_marker() == "o"]
+    assert len(dots) == 1
+    np.testing.assert_allclose(np.ravel(dots[0].get_data_3d()), x.mean(0))
+    assert ax.get_legend() is not None
+    assert plot_sphere(x, y, legend=False).get_legend() is None
+
+
 def test_spectrum_shows_the_variance_along_the_gap(clouds):
     x, y = clouds
     ax = plot_spectrum(x, y)

@@ -14,14 +14,17 @@ SMALLEST_SHARE = 1e-6
 
 
 @styled
-def plot_sphere(x, y, *, ax: Axes | None = None, title: str | None = None) -> Axes:
+def plot_sphere(x, y, *, ax: Axes | None = None, title: str | None = None, legend: bool = True) -> Axes:
     """Two modalities on the unit sphere in three dimensions, their means and the gap vector between them.
+
+    Filled markers lie on the side of the globe that faces the reader, hollow ones on the far side.
 
     Parameters
     ----------
     x, y : (n, 3) and (m, 3) array-like, texts and images
     ax : three-dimensional axes to draw on
     title : title of the axes
+    legend : whether to explain the markers (for several globes side by side, once is enough)
 
     Raises
     ------
@@ -32,28 +35,44 @@ def plot_sphere(x, y, *, ax: Axes | None = None, title: str | None = None) -> Ax
     if x.shape[1] != 3:
         raise InputError(f"plot_sphere draws three dimensions; got d={x.shape[1]} (plot_pca draws any d)")
     ax = canvas(ax=ax, width=4.8, height=4.4, projection="3d")
-    turn, rise = np.mgrid[0 : 2 * np.pi : 25j, 0 : np.pi : 13j]
-    globe = np.cos(turn) * np.sin(rise), np.sin(turn) * np.sin(rise), np.cos(rise)
-    ax.plot_wireframe(*globe, color=PALETTE["grey"], linewidth=0.4, alpha=0.3)
-    for z, side in ((x, "texts"), (y, "images")):
-        ax.scatter(*z.T, s=14, marker=MARKERS[side], color=PALETTE[side], label=side, depthshade=False)
     start, end = x.mean(0), y.mean(0)
+    facing = start + end  # turn the globe so that both clouds are in front
+    rise, turn = 22.0, float(np.degrees(np.arctan2(facing[1], facing[0]))) + 12
+    ax.view_init(elev=rise, azim=turn)
+    up, round_ = np.radians([rise, turn])
+    reader = np.array([np.cos(up) * np.cos(round_), np.cos(up) * np.sin(round_), np.sin(up)])
+    _draw_globe(ax, reader)
+    for z, side in ((x, "texts"), (y, "images")):
+        near = z @ reader >= 0
+        for points, fill, label in (
+            (z[near], PALETTE[side], side),
+            (z[~near], "none", f"{side} on the far side"),
+        ):
+            ax.scatter(*points.T, s=14, marker=MARKERS[side], facecolors=fill, edgecolors=PALETTE[side],
+                       linewidths=0.8, label=label, depthshade=False)  # fmt: skip
     length = float(np.linalg.norm(end - start))
     if length > 1e-3:
         ax.quiver(
-            *start, *(end - start), color=PALETTE["gap"], linewidth=2.5, arrow_length_ratio=0.15, zorder=9
+            *start, *(end - start), color=PALETTE["gap"], linewidth=2.5, arrow_length_ratio=0.3, zorder=9
         )
-    ax.plot(
-        *np.stack([start, end]).T, linestyle="none", marker="o", color=PALETTE["gap"], markersize=5, zorder=9
-    )
-    facing = start + end  # turn the globe so that both clouds are in front
-    ax.view_init(elev=22, azim=float(np.degrees(np.arctan2(facing[1], facing[0]))) + 12)
+    ax.plot(*start[:, None], linestyle="none", marker="o", color=PALETTE["gap"], markersize=5, zorder=9)
     ax.set(xlim=(-0.8, 0.8), ylim=(-0.8, 0.8), zlim=(-0.8, 0.8), title=title)
     ax.set_box_aspect((1, 1, 1))
     ax.set_axis_off()
     ax.text2D(0.5, 0.02, f"gap ‖g‖ = {length:.2f}", transform=ax.transAxes, ha="center")
-    ax.legend(loc="upper left")
+    if legend:
+        ax.legend(loc="upper left")
     return ax
+
+
+def _draw_globe(ax: Axes, reader: np.ndarray) -> None:
+    """Meridians and parallels of the unit sphere, fainter on the side away from the reader."""
+    turn, rise = np.mgrid[0 : 2 * np.pi : 73j, 0 : np.pi : 37j]
+    globe = np.stack([np.cos(turn) * np.sin(rise), np.sin(turn) * np.sin(rise), np.cos(rise)])
+    near = np.einsum("i,ijk->jk", reader, globe) >= 0
+    for side, strength in ((near, 0.45), (~near, 0.12)):
+        shown = np.where(side, globe, np.nan)
+        ax.plot_wireframe(*shown, rstride=6, cstride=6, color=PALETTE["grey"], linewidth=0.4, alpha=strength)
 
 
 @styled
