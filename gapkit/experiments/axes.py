@@ -3,9 +3,10 @@
 import numpy as np
 
 from gapkit.experiments.calibration import calibrated_levels
-from gapkit.experiments.intervals import columns
+from gapkit.experiments.draws import right_after_noise
 from gapkit.experiments.levels import MIDDLE
-from gapkit.experiments.protocol import PROJECTED, fit_closer, shift_gallery, shift_queries
+from gapkit.experiments.protocol import PROJECTED, fit_closer, right, same, shift_gallery, shift_queries
+from gapkit.experiments.rows import GAUSSIAN, level_columns, tidy_row
 from gapkit.experiments.subject import Task, zero_shot_task
 from gapkit.experiments.sweep import Job, Rows
 from gapkit.geometry import METRICS, nearest
@@ -35,20 +36,30 @@ def measure_axes(job: Job) -> dict[str, Rows]:
     rows, checks = [], []
     for metric in METRICS:
         exact = {m: robustness(y, x, sigma=level.sigma, metric=metric) for m, (y, x) in sides.items()}
+        correct = {
+            m: right_after_noise(y, x, task.labels, exact[m], level.sigma, metric=metric, seed=job.seed)
+            for m, (y, x) in sides.items()
+        }
         drawn = _query_noise(task, sides, metric, level.sigma, draws, job.seed)
-        for noise_on, values in (("gallery", exact), ("queries", drawn)):
+        untouched = nearest(*sides["nothing"], metric=metric)
+        for noise_on, (values, noisy) in {"gallery": (exact, correct), "queries": drawn}.items():
             for moves, value in values.items():
                 answers = nearest(*sides[moves], metric=metric)
-                rows.append(
+                row = tidy_row(
                     task.head
-                    | {"closer": PROJECTED, "metric": metric, "noise_on": noise_on, "moves": moves}
-                    | {"level": level.name, "sigma_per_coordinate": level.sigma}
-                    | columns("clean_accuracy", resamples.mean(answers == task.labels))
-                    | columns("robustness", resamples.mean(value))
-                    | columns("gain", resamples.difference(value, values["nothing"]))
-                    | {"largest_change": float(np.abs(value - values["nothing"]).max())}
-                    | {"method": "exact" if noise_on == "gallery" else "drawn", "seed": job.seed}
+                    | {"closer": PROJECTED, "alpha": float(moves != "nothing"), "metric": metric}
+                    | {"noise": GAUSSIAN, "noise_on": noise_on, "moves": moves}
+                    | {"method": "exact" if noise_on == "gallery" else "drawn"}
+                    | level_columns(level, task.gallery),
+                    resamples,
+                    clean=right(answers, task),
+                    noisy=noisy[moves],
+                    agrees=same(answers, untouched),
+                    survives=value,
+                    untouched=values["nothing"],
+                    seed=job.seed,
                 )
+                rows.append(row | {"largest_change": float(np.abs(value - values["nothing"]).max())})
         if metric == "euclidean":
             apart = float(np.abs(exact["gallery"] - exact["queries"]).max())
             checks.append(
@@ -69,13 +80,18 @@ def _sides(task: Task) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     }
 
 
-def _query_noise(task: Task, sides: dict, metric: str, sigma: float, draws: int, seed: int) -> dict:
-    """Who moves -> (m,) share of draws in which the answer survives noise on the untouched query."""
+def _query_noise(
+    task: Task, sides: dict, metric: str, sigma: float, draws: int, seed: int
+) -> tuple[dict, dict]:
+    """Who moves -> (m,) shares of draws in which the answer survives noise on the query, and in which it is right."""
     rng = np.random.default_rng([seed, 2])
     clean = {moves: nearest(*side, metric=metric) for moves, side in sides.items()}
     kept = {moves: np.zeros(len(task.queries)) for moves in sides}
+    correct = {moves: np.zeros(len(task.queries)) for moves in sides}
     for _ in range(draws):
         noise = sigma * rng.standard_normal(task.queries.shape)
         for moves, (queries, gallery) in sides.items():
-            kept[moves] += nearest(queries + noise, gallery, metric=metric) == clean[moves]
-    return {moves: count / draws for moves, count in kept.items()}
+            answers = nearest(queries + noise, gallery, metric=metric)
+            kept[moves] += answers == clean[moves]
+            correct[moves] += answers == task.labels
+    return tuple({moves: count / draws for moves, count in found.items()} for found in (kept, correct))

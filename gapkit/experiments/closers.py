@@ -3,8 +3,10 @@
 import numpy as np
 
 from gapkit.experiments.calibration import calibrated_levels
+from gapkit.experiments.draws import right_after_noise
 from gapkit.experiments.intervals import columns
-from gapkit.experiments.protocol import AFFINE, LINEAR, PROJECTED, RAW, fit_closer, shift_queries
+from gapkit.experiments.protocol import AFFINE, LINEAR, PROJECTED, RAW, fit_closer, right, same, shift_queries
+from gapkit.experiments.rows import GAUSSIAN, level_columns, tidy_row
 from gapkit.experiments.subject import Task, zero_shot_task
 from gapkit.experiments.sweep import Job, Rows
 from gapkit.geometry import nearest
@@ -34,17 +36,25 @@ def measure_closers(job: Job) -> dict[str, Rows]:
             }
             for name, value in values.items():
                 answers = nearest(moved[name], task.gallery, metric=metric)
-                rows.append(
+                noisy = right_after_noise(
+                    *(moved[name], task.gallery, task.labels, value, level.sigma),
+                    metric=metric,
+                    seed=job.seed,
+                )
+                row = tidy_row(
                     task.head
                     | {"closer": name, "moves": "queries", "alpha": float(name != "untouched")}
-                    | {"metric": metric, "level": level.name, "sigma_per_coordinate": level.sigma}
-                    | columns("clean_accuracy", resamples.mean(answers == task.labels))
-                    | columns("agreement", resamples.mean(answers == untouched))
-                    | columns("robustness", resamples.mean(value))
-                    | columns("gain", resamples.difference(value, values["untouched"]))
-                    | columns("gain_over_shift", resamples.difference(value, values[PROJECTED]))
-                    | {"method": "exact", "queries": len(task.queries), "seed": job.seed}
+                    | {"noise": GAUSSIAN, "noise_on": "gallery", "metric": metric, "method": "exact"}
+                    | level_columns(level, task.gallery),
+                    resamples,
+                    clean=right(answers, task),
+                    noisy=noisy,
+                    agrees=same(answers, untouched),
+                    survives=value,
+                    untouched=values["untouched"],
+                    seed=job.seed,
                 )
+                rows.append(row | columns("gain_over_shift", resamples.difference(value, values[PROJECTED])))
             worse = float(np.mean(values[PROJECTED] > values[best] + QUADRATURE))
             checks.append(
                 task.head

@@ -9,8 +9,10 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from gapkit.experiments.calibration import calibrated_levels
+from gapkit.experiments.draws import right_after_noise
 from gapkit.experiments.intervals import columns
-from gapkit.experiments.protocol import PROJECTED, fit_closer, right, shift_gallery
+from gapkit.experiments.protocol import PROJECTED, fit_closer, right, same, shift_gallery
+from gapkit.experiments.rows import GAUSSIAN, level_columns, tidy_row
 from gapkit.experiments.subject import zero_shot_task
 from gapkit.experiments.sweep import Job, Rows
 from gapkit.geometry import nearest
@@ -27,27 +29,33 @@ def measure_member(job: Job) -> dict[str, Rows]:
     task = zero_shot_task(job.model, job.dataset)
     resamples = task.resamples(job.seed)
     closer = fit_closer(PROJECTED, task)
-    spread = float(np.sqrt(task.gallery.var(axis=0).sum()))
     setting, _, run = job.model.partition("@")
+    gallery = shift_gallery(task.gallery, closer, 1.0)
+    answers, untouched = nearest(task.queries, gallery), nearest(task.queries, task.gallery)
     rows = []
     for level in calibrated_levels(task):
         before = robustness(task.queries, task.gallery, sigma=level.sigma)
-        after = robustness(task.queries, shift_gallery(task.gallery, closer, 1.0), sigma=level.sigma)
-        rows.append(
+        after = robustness(task.queries, gallery, sigma=level.sigma)
+        row = tidy_row(
             task.head
-            | {"setting": setting, "run": int(run or 0), "level": level.name}
-            | {
-                "gap_norm": float(np.linalg.norm(closer.gap_)),
-                "shift_norm": float(np.linalg.norm(closer.shift_)),
-            }
-            | {"gallery_spread": spread, "sigma_per_coordinate": level.sigma}
-            | {"sigma_over_spread": level.sigma * task.gallery.shape[1] ** 0.5 / spread}
+            | {"setting": setting, "run": int(run or 0)}
+            | {"closer": PROJECTED, "alpha": 1.0, "noise": GAUSSIAN, "noise_on": "gallery"}
+            | {"metric": "euclidean", "method": "exact"}
+            | level_columns(level, task.gallery),
+            resamples,
+            clean=right(answers, task),
+            noisy=right_after_noise(task.queries, gallery, task.labels, after, level.sigma, seed=job.seed),
+            agrees=same(answers, untouched),
+            survives=after,
+            untouched=before,
+            seed=job.seed,
+        )
+        rows.append(
+            row
+            | {"gap_norm": float(np.linalg.norm(closer.gap_))}
+            | {"shift_norm": float(np.linalg.norm(closer.shift_))}
+            | {"gallery_spread": float(np.sqrt(task.gallery.var(axis=0).sum()))}
             | columns("untouched", resamples.mean(before))
-            | columns("gain", resamples.difference(after, before))
-            | {
-                "clean_accuracy": float(right(nearest(task.queries, task.gallery), task).mean()),
-                "seed": job.seed,
-            }
         )
     return {"family": rows}
 

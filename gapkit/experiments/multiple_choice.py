@@ -13,8 +13,11 @@ from gapkit.closing import GapCloser
 from gapkit.embeddings import EmbeddingSet
 from gapkit.errors import InputError
 from gapkit.experiments.calibration import solve_sigma
-from gapkit.experiments.intervals import Resamples, columns
-from gapkit.experiments.levels import CALIBRATED, MIDDLE, TARGETS
+from gapkit.experiments.draws import drawn_right
+from gapkit.experiments.intervals import Resamples
+from gapkit.experiments.levels import CALIBRATED, MIDDLE, TARGETS, Level
+from gapkit.experiments.protocol import PROJECTED
+from gapkit.experiments.rows import GAUSSIAN, level_columns, tidy_row
 from gapkit.experiments.subject import load_subject
 from gapkit.experiments.sweep import Job, Rows
 from gapkit.geometry import gap_vector
@@ -42,6 +45,13 @@ class Questions:
         """(q,) exact robustness to noise on the options."""
         squares = torch.from_numpy(self.at(alpha))
         return euclidean(squares, squares.argmin(1), sigma, self.dimension).numpy()
+
+    def right_after_noise(self, alpha: float, sigma: float, survives: np.ndarray, seed: int) -> np.ndarray:
+        """(q,) probability that the right option is chosen: exact where it is without noise, drawn elsewhere."""
+        squares, result = self.at(alpha), survives.copy()
+        wrong = np.flatnonzero(squares.argmin(1) != self.answers)
+        result[wrong] = drawn_right(squares[wrong], self.answers[wrong], sigma, self.dimension, seed=seed)
+        return result
 
 
 def _questions(entries: EmbeddingSet) -> Questions:
@@ -72,37 +82,41 @@ def measure_multiple_choice(job: Job) -> dict[str, Rows]:
     count, choices = questions.squares.shape
     types = np.array(entries.groups or [ALL] * count)
     head = {"model": job.model, "dataset": job.dataset, "task": f"multiple choice of {choices}"}
+    head |= {"closer": PROJECTED, "noise": GAUSSIAN, "noise_on": "gallery", "metric": "euclidean"}
+    texts = entries.texts.astype(np.float64)
     rows = []
     for name, target in zip(CALIBRATED, TARGETS, strict=True):
         try:
             sigma = solve_sigma(lambda s: float(questions.robustness(0.0, s).mean()), target)
         except InputError as fault:
-            rows.append(head | {"question_type": ALL, "level": name, "alpha": 1.0, "reason": str(fault)})
+            unsolved = {"question_type": ALL, "level": name, "alpha": 1.0, "reason": str(fault)}
+            rows.append(head | unsolved | {"seed": job.seed})
             continue
+        setting = head | level_columns(Level(name, sigma), texts) | {"method": "exact"}
+        found = {alpha: _at(questions, alpha, sigma, job.seed) for alpha in ALPHAS}
         for kind in [ALL, *(sorted(set(types)) if name == MIDDLE else [])]:
             chosen = np.ones(count, bool) if kind == ALL else types == kind
             resamples = Resamples(int(chosen.sum()), groups=entries.image_rows[chosen], seed=job.seed)
-            for row in _sweep(questions, chosen, sigma, resamples):
-                rows.append(
-                    head
-                    | {"question_type": kind, "level": name, "sigma_per_coordinate": sigma}
-                    | {"closer": "projected shift", "metric": "euclidean", "noise_on": "gallery"}
-                    | row
-                    | {"method": "exact", "queries": int(chosen.sum()), "seed": job.seed}
+            rows += [
+                tidy_row(
+                    setting | {"question_type": kind, "alpha": alpha},
+                    resamples,
+                    **{name: values[chosen] for name, values in of_each.items()},
+                    untouched=found[0.0]["survives"][chosen],
+                    seed=job.seed,
                 )
+                for alpha, of_each in found.items()
+            ]
     return {"multiple-choice": rows}
 
 
-def _sweep(questions: Questions, chosen: np.ndarray, sigma: float, resamples: Resamples):
-    untouched_answers = questions.squares.argmin(1)[chosen]
-    untouched = questions.robustness(0.0, sigma)[chosen]
-    for alpha in ALPHAS:
-        answers = questions.at(alpha).argmin(1)[chosen]
-        values = questions.robustness(alpha, sigma)[chosen]
-        yield (
-            {"alpha": alpha}
-            | columns("clean_accuracy", resamples.mean(answers == questions.answers[chosen]))
-            | columns("agreement", resamples.mean(answers == untouched_answers))
-            | columns("robustness", resamples.mean(values))
-            | columns("gain", resamples.difference(values, untouched))
-        )
+def _at(questions: Questions, alpha: float, sigma: float, seed: int) -> dict[str, np.ndarray]:
+    """What `tidy_row` asks of every question, at one α and one σ."""
+    answers = questions.at(alpha).argmin(1)
+    survives = questions.robustness(alpha, sigma)
+    return {
+        "clean": answers == questions.answers,
+        "noisy": questions.right_after_noise(alpha, sigma, survives, seed),
+        "agrees": answers == questions.squares.argmin(1),
+        "survives": survives,
+    }

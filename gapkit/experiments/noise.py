@@ -7,7 +7,7 @@ import numpy as np
 from gapkit.closing import AffineProjection, Closer
 from gapkit.experiments.calibration import calibrated_levels
 from gapkit.experiments.draws import compare_with_exact, noisy_answers
-from gapkit.experiments.intervals import Resamples, columns
+from gapkit.experiments.intervals import Resamples
 from gapkit.experiments.levels import Level, paper_levels
 from gapkit.experiments.protocol import (
     ALPHAS,
@@ -19,6 +19,7 @@ from gapkit.experiments.protocol import (
     same,
     shift_gallery,
 )
+from gapkit.experiments.rows import GAUSSIAN, level_columns, tidy_row
 from gapkit.experiments.subject import Task, zero_shot_task
 from gapkit.experiments.sweep import Job, Rows
 from gapkit.robustness import robustness
@@ -28,6 +29,8 @@ RISE = tuple(round(0.1 * step, 1) for step in range(10))
 QUADRATURE = 2e-5
 """Two exact values may differ by this much and still be equal: each is right to 1e-5."""
 DRAWS = 40
+PAPER_ALPHAS = (-0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+"""α at the paper's own noise levels: coarser, because verdicts rest on the calibrated ones."""
 APPROACH = (0.0, 0.25, 0.5, 0.75, 1.0)
 BESIDE = 0.25
 TELLING = 0.1
@@ -49,7 +52,7 @@ def measure_noise(job: Job) -> dict[str, Rows]:
     resamples = task.resamples(job.seed)
     alphas = tuple(job.options.get("alphas", ALPHAS))
     draws = int(job.options.get("draws", DRAWS))
-    clean = {alpha: answers_after(task, closer, alpha) for alpha in sorted({*ALPHAS, *alphas})}
+    clean = {alpha: answers_after(task, closer, alpha) for alpha in sorted({*ALPHAS, *PAPER_ALPHAS, *alphas})}
     rows, checks = [], _clean_checks(task, clean, resamples)
     for level in calibrated_levels(task, unsolved=True):
         if level.reason:
@@ -57,7 +60,7 @@ def measure_noise(job: Job) -> dict[str, Rows]:
             continue
         exact = {alpha: _robustness(task, closer, alpha, level.sigma) for alpha in alphas}
         noisy = noisy_answers(task, closer, alphas, level.sigma, draws=draws, seed=job.seed)
-        rows += _rows(task, level, exact, clean, noisy, resamples)
+        rows += _rows(task, level, exact, clean, noisy, resamples, job.seed)
         checks += [
             {"level": level.name, "sigma_per_coordinate": level.sigma, "reason": level.reason} | check
             for check in (
@@ -67,9 +70,10 @@ def measure_noise(job: Job) -> dict[str, Rows]:
             )
         ]
     for level in paper_levels(task.gallery.shape[1]):
-        exact = {alpha: _robustness(task, closer, alpha, level.sigma) for alpha in (0.0, 1.0)}
-        noisy = noisy_answers(task, closer, (0.0, 1.0), level.sigma, draws=draws, seed=job.seed)
-        rows += _rows(task, _decidable(level, exact[0.0], len(task.gallery)), exact, clean, noisy, resamples)
+        exact = {alpha: _robustness(task, closer, alpha, level.sigma) for alpha in PAPER_ALPHAS}
+        noisy = noisy_answers(task, closer, PAPER_ALPHAS, level.sigma, draws=draws, seed=job.seed)
+        level = _decidable(level, exact[0.0], len(task.gallery))
+        rows += _rows(task, level, exact, clean, noisy, resamples, job.seed)
     return {
         "noise": [row | {"seed": job.seed} for row in rows],
         "noise.checks": [task.head | {"seed": job.seed} | check for check in checks],
@@ -80,21 +84,25 @@ def _robustness(task: Task, closer: Closer, alpha: float, sigma: float) -> np.nd
     return robustness(task.queries, shift_gallery(task.gallery, closer, alpha), sigma=sigma)
 
 
-def _rows(task, level, exact, clean, noisy, resamples: Resamples) -> Rows:
+def _rows(task, level, exact, clean, noisy, resamples: Resamples, seed: int) -> Rows:
+    """One row for each α; a query that is right without noise is right with it as often as its answer survives."""
     rows = []
     for alpha, values in exact.items():
-        noisy_right = (noisy[alpha] == task.labels).mean(0)
-        rows.append(
+        correct = right(clean[alpha], task)
+        row = tidy_row(
             task.head
-            | {"closer": PROJECTED, "alpha": alpha, "noise": "gaussian", "noise_on": "gallery"}
-            | {"metric": "euclidean", "level": level.name, "sigma_per_coordinate": level.sigma}
-            | columns("clean_accuracy", resamples.mean(right(clean[alpha], task)))
-            | columns("noisy_accuracy", resamples.mean(noisy_right))
-            | columns("agreement", resamples.mean(same(clean[alpha], clean[0.0])))
-            | columns("robustness", resamples.mean(values))
-            | columns("gain", resamples.difference(values, exact[0.0]))
-            | {"method": "exact", "queries": len(task.queries), "reason": level.reason or crowded(task)}
+            | {"closer": PROJECTED, "alpha": alpha, "noise": GAUSSIAN, "noise_on": "gallery"}
+            | {"metric": "euclidean", "method": "exact"}
+            | level_columns(level, task.gallery),
+            resamples,
+            clean=correct,
+            noisy=np.where(correct == 1, values, (noisy[alpha] == task.labels).mean(0)),
+            agrees=same(clean[alpha], clean[0.0]),
+            survives=values,
+            untouched=exact[0.0],
+            seed=seed,
         )
+        rows.append(row | {"reason": level.reason or crowded(task)})
     return rows
 
 
@@ -109,7 +117,7 @@ def crowded(task: Task) -> str:
 def _unsolved(task: Task, level: Level) -> dict:
     return (
         task.head
-        | {"closer": PROJECTED, "alpha": 1.0, "noise": "gaussian", "noise_on": "gallery"}
+        | {"closer": PROJECTED, "alpha": 1.0, "noise": GAUSSIAN, "noise_on": "gallery"}
         | {"metric": "euclidean", "level": level.name, "reason": level.reason}
     )
 

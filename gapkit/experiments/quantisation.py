@@ -4,13 +4,16 @@ What is stored is the moved gallery, so here the shift comes first and the round
 one for all coordinates and all α, wide enough for every untouched embedding; "±1" holds every unit
 vector. A range fitted to each dimension of the stored gallery moves along with a translation: rounding then moving and
 moving then rounding are the same.
+
+Rounding can make rows of the gallery equal. A query whose nearest stored row has a twin has lost its answer, and counts
+as lost and as wrong, untouched or closed: which of the twins an index returns is an accident of their order.
 """
 
 import numpy as np
 
-from gapkit.experiments.intervals import Estimate, columns
 from gapkit.experiments.levels import BINS
 from gapkit.experiments.protocol import PROJECTED, answers_after, fit_closer, right, same, shift_gallery
+from gapkit.experiments.rows import tidy_row
 from gapkit.experiments.subject import Task, zero_shot_task
 from gapkit.experiments.sweep import Job, Rows
 from gapkit.geometry import nearest
@@ -18,6 +21,7 @@ from gapkit.perturbations import BinaryCodes, Int8Codes, Perturbation, UniformQu
 
 ALPHAS = (0.0, 0.5, 1.0)
 NOTHING_TO_GAIN = 0.995
+TIED = -1
 
 
 def measure_quantisation(job: Job) -> dict[str, Rows]:
@@ -31,20 +35,30 @@ def measure_quantisation(job: Job) -> dict[str, Rows]:
         for alpha in ALPHAS:
             clean = answers_after(task, closer, alpha)
             stored = code.apply(shift_gallery(task.gallery, closer, alpha))
-            coarse = nearest(task.queries, stored)
+            coarse = unique_answers(task.queries, stored)
             kept[alpha] = same(coarse, clean)
-            gain = resamples.difference(kept[alpha], kept[0.0])
-            rows.append(
+            row = tidy_row(
                 task.head
-                | {"closer": PROJECTED, "alpha": alpha, "metric": "euclidean", "noise": noise, "level": level}
-                | columns("clean_accuracy", resamples.mean(right(clean, task)))
-                | columns("noisy_accuracy", resamples.mean(right(coarse, task)))
-                | columns("robustness", resamples.mean(kept[alpha]))
-                | columns("gain", gain)
-                | {"method": "counted", "queries": len(task.queries), "seed": job.seed}
-                | {"reason": _reason(kept[0.0], gain)}
+                | {"closer": PROJECTED, "alpha": alpha, "noise": noise, "noise_on": "gallery"}
+                | {"metric": "euclidean", "level": level, "method": "counted"},
+                resamples,
+                clean=right(clean, task),
+                noisy=right(coarse, task),
+                agrees=same(clean, answers_after(task, closer, 0.0)),
+                survives=kept[alpha],
+                untouched=kept[0.0],
+                seed=job.seed,
             )
+            rows.append(row | {"tied": float((coarse == TIED).mean()), "reason": _reason(kept[0.0])})
     return {"quantisation": rows}
+
+
+def unique_answers(queries: np.ndarray, stored: np.ndarray) -> np.ndarray:
+    """(m,) nearest stored rows; `TIED` where the nearest row is there twice."""
+    twins = np.unique(stored, axis=0, return_inverse=True, return_counts=True)
+    copies = twins[2][twins[1].reshape(-1)]
+    answers = nearest(queries, stored)
+    return np.where(copies[answers] > 1, TIED, answers)
 
 
 def _codes(task: Task) -> list[tuple[str, str, Perturbation]]:
@@ -65,9 +79,9 @@ def _codes(task: Task) -> list[tuple[str, str, Perturbation]]:
     ]
 
 
-def _reason(untouched: np.ndarray, gain: Estimate) -> str:
-    """Where all answers survive anyway no gain can be seen; a loss can."""
+def _reason(untouched: np.ndarray) -> str:
+    """Where all answers survive anyway no gain can be seen: a matter of the untouched gallery, whatever comes out."""
     mean = float(untouched.mean())
-    if mean > NOTHING_TO_GAIN and gain.high >= 0:
+    if mean > NOTHING_TO_GAIN:
         return f"nothing to gain: {mean:.3f} of answers survive untouched"
     return ""

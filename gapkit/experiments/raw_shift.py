@@ -4,12 +4,19 @@ import numpy as np
 
 from gapkit.experiments.intervals import Estimate, columns
 from gapkit.experiments.protocol import ALPHAS, PROJECTED, RAW, answers_after, fit_closer, right, same
+from gapkit.experiments.rows import tidy_row
 from gapkit.experiments.subject import zero_shot_task
 from gapkit.experiments.sweep import Job, Rows
 
+NO_NOISE = {"noise": "none", "noise_on": "nothing", "method": "counted"}
+
 
 def measure_raw_shift(job: Job) -> dict[str, Rows]:
-    """Clean accuracy and agreement over α, for the raw and, beside it, the projected shift."""
+    """Clean accuracy and agreement over α, for the raw and, beside it, the projected shift.
+
+    Nothing is perturbed (``noise`` is "none"), so every answer survives: robustness is 1, and the noisy accuracy is
+    the clean one.
+    """
     task = zero_shot_task(job.model, job.dataset)
     resamples = task.resamples(job.seed)
     alphas = job.options.get("alphas", ALPHAS)
@@ -21,11 +28,15 @@ def measure_raw_shift(job: Job) -> dict[str, Rows]:
             answers = answers_after(task, closer, alpha)
             accuracy[name, alpha], agreement[name, alpha] = right(answers, task), same(answers, untouched)
             rows.append(
-                task.head
-                | {"closer": name, "alpha": alpha, "metric": "euclidean"}
-                | columns("clean_accuracy", resamples.mean(accuracy[name, alpha]))
-                | columns("agreement", resamples.mean(agreement[name, alpha]))
-                | {"queries": len(task.queries), "seed": job.seed}
+                tidy_row(
+                    task.head | {"closer": name, "alpha": alpha, "metric": "euclidean"} | NO_NOISE,
+                    resamples,
+                    clean=accuracy[name, alpha],
+                    noisy=accuracy[name, alpha],
+                    agrees=agreement[name, alpha],
+                    survives=np.ones(len(task.queries)),
+                    seed=job.seed,
+                )
             )
     changed = 1 - agreement[RAW, 1.0]
     hump = _hump(np.stack([accuracy[RAW, alpha] for alpha in alphas], 1), resamples)
