@@ -28,13 +28,15 @@
 
 # %%
 import numpy as np
+from scipy.integrate import simpson
 from scipy.special import iv
-from scipy.stats import ncx2, norm
+from scipy.stats import chi2, ncx2, norm, poisson
 
 import gapkit
 from gapkit import check, plots
 from gapkit.closing import GapCloser, MeanShift
 from gapkit.geometry import nearest
+from gapkit.plots.boundary import boundary_legend, boundary_scene, sweep
 from gapkit.robustness import calibrate_sigma, robustness
 
 # %% [markdown]
@@ -97,32 +99,37 @@ for name, closer in {"projected shift": GapCloser, "raw shift": MeanShift}.items
 # **Predict.** The query keeps its place relative to the boundary (the margin is the same) but moves up, away from both candidates. What happens to the probability that it keeps its answer?
 
 # %%
-axes = plots.canvas(1, 3, width=9, height=4.2)
-for ax, gap in zip(axes, (0.0, 1.0, 2.0), strict=True):
+axes = plots.canvas(1, 3, width=9, height=4.8)
+for ax, gap, count in zip(axes, (0.0, 1.0, 2.0), (4, 13, 22), strict=True):
     plots.plot_boundary(gap, 0.12, ax=ax)
+    assert np.sum(~sweep(gap, 0.12)[1]) == count  # of 60 boundaries, those that swept over the query
+boundary_legend(axes)
 plots.show(
     axes,
     alt="""Three panels with two candidates and a query at distance 0, 1 and 2 above their line. Sixty noisy boundaries fan out from between the candidates.
-    The higher the query, the more of them pass on its wrong side. The probability of keeping the answer falls from 0.96 to 0.78 to 0.67.""",
+    The higher the query, the more of them, drawn dashed, pass on its wrong side: 4, 13 and 22. The probability of keeping the answer falls from 0.96 to 0.78 to
+    0.67. A legend names the lines.""",
 )
 
 # %% [markdown]
-# **What to see.** The fan of boundaries is the same in all panels. Dashed pink ones have swept over the query. Near the candidates hardly any does; far away a third of them do. The margin, measured across, never changed.
+# **What to see.** The fan of boundaries is the same in all panels. Solid grey boundaries still leave the query with its answer; the dashed pink ones have swept over it: 4 of 60 near the candidates, 22 of 60 far away. The margin, measured across, never changed.
 #
 # In three dimensions the boundary is a plane and tilts:
 
 # %%
-axes = plots.canvas(1, 2, width=9, height=4.4, projection="3d")
-for ax, gap in zip(axes, (0.5, 2.0), strict=True):
+axes = plots.canvas(1, 2, width=9, height=5.0, projection="3d")
+for ax, gap, count in zip(axes, (0.5, 2.0), (1, 3), strict=True):
     plots.plot_boundary_3d(gap, 0.12, ax=ax)
+    assert np.sum(~sweep(gap, 0.12, draws=5, dimension=3)[1]) == count
+boundary_legend(axes)
 plots.show(
     axes,
     alt="""Two three-dimensional pictures: two candidates on the floor, the query above at height 0.5 and at height 2, and five noisy boundary planes between the
-    candidates. More of the planes, drawn dashed, have passed over the higher query.""",
+    candidates. One plane, drawn dashed, has passed over the lower query, three over the higher one.""",
 )
 
 # %% [markdown]
-# **What to see.** The same five tilts in both pictures; the low query sits where the planes are close together, the high one where they have spread apart.
+# **What to see.** The same five tilts in both pictures; the low query sits where the planes are close together and one of them has passed it (dashed), the high one where they have spread apart and three have.
 
 # %%
 from gapkit.widgets import boundary_explorer, present
@@ -162,8 +169,6 @@ check.pair_approximation(pair_approximation)
 # Now both formulas against the exact value:
 
 # %% tags=["nbval-check-output"]
-from gapkit.plots.boundary import boundary_scene
-
 draws = 200_000
 for gap in (0.0, 1.0, 2.0):
     candidates, query = boundary_scene(gap, dimension=8)
@@ -189,20 +194,24 @@ for gap in (0.0, 1.0, 2.0):
 # One integral in one dimension, whatever $d$ and $K$. What closing a gap does can be read off the laws: mean $d+\lambda_k$, variance $2d+4\lambda_k$. Taking $c$ off every $\lambda_k$ moves all of them alike and makes all of them narrower.
 
 # %%
-D = np.sort(np.linalg.norm(X - Y[0], axis=1))[:2]
-moved = GapCloser().fit(X, Y).transform(X)
-closed = np.sort(np.linalg.norm(moved - Y[0], axis=1))[:2]
-axes = plots.canvas(1, 2, width=9, height=3.2)
-for ax, distances, title in zip(axes, (D, closed), ("gap untouched", "gap closed"), strict=True):
-    plots.plot_distances(distances, sigma, 512, ax=ax, title=title)
+before = np.sort(np.linalg.norm(X - Y[0], axis=1))[:2]
+after = np.sort(np.linalg.norm(GapCloser().fit(X, Y).transform(X) - Y[0], axis=1))[:2]
+axes = plots.canvas(1, 2, width=9, height=3.6, sharey=True)
+for ax, D, title in zip(axes, (before, after), ("gap untouched", "gap closed"), strict=True):
+    spread = sigma * np.sqrt(2 * 512 * sigma**2 + 4 * D[0] ** 2)
+    title = (
+        f"{title}: means {D[1] ** 2 - D[0] ** 2:.4f} apart,\nstandard deviation of the answer {spread:.4f}"
+    )
+    plots.plot_distances(D, sigma, 512, span=0.28, ax=ax, title=title)
 plots.show(
     axes,
-    alt="""Densities of the noisy squared distance of one image to its answer and to the nearest rival, before and after closing. The distance between the two peaks
-    stays the same; after closing both are further left and narrower, so they overlap less.""",
+    alt="""Densities of the noisy squared distance of one image to its answer and to the nearest rival, before and after closing, on axes of one width and height. The distance
+    between the two means is the same, 0.018; after closing both peaks lie further left, are a third taller and a quarter narrower, and overlap less.""",
 )
+assert np.isclose(before[1] ** 2 - before[0] ** 2, after[1] ** 2 - after[0] ** 2, atol=1e-6)
 
 # %% [markdown]
-# **What to see.** The distance between the peaks is the same left and right; the peaks are narrower on the right, so they overlap less, so the rival gets in front less often.
+# **What to see.** Both panels have the same width and height of axes. The distance between the means is the same left and right, 0.018; the standard deviation is smaller on the right, so the peaks are narrower and taller and overlap less, so the rival gets in front less often.
 #
 # Now the exact value against brute force, query by query:
 
@@ -220,7 +229,36 @@ assert np.abs(z[exact < 0.999]).max() < 4.5
 #
 # **Theorem.** Let $i$ be the answer, $\lambda_i\le\lambda_j$ for all $j$, and let all $\lambda_k$ grow by a common offset $c$. Then $\mathrm{Rob}$ does not increase.
 #
-# Under Assumption 3.3 (or for $g'$, by Theorem 3.5's computation) moving along the gap changes all $\lambda_k$ by a common offset, so this is the paper's Theorem 3.4, here for any number of candidates $K\ge2$ and any $d\ge1$.
+# It holds for any number of candidates $K\ge2$ and any dimension $d\ge1$. In the paper's statement the *query* moves along the gap towards the other modality; two short steps lead from there to a common offset.
+#
+# *Query or gallery.* $\|x_k+\varepsilon_k-(y-\beta g)\|=\|(x_k+\beta g)+\varepsilon_k-y\|$: under noise on the gallery, moving the query by $-\beta g$ is the same experiment as moving the gallery by $+\beta g$.
+#
+# *A common offset.* Assumption 3.3 says $g\cdot x_k=g\cdot\mu_x$ and $g\cdot y=g\cdot\mu_y$ for every text and image, so $g\cdot(x_k-y)=g\cdot(\mu_x-\mu_y)=-\|g\|^2$ for every $k$, and
+# $$\|x_k+\beta g-y\|^2-\|x_k-y\|^2=2\beta\,g\cdot(x_k-y)+\beta^2\|g\|^2=\|g\|^2\bigl[(1-\beta)^2-1\bigr].$$
+# Divided by $\sigma^2$ it is the common offset $c(\beta)$ of all $\lambda_k$. It falls on $0\le\beta\le1$, so by the theorem robustness rises until the gap is closed: the paper's Theorem 3.4. Where the assumption does not hold, section 7 does the same with $g'$.
+
+# %% tags=["nbval-check-output"]
+fresh = np.random.default_rng(1)
+texts, images = fresh.standard_normal((2, 6, 8))
+for cloud, height in (
+    (texts, 0.0),
+    (images, 2.0),
+):  # both flat across the last axis: Assumption 3.3 by construction
+    cloud -= cloud.mean(axis=0)
+    cloud[:, -1] = height
+g = images.mean(axis=0) - texts.mean(axis=0)
+for beta in (0.0, 0.5, 1.0):
+    offset = ((texts + beta * g - images[0]) ** 2).sum(1) - ((texts - images[0]) ** 2).sum(1)
+    np.testing.assert_allclose(offset, g @ g * ((1 - beta) ** 2 - 1), atol=1e-12)
+    query_moved = robustness(images - beta * g, texts, sigma=0.8)
+    gallery_moved = robustness(images, texts + beta * g, sigma=0.8)
+    np.testing.assert_allclose(query_moved, gallery_moved, atol=1e-9)
+    print(
+        f"β = {beta}: offset of every squared distance {offset.mean():.1f}, mean robustness {query_moved.mean():.3f}"
+    )
+
+# %% [markdown]
+# Now the proof, in six steps.
 #
 # **Step 0: a Poisson mixture.** Rotate so that the mean lies on one axis. There $(Z+\sqrt\lambda)^2$ has density $\frac{e^{-(t+\lambda)/2}}{\sqrt{2\pi t}}\cosh\sqrt{\lambda t}$. Expand $\cosh\sqrt{\lambda t}=\sum_m(\lambda t)^m/(2m)!$ and use $(2m)!=4^m\,m!\,\Gamma(m+\frac12)/\sqrt\pi$: each term is $w_m$ times the central χ² density with $1+2m$ degrees of freedom, $w_m=e^{-\lambda/2}(\lambda/2)^m/m!$. The other $d-1$ coordinates add $d-1$ degrees of freedom:
 # $$f_{d,\lambda}=\sum_m w_m(\lambda)\,f_{d+2m}.$$
@@ -235,10 +273,33 @@ assert np.abs(z[exact < 0.999]).max() < 4.5
 # $$\frac{d\,\mathrm{Rob}}{dc}=\int\sum_{j\ne i}\bigl[f_{i,d}\,f_{j,d+2}-f_{i,d+2}\,f_{j,d}\bigr]\prod_{l\ne i,j}S_l\,dt .$$
 #
 # **Step D: the ratio falls with λ.** The bracket is $f_{i,d}f_{j,d}\,(r_j-r_i)$ with $r_\lambda(t)=f_{d+2,\lambda}(t)/f_{d,\lambda}(t)$. Since $f_{\nu+2}(t)=\frac t\nu f_\nu(t)$,
-# $$r_\lambda(t)=\frac{\sum_m w_m f_{d+2m}(t)\cdot\frac{t}{d+2m}}{\sum_m w_m f_{d+2m}(t)}=E_\lambda\!\left[\frac{t}{d+2M}\right],$$
-# the mean of a falling function of $M$, where $M$ has weights proportional to $\lambda^m c_m$. For such weights $\frac{d}{d\lambda}E_\lambda[\varphi(M)]=\frac1\lambda\operatorname{Cov}_\lambda(M,\varphi(M))$, and the covariance of $M$ with a falling function of $M$ is never positive. So $r_\lambda$ falls in λ.
+# $$r_\lambda(t)=\frac{\sum_m w_m f_{d+2m}(t)\cdot\frac{t}{d+2m}}{\sum_m w_m f_{d+2m}(t)}=E_\lambda[\varphi(M)],\qquad \varphi(m)=\frac{t}{d+2m},$$
+# the mean of a falling function of a random whole number $M$ with probabilities $p_m\propto w_m(\lambda)f_{d+2m}(t)$. (For fixed $t$; this is not the Poisson law any more.) The factor $e^{-\lambda/2}$ cancels, so $p_m=\lambda^mc_m/Z(\lambda)$ with $c_m=f_{d+2m}(t)/(2^mm!)$ free of λ.
 #
-# **Step E.** $\lambda_j\ge\lambda_i$ gives $r_j\le r_i$: every bracket is ≤ 0, and so is the integral. ∎ (It is strictly negative as soon as one rival is farther than the answer.)
+# *The derivative is a covariance.* Differentiate the weights: $\partial_\lambda p_m=p_m\bigl(\frac m\lambda-\frac{Z'}{Z}\bigr)$ with $\frac{Z'}{Z}=\frac1\lambda\sum_m m\,p_m=\frac{E_\lambda[M]}\lambda$. Hence
+# $$\frac{d}{d\lambda}E_\lambda[\varphi(M)]=\frac{E_\lambda[M\varphi(M)]-E_\lambda[M]\,E_\lambda[\varphi(M)]}{\lambda}=\frac1\lambda\operatorname{Cov}_\lambda(M,\varphi(M)).$$
+# No factor ½ is left over: the $(\lambda/2)^m$ in $w_m$ is $\lambda^m$ times a constant, and the constant sits in $c_m$.
+#
+# *The covariance is not positive.* Take an independent copy $M'$ of $M$ and expand:
+# $$2\operatorname{Cov}_\lambda(M,\varphi(M))=E_\lambda\bigl[(M-M')(\varphi(M)-\varphi(M'))\bigr]\le0,$$
+# because φ falls: whenever one factor is positive, the other is negative. It is strictly negative for $\lambda>0$, where $M$ takes more than one value. So $r_\lambda(t)$ falls in λ.
+#
+# **Step E: the sign.** $\lambda_j\ge\lambda_i$ gives $r_j\le r_i$: every bracket is ≤ 0, and so is the integral, $d\,\mathrm{Rob}/dc\le0$. (Strictly negative as soon as one rival is farther than the answer.)
+#
+# **Step F: from the derivative to a finite offset.** Adding $c$ to all λ keeps their order, $\lambda_i+c\le\lambda_j+c$. So step E holds at every point of the path, and $\mathrm{Rob}(c_2)-\mathrm{Rob}(c_1)=\int_{c_1}^{c_2}\frac{d\,\mathrm{Rob}}{dc}\,dc\le0$ for $c_1<c_2$. ∎
+#
+# <details>
+# <summary><b>Three technical remarks</b>: a query that lies on a candidate; one dimension; derivatives under sums and integrals</summary>
+#
+# *A query on a candidate*, $\lambda_i=0$. Then $w_0=1$, only $m=0$ remains, and $r_0(t)=t/d$. Steps A to C hold as they are (the mixture is a power series in λ, so its one-sided derivative at 0 is the same expression). In step D the division by λ is not allowed at 0 itself, but not needed either: $p_0\to1$ as $\lambda\to0$, so $r_\lambda(t)\to t/d$, and a continuous function that falls on $\lambda>0$ falls on $\lambda\ge0$.
+#
+# *One dimension.* $f_1(t)\sim t^{-1/2}$ at 0 is unbounded but integrable, so every integral above converges. Step C needs $f_{i,d+2}$ at 0, and that is $f_3\sim t^{1/2}\to0$. For numbers, integrate over $s=\sqrt t$: $2s\,f_1(s^2)$ is smooth.
+#
+# *Derivatives under the sum.* Take $0\le\lambda\le L$ and $t\ge t_0>0$. For $\nu\ge2$, $f_\nu\le\frac12$, so the terms of the mixture and those of its derivatives in λ and $t$ are, from $m=2$ on, at most $w_m+w_{m-1}\le2(L/2)^{m-1}/(m-1)!\cdot\max(1,L/2)$. That sum converges whatever λ and $t$ are, so the series may be differentiated term by term; $t_0$ is arbitrary.
+#
+# *Derivative under the integral.* Let $L$ be the largest λ on the path. $w_m(\lambda)\le e^{L/2}w_m(L)$, so $f_{\nu,\lambda}\le e^{L/2}f_{\nu,L}$. With $S\le1$ and $f_{d+2}\le\frac12$, the derivative of the integrand by $c$ is at most $\frac12e^{L/2}\bigl(f_{d,L}+f_{d+2,L}\bigr)+\frac{K-1}2e^{L/2}f_{d,L}$, which does not depend on $c$ and has a finite integral: dominated convergence.
+#
+# </details>
 #
 # The ratio is also $t\,I_{\nu+1}(z)\big/(z\,I_\nu(z))$ with $\nu=\frac d2-1$, $z=\sqrt{\lambda t}$ and $I$ the modified Bessel function, which gives an independent check. Now every step by numbers.
 
@@ -258,65 +319,103 @@ step_B = np.abs(slope(lambda s: ncx2.pdf(s, d + 2, lam), t) - (f - f2) / 2).max(
 step_B2 = np.abs(slope(lambda L: ncx2.sf(t, d, L), lam) - f2).max()
 z = np.sqrt(lam * t)
 step_D = np.abs(f2 / f - t * iv(d / 2, z) / (z * iv(d / 2 - 1, z))).max()
-ratios = np.array([ncx2.pdf(t, d + 2, L) / ncx2.pdf(t, d, L) for L in (0.5, 2, 8, 20)])
+
+# The covariance of step D: weights p_m at every t, and the slope of the ratio in λ.
+m = np.arange(120)[:, None]
+p = poisson.pmf(m, lam / 2) * chi2.pdf(t, d + 2 * m)
+p, phi = p / p.sum(axis=0), t / (d + 2 * m)
+covariance = (p * m * phi).sum(0) - (p * m).sum(0) * (p * phi).sum(0)
+step_D2 = np.abs(slope(lambda L: ncx2.pdf(t, d + 2, L) / ncx2.pdf(t, d, L), lam) - covariance / lam).max()
+ratios = np.array([t / d, *(ncx2.pdf(t, d + 2, L) / ncx2.pdf(t, d, L) for L in (1e-6, 0.5, 2, 8, 20))])
 print(
-    "largest error below 1e-6 in step A, B, B (survival), D (Bessel):",
-    *(error < 1e-6 for error in (step_A, step_B, step_B2, step_D)),
+    "largest error below 1e-6 in step A, B, B (survival), D (Bessel), D (covariance):",
+    *(error < 1e-6 for error in (step_A, step_B, step_B2, step_D, step_D2)),
 )
-print("the ratio falls with λ at every t:", bool((np.diff(ratios, axis=0) < 0).all()))
-assert max(step_A, step_B, step_B2, step_D) < 1e-6
+print("the ratio falls with λ at every t, from t/d at λ = 0:", bool((np.diff(ratios, axis=0) < 0).all()))
+assert max(step_A, step_B, step_B2, step_D, step_D2) < 1e-6
+assert covariance.max() < 0
 assert (np.diff(ratios, axis=0) < 0).all()
+assert np.abs(ratios[1] - ratios[0]).max() < 1e-4  # continuous at λ = 0
 
 # %% [markdown]
-# Step C and the conclusion, on random problems: the formula for the derivative against a finite difference of the integral itself.
+# Step C and the conclusion, on 30 problems: one dimension, 512, queries that lie on their answer, up to 20 candidates. The formula for the derivative stands against a finite difference of the integral itself. Both are integrated over the distance $s=\sqrt t$.
 
 
 # %% tags=["nbval-check-output"]
-def integral(d, lams, grid):
-    """Rob by the trapezoidal rule; the answer comes first."""
-    survival = np.prod([ncx2.sf(grid, d, L) for L in lams[1:]], axis=0)
-    return np.trapezoid(ncx2.pdf(grid, d, lams[0]) * survival, grid)
+def distances(d, lam):
+    """Where a candidate can land: its distance (in σ) has a standard deviation of at most 1."""
+    middle = np.sqrt(lam + d)
+    return np.linspace(max(middle - 9, 1e-9), middle + 9, 801)
 
 
-def derivative(d, lams, grid):
+def wins(d, lams, winner=0):
+    """The probability that one candidate is the nearest under noise; Rob is that of the answer, number 0."""
+    s = distances(d, lams[winner])
+    beyond = [1 - ncx2.cdf(s**2, d, L) for L in np.delete(lams, winner)]
+    return simpson(2 * s * ncx2.pdf(s**2, d, lams[winner]) * np.prod(beyond, axis=0), x=s)
+
+
+def derivative(d, lams):
     """Step C's formula."""
-    f, f2, S = (
-        np.array([law(grid, k, L) for L in lams])
-        for law, k in ((ncx2.pdf, d), (ncx2.pdf, d + 2), (ncx2.sf, d))
-    )
+    s = distances(d, lams[0])
+    f, f2, S = (np.array([law(L) for L in lams]) for law in (
+        lambda L: ncx2.pdf(s**2, d, L), lambda L: ncx2.pdf(s**2, d + 2, L), lambda L: 1 - ncx2.cdf(s**2, d, L)
+    ))  # fmt: skip
     total = 0
     for j in range(1, len(lams)):
         others = np.prod(np.delete(S, [0, j], axis=0), axis=0)
         total = total + (f[0] * f2[j] - f2[0] * f[j]) * others
-    return np.trapezoid(total, grid)
+    return simpson(2 * s * total, x=s)
 
 
-largest, derivatives = 0.0, []
-for _ in range(30):
-    d, K = int(rng.integers(2, 40)), int(rng.integers(2, 8))
-    lams = np.sort(rng.uniform(0.5, 30, K))
-    grid = (
-        np.linspace(1e-5, np.sqrt(d + 30 + 12 * np.sqrt(2 * d + 120)), 1500) ** 2
-    )  # dense where small d is rough
-    finite = (integral(d, lams + 0.01, grid) - integral(d, lams - 0.01, grid)) / 0.02
-    derivatives.append(derivative(d, lams, grid))
-    largest = max(largest, abs(finite - derivatives[-1]))
-print(f"formula and finite difference agree to 1e-5 on 30 problems: {largest < 1e-5}")
+largest, derivatives, step = 0.0, [], 0.05
+for d in (1, 2, 7, 39, 512):
+    for K in (2, 7, 20):
+        for nearest_lam in (0.0, 5.0):  # 0: the query lies on its answer
+            lams = nearest_lam + np.append(0, np.sort(rng.uniform(0.2, 25, K - 1)))
+            ahead = [wins(d, lams + k * step) for k in range(5)]
+            finite = np.dot([-25, 48, -36, 16, -3], ahead) / (12 * step)  # forward: λ cannot be negative
+            derivatives.append(derivative(d, lams))
+            largest = max(largest, abs(finite - derivatives[-1]))
+print(f"formula and finite difference agree to 1e-6 on {len(derivatives)} problems: {largest < 1e-6}")
 print(
     f"derivatives from {min(derivatives):.3f} to {max(derivatives):.5f}; positive ones: {sum(v > 0 for v in derivatives)}"
 )
-assert largest < 1e-5
-assert max(derivatives) <= 0
+assert largest < 1e-6
+assert max(derivatives) < 0
 
 # %% [markdown]
-# The condition $\lambda_i\le\lambda_j$ is needed: it is what makes $i$ the *answer*. For a candidate that is not nearest, the probability to win by noise *rises* with distance, towards $1/K$.
+# The condition $\lambda_i\le\lambda_j$ is needed: it is what makes $i$ the *answer*. What happens to the others? Their probabilities and Rob add to 1, so with $K=2$ the only rival gets exactly what the answer loses: $1-\mathrm{Rob}$, which rises with the offset towards ½.
+#
+# **Predict.** With three candidates, does the runner-up's probability to win rise with the offset too?
+
+# %% tags=["nbval-check-output"]
+offsets = (0, 1, 50, 100, 200, 100_000)
+for name, lams in (("K = 2", np.array([5, 5.1])), ("K = 3", np.array([5, 5.1, 40]))):
+    table = np.array([[wins(7, lams + c, winner=k) for k in range(len(lams))] for c in offsets])
+    for k, who in enumerate(("answer", "runner-up", "farthest")[: len(lams)]):
+        print(
+            f"{name}, {who:9s} at offsets 0, 1, 50, 100, 200, 100000:",
+            "  ".join(f"{v:.4f}" for v in table[:, k]),
+        )
+    assert np.abs(table.sum(axis=1) - 1).max() < 1e-8
+    assert (np.diff(table[:, 0]) < 0).all()  # the theorem
+    assert (np.diff(table[:, -1]) > 0).all()  # the farthest gains
+    if len(lams) == 3:
+        assert (np.diff(table[1:, 1]) < 0).all()
+        np.testing.assert_allclose(table[[0, 2, 3, 4], 1], [0.4949, 0.4871, 0.4740, 0.4539], atol=1e-4)
+
+# %% [markdown]
+# No. It gains a little at first, and from then on loses nearly as much as the answer, because the third candidate, hopeless at the start, comes into play. Far away the differences drown in the noise and all three tend to ⅓, which is *less* than the 0.49 that the runner-up began with. Only for the two ends is there a law: the nearest never gains, and the *farthest* never loses (steps A to D hold for any candidate; for the farthest every bracket is ≥ 0). Those between may do either.
 
 # %% [markdown]
 # ## 7. The curve, on a trained model
 #
-# Move the gallery of the mini-CLIP by $\alpha g'$. The gap's length along $g'$ goes from $\|g'\|$ to $(1-\alpha)\|g'\|$, and every $\lambda_k$ of a query with coordinate $g'\cdot(y-\mu_y)=u$ changes by the common offset
-# $$\frac{\|g'\|^2}{\sigma^2}\Bigl[\bigl(1+\tfrac{u}{\|g'\|^2}-\alpha\bigr)^2-\bigl(1+\tfrac{u}{\|g'\|^2}\bigr)^2\Bigr],$$
-# least at $\alpha^\ast=1+u/\|g'\|^2$. By the theorem *each query* is most robust exactly there.
+# Move the gallery of the mini-CLIP by $\alpha g'$. The gap's length along $g'$ goes from $\|g'\|$ to $(1-\alpha)\|g'\|$. Assumption 3.3 is not needed now; two facts about $g'=g-VV^\top g$ take its place. It is orthogonal to all differences of texts, so $g'\cdot x_k=g'\cdot\mu_x$ for every $k$. And it is a projection of $g$, so $g'\cdot g=\|g'\|^2$. For a query with coordinate $u=g'\cdot(y-\mu_y)$,
+# $$g'\cdot(x_k-y)=g'\cdot(\mu_x-\mu_y)-g'\cdot(y-\mu_y)=-g'\cdot g-u=-\bigl(\|g'\|^2+u\bigr),$$
+# the same for every $k$. So every squared distance changes by $2\alpha\,g'\cdot(x_k-y)+\alpha^2\|g'\|^2=\alpha^2\|g'\|^2-2\alpha(\|g'\|^2+u)$, and, the square completed, every $\lambda_k$ by the common offset
+# $$\frac{\|g'\|^2}{\sigma^2}\bigl[(\alpha^\ast-\alpha)^2-(\alpha^\ast)^2\bigr],\qquad \alpha^\ast=1+\frac{u}{\|g'\|^2},$$
+# least at $\alpha=\alpha^\ast$. By the theorem *each query* is most robust exactly there. Under Assumption 3.3, $u=0$ and $\alpha^\ast=1$ for all.
 #
 # **Predict.** Does the *mean* robustness rise all the way to α = 1? And beyond?
 
@@ -365,6 +464,9 @@ check.best_alpha(best_alpha)
 # %% tags=["nbval-check-output"]
 closer = GapCloser().fit(X, Y)
 best = best_alpha(Y, closer.shift_)
+offset = ((X + 0.7 * closer.shift_ - Y[0]) ** 2).sum(1) - ((X - Y[0]) ** 2).sum(1)
+size = closer.shift_ @ closer.shift_
+np.testing.assert_allclose(offset, size * ((best[0] - 0.7) ** 2 - best[0] ** 2), atol=1e-6)
 chosen = np.argsort(np.abs(robustness(Y, X, sigma=sigma) - 0.6))[:5]  # queries with something to gain
 fine = np.linspace(0, 2, 81)
 grid = np.stack([robustness(Y[chosen], X + alpha * closer.shift_, sigma=sigma) for alpha in fine])
