@@ -8,9 +8,8 @@ import numpy as np
 from gapkit.contrastive import STARTS, Trajectory, simulate, usual_gap_and_spread
 from gapkit.embeddings import load_embeddings
 from gapkit.geometry import gap_vector, relative_variance, relative_variance_band
-from gapkit.plots import FramePlayer, canvas, plot_boundary, plot_share, plot_spectrum, png
-from gapkit.plots.boundary import boundary_scene
-from gapkit.robustness import robustness
+from gapkit.plots import FramePlayer, canvas, plot_share, plot_spectrum, png
+from gapkit.plots.scene import BoundaryPlayer, kept_probability
 from gapkit.widgets.panel import View, choice, panel, slider
 
 TAUS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
@@ -77,16 +76,18 @@ def dynamics_player() -> ipw.VBox:
     return box
 
 
+@functools.lru_cache(maxsize=1)
+def boundary_player() -> BoundaryPlayer:
+    """The figure behind the boundary explorer, made once."""
+    return BoundaryPlayer()
+
+
 def boundary_view(gap, sigma, margin) -> View:
     """The boundary picture and the exact probability that the answer survives."""
-    ax = canvas(width=4.0, height=4.8, layout=None)
-    ax.figure.subplots_adjust(left=0.15, right=0.97, bottom=0.1, top=0.88)
-    plot_boundary(gap, sigma, margin=margin, ax=ax)
-    candidates, query = boundary_scene(gap, margin=margin)
-    kept = float(robustness(query, candidates, sigma=sigma)[0])
-    near = float(robustness(boundary_scene(0.0, margin=margin)[1], candidates, sigma=sigma)[0])
+    picture = boundary_player().png(gap, sigma, margin)
+    kept, near = (kept_probability(height, sigma, margin=margin) for height in (gap, 0.0))
     return View(
-        png(ax, dpi=90),
+        picture,
         "Two candidates, the boundary between them turned by many draws of noise, and the query above; "
         "boundaries that swept over the query are dashed.",
         f"At gap {gap:g} and σ = {sigma:g} the answer survives with probability {kept:.3f}; "
