@@ -29,9 +29,12 @@ def as_tensor(value, name: str, *, dtype: torch.dtype | None = torch.float64) ->
     if isinstance(value, Tensor):
         tensor = value.detach()
     else:
-        array = np.asarray(value)
+        array = _as_array(value, name)
         if array.dtype.kind not in "fiu":
             raise InputError(f"{name} must hold real numbers; got dtype {array.dtype}")
+        if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+            array = array.astype(np.float64)  # torch has no longer doubles
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
         with warnings.catch_warnings():  # torch warns of read-only memory (a memory map); we never write
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
             tensor = torch.from_numpy(np.ascontiguousarray(array))
@@ -41,7 +44,16 @@ def as_tensor(value, name: str, *, dtype: torch.dtype | None = torch.float64) ->
         )
     if dtype is None:
         dtype = tensor.dtype if tensor.is_floating_point() else torch.float64
-    return tensor.to(dtype)
+    return tensor.to_dense().to(dtype) if tensor.layout != torch.strided else tensor.to(dtype)
+
+
+def _as_array(value, name: str) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except ValueError:  # numpy's words about "inhomogeneous shapes" help nobody
+        raise InputError(
+            f"{name} must have rows of one length; got a ragged {type(value).__name__}"
+        ) from None
 
 
 def as_matrix(
@@ -86,7 +98,12 @@ def as_vector(value, name: str, *, dtype: torch.dtype = torch.float64) -> Tensor
 
 def as_index(value, name: str, *, below: int) -> Tensor:
     """``value`` as an int64 vector of indices in [0, below)."""
-    tensor = value.detach() if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+    if not isinstance(value, Tensor):
+        array = _as_array(value, name)
+        if array.dtype.kind not in "iu":
+            raise InputError(f"{name} must be a vector of whole numbers; got dtype {array.dtype}")
+        value = torch.as_tensor(array.astype(array.dtype.newbyteorder("="), copy=False))
+    tensor = value.detach()
     if tensor.ndim != 1 or tensor.is_floating_point() or tensor.dtype == torch.bool:
         raise InputError(
             f"{name} must be a vector of whole numbers; got {tensor.dtype} of shape {tuple(tensor.shape)}"

@@ -55,6 +55,24 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
     return path
 
 
+def make_folder(path: str | os.PathLike) -> Path:
+    """A folder that can be written to; missing ones on the way are made.
+
+    Raises
+    ------
+    InputError
+        If that is not allowed, or something else lies there.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as fault:
+        raise InputError(f"cannot write to {path}: {fault.strerror or fault}") from fault
+    return path
+
+
 def write_text(path: str | os.PathLike, text: str) -> Path:
     """Write ``text`` as UTF-8, whole or not at all."""
     return write_atomically(path, lambda beside: beside.write_text(text, encoding="utf-8"))

@@ -5,13 +5,14 @@ embeds the stand-in datasets; `write_manifest` lists every file with its hash, i
 and the command that makes it again.
 """
 
+import functools
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 
-from gapkit._files import sha256_of, write_text
+from gapkit._files import sha256_of, write_atomically, write_text
 from gapkit._paths import MANIFEST, read_manifest
 from gapkit.datasets import STANDINS
 from gapkit.datasets.standins import QUESTION_TYPES
@@ -45,16 +46,19 @@ def ship_run(run: Path, data: Path) -> None:
     """
     try:
         curve = json.loads((run / "curve.json").read_text(encoding="utf-8"))
+        setting, seed = curve["setting"], curve["seed"]
     except OSError as fault:
         raise InputError(f"{run} holds no finished training run (no curve.json)") from fault
-    setting, seed = curve["setting"], curve["seed"]
+    except (ValueError, KeyError, TypeError) as fault:
+        raise InputError(f"{run / 'curve.json'} is not a training curve of gapkit: {fault!r}") from fault
     name = run_name(setting, seed)
     write_text(data / "curves" / f"{name}.json", json.dumps(curve) + "\n")
     if seed == 0:
         folder = data / "models" / name
-        folder.mkdir(parents=True, exist_ok=True)
         for file in ("open_clip_config.json", "open_clip_model.safetensors"):
-            shutil.copyfile(run / file, folder / file)
+            if not (run / file).is_file():
+                raise InputError(f"{run} holds no finished training run (no {file})")
+            write_atomically(folder / file, functools.partial(shutil.copyfile, run / file))
     _embed(f"local-dir:{run}", name, SHIPPED_DATASETS if seed == 0 else SEED_DATASETS, data)
 
 

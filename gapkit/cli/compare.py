@@ -12,7 +12,8 @@ import click
 def command(first, second, as_json):
     """Show where two replications differ beyond their intervals.
 
-    FIRST and SECOND are claims.json files, or the folders they lie in. Exit code 1 if they differ.
+    FIRST and SECOND are claims.json files, or the folders they lie in. Exit code 1 if they differ: in a verdict, in a
+    value beyond its interval, or in a claim or cell that only one of them has.
     """
     from gapkit.report import compare_records, read_record
 

@@ -1,5 +1,6 @@
 """The command group: loads commands lazily and turns bad input into one clear line."""
 
+import difflib
 import importlib
 import importlib.util
 import sys
@@ -33,8 +34,11 @@ class LazyGroup(click.Group):
         return [name for name, (module, _) in COMMANDS.items() if importlib.util.find_spec(module)]
 
     def get_command(self, context, name):
-        if name not in self.list_commands(context):
-            return None
+        known = self.list_commands(context)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise InputError(f"no command {name!r}{hint}; the commands are {', '.join(known)}")
         return importlib.import_module(COMMANDS[name][0]).command
 
     def format_commands(self, context, formatter):
@@ -48,6 +52,10 @@ def group() -> None:
     """Measure CLIP's modality gap, close it, and see what it costs in robustness."""
 
 
+def _one_line(message: str) -> str:
+    return " ".join(message.split())
+
+
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     if issubclass(category, GapkitWarning):
         click.echo(f"note: {message}", err=True)
@@ -59,10 +67,17 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = group.main(args=arguments, prog_name="gapkit", standalone_mode=False)
     except click.ClickException as fault:
-        fault.show()
+        click.echo(f"gapkit: {_one_line(fault.format_message())}", err=True)
         sys.exit(2)
     except InputError as fault:
         click.echo(f"gapkit: {fault}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:  # `gapkit … | head`: nobody reads on
+        sys.stderr.close()
+        sys.exit(0)
+    except OSError as fault:  # a disk that fills up or vanishes where nothing more exact is known
+        where = f" ({fault.filename})" if fault.filename else ""
+        click.echo(f"gapkit: {fault.strerror or fault}{where}", err=True)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         click.echo("gapkit: interrupted; finished parts are kept, run the same command to go on", err=True)

@@ -36,7 +36,7 @@ from gapkit.errors import InputError
 @click.option(
     "--only", multiple=True, metavar="EXPERIMENT", help="One experiment instead of all; repeatable."
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of everything random.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random.")
 @click.option(
     "--format",
     "formats",

@@ -8,7 +8,9 @@ import click
 
 @click.command("train-miniclip")
 @click.argument("name")
-@click.option("--seed", default=0, show_default=True, help="Seed of the initial weights.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the initial weights."
+)
 @click.option(
     "--out", type=click.Path(path_type=Path), default=None, help="Folder to write [default: runs/NAME-SEED]."
 )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gapkit.datasets.scenes import COLOURS, SHAPES, Scenes
+from gapkit.errors import InputError
 
 DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 """Class names of digits10, in label order."""
@@ -116,7 +117,7 @@ def fill_scene(template: str, class_name: str) -> str:
     >>> fill_scene(SCENE_TEMPLATES[0], "orange star")
     'a photo of an orange star'
     """
-    return template.format(object=class_name, a_object=with_article(class_name))
+    return _filled(template, {"object": class_name, "a_object": with_article(class_name)})
 
 
 def with_synonyms(caption: str) -> str:
@@ -134,7 +135,19 @@ def fill_digit(template: str, class_name: str) -> str:
     >>> fill_digit(DIGIT_TEMPLATES[0], "seven")
     'a photo of the digit seven'
     """
-    return template.format(digit=class_name)
+    return _filled(template, {"digit": class_name})
+
+
+def _filled(template: str, words: dict[str, str]) -> str:
+    """The template with its gaps filled; one without a gap would give every class the same caption."""
+    gaps = " or ".join(f"{{{name}}}" for name in words)
+    try:
+        filled = template.format(**words)
+    except (KeyError, IndexError, ValueError) as fault:
+        raise InputError(f"a template must have the gap {gaps} and no other; got {template!r}") from fault
+    if filled == template:
+        raise InputError(f"a template must have the gap {gaps}; got {template!r}")
+    return filled
 
 
 def scene_captions(

@@ -122,7 +122,7 @@ def _read(path: Path) -> _Table:
         raise InputError(f'{path} needs the package {fault.name}; pip install "gapkit[parquet]"') from fault
     except Exception as fault:  # numpy, pandas, pyarrow and zipfile raise nearly everything
         reason = " ".join(str(fault).split())[:150] or type(fault).__name__
-        if "allow_pickle" in reason or "Object arrays" in reason:
+        if any(words in reason for words in ("allow_pickle", "Object arrays", "Python objects")):
             raise InputError(
                 f"{path} holds pickled objects, which could run code; save plain numbers"
             ) from fault

@@ -9,7 +9,7 @@ import numpy as np
 
 from gapkit._arrays import check_choice
 from gapkit._files import sha256_of, write_atomically
-from gapkit._paths import cache_folder, data_folder, shipped_file
+from gapkit._paths import cache_folder, data_folder, read_manifest, shipped_file
 from gapkit.embeddings.sets import EmbeddingSet
 from gapkit.errors import InputError
 
@@ -58,6 +58,8 @@ def load_embeddings(name: str | os.PathLike, *, memory_map: bool = False) -> Emb
     if text.endswith((".safetensors", ".npy", ".npz", ".csv", ".parquet")):
         raise InputError(f"no file {text}")
     known = list_embeddings()
+    if text not in known and text.startswith("miniclip-"):
+        data_folder()  # says so if there is none: then no shipped name is known
     if text not in known or text in _COCO500:
         near = difflib.get_close_matches(text, [*known, *COCO500_NAMES], n=3)
         hint = (
@@ -70,15 +72,21 @@ def load_embeddings(name: str | os.PathLike, *, memory_map: bool = False) -> Emb
 
 
 def list_embeddings() -> list[str]:
-    """The names `load_embeddings` can load now: shipped sets, then downloaded ones."""
+    """The names `load_embeddings` knows: shipped sets, then downloaded ones.
+
+    A shipped set whose file is missing is listed, so that asking for it says what is missing.
+    """
     try:
-        folder = data_folder() / "embeddings"
+        folder = data_folder()
     except InputError:
         shipped = []
     else:
+        listed = {path.removeprefix("data/") for path in read_manifest(folder)}
+        listed |= {path.relative_to(folder).as_posix() for path in folder.glob("embeddings/*/*.safetensors")}
         shipped = sorted(
-            str(path.relative_to(folder).with_suffix("").as_posix())
-            for path in folder.glob("*/*.safetensors")
+            name.removeprefix("embeddings/").removesuffix(".safetensors")
+            for name in listed
+            if name.startswith("embeddings/")
         )
     return shipped + [name for name in COCO500_NAMES if _coco500_path(name).is_file()]
 

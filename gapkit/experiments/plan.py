@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from gapkit._paths import data_folder, shipped_file
 from gapkit.datasets import STANDINS
 from gapkit.embeddings import list_embeddings
 from gapkit.errors import InputError
@@ -50,6 +51,8 @@ def plan(
         If a name is unknown (with the nearest), or nothing is left to do.
     """
     chosen = [experiment(name) for name in only] if only else list(EXPERIMENTS)
+    if not models and not datasets:
+        data_folder()  # without the shipped data next to nothing would be left, and nobody would notice
     subjects = _subjects(models, datasets)
     everything = not models and not datasets
     jobs = []
@@ -115,12 +118,15 @@ def _shipped_seeds(model: str) -> list[int]:
 
 
 def _family(one: Experiment, seed: int) -> list[Job]:
-    return [
-        Job(one.name, seed_name(model, run), dataset, seed)
+    members = [
+        (seed_name(model, run), dataset)
         for dataset in FAMILY_DATASETS
         for model in TRAINED
         for run in _shipped_seeds(model)
     ]
+    for model, dataset in members:
+        shipped_file(f"embeddings/{model}/{dataset}.safetensors")  # missing or damaged: an error now
+    return [Job(one.name, model, dataset, seed) for model, dataset in members]
 
 
 def _other_seeds() -> list[tuple[str, str]]:

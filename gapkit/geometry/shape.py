@@ -76,7 +76,8 @@ def alignment(x, y, *, power=2.0) -> float:
 
     Parameters
     ----------
-    x, y : (n, d) array-likes of unit rows, row i of one the partner of row i of the other
+    x, y : (n, d) array-likes, row i of one the partner of row i of the other (unit rows in the source; not
+        demanded here, since free embeddings have none)
     power : the exponent a > 0
 
     Returns
@@ -103,7 +104,7 @@ def uniformity(z, *, t=2.0, rows: int = 1024) -> float:
 
     Parameters
     ----------
-    z : (n, d) array-like of unit rows, n ≥ 2
+    z : (n, d) array-like, n ≥ 2 (unit rows in the source; not demanded here)
     t : the sharpness t > 0
     rows : rows handled at a time; memory is about ``rows`` × n × 8 bytes
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from gapkit._files import write_atomically
+from gapkit._files import make_folder, write_atomically
+from gapkit.errors import InputError
 from gapkit.geometry import gap_vector, relative_variance
 from gapkit.miniclip.data import Tokeniser, TrainingData, normalise_pixels
 from gapkit.miniclip.family import MODEL_CONFIG, PREPROCESS_CONFIG, SETTINGS, build
@@ -86,11 +87,18 @@ def train(
     data : TrainingData, optional; made anew when left out
     checkpoint_every : steps between checkpoints
     progress : called as ``progress(step, row)`` whenever the curve is recorded
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written to, or holds the checkpoint of another run or a damaged one.
     """
     setting = SETTINGS[name]
     steps = setting.steps if steps is None else steps
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
+    checkpoint = out / "checkpoint.pt"
+    state = _load_checkpoint(checkpoint, {"setting": name, "seed": seed, "steps": steps})
     model = build(setting, seed=seed)
     model.visual.to(memory_format=torch.channels_last)
     tokenise = Tokeniser()
@@ -118,9 +126,8 @@ def train(
         lambda s: min((s + 1) / warmup, 0.5 * (1 + math.cos(math.pi * min(s / max(steps, 1), 1.0)))),
     )
 
-    checkpoint, curve, start = out / "checkpoint.pt", [], 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
+    curve, start = [], 0
+    if state is not None:
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         schedule.load_state_dict(state["schedule"])
@@ -136,7 +143,8 @@ def train(
         if step == steps:
             break
         if step and step % checkpoint_every == 0 and step != start:
-            _save_checkpoint(checkpoint, model, optimiser, schedule, curve, step)
+            run = {"setting": name, "seed": seed, "steps": steps}
+            _save_checkpoint(checkpoint, run, model, optimiser, schedule, curve, step)
         images, captions = data.batch(step)
         y = model.encode_image(
             normalise_pixels(images).contiguous(memory_format=torch.channels_last), normalize=True
@@ -174,8 +182,25 @@ def save(model, out: Path, *, curve: dict) -> None:
     write_atomically(out / "curve.json", lambda path: path.write_text(json.dumps(curve, indent=1) + "\n"))
 
 
-def _save_checkpoint(path, model, optimiser, schedule, curve, step) -> None:
+def _load_checkpoint(path: Path, run: dict) -> dict | None:
+    """What an interrupted run left, if it was this very run; None if there is nothing."""
+    if not path.exists():
+        return None
+    remedy = f"delete {path} to begin anew, or choose another folder"
+    try:
+        state = torch.load(path, weights_only=True)
+        left = state["run"]
+    except Exception as fault:  # torch, zipfile, pickle and struct raise a dozen unrelated kinds
+        raise InputError(f"{path} is damaged or not a checkpoint of gapkit; {remedy}") from fault
+    if left != run:
+        said, wanted = (", ".join(f"{k} {v}" for k, v in one.items()) for one in (left, run))
+        raise InputError(f"{path} belongs to another run ({said}; asked for is {wanted}); {remedy}")
+    return state
+
+
+def _save_checkpoint(path, run, model, optimiser, schedule, curve, step) -> None:
     state = {
+        "run": run,
         "model": model.state_dict(),
         "optimiser": optimiser.state_dict(),
         "schedule": schedule.state_dict(),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 
 import pytest
 
+from gapkit._paths import data_folder
 from gapkit.cli import main
 from tests.experiments.toys import *  # noqa: F403  (fixtures)
 
@@ -109,6 +111,9 @@ def test_strict_fails_where_a_claim_does_not_hold(tmp_path, toy):
         (["--dataset", "nowhere.safetensors"], "no file nowhere.safetensors"),
         (["--readme", "nowhere/README.md"], "cannot write to nowhere/README.md"),
         (["--seed", "one"], "not a valid integer"),
+        (["--seed", "-1"], "-1 is not in the range"),
+        (["--threads", "0"], "0 is not in the range"),
+        (["--full", "more"], "unexpected extra argument"),
     ],
 )
 def test_bad_usage_is_one_clear_line_and_exit_code_2(tmp_path, capsys, arguments, said):
@@ -116,8 +121,49 @@ def test_bad_usage_is_one_clear_line_and_exit_code_2(tmp_path, capsys, arguments
     assert run("--out", out, "--quiet", *arguments) == 2
     words = capsys.readouterr().err
     assert said in words
-    assert "Traceback" not in words
+    assert len(words.strip().splitlines()) == 1
     assert not out.exists()
+
+
+def test_a_mistyped_command_brings_the_nearest(capsys):
+    with pytest.raises(SystemExit) as done:
+        main(["replicat"])
+    words = capsys.readouterr().err
+    assert done.value.code == 2
+    assert "did you mean 'replicate'" in words
+    assert len(words.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "gone", [".", "embeddings/miniclip-wide", "embeddings/miniclip-wide/scenes100.safetensors",
+             "embeddings/miniclip-learned@2/digits10.safetensors"]
+)  # fmt: skip
+def test_shipped_data_that_are_missing_are_an_error_and_the_old_results_stay(
+    tmp_path, monkeypatch, capsys, gone
+):
+    """Else the report would silently do without a model, or without all of them."""
+    copy = tmp_path / "data"
+    copy.mkdir()
+    for entry in data_folder().iterdir():  # links: nothing is written
+        (copy / entry.name).symlink_to(entry)
+    (copy / "embeddings").unlink()
+    shutil.copytree(data_folder() / "embeddings", copy / "embeddings", copy_function=os.symlink)
+    if gone == ".":
+        copy = tmp_path / "nowhere"
+    elif (copy / gone).is_dir():
+        shutil.rmtree(copy / gone)
+    else:
+        (copy / gone).unlink()
+    out = tmp_path / "results"
+    out.mkdir()
+    (out / "claims.json").write_text("old")
+    monkeypatch.setenv("GAPKIT_DATA", str(copy))
+    assert run("--out", out, "--quiet") == 2
+    words = capsys.readouterr().err
+    assert "is missing; restore it with" in words or "no shipped data in" in words
+    assert len(words.strip().splitlines()) == 1
+    assert [path.name for path in out.iterdir()] == ["claims.json"]
+    assert (out / "claims.json").read_text() == "old"
 
 
 def test_results_that_cannot_be_written_are_one_clear_line(tmp_path, toy, capsys):

@@ -69,8 +69,15 @@ def test_missing_data_folder_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("GAPKIT_DATA", str(tmp_path / "nowhere"))
     monkeypatch.setenv("GAPKIT_CACHE", str(tmp_path / "cache"))
     assert list_embeddings() == []
-    with pytest.raises(InputError, match="no embeddings 'miniclip-wide/scenes100'"):
+    with pytest.raises(InputError, match=r"no shipped data in .*nowhere.*GAPKIT_DATA"):
         load_embeddings("miniclip-wide/scenes100")
+
+
+def test_a_shipped_set_whose_file_is_gone_says_how_to_restore_it(data):
+    (data / "embeddings" / "miniclip-wide@1" / "scenes100.safetensors").unlink()
+    assert list_embeddings() == ["miniclip-wide@1/scenes100"]
+    with pytest.raises(InputError, match=r"is missing; restore it with: git checkout"):
+        load_embeddings("miniclip-wide@1/scenes100")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from gapkit.errors import InputError
 from gapkit.miniclip import SETTINGS, TrainingData, build, train
 from gapkit.miniclip.training import contrastive_loss, recorded_steps
 
@@ -83,3 +84,35 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(data, 
     assert [row["step"] for row in curves[0]["rows"]] == recorded_steps(5)
     assert np.isfinite([list(row.values()) for row in curves[0]["rows"]]).all()
     assert sorted(p.name for p in resumed.iterdir()) == ["curve.json", "open_clip_config.json", name]
+
+
+def test_a_checkpoint_of_another_run_is_not_gone_on_with(data, tmp_path):
+    """Its weights would end up under a name that is not theirs."""
+
+    class Stop(Exception):
+        pass
+
+    def stop(step, row):
+        if step == 2:
+            raise Stop
+
+    def start(name="wide", seed=0, steps=3, **more):
+        return train(name, seed=seed, out=tmp_path, steps=steps, data=data, checkpoint_every=1, **more)
+
+    with pytest.raises(Stop):
+        start(progress=stop)
+    left = (tmp_path / "checkpoint.pt").read_bytes()
+    for other in ({"name": "t0.01"}, {"seed": 7}, {"steps": 4}):
+        with pytest.raises(InputError, match="belongs to another run"):
+            start(**other)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == left
+    assert not (tmp_path / "curve.json").exists()
+    (tmp_path / "checkpoint.pt").write_bytes(left[: len(left) // 2])
+    with pytest.raises(InputError, match=r"damaged.*delete"):
+        start()
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_before_any_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write to"):
+        train("wide", seed=0, out=tmp_path / "file")
