@@ -47,11 +47,12 @@ $(VENV)/.installed-all: $(VENV)/.installed
 	TORCH_INDEX=$(TORCH_INDEX) $(BIN)/python tools/install.py $(EXTRAS)
 	@touch $@
 
-lint: $(VENV)/.installed-all  ## ruff, import rules, spelling
+lint: $(VENV)/.installed-all  ## ruff, import rules, spelling, generated parts of the README
 	$(BIN)/ruff check $(wildcard $(CODE))
 	$(BIN)/ruff format --check $(wildcard $(CODE))
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell
+	$(BIN)/python tools/readme.py --check
 
 format: $(VENV)/.installed-all  ## put the code into the house style
 	$(BIN)/ruff check --fix $(wildcard $(CODE))

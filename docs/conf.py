@@ -48,6 +48,7 @@ nb_execution_mode = "off"
 nb_merge_streams = True
 nb_ipywidgets_js = {}
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath", "html_image"]
+myst_dmath_double_inline = True  # $$…$$ in the middle of a paragraph, as Jupyter shows it
 myst_heading_anchors = 3
 myst_update_mathjax = False
 
@@ -76,6 +77,7 @@ mathjax2_config = {
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+autodoc_preserve_defaults = True  # a default that is a long registry is shown by its name
 autodoc_default_options = {"members": True, "show-inheritance": False}
 napoleon_google_docstring = False
 napoleon_use_ivar = True  # attributes of a class are documented where their property is, not twice

@@ -1,8 +1,9 @@
-"""Check the built book: every link inside it leads somewhere, nothing is loaded from the network, pictures have texts.
+"""Check the built book: links inside it lead somewhere, nothing comes from the network, formulas and pictures are whole.
 
 Usage: ``python tools/check_book.py docs/_build/html``; exit code 1 and one line for each fault.
 """
 
+import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,6 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 LOADED = {("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("link", "href")}
 """Where a page names what the browser fetches to show it."""
+VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+VERBATIM = {"pre", "code", "script", "style", "textarea", "svg", "title"}
+RAW_TEX = re.compile(r"\$|\\[a-zA-Z]{2,}")
 UNFETCHED_LINKS = {"canonical", "alternate", "search", "next", "prev", "index", "author"}
 
 
@@ -22,11 +26,18 @@ class Page(HTMLParser):
         self.links: list[str] = []
         self.loaded: list[str] = []
         self.bare_pictures: list[str] = []
+        self.raw_formulas: list[str] = []
+        self._inside: list[
+            bool
+        ] = []  # for each open element, whether dollars and backslashes are meant there
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attributes: list) -> None:
         """Note what the tag says."""
         named = dict(attributes)
+        if tag not in VOID:
+            meant = tag in VERBATIM or "math" in (named.get("class") or "").split()
+            self._inside.append(meant or bool(self._inside and self._inside[-1]))
         self.anchors |= {named[key] for key in ("id", "name") if named.get(key)}
         if tag == "a" and named.get("href"):
             self.links.append(named["href"])
@@ -36,6 +47,16 @@ class Page(HTMLParser):
             return
         self.loaded += [named[key] for kind, key in LOADED if kind == tag and named.get(key)]
 
+    def handle_endtag(self, tag: str) -> None:
+        """Leave an element."""
+        if tag not in VOID and self._inside:
+            self._inside.pop()
+
+    def handle_data(self, text: str) -> None:
+        """Text outside formulas and code must hold no TeX: there a formula was torn apart."""
+        if not (self._inside and self._inside[-1]) and (torn := RAW_TEX.search(text)):
+            self.raw_formulas.append(" ".join(text[max(0, torn.start() - 30) : torn.end() + 30].split()))
+
 
 def faults(book: Path) -> list[str]:
     """One line for each dead link, each file loaded from elsewhere, and each picture without alternative text."""
@@ -44,6 +65,7 @@ def faults(book: Path) -> list[str]:
     for path, page in pages.items():
         name = path.relative_to(book)
         found += [f"{name}: picture without alternative text: {source}" for source in page.bare_pictures]
+        found += [f"{name}: a formula that is shown raw: {text}" for text in page.raw_formulas]
         for target in page.loaded:
             parts = urlsplit(target)
             if parts.scheme in ("http", "https") or parts.netloc:

@@ -1,6 +1,7 @@
 """What the book needs beyond Sphinx: pages made from the repository, MathJax, and pictures' alternative text."""
 
 import importlib.util
+import json
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import click
 import jupyter_server_mathjax
 from myst_nb.core.render import MimeData, NbElementRenderer
 from sphinx.application import Sphinx
+
+from tools.readme import binder_link
 
 DOCS = Path(__file__).resolve().parent.parent
 ROOT = DOCS.parent
@@ -28,8 +31,14 @@ MODULES = (
     "plots",
     "widgets",
     "check",
+    "report",
+    "shipping",
     "errors",
 )
+DERIVED_IN = {
+    "robustness": ("certified", "exact_euclidean", "exact_dot", "exact_cosine", "tails", "query_noise")
+}
+"""Package -> its modules whose own text is a derivation that readers should find."""
 ELSEWHERE = {"../README.md": "../../results.md", "../docs/": "../../"}
 """Where links out of the lessons' folder lead in the book."""
 
@@ -52,7 +61,16 @@ def copy_lessons() -> None:
         text = path.read_text(encoding="utf-8")
         for link, page in ELSEWHERE.items():
             text = text.replace(f"]({link}", f"]({page}")
-        write(target / path.name, text)
+        write(target / path.name, with_binder_link(text, path.stem))
+
+
+def with_binder_link(text: str, lesson: str) -> str:
+    """The notebook with a link under its title that opens it, running, on Binder."""
+    notebook = json.loads(text)
+    first = notebook["cells"][0]
+    title, _, rest = "".join(first["source"]).partition("\n")
+    first["source"] = f"{title}\n\n[Run this lesson on Binder]({binder_link(lesson)})\n{rest}"
+    return json.dumps(notebook, ensure_ascii=False, indent=1)
 
 
 def write_api() -> None:
@@ -66,6 +84,9 @@ def write_api() -> None:
         page = f"{title}\n{'=' * len(title)}\n\n.. automodule:: gapkit.{name}\n"
         if found.submodule_search_locations:  # a package: its public names live in its modules
             page += "   :imported-members:\n"
+        for part in DERIVED_IN.get(name, ()):  # modules whose text derives what the functions compute
+            head = f"``{name}.{part}``"
+            page += f"\n{head}\n{'-' * len(head)}\n\n.. automodule:: gapkit.{name}.{part}\n   :no-members:\n"
         write(GENERATED / "api" / f"{name}.rst", page)
         pages.append(name)
     write(GENERATED / "api" / "command_line.rst", command_line())

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import tomllib
@@ -129,8 +130,11 @@ def run_measured(command: list, *, cwd: Path, seconds: float, variables: dict[st
     return Run(status, time.perf_counter() - began, max(spent), max(peaks), output)
 
 
-def run_nbval(path: Path, *, seconds: float) -> Run:
-    """Run ``path`` under nbval in a process of its own: outputs compared where tagged, errors everywhere."""
+def run_nbval(path: Path, *, seconds: float, cache: Path | None = None) -> Run:
+    """Run ``path`` under nbval in a process of its own: outputs compared where tagged, errors everywhere.
+
+    With an empty cache unless told: what a reader has downloaded changes what some lessons print.
+    """
     command = [
         sys.executable,
         "-m",
@@ -142,4 +146,6 @@ def run_nbval(path: Path, *, seconds: float) -> Run:
         "no:xdist",
     ]
     command += ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_SECONDS}", str(path)]
-    return run_measured(command, cwd=ROOT, seconds=seconds, variables=dict(os.environ))
+    with tempfile.TemporaryDirectory() as empty:
+        variables = {**os.environ, "GAPKIT_CACHE": str(cache or empty)}
+        return run_measured(command, cwd=ROOT, seconds=seconds, variables=variables)
