@@ -8,10 +8,7 @@ what counts are the ratios. Memory is what a process of its own needs beyond the
 """
 
 import argparse
-import multiprocessing
-import resource
 import tempfile
-import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -19,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from memory import growth, in_a_fresh_process
 
 from gapkit.geometry import cone_statistics, measure, measure_stream, rmg
 
@@ -86,42 +84,16 @@ def interleaved(functions: dict[str, Callable], repeats: int) -> dict[str, float
     return best
 
 
-def _peak(paths: list[Path], covariance: bool, queue) -> None:
+def _streaming_growth(paths: list[Path], covariance: bool) -> float:
     x, y = mapped(paths)
-    measure_stream(
-        x[:1000], y[:1000], covariance=covariance
-    )  # libraries and threads are not what is asked for
-    before, seen, done = _anonymous(), [0.0], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.005):
-            seen.append(_anonymous() - before)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    measure_stream(x, y, covariance=covariance)
-    done.set()
-    watcher.join()
-    queue.put(max(seen))
-
-
-def _anonymous() -> float:
-    """Resident megabytes, without file-backed pages where the system tells them apart (else the peak with them)."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-        return int(fields["RssAnon"].split()[0]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # libraries and threads are not what is asked for
+    measure_stream(x[:1000], y[:1000], covariance=covariance)
+    return growth(lambda: measure_stream(x, y, covariance=covariance))
 
 
 def extra_memory(paths: list[Path], covariance: bool) -> float:
-    """The most megabytes a fresh process needs beyond the mapped files, looked at every 5 ms."""
-    context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    process = context.Process(target=_peak, args=(paths, covariance, queue))
-    process.start()
-    process.join()
-    return queue.get()
+    """The most megabytes a fresh process needs beyond the mapped files."""
+    return in_a_fresh_process(_streaming_growth, paths, covariance)
 
 
 def results(*, pairs: int = 1_000_000, repeats: int = 3, folder: Path | None = None) -> list[dict]:

@@ -8,13 +8,12 @@ say so. Times are the best of a few runs; what counts are the ratios.
 """
 
 import argparse
-import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
+from memory import growth, in_a_fresh_process
 from scipy import stats
 
 from gapkit.robustness import robustness
@@ -45,28 +44,32 @@ def best_of(function: Callable, repeats: int) -> float:
     return min(times)
 
 
-def extra_memory(function: Callable) -> float | None:
-    """The most megabytes the process grows by while the function runs; None where the system does not say."""
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return None
+def _growth_of(queries: int, candidates: int, sigma: float) -> float:
+    y, x = problem(queries, candidates)
+    robustness(y[:50], x, sigma)  # libraries and threads are not what is asked for
+    return growth(lambda: robustness(y, x, sigma))
 
-    def resident() -> float:
-        line = next(line for line in status.read_text().splitlines() if line.startswith("RssAnon"))
-        return int(line.split()[1]) / 1024
 
-    seen, done, before = [0.0], threading.Event(), resident()
+def extra_memory(queries: int, candidates: int, sigma: float) -> float:
+    """The most megabytes a fresh process grows by while the exact values are computed."""
+    return in_a_fresh_process(_growth_of, queries, candidates, sigma)
 
-    def watch() -> None:
-        while not done.wait(0.005):
-            seen.append(resident() - before)
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    function()
-    done.set()
-    watcher.join()
-    return max(seen)
+def on_cuda(y: np.ndarray, x: np.ndarray, sigma: float, repeats: int) -> list[dict]:
+    """The same problem on a graphics card against the processor's cores; no row where there is no card."""
+    if not torch.cuda.is_available():
+        return []
+    there = [torch.from_numpy(z).cuda() for z in (y, x)]
+
+    def run() -> None:
+        robustness(*there, sigma)
+        torch.cuda.synchronize()
+
+    run()
+    theirs = best_of(lambda: robustness(y, x, sigma), repeats)
+    what = f"on {torch.cuda.get_device_name()}, {len(y):,} × {len(x)} × {DIMENSION}, σ = {sigma:g}"
+    against = f"the processor, {torch.get_num_threads()} threads"
+    return [_pair(what, best_of(run, repeats), against, theirs, 20)]
 
 
 def loop(y: np.ndarray, x: np.ndarray, sigma: float, draws: int) -> np.ndarray:
@@ -118,16 +121,15 @@ def results(*, quick: bool = False, repeats: int = 3) -> list[dict]:
         rows.append(
             _alone(f"{metric}, 500 × 100 × {DIMENSION}, σ = 0.07", *few, 0.07, repeats, None, metric=metric)
         )
-    for sigma in LEVELS:
-        megabytes = extra_memory(lambda sigma=sigma: robustness(y, x, sigma))
-        if megabytes is not None:
-            rows.append(
-                {
-                    "what": f"memory, {queries:,} × {candidates} × {DIMENSION}, σ = {sigma:g}",
-                    "megabytes": megabytes,
-                    "bar": 500,
-                }
-            )
+    rows += [
+        {
+            "what": f"memory, {queries:,} × {candidates} × {DIMENSION}, σ = {sigma:g}",
+            "megabytes": extra_memory(queries, candidates, sigma),
+            "bar": 500,
+        }
+        for sigma in LEVELS
+    ]
+    rows += on_cuda(y, x, 0.07, repeats)
     return rows + _against_others(*few, repeats) + _growth(repeats, quick)
 
 

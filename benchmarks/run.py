@@ -54,7 +54,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=TABLE)
     options = parser.parse_args(arguments)
     machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}, Python {platform.python_version()}"
-    text = HEAD + f"Machine: {machine}.\n\n## Robustness\n\n"
+    card = (
+        ""
+        if torch.cuda.is_available()
+        else " No graphics card was at hand: the row that compares one is left out."
+    )
+    text = HEAD + f"Machine: {machine}.{card}\n\n## Robustness\n\n"
     text += table(bench_robustness.results(quick=options.quick, repeats=options.repeats))
     text += "\n## Geometry\n\n"
     text += table(

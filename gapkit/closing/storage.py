@@ -41,6 +41,7 @@ def save(closer: Closer, path: str | os.PathLike) -> Path:
     tensors = {name: np.ascontiguousarray(v) for name, v in fitted.items() if isinstance(v, np.ndarray)}
     numbers = {name: value for name, value in fitted.items() if name not in tensors and value is not None}
     facts = {"closer": type(closer).__name__, "parameters": closer.get_params(), "fitted": numbers}
+    facts["arrays"] = {name: list(array.shape) for name, array in tensors.items()}
     header = {
         "gapkit_closer_format": str(FORMAT_VERSION),
         "gapkit_closer": json.dumps(facts, default=lambda number: number.item(), sort_keys=True),
@@ -94,7 +95,7 @@ def _facts(header: dict, path: Path) -> dict:
         raise InputError(
             f"{path} has format version {version}; this gapkit reads up to {FORMAT_VERSION}. Upgrade gapkit"
         )
-    kinds = {"closer": str, "parameters": dict, "fitted": dict}
+    kinds = {"closer": str, "parameters": dict, "fitted": dict, "arrays": dict}
     if (
         version < 1
         or not isinstance(facts, dict)
@@ -118,7 +119,15 @@ def _rebuild(facts: dict, tensors: dict[str, np.ndarray], path: Path) -> Closer:
     if not isinstance(width, int) or not all(name.endswith("_") for name in fitted):
         raise InputError(f"{path} is damaged: it does not say in which dimension the closer was fitted")
     for name, array in tensors.items():
+        square = array.ndim == 2 and name.endswith("_linear_")
+        if square and array.shape[0] != width:
+            raise InputError(f"{path} is damaged: {name} has shape {array.shape}, not ({width}, {width})")
         if array.dtype != np.float64 or array.shape[-1:] != (width,) or not np.isfinite(array).all():
             raise InputError(f"{path} is damaged: {name} is not finite float64 of width {width}")
+    shapes = {name: list(array.shape) for name, array in tensors.items()}
+    if shapes != facts["arrays"]:  # a map that is missing would pass for the identity
+        raise InputError(
+            f"{path} is damaged: its header lists the arrays {facts['arrays']}; it holds {shapes}"
+        )
     vars(closer).update(fitted)
     return closer

@@ -50,10 +50,19 @@ class ClosedModel(nn.Module):
         return (self._side_of(first, "image"), self._side_of(second, "text"), *rest)
 
     def _side_of(self, features: Tensor | None, modality: str) -> Tensor | None:
-        return None if features is None else self.closer.move(features, self._sides[modality])
+        return None if features is None else self.closer.move(self._fitting(features), self._sides[modality])
+
+    def _fitting(self, features: Tensor) -> Tensor:
+        width = self.closer.n_features_in_
+        if features.shape[-1] != width:
+            raise InputError(
+                f"the closer was fitted in {width} dimensions; this model's embeddings have {features.shape[-1]} "
+                "(was it fitted on another model's?)"
+            )
+        return features
 
     def _closed(self, features: Tensor, modality: str, normalize: bool) -> Tensor:
-        lengths = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
+        lengths = torch.linalg.vector_norm(self._fitting(features), dim=-1, keepdim=True)
         closed = self.closer.move(features / lengths, self._sides[modality])
         return closed if normalize else closed * lengths
 
@@ -80,7 +89,8 @@ def close_gap(model, closer, *, gallery: str = "text") -> ClosedModel:
     The closer must have been fitted on unit embeddings of that model. Its map is applied to the unit embedding:
 
     - ``normalize=True``: ``closer(z / ‖z‖)``, and nothing after it. These rows need not have length 1:
-      the guarantee is for the closed embeddings as they are.
+      the guarantee is for the closed embeddings as they are, and code that divides them by their length
+      again (as a cosine does) gives it up.
     - ``normalize=False``: the same, times the length ``‖z‖`` that the encoder gave, so that dividing by
       the encoder's lengths afterwards gives the above.
 

@@ -220,6 +220,8 @@ def damaged(path, tmp_path, **changes):
         ({"tensors": {"shift_": np.full(24, np.nan)}}, "not finite"),
         ({"tensors": {"gallery_offset_": np.ones(5)}}, "width 24"),
         ({"tensors": {"gallery_offset_": np.ones(24, dtype=np.float32)}}, "float64"),
+        ({"tensors": {"gallery_linear_": np.ones((3, 24))}}, r"shape \(3, 24\), not \(24, 24\)"),
+        ({"tensors": {"surplus_": np.ones(24)}}, "lists the arrays"),
     ],
 )
 def test_damaged_files_are_refused(rng, tmp_path, changes, message):
@@ -227,6 +229,22 @@ def test_damaged_files_are_refused(rng, tmp_path, changes, message):
     path = damaged(GapCloser().fit(x, y).save(tmp_path / "c.safetensors"), tmp_path, **changes)
     with pytest.raises(InputError, match=message):
         load_closer(path)
+
+
+@pytest.mark.parametrize("closer", SETTINGS, ids=repr)
+def test_a_file_that_lacks_one_array_is_refused(closer, rng, tmp_path):
+    """Without its offset a closer would be the identity, and still promise what it promised."""
+    path = fit(closer, rng)[0].save(tmp_path / "c.safetensors")
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as file:
+        header = file.metadata()
+    whole = load_file(path)
+    for gone in whole:
+        other = tmp_path / "lacking.safetensors"
+        save_file({name: array for name, array in whole.items() if name != gone}, other, metadata=header)
+        with pytest.raises(InputError, match="lists the arrays"):
+            load_closer(other)
 
 
 @pytest.mark.parametrize("length", [0, 4, 100, -1])

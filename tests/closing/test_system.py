@@ -208,3 +208,11 @@ def test_a_real_openclip_model_can_be_wrapped():
         torch.testing.assert_close(wrapped(image, text)[1], closer.transform(x), atol=1e-6, rtol=0)
         logits = wrapped.get_logits(image, text)[0]
     assert (logits.argmax(1) == model.get_logits(image, text)[0].argmax(1)).all()
+
+
+def test_a_closer_of_another_width_is_named(inputs):
+    rng = np.random.default_rng(0)
+    wrapped = close_gap(TinyCLIP(), GapCloser().fit(rng.normal(size=(4, 12)), rng.normal(size=(9, 12))))
+    for call in (lambda: wrapped.encode_text(inputs[1], normalize=True), lambda: wrapped(*inputs)):
+        with pytest.raises(InputError, match="fitted in 12 dimensions; this model's embeddings have 16"):
+            call()
