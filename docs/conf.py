@@ -42,6 +42,7 @@ html_theme_options = {
     "path_to_docs": "docs",
     "show_toc_level": 2,
     "use_download_button": False,
+    "navbar_persistent": [],  # the side bar has a search already
 }
 
 nb_execution_mode = "off"
