@@ -5,15 +5,16 @@ import functools
 import ipywidgets as ipw
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from gapkit.closing import GapCloser
 from gapkit.embeddings import EmbeddingSet, load_embeddings
 from gapkit.geometry import METRICS, nearest
-from gapkit.plots import PALETTE, canvas, png
+from gapkit.plots import PALETTE, canvas
 from gapkit.plots.style import styled
 from gapkit.robustness import robustness
 from gapkit.tasks import accuracy, agreement
-from gapkit.widgets.panel import View, choice, panel, slider
+from gapkit.widgets.panel import View, choice, painted, panel, slider
 
 SIDES = ("gallery", "queries")
 FEW = 50
@@ -73,6 +74,8 @@ def plot_closing(found: dict, *, title: str = "", ax: Axes | None = None) -> Axe
     Parameters
     ----------
     found : as `Outcome.closed` gives it
+    title : title of the axes
+    ax : axes to draw on
     """
     ax = canvas(ax=ax, width=4.8, height=3.6)
     before, after, changed = found["before"], found["after"], found["changed"]
@@ -89,22 +92,71 @@ def plot_closing(found: dict, *, title: str = "", ax: Axes | None = None) -> Axe
     return ax
 
 
+class ClosingPicture:
+    """The figure of `plot_closing`, made once: a redraw paints only what a control can change."""
+
+    @styled
+    def __init__(self) -> None:
+        ax = canvas(width=4.8, height=3.6, layout=None)
+        ax.figure.subplots_adjust(left=0.13, right=0.98, top=0.93, bottom=0.14)
+        nothing = {"before": np.zeros(1), "after": np.zeros(1), "changed": np.zeros(1, dtype=bool)}
+        plot_closing(nothing, ax=ax)
+        ax.set(xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+        self.kept, self.lost, self.after, self.before = ax.lines[1:]
+        self.title = ax.set_title("")
+        self._moving = (*ax.lines[1:], self.title)
+        ax.figure.set_dpi(80)
+        self._screen = FigureCanvasAgg(ax.figure)
+        for artist in self._moving:
+            artist.set_animated(True)  # leaves them out of the still picture
+        self._screen.draw()
+        self._still = self._screen.copy_from_bbox(ax.figure.bbox)
+
+    def png(self, found: dict, title: str) -> bytes:
+        """The picture of one outcome as PNG bytes."""
+        before, after, changed = found["before"], found["after"], found["changed"]
+        self.kept.set_data(before[~changed], after[~changed])
+        self.lost.set_data(before[changed], after[changed])
+        self.after.set_ydata([after.mean()] * 2)
+        self.before.set_xdata([before.mean()] * 2)
+        self.title.set_text(title)
+        self._screen.restore_region(self._still)
+        for artist in self._moving:
+            artist.draw(self._screen.get_renderer())
+        return painted(self._screen)
+
+
+@functools.lru_cache(maxsize=1)
+def _picture() -> ClosingPicture:
+    return ClosingPicture()
+
+
 def closing_view(
     model: str, dataset: str, alpha: float, components: int, sigma: float, metric: str, moves: str
 ) -> View:
-    """The explorer's picture and its numbers, all exact."""
+    """The explorer's picture and its numbers, all exact.
+
+    Parameters
+    ----------
+    model, dataset : whose embeddings, as `gapkit.embeddings.load_embeddings` knows them
+    alpha : how far the gap is closed, from 0 (untouched) to 1 (closed)
+    components : how many leading components the shift stays orthogonal to; more than there are means all
+    sigma : noise on each coordinate of the texts
+    metric : "euclidean", "dot" or "cosine", by which answers are found
+    moves : "gallery" (the texts) or "queries" (the images)
+
+    Returns
+    -------
+    View
+    """
     outcome = _outcome(model, dataset)
     components = min(components, outcome.most_components)
     found = outcome.closed(alpha, components, sigma, metric, moves)
-    ax = canvas(width=4.8, height=3.6, layout=None)
-    ax.figure.subplots_adjust(left=0.13, right=0.98, top=0.93, bottom=0.14)
-    plot_closing(found, title=f"{model}, {dataset}, α = {alpha:.2f}", ax=ax)
-    ax.set(xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))  # each tick costs over a millisecond
     full = " (all)" if components == outcome.most_components else ""
     before, after = found["before"].mean(), found["after"].mean()
     few = f", on {len(found['before'])} of the images" if len(found["before"]) < len(outcome.images) else ""
     return View(
-        png(ax, dpi=80),
+        _picture().png(found, f"{model}, {dataset}, α = {alpha:.2f}"),
         "Each query's probability to keep its answer under noise on the texts, after closing against before; the "
         "diagonal means no change.",
         f"α = {alpha:.2f}, {components} components{full}, σ = {sigma:.3f}, {metric}, {moves} moved: accuracy "
@@ -116,7 +168,17 @@ def closing_view(
 def closing_explorer(
     models: list[str], datasets: tuple[str, ...] = ("scenes100", "digits10"), *, components: int = 99
 ) -> ipw.VBox:
-    """Choose how far and how to close the gap, and see accuracy, agreement and exact robustness at once."""
+    """Choose how far and how to close the gap, and see accuracy, agreement and exact robustness at once.
+
+    Parameters
+    ----------
+    models, datasets : names to choose from
+    components : the most components the slider offers
+
+    Returns
+    -------
+    VBox, to be displayed by `gapkit.widgets.present`
+    """
     return panel(
         closing_view,
         model=choice("model", models, models[0]),

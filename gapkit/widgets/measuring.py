@@ -7,32 +7,43 @@ import io
 from typing import NamedTuple
 
 import ipywidgets as ipw
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from gapkit._arrays import normalise_rows
 from gapkit.datasets import load_dataset
 from gapkit.embeddings import EmbeddingSet, load_embeddings
 from gapkit.geometry import gap_vector, matched_cosine, nearest
-from gapkit.plots import PALETTE, canvas, plot_pca, plot_similarity, png
-from gapkit.widgets.panel import View, choice, panel, slider
+from gapkit.plots import PALETTE, STYLE, canvas, plot_pca, plot_similarity
+from gapkit.widgets.panel import View, choice, painted, panel, slider
 
 DATASETS = ("scenes100", "digits10", "scenes-pairs")
-THUMBNAIL = 48
-NAMED = 120
-"""How many images, and as many texts, say what they are under the pointer."""
+THUMBNAIL = 40
+COLUMNS = 20
+"""Small pictures in a row of the sheet that holds them all."""
+MARKED = 120
+"""How many images can be marked, together with their own texts."""
 
-_STYLE = f"""<style>
-.gk-point {{position:absolute; width:12px; height:12px; margin:-6px; border-radius:50%}}
-.gk-card {{display:none; position:absolute; left:14px; top:14px; z-index:9; padding:4px; width:max-content;
-  max-width:220px; background:#fff; color:#222; border:1px solid #555; font-size:12px}}
-.gk-point:hover {{outline:2px solid {PALETTE["gap"]}}}
-.gk-point:hover .gk-card {{display:block}}
-.gk-chosen {{position:absolute; width:16px; height:16px; margin:-10px; border:2px solid {PALETTE["gap"]}}}
+_STYLE = f"""
+.gk-point {{position:absolute; width:3px; height:3px; margin:-1.5px}}
+.gk-point::before, .gk-point::after {{content:""; position:absolute; border-radius:50%}}
+.gk-point::before {{inset:-4px; z-index:1}}
+.gk-point::after {{inset:0; z-index:2}}
+.gk-point div {{display:none; position:absolute; z-index:9; left:10px; top:10px; padding:4px;
+  width:max-content; max-width:220px; background:#fff; color:#222; border:1px solid #555; font-size:12px; line-height:1.3; pointer-events:none}}
+.gk-left div {{left:auto; right:10px}}
+.gk-up div {{top:auto; bottom:10px}}
+.gk-point:hover::before {{outline:2px solid {PALETTE["gap"]}}}
+.gk-point:hover div {{display:block}}
+.gk-chosen {{position:absolute; width:16px; height:16px; margin:-10px; border:2px solid {PALETTE["gap"]};
+  pointer-events:none}}
 .gk-round {{border-radius:50%}}
+.gk-box {{position:absolute; left:14%; top:6px; pointer-events:none; color:#222}}
 .gk-thumb {{width:{THUMBNAIL}px; height:{THUMBNAIL}px; display:inline-block; vertical-align:middle}}
-</style>"""
+"""
 
 
 class Scene(NamedTuple):
@@ -42,8 +53,7 @@ class Scene(NamedTuple):
     png: bytes
     text_places: np.ndarray
     image_places: np.ndarray
-    rows: np.ndarray
-    thumbnails: tuple[str, ...]
+    spots: str
 
 
 @functools.lru_cache(maxsize=16)
@@ -52,22 +62,34 @@ def _entries(model: str, dataset: str) -> EmbeddingSet:
 
 
 @functools.lru_cache(maxsize=4)
-def _thumbnails(dataset: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Which images can be marked, and small pictures of them."""
+def _sheet(dataset: str) -> str:
+    """Small pictures of all images of a dataset on one sheet, as a style sheet that puts it behind ``gk-thumb``."""
     images = load_dataset(dataset).images
-    rows = np.linspace(0, len(images) - 1, min(NAMED, len(images))).round().astype(int)
-    return rows, tuple(_thumbnail(images[int(row)]) for row in rows)
+    sheet = Image.new("RGB", (COLUMNS * THUMBNAIL, -(-len(images) // COLUMNS) * THUMBNAIL))
+    for row in range(len(images)):
+        small = images[row].convert("RGB").resize((THUMBNAIL, THUMBNAIL))
+        sheet.paste(small, (row % COLUMNS * THUMBNAIL, row // COLUMNS * THUMBNAIL))
+    stream = io.BytesIO()
+    sheet.save(stream, format="JPEG", quality=60)
+    source = base64.b64encode(stream.getvalue()).decode()
+    return f"<style>{_STYLE}.gk-thumb {{background:url(data:image/jpeg;base64,{source})}}</style>"
+
+
+def _thumbnail(row: int, *, attributes: str = "") -> str:
+    """The small picture of one image: its part of the sheet."""
+    left, top = row % COLUMNS * THUMBNAIL, row // COLUMNS * THUMBNAIL
+    return f'<i class="gk-thumb" style="background-position:-{left}px -{top}px"{attributes}></i>'
 
 
 @functools.lru_cache(maxsize=16)
 def _scene(model: str, dataset: str) -> Scene:
     entries = _entries(model, dataset)
-    ax = plot_pca(entries.texts, entries.images, ax=_still_axes(6.4, 4.4, left=0.14, bottom=0.13))
-    picture = png(ax, dpi=90)
+    ax = plot_pca(entries.texts, entries.images, ax=_still_axes(6.4, 5.0, left=0.14, bottom=0.115, top=0.88))
+    picture = _quick_png(ax)
     width, height = ax.figure.bbox.size
     drawn = [np.asarray(cloud.get_offsets()) for cloud in ax.collections[:2]]
     places = [ax.transData.transform(flat) / (width, -height) + (0, 1) for flat in drawn]
-    return Scene(entries, picture, *places, *_thumbnails(dataset))
+    return Scene(entries, picture, *places, _spots(entries, *places))
 
 
 def _still_axes(width, height, **margins) -> Axes:
@@ -77,64 +99,68 @@ def _still_axes(width, height, **margins) -> Axes:
     return ax
 
 
-def _thumbnail(image: Image.Image) -> str:
-    stream = io.BytesIO()
-    image.convert("RGB").resize((THUMBNAIL, THUMBNAIL)).save(stream, format="JPEG", quality=70)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+def _quick_png(ax: Axes, *, dpi: int = 90) -> bytes:
+    ax.figure.set_dpi(dpi)
+    screen = FigureCanvasAgg(ax.figure)
+    with mpl.rc_context(STYLE):
+        screen.draw()
+    return painted(screen)
 
 
 def _at(place: np.ndarray) -> str:
     return f"left:{100 * place[0]:.2f}%;top:{100 * place[1]:.2f}%"
 
 
-@functools.lru_cache(maxsize=6)
-def _named_points(model: str, dataset: str) -> str:
-    """Spots over the picture that say, under the pointer, which text or image lies there."""
-    scene = _scene(model, dataset)
-    texts = np.unique(_own_texts(scene))[:NAMED]
-    spots = [
-        f'<div class="gk-point" style="{_at(scene.text_places[row])}"><div class="gk-card">text: '
-        f"{html.escape(scene.entries.text_names[row])}</div></div>"
-        for row in texts
+def _spots(entries: EmbeddingSet, text_places: np.ndarray, image_places: np.ndarray) -> str:
+    """A spot over every point of the picture that says, under the pointer, which text or image it is."""
+    names = [html.escape(name) for name in entries.text_names]
+    texts = [_spot(place, f"text: {name}") for place, name in zip(text_places, names, strict=True)]
+    images = [
+        _spot(place, f"image {row}: {_thumbnail(row)} of {names[entries.labels[row]]}")
+        for row, place in enumerate(image_places)
     ]
-    for thumbnail, row, text in zip(scene.thumbnails, scene.rows, _own_texts(scene), strict=True):
-        spots.append(
-            f'<div class="gk-point" style="{_at(scene.image_places[row])}"><div class="gk-card">image '
-            f'<img class="gk-thumb" src="{thumbnail}" alt=""> of '
-            f"{html.escape(scene.entries.text_names[text])}</div></div>"
-        )
-    return "".join(spots)
+    return f'<div aria-hidden="true">{"".join(texts + images)}</div>'
 
 
-def _own_texts(scene: Scene) -> np.ndarray:
-    return np.asarray(scene.entries.labels)[scene.rows]
+def _spot(place: np.ndarray, said: str) -> str:
+    """One spot; its card opens towards the middle of the picture."""
+    turn = (" gk-left" if place[0] > 0.5 else "") + (" gk-up" if place[1] > 0.5 else "")
+    return f'<div class="gk-point{turn}" style="{_at(place)}"><div>{said}</div></div>'
+
+
+def marked_rows(entries: EmbeddingSet) -> np.ndarray:
+    """Rows of the images that can be marked, spread evenly over all of them."""
+    return np.linspace(0, len(entries.images) - 1, min(MARKED, len(entries.images))).round().astype(int)
 
 
 def gap_view(model: str, dataset: str, pair: int) -> View:
-    """Both modalities along the gap; one image and its own text are marked and described."""
+    """Both modalities along the gap; one image and its own text are marked and described.
+
+    Every point says under the pointer what it is; where points lie on each other, the uppermost does.
+    """
     scene = _scene(model, dataset)
     entries = scene.entries
-    place = min(pair, len(scene.rows) - 1)
-    row, text = int(scene.rows[place]), int(_own_texts(scene)[place])
+    rows = marked_rows(entries)
+    row = int(rows[min(pair, len(rows) - 1)])
+    text = int(entries.labels[row])
     start, end = scene.text_places[text], scene.image_places[row]
-    name = html.escape(entries.text_names[text])
     line = (
         '<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true" '
         'style="position:absolute;left:0;top:0;width:100%;height:100%;pointer-events:none">'
         f'<line x1="{100 * start[0]:.2f}" y1="{100 * start[1]:.2f}" x2="{100 * end[0]:.2f}" y2="{100 * end[1]:.2f}" '
         f'stroke="{PALETTE["gap"]}" stroke-width="2" vector-effect="non-scaling-stroke"/></svg>'
     )
+    picture = _thumbnail(row, attributes=' role="img" aria-label="the marked image"')
     marks = (
         f'<div class="gk-chosen gk-round" style="{_at(start)}"></div><div class="gk-chosen" style="{_at(end)}"></div>'
-        '<div style="position:absolute;right:8px;bottom:44px;background:#fff;padding:2px 6px">'
-        f'<img class="gk-thumb" src="{scene.thumbnails[place]}" alt="the marked image"> {name}</div>'
+        f'<div class="gk-box">marked: {picture} {html.escape(entries.text_names[text])}</div>'
     )
     return View(
         scene.png,
         "Texts (circles) on the left and images (triangles) on the right of the gap; a line joins the marked image "
         "to its own text.",
         _gap_summary(entries, model, dataset, row, text),
-        _STYLE + line + _named_points(model, dataset) + marks,
+        _sheet(dataset) + line + scene.spots + marks,
     )
 
 
@@ -151,12 +177,17 @@ def _gap_summary(entries: EmbeddingSet, model: str, dataset: str, row: int, text
 
 
 def gap_explorer(models: list[str], datasets: tuple[str, ...] = DATASETS) -> ipw.VBox:
-    """Choose a model, a dataset and a pair; point at any spot to see which image or text it is."""
+    """Choose a model, a dataset and a pair; point at any spot to see which image or text it is.
+
+    The datasets' small pictures are made here, once, which takes a moment; afterwards every choice is quick.
+    """
+    for dataset in datasets:
+        _sheet(dataset)
     return panel(
         gap_view,
         model=choice("model", models, models[0]),
         dataset=choice("dataset", datasets, datasets[0]),
-        pair=slider("marked pair", 0, 0, NAMED - 1, 1),
+        pair=slider("marked pair", 0, 0, MARKED - 1, 1),
     )
 
 
@@ -172,7 +203,7 @@ def similarity_view(model: str, dataset: str, rows: int, centred: bool) -> View:
     title = "means taken off" if centred else "as the model gives them"
     ax = _still_axes(5.2, 4.4, left=0.06, bottom=0.08)
     return View(
-        png(plot_similarity(x, y, rows=rows, title=title, ax=ax), dpi=90),
+        _quick_png(plot_similarity(x, y, rows=rows, title=title, ax=ax)),
         "Heat map of cosines in four blocks: texts with texts, texts with images, images with images.",
         f"{model} on {dataset}, {title}: mean cosine of an image and its own text {own:.2f}, and of an image and "
         f"other texts {others:.2f}.",

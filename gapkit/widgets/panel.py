@@ -2,12 +2,63 @@
 
 import base64
 import html
+import io
 from collections.abc import Callable
 from typing import NamedTuple
 
 import ipywidgets as ipw
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 
 from gapkit.errors import InputError
+
+_ACCESSIBLE = """
+const wait = tries => {
+  const panel = this.closest('.gk-panel');
+  if (!panel) { if (tries) setTimeout(wait, 100, tries - 1); return; }
+  if (panel.gkNamed) return;
+  panel.gkNamed = true;
+  const live = document.createElement('div');
+  live.setAttribute('role', 'status');
+  live.setAttribute('aria-live', 'polite');
+  live.style.cssText = 'position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)';
+  panel.append(live);
+  const set = (node, key, value) => {
+    if (value && node.getAttribute(key) !== value) node.setAttribute(key, value);
+  };
+  const name = () => {
+    for (const handle of panel.querySelectorAll('.noUi-handle')) {
+      const box = handle.closest('.widget-slider');
+      const label = box.querySelector('.widget-label').textContent;
+      const readout = box.querySelector('.widget-readout');
+      set(handle, 'aria-label', label);
+      set(handle, 'aria-valuetext', readout.textContent);
+      set(readout, 'role', 'textbox');
+      set(readout, 'aria-label', label + ', as a number');
+    }
+    for (const list of panel.querySelectorAll('select')) set(list, 'data-lm-suppress-shortcuts', 'true');
+    for (const play of panel.querySelectorAll('.widget-play')) play.querySelectorAll('button').forEach((button, place) => {
+      const title = ['play or pause', 'back to the start', 'repeat'][place];
+      set(button, 'aria-label', title);
+      set(button, 'title', title);
+    });
+    const said = panel.querySelector('figcaption')?.textContent ?? '';
+    if (live.textContent !== said) live.textContent = said;
+  };
+  const watched = {subtree: true, childList: true, characterData: true, attributes: true};
+  new MutationObserver(name).observe(panel, {...watched, attributeFilter: ['aria-valuetext']});
+  name();
+};
+wait(50);
+"""
+"""What ipywidgets cannot say, said in the page when the first picture of a panel has loaded.
+
+The handle of a slider has no name there, its readout no role, the buttons of a player no text; a new
+picture replaces its sentence, while a live region must stay in the page for its changes to be read out; and
+JupyterLab takes the arrow keys from lists unless they ask for them. Where scripts are forbidden all
+controls still work; they then only lack these names.
+"""
 
 
 class View(NamedTuple):
@@ -19,19 +70,34 @@ class View(NamedTuple):
     overlay: str = ""
 
 
+def painted(screen: FigureCanvasAgg) -> bytes:
+    """What has been drawn on a screen as PNG bytes, compressed lightly: packing tightly takes longer than drawing."""
+    stream = io.BytesIO()
+    pixels = Image.fromarray(np.asarray(screen.buffer_rgba())).convert("RGB")
+    pixels.save(stream, "png", compress_level=3)
+    return stream.getvalue()
+
+
 def picture_html(view: View) -> str:
-    """A figure element: picture with alternative text, the summary as a live region below it."""
+    """A figure element: picture with alternative text, the summary below it.
+
+    The picture is a block, so that it fills its container exactly and an overlay placed in per cent of the
+    container lies where it should. `panel` repeats the summary in a live region, which this element cannot
+    be: it is replaced whenever a control moves.
+    """
     source = base64.b64encode(view.png).decode()
     return (
         '<figure style="margin:0"><div style="position:relative;display:inline-block">'
         f'<img src="data:image/png;base64,{source}" alt="{html.escape(view.alt)}" '
-        f'style="max-width:100%;height:auto">{view.overlay}</div>'
-        f'<figcaption role="status" aria-live="polite">{html.escape(view.summary)}</figcaption></figure>'
+        f'style="display:block;max-width:100%;height:auto" onload="{html.escape(_ACCESSIBLE)}">'
+        f"{view.overlay}</div><figcaption>{html.escape(view.summary)}</figcaption></figure>"
     )
 
 
 def panel(view: Callable[..., View], /, **controls: ipw.Widget) -> ipw.VBox:
     """Connect controls to a callback: whenever one changes, the picture and the sentence are redrawn.
+
+    In the page every control has an accessible name, and the sentence is read out when it changes.
 
     Parameters
     ----------
@@ -54,13 +120,36 @@ def panel(view: Callable[..., View], /, **controls: ipw.Widget) -> ipw.VBox:
         control.observe(redraw, names="value")
     redraw()
     row = ipw.Box(list(controls.values()), layout=ipw.Layout(flex_flow="row wrap", grid_gap="4px 16px"))
-    return ipw.VBox([row, output])
+    box = ipw.VBox([row, output])
+    box.add_class("gk-panel")
+    return box
 
 
 def slider(
-    description: str, value, low, high, step, *, readout: str = ".2f", wait: bool = False
+    description: str,
+    value,
+    low,
+    high,
+    step,
+    *,
+    readout: str = ".2f",
+    wait: bool = False,
+    width: str = "420px",
 ) -> ipw.Widget:
-    """A labelled slider; ``wait`` redraws only when it is let go, for slow callbacks."""
+    """A labelled slider, moved by pointer or arrow keys; its number can also be typed.
+
+    Parameters
+    ----------
+    description : its label; a short one leaves room for the track
+    value, low, high, step : where it starts and can go; a whole step makes it a slider of whole numbers
+    readout : format of the number beside it
+    wait : redraw only when it is let go, for slow callbacks
+    width : of label, track and number together
+
+    Returns
+    -------
+    IntSlider or FloatSlider
+    """
     kind = ipw.IntSlider if isinstance(step, int) else ipw.FloatSlider
     return kind(
         value=value,
@@ -71,22 +160,30 @@ def slider(
         readout_format="d" if kind is ipw.IntSlider else readout,
         continuous_update=not wait,
         style={"description_width": "initial"},
-        layout=ipw.Layout(width="320px"),
+        layout=ipw.Layout(width=width),
     )
 
 
-def choice(description: str, options, value) -> ipw.Widget:
-    """One of a few options, as a slider that names where it stands.
+def choice(description: str, options, value, *, width: str = "260px") -> ipw.Widget:
+    """One of a few options: a labelled drop-down list, which arrow keys move.
 
-    Not a drop-down list: JupyterLab takes the arrow keys from lists and radio buttons, and so shuts out
-    who uses no mouse; a slider keeps them.
+    Parameters
+    ----------
+    description : its label
+    options : values, or pairs of a name and a value
+    value : which one is chosen at first
+    width : of label and list together
+
+    Returns
+    -------
+    Dropdown
     """
-    return ipw.SelectionSlider(
+    return ipw.Dropdown(
         options=options,
         value=value,
         description=description,
         style={"description_width": "initial"},
-        layout=ipw.Layout(width="320px"),
+        layout=ipw.Layout(width=width),
     )
 
 

@@ -1,14 +1,11 @@
-"""The widgets of the theory lessons: the dynamics player, the orthogonality and the boundary explorer."""
+"""The widgets of the theory lessons: the dynamics player and the boundary explorer."""
 
 import functools
 
 import ipywidgets as ipw
-import numpy as np
 
 from gapkit.contrastive import STARTS, Trajectory, simulate, usual_gap_and_spread
-from gapkit.embeddings import load_embeddings
-from gapkit.geometry import gap_vector, relative_variance, relative_variance_band
-from gapkit.plots import FramePlayer, canvas, plot_share, plot_spectrum, png
+from gapkit.plots import FramePlayer
 from gapkit.plots.scene import BoundaryPlayer, kept_probability
 from gapkit.widgets.panel import View, choice, panel, slider
 
@@ -30,8 +27,24 @@ def player_run(start: str, tau, gap, spread, sphere: bool) -> FramePlayer:
         spread=spread * usual_spread,
         sphere=sphere,
         steps=_STEPS,
+        step_size=player_step_size(start, tau, gap),
     )
     return FramePlayer(run)
+
+
+def player_step_size(start: str, tau, gap) -> float:
+    """The player's step size: 0.02, or less where that would shake the clusters along the gap.
+
+    Steps above τ/(2‖g‖²) do (see `simulate`); τ/(5‖g‖²) keeps well below, and shrinks every deviation
+    along the gap to a fifth of itself.
+
+    Examples
+    --------
+    >>> player_step_size("cones", 0.1, 1.0), player_step_size("cones", 0.01, 1.0)
+    (0.02, 0.002)
+    """
+    length = gap * usual_gap_and_spread(start)[0]
+    return min(0.02, tau / (5 * max(length**2, 1.0)))
 
 
 def player_view(start: str, tau, gap, spread, sphere: bool, frame: int) -> View:
@@ -40,9 +53,9 @@ def player_view(start: str, tau, gap, spread, sphere: bool, frame: int) -> View:
     index = min(frame, len(player.run) - 1)
     return View(
         player.png(index),
-        "Left: texts and images in the plane of the first gap. Right: gap, variance along it and accuracy "
-        "over the steps, with a cursor at this one.",
-        player_summary(player.run, index),
+        "Left: texts and images in the plane of the first gap, which points upwards. Right: gap, variance along "
+        "it and accuracy over the steps, with a cursor at this one.",
+        f"{player_summary(player.run, index)} Step size {player_step_size(start, tau, gap):.2g}.",
     )
 
 
@@ -56,7 +69,7 @@ def player_summary(run: Trajectory, index: int) -> str:
 
 
 def dynamics_player() -> ipw.VBox:
-    """Choose a start, τ, gap and spread; then scrub through the recorded steps or press play."""
+    """Choose a start, τ, gap and spread (as multiples of the usual ones); then scrub through the steps or press play."""
     frames = len(player_run("cones", 0.05, 1.0, 1.0, True).run)
     frame = slider("recorded step", 0, 0, frames - 1, 1)
     play = ipw.Play(value=0, min=0, max=frames - 1, interval=150, description="play")
@@ -64,11 +77,9 @@ def dynamics_player() -> ipw.VBox:
     box = panel(
         player_view,
         start=choice("start", STARTS, "cones"),
-        tau=choice("τ", [(f"{tau:g} (temperature {tau / 2:g})", tau) for tau in TAUS], 0.05),
-        gap=slider("gap at the start, times the usual", 1.0, 0.0, 1.5, 0.1, readout=".1f", wait=True),
-        spread=slider(
-            "spread (noise) at the start, times the usual", 1.0, 0.1, 5.0, 0.1, readout=".1f", wait=True
-        ),
+        tau=choice("τ", [(f"{tau:g}", tau) for tau in TAUS], 0.05),
+        gap=slider("start gap ×", 1.0, 0.0, 1.5, 0.1, readout=".1f", wait=True),
+        spread=slider("start spread ×", 1.0, 0.1, 5.0, 0.1, readout=".1f", wait=True),
         sphere=ipw.Checkbox(value=True, description="on the unit sphere", indent=False),
         frame=frame,
     )
@@ -102,37 +113,4 @@ def boundary_explorer() -> ipw.VBox:
         gap=slider("gap", 1.0, 0.0, 2.5, 0.05),
         sigma=slider("noise σ", 0.15, 0.01, 0.5, 0.01),
         margin=slider("margin", 0.15, 0.02, 0.45, 0.01),
-    )
-
-
-@functools.lru_cache(maxsize=8)
-def orthogonality_view(model: str, dataset: str) -> View:
-    """Spectrum and subspace share of one model's embeddings, and where the gap stands among them."""
-    entries = load_embeddings(f"{model}/{dataset}")
-    texts, images = (np.asarray(z, dtype=np.float64) for z in (entries.texts, entries.images))
-    g = gap_vector(texts, images)
-    axes = canvas(1, 2, width=9, height=3.4)
-    plot_spectrum(texts, images, ax=axes[0], title="variance by component")
-    plot_share(texts, g, ax=axes[1], title="share of the gap")
-    sentences = []
-    for name, z in (("texts", texts), ("images", images)):
-        value, band = relative_variance(z, g), relative_variance_band(z, directions=500)
-        place = "below" if value < band.low else "above" if value > band.high else "inside"
-        sentences.append(f"{name} {value:.2f}, {place} the random band {band.low:.2f} to {band.high:.2f}")
-    return View(
-        png(axes, dpi=90),
-        "Left: variance of each modality by principal component, with a line at the variance along the gap. "
-        "Right: squared share of the gap in the texts' leading components, with the band of random directions.",
-        f"{model} on {dataset}: gap {np.linalg.norm(g):.2f}; variance along it: {'; '.join(sentences)}.",
-    )
-
-
-def orthogonality_explorer(
-    models: list[str], datasets: tuple[str, ...] = ("scenes100", "digits10", "scenes-pairs")
-) -> ipw.VBox:
-    """Choose a model and a dataset, and see how orthogonal its gap is."""
-    return panel(
-        orthogonality_view,
-        model=choice("model", models, models[0]),
-        dataset=choice("dataset", datasets, datasets[0]),
     )

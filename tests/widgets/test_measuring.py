@@ -1,15 +1,15 @@
 """The widgets of lesson 01 say and show what the package computes, quickly."""
 
 import re
-import time
 
 import numpy as np
 import pytest
 
 from gapkit.embeddings import load_embeddings
 from gapkit.geometry import gap_vector, matched_cosine
-from gapkit.widgets import gap_explorer, similarity_explorer
-from gapkit.widgets.measuring import DATASETS, NAMED, gap_view, similarity_view
+from gapkit.widgets import gap_explorer, measuring, similarity_explorer
+from gapkit.widgets.measuring import DATASETS, MARKED, gap_view, marked_rows, similarity_view
+from tests.widgets.timing import fixed_work, quiet_median
 
 MODELS = ["miniclip-wide", "miniclip-siglip"]
 
@@ -20,10 +20,18 @@ def places(fragment: str, kind: str) -> np.ndarray:
     return np.array(re.findall(pattern, fragment), dtype=float)
 
 
+def text_names(fragment: str) -> list[str]:
+    """What the spots over the texts say."""
+    return re.findall(r"<div>text: ([^<]+)<", fragment)
+
+
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_every_named_spot_lies_within_the_picture(dataset):
-    spots = places(gap_view(MODELS[0], dataset, 0).overlay, "gk-point")
-    assert len(spots) >= NAMED
+def test_every_row_has_a_spot_within_the_picture(dataset):
+    entries = load_embeddings(f"{MODELS[0]}/{dataset}")
+    overlay = gap_view(MODELS[0], dataset, 0).overlay
+    spots = places(overlay, "gk-point")
+    assert len(spots) == len(entries.texts) + len(entries.images)
+    assert len(overlay) < 250_000  # it travels to the browser with every redraw
     assert spots.min() > 0
     assert spots.max() < 100
 
@@ -31,7 +39,7 @@ def test_every_named_spot_lies_within_the_picture(dataset):
 def test_texts_lie_left_of_images_as_in_the_picture():
     overlay = gap_view(MODELS[0], "scenes100", 0).overlay
     spots = places(overlay, "gk-point")
-    texts = len(re.findall(r'gk-card">text', overlay))
+    texts = len(text_names(overlay))
     assert spots[:texts, 0].max() < spots[texts:, 0].min()
 
 
@@ -41,10 +49,27 @@ def test_the_mark_sits_on_the_chosen_image_and_on_its_own_text():
     text, image = places(view.overlay, "gk-chosen")
     spots = places(view.overlay, "gk-point")
     entries = load_embeddings(f"{MODELS[0]}/scenes100")
-    names = re.findall(r'gk-card">text: ([^<]+)<', view.overlay)
-    np.testing.assert_allclose(image, spots[len(names) + pair])
+    names = text_names(view.overlay)
     row = int(re.search(r"Image (\d+)", view.summary)[1])
+    assert row == marked_rows(entries)[pair]
+    np.testing.assert_allclose(image, spots[len(names) + row])
     np.testing.assert_allclose(text, spots[names.index(entries.text_names[entries.labels[row]])])
+
+
+def test_the_spot_of_an_image_names_it_its_text_and_its_small_picture():
+    entries = load_embeddings(f"{MODELS[0]}/digits10")
+    overlay = gap_view(MODELS[0], "digits10", 0).overlay
+    said = re.findall(r'<div>image (\d+): <i [^>]*position:-(\d+)px -(\d+)px"></i> of ([^<]+)<', overlay)
+    assert [int(row) for row, *_ in said] == list(range(len(entries.images)))
+    assert [name for *_, name in said] == [entries.text_names[label] for label in entries.labels]
+    assert len({(left, top) for _, left, top, _ in said}) == len(said)
+
+
+def test_marks_are_spread_over_all_images():
+    rows = marked_rows(load_embeddings(f"{MODELS[0]}/scenes100"))
+    assert len(rows) == MARKED
+    assert (rows[0], rows[-1]) == (0, 499)
+    assert set(np.diff(rows)) <= {4, 5}
 
 
 def test_the_sentence_gives_the_numbers_of_the_package():
@@ -88,22 +113,33 @@ def test_each_control_redraws_and_is_labelled(build):
         control.value = changed[control.description]
         assert output.value != before, control.description
         assert 'alt="' in output.value
-        assert 'aria-live="polite"' in output.value
+        assert "<figcaption>" in output.value
 
 
-@pytest.mark.parametrize(
-    "redraw",
-    [
-        lambda model, turn: gap_view(model, "scenes100", turn),
-        lambda model, turn: similarity_view(model, "scenes100", 50 + 10 * turn, True),
-    ],
-    ids=["gap", "similarity"],
-)
-def test_a_redraw_takes_less_than_150_ms(redraw):
-    redraw(MODELS[0], 0)  # the first one loads files and draws the images
-    spent = []
-    for turn, model in enumerate([MODELS[1], MODELS[0], MODELS[1]]):
-        began = time.process_time()
-        redraw(model, turn)
-        spent.append(time.process_time() - began)
-    assert min(spent) < 0.150, spent
+@pytest.fixture(scope="module")
+def sheets():
+    """What `gap_explorer` prepares before any control can be moved."""
+    gap_explorer(MODELS)
+
+
+@pytest.mark.parametrize("view", ["gap", "similarity"])
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_first_redraw_of_a_model_and_dataset_takes_less_than_150_ms(view, dataset, sheets):
+    def redraw(turn):
+        measuring._entries.cache_clear()
+        measuring._scene.cache_clear()
+        if view == "gap":
+            return gap_view(MODELS[turn % 2], dataset, turn)
+        return similarity_view(MODELS[turn % 2], dataset, 100, True)
+
+    redraw(0)  # matplotlib looks for its fonts once in a process
+    assert quiet_median(lambda turn=turn: redraw(turn) for turn in range(5)) < 0.150
+
+
+def test_a_slow_redraw_is_not_excused_by_a_busy_machine():
+    def slow():
+        """About 0.22 s of a quiet machine."""
+        for _ in range(4):
+            fixed_work()
+
+    assert quiet_median([slow] * 3) > 0.150
