@@ -65,7 +65,7 @@ def test_the_players_gap_on_the_sphere_is_the_wider_the_lower_the_temperature(fu
 def test_the_players_free_gap_is_frozen_at_every_temperature(full_length):
     for tau in theory.TAUS:
         run = theory.player_run("cones", tau, 1.0, 1.0, False).run
-        assert np.ptp(run.gap[run.nearest(100) :]) < 1e-3, tau
+        assert np.ptp(run.gap[run.nearest(100) :]) < 1e-4, tau
         assert run.gap[-1] == pytest.approx(run.gap[0], abs=0.01), tau
 
 
