@@ -85,7 +85,7 @@ def plot_curves(
         "gap": ("gap ‖g‖ on held-out pairs", "linear"),
         "variance_along_gap_images": ("images' variance along the gap\n(relative to isotropic)", "log"),
         "variance_along_gap_texts": ("texts' variance along the gap\n(relative to isotropic)", "log"),
-        "doubly_stochastic_defect": ("doubly-stochastic defect", "linear"),
+        "doubly_stochastic_defect": ("doubly-stochastic defect\n(mean $|S_i-1|$ over the images)", "linear"),
         "temperature": ("temperature (1 / logit scale)", "log"),
         "accuracy": ("accuracy within the batch", "linear"),
         "loss": ("loss (nats)", "log"),
@@ -175,8 +175,10 @@ def legend_below(grid: np.ndarray) -> None:
     figure = grid[0].get_figure()
     handles, labels = grid[0].get_legend_handles_labels()
     inches = 0.75 + 0.075 * max(map(len, labels))
-    columns = int(np.clip(figure.get_figwidth() / inches, 1, 5))
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(labels)))
+    columns = min(int(np.clip(figure.get_figwidth() / inches, 1, 5)), len(labels))
+    lines = -(-len(labels) // columns)
+    figure.set_figheight(figure.get_figheight() + 0.2 * (lines - 1))  # not at the cost of the axes
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
 def step_axis(ax: Axes, last: int) -> None:
