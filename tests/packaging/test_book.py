@@ -1,5 +1,8 @@
 """What the check of the built book sees, on a small page with one planted fault at a time."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tools.check_book import faults
@@ -46,3 +49,15 @@ def test_a_planted_fault_is_seen(book, old, new, said):
 
 def test_an_empty_folder_is_no_book(tmp_path):
     assert faults(tmp_path)
+
+
+def test_the_code_on_the_page_about_systems_runs(tmp_path, monkeypatch):
+    """A page of the book whose code no lesson runs."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "in_a_system.md"
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL))
+    monkeypatch.chdir(tmp_path)
+    space: dict = {}
+    exec(compile(code, page.name, "exec"), space)
+    assert (tmp_path / "closer.safetensors").exists()
+    assert space["texts"].shape == (1, 512)
+    assert (space["radius"] > 0).all()
