@@ -17,6 +17,8 @@ import psutil
 from tests.notebooks.lessons import peak_megabytes
 
 SECONDS_TO_START = 180
+WITHOUT = {"disabledExtensions": {"@jupyterlab/debugger-extension": True}}
+"""``page_config.json`` of a JupyterLab without its debugger, which reports an error when a kernel restarts."""
 
 
 @dataclass
@@ -34,9 +36,18 @@ class Lab:
 
     def megabytes(self) -> float:
         """Peak memory of the server without its kernels."""
+        return self._peak(kernels=False)
+
+    def kernel_megabytes(self) -> float:
+        """Peak memory of the kernels that run now."""
+        return self._peak(kernels=True)
+
+    def _peak(self, *, kernels: bool) -> float:
         family = [self.process, *self.process.children(recursive=True)]
         return sum(
-            peak_megabytes(one) for one in family if not any("ipykernel" in word for word in one.cmdline())
+            peak_megabytes(one)
+            for one in family
+            if any("ipykernel" in word for word in one.cmdline()) == kernels
         )
 
 

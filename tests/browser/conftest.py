@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.page import LessonPage
-from tests.lab import jupyter_lab
+from tests.lab import WITHOUT, jupyter_lab
 from tests.notebooks.lessons import EXECUTED, ROOT
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -30,11 +30,16 @@ SETTINGS = {
 }
 
 
+def missing(what: str) -> None:
+    """Skip, but fail where somebody relies on these tests."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(what)
+
+
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     """JupyterLab on loopback, serving a copy of the lessons."""
     if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
+        missing("no chromium on this machine")
     folder = tmp_path_factory.mktemp("lab")
     (folder / "notebooks").mkdir()
     for path in EXECUTED:
@@ -42,6 +47,7 @@ def lab(tmp_path_factory):
     settings = folder / "settings"
     settings.mkdir()
     (settings / "overrides.json").write_text(json.dumps(SETTINGS))
+    (settings / "page_config.json").write_text(json.dumps(WITHOUT))
     quiet = {"GAPKIT_PROGRESS": "0", "TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1", "HOME": str(folder)}
     variables = {**os.environ, **quiet, "PYTHONPATH": str(ROOT)}
     variables.pop("MPLBACKEND", None)
@@ -54,7 +60,10 @@ def lab(tmp_path_factory):
 @pytest.fixture(scope="session")
 def browser(lab):
     """Headless Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api")
+    try:
+        from playwright import sync_api as playwright
+    except ModuleNotFoundError:
+        missing("playwright is not installed")
     with playwright.sync_playwright() as driver:
         launched = driver.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
         yield launched

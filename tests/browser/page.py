@@ -10,6 +10,8 @@ from tests.lab import Lab
 
 RUN_SECONDS = 300
 CHANGE_SECONDS = 15
+BUSY_SECONDS = 60
+"""How much longer a control may take while the kernel still computes: a simulation on a busy machine."""
 ENOUGH = 5
 """Looks at the notebook, a second apart, after which nothing will happen any more."""
 HARMLESS = re.compile(r"favicon|ResizeObserver loop|was preloaded using link preload")
@@ -22,8 +24,17 @@ STATE_OF_CELLS = """() => [...document.querySelectorAll('.jp-NotebookPanel:not(.
 }))"""
 
 
+BETWEEN_REDRAWS = re.compile("not attached|not visible|not stable|not an HTMLElement")
+"""What Playwright says of a picture that was replaced while it looked."""
+
+TOPMOST = """panel => [...panel.querySelectorAll('.gk-point')].map(spot => {
+  const at = spot.getBoundingClientRect();
+  return document.elementFromPoint(at.x + at.width / 2, at.y + at.height / 2) === spot;
+})"""
+
+
 class Control:
-    """One slider or box of a panel, and what the panel shows."""
+    """One slider, list or box of a panel, and what the panel shows."""
 
     def __init__(self, page: "LessonPage", panel: int, kind: str, number: int) -> None:
         self.page, self.kind = page, kind
@@ -34,7 +45,7 @@ class Control:
     def label(self) -> str:
         """What stands beside the control."""
         box = self.element.locator("xpath=ancestor::div[contains(@class,'jupyter-widgets')][1]")
-        return " ".join(box.inner_text().split())[:60]
+        return " ".join(box.locator("label").first.inner_text().split())[:60]
 
     def shown(self) -> tuple[str, bytes]:
         """The sentence below the picture, and the picture itself as pixels."""
@@ -45,7 +56,7 @@ class Control:
                     timeout=20_000
                 )
             except Exception as fault:  # redrawn while we looked: look again
-                if "not attached" not in str(fault):
+                if not BETWEEN_REDRAWS.search(str(fault)):
                     raise
                 time.sleep(0.2)
         raise AssertionError(f"{self.name} never stops redrawing")
@@ -59,7 +70,8 @@ class Control:
             self.element.focus()
             self.page.page.keyboard.press(key)
             deadline = time.monotonic() + CHANGE_SECONDS / len(MOVES[self.kind])
-            while time.monotonic() < deadline and not (said and seen):
+            latest = deadline + BUSY_SECONDS
+            while not (said and seen) and time.monotonic() < (latest if self.page.busy() else deadline):
                 time.sleep(0.2)
                 now = self.shown()
                 said, seen = said or now[0] != sentence, seen or now[1] != picture
@@ -68,9 +80,11 @@ class Control:
         return said, seen
 
 
-KINDS = {"slider": ".noUi-handle", "box": "input[type=checkbox]"}
+KINDS = {"slider": ".noUi-handle", "list": "select", "box": "input[type=checkbox]"}
+CONTROL_ROLES = ("slider", "combobox", "checkbox", "button", "textbox")
 MOVES = {
     "slider": ("ArrowRight", "PageUp", "ArrowLeft", "Home", "End"),
+    "list": ("ArrowDown", "ArrowUp"),
     "box": ("Space",),
 }
 
@@ -104,6 +118,7 @@ class LessonPage:
         )
         self.page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell")
         self.page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
+        self.page.wait_for_load_state("networkidle")  # widgets made before their manager has come are lost
 
     def run_all(self) -> list[dict]:
         """Run all cells from the menu; returns what each code cell shows once all are done."""
@@ -142,13 +157,34 @@ class LessonPage:
                 found += [Control(self, panel, kind, number) for number in range(count)]
         return found
 
+    def accessible(self, panel: int) -> list[tuple[str, str]]:
+        """Role and name of every control of a panel, as Chromium tells them to a screen reader."""
+        session = self.page.context.new_cdp_session(self.page)
+        session.send("Accessibility.enable")
+        self.panels().nth(panel).evaluate("panel => { window.asked = panel; }")
+        place = session.send("Runtime.evaluate", {"expression": "window.asked"})["result"]["objectId"]
+        found = []
+        for role in CONTROL_ROLES:
+            answer = session.send("Accessibility.queryAXTree", {"objectId": place, "role": role})
+            found += [
+                (role, node["name"]["value"].strip()) for node in answer["nodes"] if not node["ignored"]
+            ]
+        session.detach()
+        return found
+
+    def busy(self) -> bool:
+        """Whether the kernel is at work."""
+        light = self.page.locator(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator").first
+        return light.get_attribute("data-status") != "idle"
+
     def settle(self, panel) -> None:
         """Wait until the panel's picture has been drawn and stays the same."""
         panel.scroll_into_view_if_needed()
         before = None
-        for _ in range(40):
+        deadline = time.monotonic() + BUSY_SECONDS
+        while time.monotonic() < deadline:
             now = panel.locator("figure").inner_html()
-            if now == before:
+            if now == before and not self.busy():
                 return
             before = now
             time.sleep(0.3)
