@@ -15,8 +15,9 @@ BEYOND_GAUSS = (
         measure=Measure(
             "multiple-choice",
             "agreement",
-            "share of unchanged answers at α = 1",
-            where={"alpha": 1.0, "level": MIDDLE, "question_type": "all"},
+            "share of unchanged answers, at each α from −0.5 to 1.5",
+            where={"level": MIDDLE, "question_type": "all"},
+            label=("dataset", "alpha"),
         ),
         rule=Within(1.0),
     ),

@@ -7,8 +7,8 @@ from gapkit.closing import Closer
 from gapkit.experiments.subject import Task
 from gapkit.geometry import nearest
 
-RIGHT_DRAWS = 20
-"""Draws for each query whose clean answer is wrong."""
+FEWEST, MOST, ALTOGETHER = 4, 40, 2000
+"""Draws for each query whose clean answer is wrong: fewer where there are many such queries."""
 
 
 def noisy_answers(
@@ -69,15 +69,15 @@ def right_after_noise(
         scores, lengths = scores / lengths, np.ones_like(lengths)
     across = np.sqrt(np.clip((gallery**2).sum(1) - scores**2, 0, None))
     rng, d = np.random.default_rng([seed, 4]), gallery.shape[1]
-    hits = np.zeros(len(wrong))
-    for _ in range(RIGHT_DRAWS if len(wrong) else 0):
+    hits, draws = np.zeros(len(wrong)), _draws(len(wrong))
+    for _ in range(draws):
         drawn = scores + sigma * lengths * rng.standard_normal(scores.shape)
         if metric == "cosine":
             beside = across + sigma * rng.standard_normal(scores.shape)
             rest = sigma**2 * rng.chisquare(max(d - 2, 1e-9), scores.shape)
             drawn /= np.sqrt(drawn**2 + beside**2 + rest)
         hits += drawn.argmax(1) == labels[wrong]
-    result[wrong] = hits / RIGHT_DRAWS
+    result[wrong] = hits / draws
     return result
 
 
@@ -90,9 +90,13 @@ def drawn_right(
     """
     apart = np.sqrt(squares)
     rng = np.random.default_rng([seed, 4])
-    hits = np.zeros(len(apart))
-    for _ in range(RIGHT_DRAWS if len(apart) else 0):
+    hits, draws = np.zeros(len(apart)), _draws(len(apart))
+    for _ in range(draws):
         noisy = (apart + sigma * rng.standard_normal(apart.shape)) ** 2
         noisy += sigma**2 * rng.chisquare(max(dimension - 1, 1e-9), apart.shape)
         hits += noisy.argmin(1) == labels
-    return hits / RIGHT_DRAWS
+    return hits / draws
+
+
+def _draws(queries: int) -> int:
+    return int(np.clip(ALTOGETHER // max(queries, 1), FEWEST, MOST))

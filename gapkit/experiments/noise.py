@@ -29,7 +29,7 @@ RISE = tuple(round(0.1 * step, 1) for step in range(10))
 QUADRATURE = 2e-5
 """Two exact values may differ by this much and still be equal: each is right to 1e-5."""
 DRAWS = 40
-PAPER_ALPHAS = (-0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+PAPER_ALPHAS = (-0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 """α at the paper's own noise levels: coarser, because verdicts rest on the calibrated ones."""
 APPROACH = (0.0, 0.25, 0.5, 0.75, 1.0)
 BESIDE = 0.25

@@ -68,7 +68,8 @@ def level_columns(level: Level, gallery: np.ndarray) -> dict:
     The spread is the root mean square distance of the gallery's rows from their mean, so that noise can be compared
     between galleries, and between galleries before and after something that rescales them.
 
-    >>> level_columns(Level("weak", 0.1), np.array([[1.0, 0.0], [-1.0, 0.0]]))["sigma_over_spread"].round(3)
+    >>> found = level_columns(Level("weak", 0.1), np.array([[1.0, 0.0], [-1.0, 0.0]]))
+    >>> round(found["sigma_over_spread"], 3)
     0.141
     """
     spread = float(np.sqrt(gallery.var(axis=0).sum()))

@@ -1,0 +1,156 @@
+"""The columns that all tables about answers share, and the noisy accuracy in them, against brute force."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gapkit.embeddings import EmbeddingSet
+from gapkit.experiments import experiment
+from gapkit.experiments.draws import drawn_right, right_after_noise
+from gapkit.experiments.family import measure_member
+from gapkit.experiments.multiple_choice import ALPHAS as CHOICE_ALPHAS
+from gapkit.experiments.noise import PAPER_ALPHAS
+from gapkit.experiments.quantisation import NOTHING_TO_GAIN, TIED, unique_answers
+from gapkit.experiments.rows import MEANS, TIDY
+from gapkit.experiments.subject import zero_shot_task
+from gapkit.geometry import METRICS, nearest
+from gapkit.robustness import robustness
+from tests.experiments.toys import MODEL, job
+
+ABOUT_ANSWERS = [
+    "noise",
+    "closers",
+    "axes",
+    "raw-shift",
+    "multiple-choice",
+    "quantisation",
+    "rephrasing",
+    "retrieval",
+    "family",
+]
+"""All experiments but those on the gap itself (gap, orthogonality, theory, formation), which move nothing."""
+
+
+@pytest.fixture(scope="module")
+def all_tables(tables, toy):
+    return {**tables, "family": pd.DataFrame(measure_member(job("family", toy["classes"]))["family"])}
+
+
+@pytest.mark.parametrize("name", ABOUT_ANSWERS)
+def test_the_table_has_every_promised_column_filled(all_tables, name):
+    table = all_tables[name]
+    promised = [column for column in TIDY if name != "rephrasing" or column != "queries"]
+    assert [column for column in promised if column not in table] == []
+    known = table.dropna(subset=["robustness"])  # else no σ reaches the level, and the row says so
+    assert len(known)
+    assert known[promised].notna().all().all()
+    for column in MEANS:
+        assert known[column].between(0, 1).all()
+        assert (known[f"{column}_low"] <= known[column] + 1e-12).all()
+        assert (known[f"{column}_high"] >= known[column] - 1e-12).all()
+
+
+def test_every_experiment_on_embeddings_is_asked_for_its_columns():
+    from gapkit.experiments import EXPERIMENTS
+
+    others = {"gap", "orthogonality", "theory", "formation"}
+    assert {one.name for one in EXPERIMENTS} == {*ABOUT_ANSWERS, *others}
+
+
+def test_no_noise_loses_nothing(all_tables):
+    table = all_tables["raw-shift"]
+    assert (table["noise"] == "none").all()
+    assert (table["robustness"] == 1).all()
+    assert (table["noisy_accuracy"] == table["clean_accuracy"]).all()
+
+
+def test_the_papers_noise_and_multiple_choice_are_measured_over_the_whole_range_of_alpha(all_tables):
+    noise = all_tables["noise"]
+    for level in ("σ²=0.022 per coordinate", "σ²=0.022 in total"):
+        assert set(noise[noise["level"] == level]["alpha"]) == set(PAPER_ALPHAS)
+    assert min(PAPER_ALPHAS) == min(CHOICE_ALPHAS) == -0.5
+    assert max(PAPER_ALPHAS) == max(CHOICE_ALPHAS) == 1.5
+    retrieval = all_tables["retrieval"]
+    assert set(retrieval[retrieval["rank"] == "full"]["alpha"]) == {-0.5, 0.0, 0.5, 1.0, 1.5}
+    assert set(retrieval[retrieval["rank"] == "half"]["alpha"]) == {0.0, 0.5, 1.0}
+
+
+def test_noise_is_also_told_against_the_spread_of_the_gallery(all_tables, toy):
+    texts = zero_shot_task(MODEL, toy["classes"]).gallery
+    apart = np.sqrt(((texts - texts.mean(0)) ** 2).sum(1).mean())
+    row = all_tables["noise"].iloc[0]
+    expected = row["sigma_per_coordinate"] * np.sqrt(texts.shape[1]) / apart
+    assert row["sigma_over_spread"] == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_noisy_accuracy_is_that_of_whole_noisy_galleries(metric):
+    """Also where the clean answer is wrong: there only three numbers a row are drawn."""
+    rng = np.random.default_rng(0)
+    d, sigma = 24, 0.35
+    gallery = rng.standard_normal((7, d)) + 1
+    labels = np.arange(1000) % 7
+    queries = gallery[labels] + 1.6 * rng.standard_normal((1000, d))
+    survives = robustness(queries, gallery, sigma, metric=metric)
+    wrong = nearest(queries, gallery, metric=metric) != labels
+    assert 0.1 < wrong.mean() < 0.9
+    found = np.mean(
+        [
+            right_after_noise(queries, gallery, labels, survives, sigma, metric=metric, seed=seed)
+            for seed in range(8)
+        ],
+        axis=0,
+    )
+    drawn = np.mean(
+        [
+            nearest(queries, gallery + sigma * rng.standard_normal(gallery.shape), metric=metric) == labels
+            for _ in range(400)
+        ],
+        axis=0,
+    )
+    assert found[wrong].mean() == pytest.approx(drawn[wrong].mean(), abs=0.02)
+    assert found.mean() == pytest.approx(drawn.mean(), abs=0.015)
+    assert found[wrong].mean() > 0.03  # else a constant 0 would pass
+    np.testing.assert_allclose(found[~wrong], survives[~wrong])
+
+
+def test_drawn_distances_are_those_of_noisy_rows_in_one_dimension_too():
+    squares = np.array([[1.0, 4.0]] * 500)
+    found = drawn_right(squares, np.ones(500, int), 0.9, 1).mean()
+    rng = np.random.default_rng(1)
+    near, far = (np.abs(at + 0.9 * rng.standard_normal(200_000)) for at in (1.0, 2.0))
+    assert found == pytest.approx((far < near).mean(), abs=0.03)
+
+
+def test_a_stored_row_that_is_there_twice_answers_nothing():
+    stored = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0], [2.0, 2.0]])
+    answers = unique_answers(np.array([[0.1, 0.1], [0.9, 0.0], [2.0, 2.1]]), stored)
+    assert answers.tolist() == [TIED, 1, 3]
+    collapsed = unique_answers(np.ones((3, 2)), np.zeros((4, 2)))
+    assert (collapsed == TIED).all()
+
+
+def test_a_gallery_that_collapses_untouched_has_no_answers_to_keep(tmp_path):
+    """All texts in one bin: index 0 would be "kept" by the queries that happen to belong there."""
+    rng = np.random.default_rng(0)
+    texts = 0.03 + 1e-5 * rng.standard_normal((4, 16))  # bins of width 1/16: the edges are far away
+    labels = np.arange(20) % 4
+    images = texts[labels] + 0.5
+    flat = EmbeddingSet(images=images, texts=texts, task="zero-shot", labels=labels)
+    found = experiment("quantisation").measure(
+        job("quantisation", str(flat.save(tmp_path / "flat.safetensors")))
+    )
+    table = pd.DataFrame(found["quantisation"])
+    row = table[(table["noise"] == "range ±1") & (table["level"] == "32 bins") & (table["alpha"] == 0)].iloc[
+        0
+    ]
+    assert row["tied"] == 1
+    assert row["robustness"] == row["noisy_accuracy"] == 0
+    assert row["clean_accuracy"] == 1
+
+
+def test_whether_there_is_something_to_gain_depends_on_the_untouched_gallery_alone(all_tables):
+    table = all_tables["quantisation"]
+    for _, rows in table.groupby(["noise", "level"]):
+        untouched = rows[rows["alpha"] == 0]["robustness"].item()
+        assert ((rows["reason"] != "") == (untouched > NOTHING_TO_GAIN)).all()
