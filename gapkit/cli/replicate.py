@@ -36,7 +36,9 @@ from gapkit.errors import InputError
 @click.option(
     "--only", multiple=True, metavar="EXPERIMENT", help="One experiment instead of all; repeatable."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random."
+)
 @click.option(
     "--format",
     "formats",
@@ -53,7 +55,7 @@ from gapkit.errors import InputError
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Number of threads; more only pay on much larger data than the shipped.",
+    help="Number of threads, of torch and of BLAS; more only pay on much larger data than the shipped.",
 )
 @click.option(
     "--readme",
@@ -75,10 +77,7 @@ def command(out, full, models, datasets, only, seed, formats, as_json, quiet, st
         check_choice(name, "--format", FORMATS)
     if readme and not os.access(readme, os.W_OK):
         raise InputError(f"cannot write to {readme}: no such file, or not allowed")
-    import torch
-
-    torch.set_num_threads(threads)
-    with Workspace(out, fresh=fresh) as space:
+    with _threads(threads), Workspace(out, fresh=fresh) as space:
         record = _replicate(space, full, models, datasets, only, seed, formats, quiet)
     if readme:
         from gapkit.report import update_readme
@@ -94,6 +93,16 @@ def command(out, full, models, datasets, only, seed, formats, as_json, quiet, st
         click.echo(f"Record: {_shown(space.results / 'claims.json')}")
     holds = all(verdict == "holds" for verdict in record["overall"].values())
     return 1 if strict and not holds else 0
+
+
+def _threads(count: int):
+    """A context in which torch and the linear algebra under numpy and scipy use so many threads."""
+    import scipy.linalg  # noqa: F401  (loads a BLAS of its own, beside numpy's: both must be there to be limited)
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(count)
+    return threadpool_limits(limits=count)
 
 
 def _replicate(space, full, models, datasets, only, seed, formats, quiet) -> dict:

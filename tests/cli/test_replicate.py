@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from threadpoolctl import threadpool_info
 
 from gapkit._paths import data_folder
 from gapkit.cli import main
@@ -49,9 +50,23 @@ def test_two_runs_with_one_seed_differ_in_their_times_alone(tmp_path, toy):
 
 
 @pytest.mark.slow
-def test_another_number_of_threads_gives_the_same_to_a_millionth(tmp_path, toy):
+def test_another_number_of_threads_gives_the_same_to_a_millionth(tmp_path, toy, monkeypatch):
     import torch
 
+    import gapkit.experiments
+
+    measure, used = gapkit.experiments.replicate, []
+
+    def spy(*arguments, **options):
+        pools = {
+            (pool["filepath"], pool["num_threads"])
+            for pool in threadpool_info()
+            if pool["user_api"] == "blas"
+        }
+        used.append((len(pools), {threads for _, threads in pools}, torch.get_num_threads()))
+        return measure(*arguments, **options)
+
+    monkeypatch.setattr(gapkit.experiments, "replicate", spy)
     threads = torch.get_num_threads()
     try:
         for count in (1, 2):
@@ -59,6 +74,8 @@ def test_another_number_of_threads_gives_the_same_to_a_millionth(tmp_path, toy):
             run("--dataset", toy["classes"], "--out", tmp_path / str(count), "--threads", count, *options)
     finally:
         torch.set_num_threads(threads)
+    assert [(blas, torchs) for _, blas, torchs in used] == [({1}, 1), ({2}, 2)]
+    assert all(pools for pools, *_ in used)
     one, two = (record_of(tmp_path / count)["claims"] for count in "12")
     assert [entry["verdict"] for entry in one] == [entry["verdict"] for entry in two]
     for first, second in zip(one, two, strict=True):
