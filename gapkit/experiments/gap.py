@@ -75,7 +75,7 @@ def measure_orthogonality(job: Job) -> dict[str, Rows]:
     """Relative variance along g and the share of ‖g‖ in the texts' top-k components, with chance bands.
 
     The share's interval keeps the texts' components and varies the images alone, because repeated texts
-    would lower the rank. Components that are nothing but the rounding of stored numbers are not asked about.
+    would lower the rank. Components that half precision cannot tell from rounding are not asked about.
     """
     entries = load_subject(job.model, job.dataset)
     texts, images = _sides(entries)
@@ -90,7 +90,7 @@ def measure_orthogonality(job: Job) -> dict[str, Rows]:
             | columns("value", variance)
             | {"chance": band.centre, "band_low": band.low, "band_high": band.high}
         )
-    most = min(len(texts) - 1, texts.shape[1] - 1, components_of_the_model(entries.texts))
+    most = min(len(texts) - 1, texts.shape[1] - 1, resolved_components(texts))
     components = [k for k in COMPONENTS if k < most] + [most]
     rng = np.random.default_rng(job.seed)
     gaps = [images.mean(0) - texts.mean(0)]
@@ -109,19 +109,17 @@ def measure_orthogonality(job: Job) -> dict[str, Rows]:
     return {"orthogonality": rows}
 
 
-def components_of_the_model(stored: np.ndarray) -> int:
-    """How many principal components vary by more than the rounding of half-precision numbers explains.
+def resolved_components(matrix: np.ndarray) -> int:
+    """How many principal components half precision, in which embeddings are shipped, can tell from rounding.
 
-    A coordinate rounded to steps of h gets errors of variance h²/12; components past which less variance is left than all
-    errors together have carry nothing of the model. Numbers that half precision could not hold are taken at their word.
+    A coordinate rounded to steps of h gets errors of variance h²/12; components past which less variance is left
+    than all those errors together have may be nothing but rounding.
     """
-    half = stored.astype(np.float16)
-    if not np.array_equal(half.astype(stored.dtype), stored):
-        return min(stored.shape)
-    wide = stored.astype(np.float64)
+    half = np.abs(matrix).astype(np.float16)
+    rounding = (np.spacing(half).astype(np.float64) ** 2 / 12).sum()
+    wide = matrix.astype(np.float64)
     variances = np.linalg.svd(wide - wide.mean(0), compute_uv=False) ** 2
     left = variances.sum() - variances.cumsum()
-    rounding = (np.spacing(np.abs(half)).astype(np.float64) ** 2 / 12).sum()
     return int((left > rounding).sum()) + 1
 
 
