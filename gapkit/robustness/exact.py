@@ -11,7 +11,7 @@ from gapkit.robustness.exact_dot import dot
 from gapkit.robustness.exact_euclidean import euclidean
 from gapkit.robustness.noise import Solvable
 
-_PAIR_BYTES, _QUERY_BYTES = 160, 16_000
+_PAIR_BYTES, _QUERY_BYTES = 160, 40_000
 
 
 def exact_values(
@@ -25,7 +25,7 @@ def exact_values(
     for first in range(0, len(y), step):
         part = slice(first, first + step)
         scale = problem.scale if isinstance(problem.scale, float) else problem.scale[part]
-        value, answer = _block(y[part], x, lengths, scale, metric)
+        value, answer = _block(y[part], x, lengths, scale, metric, memory)
         values.append(value)
         answers.append(answer)
     return torch.cat(values), torch.cat(answers)
@@ -37,6 +37,7 @@ def _block(
     lengths: Float[Tensor, " k"],
     scale: float | Float[Tensor, " m"],
     metric: str,
+    memory: int,
 ) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"]]:
     if len(x) == 1 or (isinstance(scale, float) and scale == 0):
         return torch.ones_like(y[:, 0]), clean_answers(y, x, metric)
@@ -48,5 +49,5 @@ def _block(
         return cosine_on_a_line(y * x.T * lengths, answers, scale), answers
     squares, answers = squares_and_answers(y, x, metric)
     if metric == "cosine":
-        return cosine(angles_from(squares), lengths, answers, scale, x.shape[1]), answers
+        return cosine(angles_from(squares), lengths, answers, scale, x.shape[1], memory=memory), answers
     return euclidean(squares, answers, scale, x.shape[1]), answers

@@ -26,7 +26,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit.robustness.quadrature import deposit, grid_points, panels, running_integral
+from gapkit.robustness.quadrature import (
+    ORDER,
+    Panels,
+    deposit,
+    falling_edges,
+    grid_points,
+    log_complement,
+    probability,
+)
 from gapkit.robustness.tails import log_density
 
 BIN = 3.0
@@ -34,7 +42,8 @@ _TAIL = 7.0
 _REACH = 10.75
 _RIGHT = math.pi / 2
 _MESH_FROM = 250
-_BLOCK = 2**12
+_ARRAYS = 26
+"""About as many arrays of its shape does `elevation_density` hold at once."""
 _MOST_LENGTHS = 40
 _HERMITE_FROM = 32
 
@@ -79,6 +88,8 @@ def cosine(
     answers: Int[Tensor, " m"],
     sigma: float,
     d: int,
+    *,
+    memory: int,
 ) -> Float[Tensor, " m"]:
     """Robustness of each query, K > 1 candidates in d > 1 dimensions.
 
@@ -89,6 +100,7 @@ def cosine(
     answers : (m,) the candidates of least angle
     sigma : standard deviation of the noise per coordinate, > 0
     d : dimension
+    memory : bytes that pairs may take which are integrated one by one
     """
     lengths = lengths / sigma
     mean, spread = _where(lengths * angles.cos(), lengths * angles.sin(), d)
@@ -121,7 +133,9 @@ def cosine(
     single &= torch.bincount(rows, minlength=len(single)) > 0  # nobody near: certainly kept
     if single.any():
         chosen, index = single[rows], single.cumsum(0) - 1
-        result[single] = _one_by_one(mine[single], pairs[chosen], index[rows[chosen]], window[single], d)
+        result[single] = _one_by_one(
+            mine[single], pairs[chosen], index[rows[chosen]], window[single, :2], d, memory
+        )
     return result
 
 
@@ -153,9 +167,10 @@ def _levels(pairs: Float[Tensor, "p 2"], d: int) -> Float[Tensor, " q"] | None:
     return (longest + shortest) / 2 + half * torch.cos((turns + 0.5) * math.pi / count)
 
 
-def _log_below(density: Float[Tensor, "*#s t"], running: Float[Tensor, "t t"]) -> Float[Tensor, "*out t"]:
-    """Ln P(elevation < φ) at every node: one minus the integral of the density from the last node's panel down."""
-    return (-(density @ running.flip(0, 1).T)).clamp_min(1e-15 - 1).log1p()
+def _log_below(density: Float[Tensor, "*s t"], rule: Panels) -> Float[Tensor, "*s t"]:
+    """Ln P(elevation < φ) at every node: one minus the integral of the density from the top down."""
+    below, above = rule.running(density)
+    return log_complement(above, below, density)
 
 
 def _by_mesh(
@@ -168,9 +183,11 @@ def _by_mesh(
 ) -> Float[Tensor, " m"]:
     """Queries of one bin: a table over elevation for each of a few lengths, and interpolation in both."""
     low, top, fine = float(window[:, 0].min()), float(window[:, 1].max()), float(window[:, 2].max())
-    nodes, weights = (part.to(mine.device) / fine for part in panels((top - low) * fine))
-    nodes = nodes + low
-    running = running_integral((top - low) * fine).to(mine.device) / fine
+    # Three of the widest deviations below the answers' reach: from there the deep tails are integrated.
+    low = max(-_RIGHT, low - 3 / math.hypot(float(levels.min()), math.sqrt(d - 1.5)))
+    edges = falling_edges((top - low) * fine, d - 1, int(torch.bincount(rows).max()) + 1) / fine
+    rule = Panels((top - edges.flip(0)).to(mine.device))
+    nodes = rule.nodes
     scale = max(1.0, float(levels.max()))
     u = (_RIGHT - pairs[:, 0]) * scale
     points = grid_points(float(u.min()), float(u.max() - u.min()), mine.device)
@@ -180,32 +197,96 @@ def _by_mesh(
         others = torch.cat([levels[:q], levels[q + 1 :]])
         share = ((pairs[:, 1, None] - others) / (level - others)).prod(1)
         a, b = level * elevations.sin(), level * elevations.cos().abs()
-        table = _log_below(elevation_density(nodes, a, b, d), running)
+        table = _log_below(elevation_density(nodes, a, b, d), rule)
         logs += (
             deposit(u, rows, count=len(mine), origin=float(points[0]), size=len(points), scale=share) @ table
         )
-    return ((_density(nodes, mine, d) * logs.exp_()) @ weights).clamp_(0, 1)
+    return probability((_density(nodes, mine, d) * logs.exp_()) @ rule.weights)
 
 
 def _one_by_one(
     mine: Float[Tensor, "m 2"],
     pairs: Float[Tensor, "p 2"],
     rows: Int[Tensor, " p"],
-    window: Float[Tensor, "m 3"],
+    window: Float[Tensor, "m 2"],
     d: int,
+    memory: int,
 ) -> Float[Tensor, " m"]:
-    """Queries each on nodes of its own."""
-    width = window[:, 1:2] - window[:, :1]
-    length = float((width[:, 0] * window[:, 2]).max())
-    nodes, weights = (part.to(mine.device) / length for part in panels(length))
-    running = running_integral(length).to(mine.device) / length
-    at = window[:, :1] + width * nodes
-    logs = torch.zeros_like(at)
-    for first in range(0, len(pairs), _BLOCK):
-        part = slice(first, first + _BLOCK)
-        chosen = rows[part]
-        logs.index_add_(0, chosen, _log_below(_density(at[chosen], pairs[part], d) * width[chosen], running))
-    return ((_density(at, mine, d) * logs.exp_() * width) @ weights).clamp_(0, 1)
+    """Queries each on panels of its own; ``rows`` ascend. Queries with about as many panels go together."""
+    edges = _edges(mine, pairs, rows, window, d)
+    order = sorted(range(len(mine)), key=lambda i: len(edges[i]))
+    begins = torch.bincount(rows, minlength=len(mine)).cumsum(0).cpu()
+    begins = torch.cat([begins.new_zeros(1), begins]).tolist()
+    result = torch.empty_like(mine[:, 0])
+    while order:
+        # From the most panels down. Shorter ones are filled up with panels of no width.
+        longest = len(edges[order[-1]])
+        count = max(1, memory // (8 * _ARRAYS * (longest - 1) * ORDER))
+        together = [i for i in order[-count:] if 2 * len(edges[i]) >= longest]
+        del order[-len(together) :]
+        filled = np.stack(
+            [np.concatenate([edges[i], np.full(longest - len(edges[i]), edges[i][-1])]) for i in together]
+        )
+        rule = Panels(torch.from_numpy(filled).to(mine.device))
+        at = rule.nodes
+        logs = torch.zeros_like(at)
+        owner = [row for row, i in enumerate(together) for _ in range(begins[i], begins[i + 1])]
+        theirs = [pair for i in together for pair in range(begins[i], begins[i + 1])]
+        for first in range(0, len(theirs), count):
+            row = torch.tensor(owner[first : first + count], device=mine.device)
+            pair = torch.tensor(theirs[first : first + count], device=mine.device)
+            density = _density(at[row], pairs[pair], d)
+            logs.index_add_(0, row, _log_below(density, Panels(rule.edges[row])))
+        density = _density(at, mine[together], d)
+        result[together] = probability((density * logs.exp_() * rule.weights).sum(1))
+    return result
+
+
+def _edges(
+    mine: Float[Tensor, "m 2"],
+    pairs: Float[Tensor, "p 2"],
+    rows: Int[Tensor, " p"],
+    window: Float[Tensor, "m 2"],
+    d: int,
+) -> list[np.ndarray]:
+    """Each query's panels: fine only where the elevation of a long, and therefore narrow, candidate lies."""
+    everyone = torch.cat([mine, pairs])
+    owner = torch.cat([torch.arange(len(mine), device=rows.device), rows])
+    mean, spread = _where(everyone[:, 1] * everyone[:, 0].cos(), everyone[:, 1] * everyone[:, 0].sin(), d)
+    reach = [_edge(mean, spread, side)[owner.argsort(stable=True)].cpu().numpy() for side in (-1, 1)]
+    spread = spread[owner.argsort(stable=True)].cpu().numpy()
+    ends = torch.bincount(owner).cumsum(0).tolist()
+    found, begin = [], 0
+    for end, (low, top) in zip(ends, window.tolist(), strict=True):
+        part = slice(begin, end)
+        begin = end
+        turn, units = _units(low, top, reach[0][part], reach[1][part], spread[part])
+        edges = falling_edges(float(units[0]), d - 1, len(spread[part])).numpy()
+        found.append(np.interp(edges, units[::-1], turn[::-1])[::-1].copy())
+        found[-1][[0, -1]] = low, top
+    return found
+
+
+def _units(
+    low: float, top: float, begins: np.ndarray, ends: np.ndarray, spread: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Elevations, and how many of the least deviations reaching there lie between each and the top.
+
+    Deviations are taken in octaves, so that this takes a few passes, however many candidates there are.
+    """
+    octaves = np.ceil(np.log2(spread / spread.max()))
+    if octaves.min() == 0:
+        return np.array([low, top]), np.array([(top - low) * spread.max(), 0.0])
+    turn = np.unique(np.clip(np.concatenate([[low, top], begins, ends]), low, top))
+    scale = np.full(len(turn) - 1, spread.min())
+    for octave in np.unique(octaves):
+        of = octaves == octave
+        change = np.bincount(np.searchsorted(turn, begins[of].clip(low, top)), minlength=len(turn))
+        change = change - np.bincount(np.searchsorted(turn, ends[of].clip(low, top)), minlength=len(turn))
+        covered = change.cumsum()[:-1] > 0
+        scale[covered] = np.maximum(scale[covered], min(1.0, 2.0**octave) * spread.max())
+    below = np.concatenate([[0.0], np.cumsum(scale * np.diff(turn))])
+    return turn, below[-1] - below
 
 
 def _density(phi: Float[Tensor, "*s"], candidates: Float[Tensor, "m 2"], d: int) -> Float[Tensor, "m t"]:

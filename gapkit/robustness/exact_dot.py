@@ -15,7 +15,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit.robustness.quadrature import REACH, TAIL, deposit, grid_points, panels
+from gapkit.robustness.quadrature import REACH, TAIL, Panels, deposit, falling_edges, grid_points, probability
+
+_NORMAL = 1000
+"""Degrees of freedom from which a χ falls like a normal variable: there is no origin to be fine at."""
 
 
 def dot(
@@ -34,10 +37,10 @@ def dot(
     near = (u < REACH) & moved[:, None]
     near.scatter_(1, answers[:, None], False)
     rows, columns = near.nonzero(as_tuple=True)
-    nodes, weights = (part.to(u.device) for part in panels(2 * TAIL + 2))
-    nodes = nodes - (TAIL + 1)
+    rule = Panels(falling_edges(2 * TAIL + 2, _NORMAL, u.shape[1]).to(u.device))
+    nodes = rule.nodes - (TAIL + 1)
     points = grid_points(0.0, REACH, u.device)
     table = torch.special.log_ndtr(nodes + points[:, None])
     logs = deposit(u[rows, columns], rows, count=len(u), origin=0.0, size=len(points)) @ table
     density = torch.exp(-0.5 * nodes.square()) / math.sqrt(2 * math.pi)
-    return torch.where(moved, (logs.exp_() @ (density * weights)).clamp_(0, 1), 1)
+    return torch.where(moved, probability(logs.exp_() @ (density * rule.weights)), 1)

@@ -18,12 +18,14 @@ from torch import Tensor
 from gapkit.robustness.quadrature import (
     REACH,
     TAIL,
+    Panels,
     deposit,
+    falling_edges,
     grid_points,
-    panels,
-    running_integral,
+    log_complement,
+    probability,
 )
-from gapkit.robustness.tails import CLOSED_FORM_FROM, closed_form_survival, log_density
+from gapkit.robustness.tails import CLOSED_FORM_FROM, closed_form_log_survival, log_density
 
 BIN = 3.0
 """Queries whose answers lie this close (in √(λ + d)) share one table."""
@@ -32,20 +34,18 @@ _BLOCK = 2**13
 
 
 def log_survival(
-    nodes: Float[Tensor, "*#rows t"],
-    rho: Float[Tensor, "*#rows 1"],
-    d: int,
-    running: Float[Tensor, "t t"] | None,
+    rule: Panels, start: Float[Tensor, "*#rows 1"], rho: Float[Tensor, "*#rows 1"], d: int
 ) -> Float[Tensor, "*out t"]:
-    """Ln P(R > r) at the nodes of `panels`: closed form, or (d < 128) one minus the integral of the density.
+    """Ln P(R > r) at the nodes ``start`` + rule: closed form, or (d < 128) one minus the integral of the density.
 
     The integral starts at the first node's panel. What lies before it is below 1e-9, because the
     panels begin 6.5 standard deviations before the mean of the answer, the nearest of all.
     """
-    if running is None:
-        survival = closed_form_survival(nodes, rho, d)
-        return survival.clamp_min(1e-290).log()
-    return (-(log_density(nodes, rho, d).exp() @ running.T)).clamp_min(1e-15 - 1).log1p()
+    nodes = start + rule.nodes
+    if d >= CLOSED_FORM_FROM:
+        return closed_form_log_survival(nodes, rho, d)
+    density = log_density(nodes, rho, d).exp()
+    return log_complement(*rule.running(density), density)
 
 
 def euclidean(
@@ -90,35 +90,36 @@ def _by_mesh(
 ) -> Float[Tensor, " m"]:
     """Queries of one bin. ``theirs[p]`` is the √(λ + d) of a candidate of query ``rows[p]``."""
     lowest, highest = float(own.min()), float(own.max())
-    start = _start(own.min())
-    length = highest + TAIL - float(start)
-    nodes, weights, running = _rule(length, d, own.device)
-    nodes = nodes + start
+    start = _start(own.min()).view(1, 1)
+    rule = _rule(highest + TAIL - float(start), rows, d)
     points = grid_points(lowest, highest - lowest + REACH, own.device)
-    table = log_survival(nodes, _rho(points, d)[:, None], d, running)
+    table = log_survival(rule, start, _rho(points, d)[:, None], d)
     logs = deposit(theirs, rows, count=len(own), origin=lowest, size=len(points)) @ table
-    density = log_density(nodes, _rho(own, d)[:, None], d)
-    return (logs.add_(density).exp_() @ weights).clamp_(0, 1)
+    density = log_density(rule.nodes + start, _rho(own, d)[:, None], d)
+    return probability(logs.add_(density).exp_() @ rule.weights)
 
 
 def _one_by_one(
     own: Float[Tensor, " m"], theirs: Float[Tensor, " p"], rows: Int[Tensor, " p"], d: int
 ) -> Float[Tensor, " m"]:
     """Queries each on nodes of its own, every tail computed as it is."""
-    nodes, weights, running = _rule(2 * TAIL + 1, d, own.device)
+    rule = _rule(2 * TAIL + 1, rows, d)
     start = _start(own)[:, None]
-    logs = log_density(start + nodes, _rho(own, d)[:, None], d)
+    logs = log_density(start + rule.nodes, _rho(own, d)[:, None], d)
     for first in range(0, len(theirs), _BLOCK):
         part = slice(first, first + _BLOCK)
-        at = start[rows[part]] + nodes
-        logs.index_add_(0, rows[part], log_survival(at, _rho(theirs[part], d)[:, None], d, running))
-    return (logs.exp_() @ weights).clamp_(0, 1)
+        logs.index_add_(
+            0, rows[part], log_survival(rule, start[rows[part]], _rho(theirs[part], d)[:, None], d)
+        )
+    return probability(logs.exp_() @ rule.weights)
 
 
-def _rule(length: float, d: int, device: torch.device):
-    nodes, weights = panels(length)
-    running = None if d >= CLOSED_FORM_FROM else running_integral(length).to(device)
-    return nodes.to(device), weights.to(device), running
+def _rule(length: float, rows: Int[Tensor, " p"], d: int) -> Panels:
+    """Panels on [0, length], as fine as the largest number of candidates near one query asks for."""
+    # Below d = 128 beyond the answer's reach too: from there the deep tails are integrated.
+    beyond = 0.0 if d >= CLOSED_FORM_FROM else 3.0
+    candidates = int(torch.bincount(rows).max()) + 1
+    return Panels(falling_edges(length + beyond, d, candidates).to(rows.device))
 
 
 def _start(u: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

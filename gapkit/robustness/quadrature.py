@@ -12,11 +12,14 @@ interpolating for each candidate and node, the weights of all candidates of a qu
 added up on the grid once, and the sum over candidates becomes a matrix product.
 """
 
+import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from scipy import special
 from torch import Tensor
 
 STEP = 0.08
@@ -26,6 +29,8 @@ REACH = 10.5
 TAIL = 6.5
 """The integral covers this much to either side of the answer's mean."""
 PANEL, ORDER = 1.25, 10
+_FALL = 3.0
+"""Widest panel in units of the distance over which the product of the tails falls."""
 _STENCIL = 6
 
 
@@ -44,23 +49,110 @@ def _legendre(order: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return (x + 1) / 2, w / 2, integrals @ np.linalg.inv(basis) / 2
 
 
-def panels(
-    length: float, *, panel: float = PANEL, order: int = ORDER
-) -> tuple[Float[Tensor, " t"], Float[Tensor, " t"]]:
-    """Nodes and weights of the composite Gauss–Legendre rule on [0, length]."""
-    count = max(1, int(np.ceil(length / panel)))
-    x, w, _ = _legendre(order)
-    width = length / count
-    nodes = (np.arange(count)[:, None] + x) * width
-    return torch.from_numpy(nodes.reshape(-1)), torch.from_numpy(np.tile(w * width, count))
+@dataclass(frozen=True)
+class Panels:
+    """Composite Gauss–Legendre rule between ``edges`` (..., P + 1), of one set of panels or of one for each row.
+
+    Examples
+    --------
+    >>> rule = Panels(torch.tensor([0.0, 0.5, 3.0]).double())
+    >>> round(float(rule.nodes.cos() @ rule.weights), 9) == round(math.sin(3), 9)
+    True
+    """
+
+    edges: Float[Tensor, "*rows edges"]
+
+    @property
+    def nodes(self) -> Float[Tensor, "*rows t"]:
+        """(..., t) nodes, ascending."""
+        x = torch.as_tensor(_legendre(ORDER)[0], device=self.edges.device)
+        return (self.edges[..., :-1, None] + self._widths * x).flatten(-2)
+
+    @property
+    def weights(self) -> Float[Tensor, "*rows t"]:
+        """(..., t) weights of the nodes."""
+        w = torch.as_tensor(_legendre(ORDER)[1], device=self.edges.device)
+        return (self._widths * w).flatten(-2)
+
+    @property
+    def _widths(self) -> Float[Tensor, "*rows panels 1"]:
+        return self.edges.diff()[..., None]
+
+    def running(self, f: Float[Tensor, "*out t"]) -> tuple[Float[Tensor, "*out t"], Float[Tensor, "*out t"]]:
+        """∫ f from the first edge to each node, and from each node to the last edge, in O(t) memory.
+
+        Within a panel the polynomial through its values is integrated; whole panels are added up.
+        """
+        _, w, inner = (torch.as_tensor(part, device=f.device) for part in _legendre(ORDER))
+        f = f.unflatten(-1, (-1, ORDER))
+        sums = (f @ w)[..., None] * self._widths
+        within = (f @ inner.T) * self._widths
+        before = sums.cumsum(-2) - sums
+        after = sums.flip(-2).cumsum(-2).flip(-2) - sums
+        return (before + within).flatten(-2), (after + (sums - within)).flatten(-2)
 
 
-def running_integral(length: float, *, panel: float = PANEL, order: int = ORDER) -> Float[Tensor, "t t"]:
-    """Matrix C with C f = ∫ f from 0 to each node of `panels`."""
-    count = max(1, int(np.ceil(length / panel)))
-    _, w, inner = _legendre(order)
-    before = np.kron(np.tri(count, k=-1), np.tile(w, (order, 1)))
-    return torch.from_numpy((before + np.kron(np.eye(count), inner)) * (length / count))
+def log_complement(
+    mass: Float[Tensor, "*s"], rest: Float[Tensor, "*s"], f: Float[Tensor, "*s"]
+) -> Float[Tensor, "*s"]:
+    """Ln(1 − mass), from ``rest``, the complement as integrated from the other side, where it is below 1e-6.
+
+    So the logarithm stays smooth where 1 − mass has only rounding left. Where ``rest`` has none of its digits
+    either, a small part of the density f stands in: a constant would put a kink into a table. Where the other side's
+    panels began too late to hold all of the complement, 1 − mass is kept as long as it has digits.
+    """
+    direct = 1 - mass
+    deep = torch.maximum(rest, 0.01 * f).clamp_min_(1e-300)
+    whole = (direct > 1e-6) | ((direct > 1e-12) & (direct > 2 * deep))
+    return torch.where(whole, (-mass).clamp_min(1e-12 - 1).log1p(), deep.log())
+
+
+def falling_edges(length: float, d: int, candidates: int) -> Float[Tensor, " p"]:
+    r"""Edges on [0, length] fine enough for the product of many tails.
+
+    With g = Σ (1 − S_j) the product is about :math:`e^{-g}`, and falls from 1 to 0 where g passes 1: over a
+    distance of g/g', however smooth g is. Where each of K candidates has a share of 1/K, this g/g' is least for
+    candidates around the query itself. For them it is F/f of the central χ with d degrees of freedom: near the
+    origin r/d, from its quantile :math:`r_1 = F^{-1}(1/K)` on. So panels grow geometrically from there, up to what
+    the normal tail that is left of candidates far away asks for.
+    """
+    # Lengths and counts are rounded up, so that rules are shared and cached.
+    whole = max(1, math.ceil(4 * length)) / 4
+    edges = _falling_edges(whole, d, 2 ** max(1, math.ceil(math.log2(candidates))))
+    return torch.from_numpy(edges * (length / whole))
+
+
+@lru_cache(maxsize=256)
+def _falling_edges(length: float, d: int, candidates: int) -> np.ndarray:
+    quantile = special.ndtri(1 / candidates)
+    steepest = (
+        1.42 * candidates * math.exp(-(quantile**2) / 2) / math.sqrt(2 * math.pi)
+    )  # 1.42: deviations from 0.7
+    least = min(PANEL, _FALL / steepest)
+    first = math.sqrt(2 * special.gammaincinv(d / 2, 1 / candidates))
+    edges = [0.0]
+    while edges[-1] < length:
+        r = max(edges[-1], first)
+        log_density = (d - 1) * math.log(r) - r * r / 2 - (d / 2 - 1) * math.log(2) - math.lgamma(d / 2)
+        steepness = math.exp(log_density) / special.gammainc(d / 2, r * r / 2)
+        edges.append(edges[-1] + _FALL / max(steepness, _FALL / least))
+    return np.array(edges) * (length / edges[-1])
+
+
+def probability(values: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Integrated probabilities, rounding taken off; a value that rounding does not explain is an error.
+
+    Raises
+    ------
+    ArithmeticError
+        If a value is above 1 by more than 1e-6, below 0 by as much, or not a number.
+    """
+    wrong = ~((values <= 1 + 1e-6) & (values >= -1e-6))
+    if wrong.any():
+        raise ArithmeticError(
+            f"internal error of gapkit: a probability was integrated to {float(values[wrong][0])!r}; please report it"
+        )
+    return values.clamp(0, 1)
 
 
 def deposit(

@@ -20,8 +20,10 @@ CLOSED_FORM_FROM = 128
 _TINY = 1e-300
 
 
-def closed_form_survival(r: Float[Tensor, "*#s"], rho: Float[Tensor, "*#s"], d: int) -> Float[Tensor, "..."]:
-    r"""P(R > r), Lugannani and Rice's saddlepoint approximation of the noncentral χ² tail (1980).
+def closed_form_log_survival(
+    r: Float[Tensor, "*#s"], rho: Float[Tensor, "*#s"], d: int
+) -> Float[Tensor, "..."]:
+    r"""Ln P(R > r), Lugannani and Rice's saddlepoint approximation of the noncentral χ² tail (1980).
 
     The cumulant generating function of :math:`\chi'^2_d(\lambda)` is
     :math:`K(s) = \lambda s/(1-2s) - \tfrac d2 \ln(1-2s)`, and the saddlepoint :math:`K'(s) = x` has a closed form. With
@@ -35,13 +37,19 @@ def closed_form_survival(r: Float[Tensor, "*#s"], rho: Float[Tensor, "*#s"], d: 
     .. math:: P(\chi'^2 > x) \approx \Phi(-w) + \varphi(w)\,(1/v - 1/w).
 
     Written so, no digits are lost near the mean (the textbook form takes s, K and sx − K, which cancel there).
-    Where w vanishes the bracket tends to :math:`-K'''(0)/(6 K''(0)^{3/2})`.
+    Where w vanishes the bracket tends to :math:`-K'''(0)/(6 K''(0)^{3/2})`. The smaller of the two tails is
+
+    .. math:: \varphi(w)\,\Bigl(\frac{\Phi(-|w|)}{\varphi(w)} + \frac1{|v|} - \frac1{|w|}\Bigr)
+
+    on either side of the mean, and as a product it keeps its digits however small it is: its logarithm
+    is smooth, which an interpolated table depends on. (A sum of Φ and a bracket that cancels it is not: once Φ
+    has lost its digits, nothing is left but a negative number.)
 
     Parameters
     ----------
     r : (...) float64, where the tail begins, in units of σ
     rho : (...) float64, √λ, the noncentrality D/σ; broadcasts against r
-    d : degrees of freedom; meant for d ≥ 128, where the error is below 1e-5 for every λ (1e-6 from d = 512)
+    d : degrees of freedom; meant for d ≥ 128, where the error of P is below 1e-5 for every λ (1e-6 from d = 512)
 
     Returns
     -------
@@ -49,9 +57,9 @@ def closed_form_survival(r: Float[Tensor, "*#s"], rho: Float[Tensor, "*#s"], d: 
 
     Examples
     --------
-    >>> r, rho = torch.tensor([60.0, 65.0]).double(), torch.tensor(60.0).double()
-    >>> closed_form_survival(r, rho, 512)
-    tensor([1.0000, 0.1811], dtype=torch.float64)
+    >>> r, rho = torch.tensor([60.0, 65.0, 80.0]).double(), torch.tensor(60.0).double()
+    >>> closed_form_log_survival(r, rho, 512)
+    tensor([-1.0330e-05, -1.7088e+00, -1.3701e+02], dtype=torch.float64)
     """
     lam = rho.square()
     e = (r - rho) * (r + rho) - d
@@ -59,13 +67,27 @@ def closed_form_survival(r: Float[Tensor, "*#s"], rho: Float[Tensor, "*#s"], d: 
     delta = 2 * e / (half_root + (half_root.square() + 4 * lam * e).clamp_min(0).sqrt())
     series = delta.square() * (1 / 2 - delta * (1 / 3 - delta * (1 / 4 - delta * (1 / 5 - delta / 6))))
     bend = torch.where(delta.abs() < 1e-3, series, delta - torch.log1p(delta))
-    w = torch.sign(delta) * (lam * delta.square() + d * bend).sqrt()
-    v = delta * (lam * (1 + delta) + d / 2).sqrt()
+    size = (lam * delta.square() + d * bend).sqrt()  # |w|
     flat = -(24 * lam + 8 * d) / (6 * (4 * lam + 2 * d) ** 1.5)
-    at_mean = w.abs() < 1e-5
-    bracket = torch.where(at_mean, flat, 1 / torch.where(at_mean, 1, v) - 1 / torch.where(at_mean, 1, w))
-    density = torch.exp(-0.5 * w.square()) / math.sqrt(2 * math.pi)
-    return (torch.special.ndtr(-w) + density * bracket).clamp(0, 1)
+    at_mean, above = size < 1e-5, delta >= 0
+    v = (delta * (lam * (1 + delta) + d / 2).sqrt()).abs()
+    bracket = 1 / torch.where(at_mean, 1, v) - 1 / torch.where(at_mean, 1, size)
+    bracket = torch.where(at_mean, torch.where(above, flat, -flat), bracket)
+    mills = math.sqrt(math.pi / 2) * torch.special.erfcx(size / math.sqrt(2))
+    log_tail = (mills + bracket).log() - 0.5 * size.square() - 0.5 * math.log(2 * math.pi)
+    return torch.where(above, log_tail, torch.log1p(-log_tail.exp()))
+
+
+def closed_form_survival(r: Float[Tensor, "*#s"], rho: Float[Tensor, "*#s"], d: int) -> Float[Tensor, "..."]:
+    """P(R > r): the exponential of `closed_form_log_survival`, with the same arguments.
+
+    Examples
+    --------
+    >>> r, rho = torch.tensor([60.0, 65.0]).double(), torch.tensor(60.0).double()
+    >>> closed_form_survival(r, rho, 512)
+    tensor([1.0000, 0.1811], dtype=torch.float64)
+    """
+    return closed_form_log_survival(r, rho, d).exp()
 
 
 def log_density(r: Float[Tensor, "*#s"], rho: Float[Tensor, "*#s"], d: int) -> Float[Tensor, "..."]:

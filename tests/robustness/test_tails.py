@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from gapkit.robustness.quadrature import panels, running_integral
+from gapkit.robustness.quadrature import Panels, falling_edges
 from gapkit.robustness.tails import closed_form_survival, log_density
 
 
@@ -44,10 +44,21 @@ def test_density_keeps_its_digits_at_tiny_noise(d, rho):
     np.testing.assert_allclose(found, stats.norm.pdf(offset), atol=max(1e-7, 600 / rho))
 
 
-def test_panels_integrate_and_so_does_the_running_integral():
-    nodes, weights = panels(7.3)
-    assert float(weights @ nodes.cos()) == pytest.approx(np.sin(7.3), abs=1e-12)
-    np.testing.assert_allclose((running_integral(7.3) @ nodes.cos()).numpy(), nodes.sin().numpy(), atol=1e-12)
+@pytest.mark.parametrize("edges", [falling_edges(7.3, 512, 2), falling_edges(7.3, 1, 1000)])
+def test_panels_integrate_and_so_does_the_running_integral(edges):
+    rule = Panels(edges)
+    nodes = rule.nodes
+    assert float(rule.weights @ nodes.cos()) == pytest.approx(np.sin(7.3), abs=1e-12)
+    before, after = (part.numpy() for part in rule.running(nodes.cos()))
+    np.testing.assert_allclose(before, nodes.sin().numpy(), atol=1e-12)
+    np.testing.assert_allclose(after, np.sin(7.3) - nodes.sin().numpy(), atol=1e-12)
+
+
+def test_panels_of_rows_are_those_of_each_row():
+    rows = torch.stack([_tensor([0.0, 0.4, 1.0]), _tensor([1.0, 1.5, 4.0])])
+    for own, row in zip(rows, zip(*Panels(rows).running(Panels(rows).nodes.cos()), strict=True), strict=True):
+        for found, expected in zip(row, Panels(own).running(Panels(own).nodes.cos()), strict=True):
+            np.testing.assert_allclose(found, expected, atol=1e-14)
 
 
 @pytest.mark.parametrize("d", [2, 3, 10, 70])
