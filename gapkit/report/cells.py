@@ -61,7 +61,8 @@ _OUTCOME = [
     ("robustness", _estimate("robustness")),
     ("gain", _estimate("gain")),
     ("same clean answers", _estimate("agreement")),
-    ("clean accuracy", _plain("clean_accuracy")),
+    ("clean accuracy", _estimate("clean_accuracy")),
+    ("noisy accuracy", _estimate("noisy_accuracy")),
 ]
 Columns = Sequence[tuple[str, Callable[[dict], str]]]
 
@@ -121,7 +122,7 @@ _PLANS: dict[str, _Plan] = {
     "noise": _Plan(
         "noise",
         "With the gap closed (α = 1).",
-        [*_PLACE, *_LEVEL, *_OUTCOME, ("noisy accuracy", _plain("noisy_accuracy"))],
+        [*_PLACE, *_LEVEL, ("noise norm / spread of texts", _plain("sigma_over_spread", 2)), *_OUTCOME],
         _closed,
     ),
     "closers": _Plan(
@@ -138,8 +139,7 @@ _PLANS: dict[str, _Plan] = {
             ("metric", _plain("metric")),
             ("noise on", _plain("noise_on")),
             ("moved", _plain("moves")),
-            ("robustness", _estimate("robustness")),
-            ("gain", _estimate("gain")),
+            *_OUTCOME,
         ],
     ),
     "raw-shift": _Plan(
@@ -170,7 +170,8 @@ _PLANS: dict[str, _Plan] = {
             ("α", _plain("alpha", 1)),
             ("answers that survive", _estimate("robustness")),
             ("gain", _estimate("gain")),
-            ("accuracy", _plain("noisy_accuracy")),
+            ("accuracy", _estimate("noisy_accuracy")),
+            ("queries without a unique answer", _plain("tied")),
         ],
     ),
     "rephrasing": _Plan(
@@ -196,11 +197,12 @@ _PLANS: dict[str, _Plan] = {
             ("V", _plain("rank")),
             ("components", _plain("components")),
             ("α", _plain("alpha", 1)),
-            ("R@1", _plain("recall_at_1")),
-            ("R@5", _plain("recall_at_5")),
-            ("R@10", _plain("recall_at_10")),
+            ("R@1", _estimate("recall_at_1")),
+            ("R@5", _estimate("recall_at_5")),
+            ("R@10", _estimate("recall_at_10")),
             ("robustness", _estimate("robustness")),
             ("gain", _estimate("gain")),
+            ("R@1 under the noise", _estimate("noisy_accuracy")),
         ],
         lambda table: table[
             (table["level"] == MIDDLE) & ((table["alpha"] == 1.0) | (table["rank"] == "full"))
@@ -216,7 +218,7 @@ _PLANS: dict[str, _Plan] = {
             ("‖g'‖", _plain("shift_norm")),
             ("noise norm / spread of texts", _plain("sigma_over_spread", 2)),
             ("untouched", _plain("untouched")),
-            ("gain", _estimate("gain")),
+            *_OUTCOME,
         ],
     ),
 }

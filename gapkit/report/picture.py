@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 
+from gapkit.claims import is_control
 from gapkit.report.view import short_model
 
 Tables = Mapping[str, pd.DataFrame]
@@ -29,6 +30,21 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
 def lead(table: pd.DataFrame) -> str:
     """The model whose curves are shown: the first."""
     return table["model"].iloc[0]
+
+
+def trained(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows without the random control, if anything is left then."""
+    kept = table[[not is_control(model) for model in table["model"]]]
+    return kept if len(kept) else table
+
+
+def legend_below(axes: Axes) -> None:
+    """The legend under the axes, where it hides no curve, and room for it."""
+    if axes.get_legend():
+        axes.get_legend().remove()
+    figure = axes.get_figure()
+    figure.set_figheight(figure.get_figheight() + 0.5)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
 
 
 def spread(values: pd.Series) -> str:

@@ -6,6 +6,7 @@ import matplotlib as mpl
 
 from gapkit.report import pictures_closing as closing
 from gapkit.report import pictures_gap as gap
+from gapkit.report import pictures_noise as noise
 from gapkit.report.picture import Picture, Tables
 from gapkit.report.svg import THEMED
 
@@ -14,7 +15,7 @@ _DRAWERS: dict[str, Callable[[Tables], Iterator[Picture]]] = {
     "orthogonality": gap.draw_orthogonality,
     "theory": gap.draw_theory,
     "formation": gap.draw_formation,
-    "noise": closing.draw_noise,
+    "noise": noise.draw_noise,
     "closers": closing.draw_closers,
     "axes": closing.draw_axes,
     "raw-shift": closing.draw_raw_shift,

@@ -1,60 +1,11 @@
-"""Pictures of what closing the gap does, experiment by experiment."""
+"""Pictures of what closing the gap does beyond Gaussian noise on the texts, experiment by experiment."""
 
 from collections.abc import Iterator
 
-from gapkit.experiments.levels import CALIBRATED, MIDDLE
+from gapkit.experiments.levels import MIDDLE
 from gapkit.plots.experiments import plot_before_after, plot_effects, plot_over
-from gapkit.report.picture import Picture, Tables, datasets, lead, named, slug, spread
+from gapkit.report.picture import Picture, Tables, datasets, lead, legend_below, named, slug, spread, trained
 from gapkit.report.view import short_model as short
-
-
-def draw_noise(tables: Tables) -> Iterator[Picture]:
-    table = tables["noise"]
-    table = table[table["level"].isin(CALIBRATED)]
-    model = lead(table)
-    for dataset, rows in datasets(table[table["model"] == model]):
-        axes = plot_over(
-            rows,
-            "alpha",
-            "robustness",
-            by="level",
-            xlabel="α",
-            ylabel="robustness",
-            title=f"{short(model)}, {dataset}",
-            closure=True,
-        )
-        clean = rows[rows["level"] == MIDDLE]
-        axes.plot(
-            clean["alpha"], clean["clean_accuracy"], color="#7F7F7F", linewidth=1, label="clean accuracy"
-        )
-        axes.legend(loc="best", fontsize=8)
-        closed = rows[rows["alpha"] == 1.0]["robustness"]
-        yield Picture(
-            slug("noise", model, dataset),
-            axes,
-            f"{model} on {dataset}: probability that an answer survives the noise, as the gap is closed (exact; "
-            "bands are 95 % intervals over queries). The thin line is clean accuracy. Compare the paper's Fig. 8, "
-            "which runs the axis the other way.",
-            f"Robustness over α for three noise levels on {dataset}: untouched 0.9, 0.7 and 0.5, closed "
-            f"{', '.join(f'{value:.2f}' for value in closed)}; clean accuracy stays level.",
-        )
-    closed = named(table[(table["alpha"] == 1.0)])
-    for dataset, rows in datasets(closed):
-        axes = plot_effects(
-            rows,
-            "gain",
-            rows="name",
-            by="level",
-            xlabel="gain in robustness at α = 1",
-            title=str(dataset),
-            counts=0.01,
-        )
-        yield Picture(
-            slug("gain", dataset),
-            axes,
-            f"{dataset}: what closing the gap gains, by model and noise level, with paired 95 % intervals.",
-            f"Gain in robustness by model on {dataset}: {spread(rows['gain'])}.",
-        )
 
 
 def draw_closers(tables: Tables) -> Iterator[Picture]:
@@ -115,6 +66,7 @@ def draw_raw_shift(tables: Tables) -> Iterator[Picture]:
             title=f"{short(model)}, {dataset}",
             closure=True,
         )
+        legend_below(axes)
         raw = rows[rows["closer"] == "raw shift"]["clean_accuracy"]
         yield Picture(
             slug("raw-shift", dataset),
@@ -138,6 +90,7 @@ def draw_multiple_choice(tables: Tables) -> Iterator[Picture]:
         title=f"{short(model)}, four options",
         closure=True,
     )
+    legend_below(axes)
     yield Picture(
         "choice",
         axes,
@@ -157,11 +110,10 @@ def draw_multiple_choice(tables: Tables) -> Iterator[Picture]:
 
 
 def draw_quantisation(tables: Tables) -> Iterator[Picture]:
-    table = named(tables["quantisation"])
+    table = trained(named(tables["quantisation"]))
     closed = table[table["alpha"] == 1.0]
-    for (dataset, noise), rows in closed.groupby(["dataset", "noise"], sort=False):
-        if noise not in ("fixed range", "fitted range"):
-            continue
+    binned = closed["level"].str.endswith("bins")
+    for (dataset, noise), rows in closed[binned].groupby(["dataset", "noise"], sort=False):
         axes = plot_effects(
             rows,
             "gain",
@@ -176,6 +128,23 @@ def draw_quantisation(tables: Tables) -> Iterator[Picture]:
             axes,
             f"{dataset}, {noise}: how many more answers survive quantisation once the gap is closed.",
             f"Gain by number of bins and model on {dataset} with a {noise}: {spread(rows['gain'])}.",
+        )
+    for dataset, rows in datasets(closed[~binned]):
+        axes = plot_effects(
+            rows,
+            "gain",
+            rows="noise",
+            by="name",
+            xlabel="gain in surviving answers",
+            title=f"{dataset}, codes",
+            counts=0.005,
+        )
+        yield Picture(
+            slug("quantisation", dataset, "codes"),
+            axes,
+            f"{dataset}: how many more answers survive int8 codes and signs (about zero, or about the mean of each "
+            "dimension) once the gap is closed.",
+            f"Gain by code and model on {dataset}: {spread(rows['gain'])}.",
         )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gapkit._files import write_text
 from gapkit.errors import InputError
-from gapkit.report.view import command_for, experiment_of, short_model, value_text
+from gapkit.report.view import command_for, experiment_of, short_model, yes_count
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
@@ -18,13 +18,24 @@ HEADLINES = (
     "accuracy-kept",
     "gain",
     "monotone",
-    "wider-gains-more",
-    "quantised-codes",
-    "rephrasing-costs",
     "affine-best",
     "dot-gallery-nothing",
+    "choice-gain",
+    "quantised-unit-range",
+    "rephrasing-costs",
+    "rephrasing-mitigated",
+    "wider-gains-more",
 )
 """The claims that a reader in a hurry should see; all others follow folded."""
+
+SETTINGS = {
+    "miniclip-wide": "temperature fixed at 1/300",
+    "miniclip-t0.01": "fixed at 0.01",
+    "miniclip-learned": "learned, as CLIP does",
+    "miniclip-siglip": "sigmoid loss",
+}
+"""What tells the shipped models apart."""
+GAP_OF = ("gap-exists", "scenes100")
 
 
 def results_table(record: Mapping) -> str:
@@ -37,25 +48,86 @@ def results_table(record: Mapping) -> str:
     entries: dict[str, list[Mapping]] = {}
     for entry in record["claims"]:
         entries.setdefault(entry["id"], []).append(entry)
+    where = experiment_of()
+    commands = {
+        name: command_for(where[name], record) if name in where else record["command"] for name in entries
+    }
     leading = [name for name in HEADLINES if name in entries] or list(entries)[: len(HEADLINES)]
-    first = short_model(entries[leading[0]][0]["model"]) or "first model"
-    lines = [f"| claim | verdict | by model | measured on *{first}*, worst case |", "|---|---|---|---|"]
+    lines = [
+        _legend(entries),
+        "",
+        "| claim | verdict | by model | measured, weakest case | value | `gapkit replicate` |",
+    ]
+    lines.append("|---|---|---|---|---|---|")
     for name in leading:
+        first = entries[name][0]
         lines.append(
-            f"| {_cell(entries[name][0]['statement'])} | **{record['overall'][name]}** | "
-            f"{_by_model(entries[name])} | {_measured(entries[name][0])} |"
+            f"| {_cell(first['statement'])} | **{record['overall'][name]}** | {_by_model(entries[name])} | "
+            f"{_measured(first)} | {fixed_text(first)} | `{commands[name].removeprefix('gapkit replicate ')}` |"
         )
     lines += [
         "",
         f"<details><summary>All {len(entries)} claims, with the command that decides each</summary>",
     ]
     lines += ["", "| claim | verdict | by model | command |", "|---|---|---|---|"]
-    where = experiment_of()
     for name, group in entries.items():
         statement = _cell(f"{group[0]['statement']} *({group[0]['source']})*")
-        command = command_for(where[name], record) if name in where else record["command"]
-        lines.append(f"| {statement} | **{record['overall'][name]}** | {_by_model(group)} | `{command}` |")
+        verdict = f"**{record['overall'][name]}**"
+        lines.append(f"| {statement} | {verdict} | {_by_model(group)} | `{commands[name]}` |")
     return "\n".join([*lines, "", "</details>"])
+
+
+def _legend(entries: Mapping[str, list[Mapping]]) -> str:
+    """What the names and brackets of the table mean, and how wide each model's gap is."""
+    claim, dataset = GAP_OF
+    gaps = {
+        entry["model"]: fixed(cell["value"], digits=2)
+        for entry in entries.get(claim, ())
+        for cell in entry["cells"]
+        if cell["where"] == dataset and cell["value"] is not None
+    }
+    known = [
+        f"*{short_model(model)}* ({words}{f'; ‖g‖ = {gaps[model]}' if model in gaps else ''})"
+        for model, words in SETTINGS.items()
+        if any(entry["model"] == model for some in entries.values() for entry in some)
+    ]
+    names = (
+        f"Models: {', '.join(known)}: small CLIPs, trained alike but for temperature or loss"
+        + (f" (‖g‖ on {dataset}). " if gaps else ". ")
+        if known
+        else ""
+    )
+    return (
+        f"{names}“Untouched 0.9” is noise that leaves 90 % of the answers as they were while nothing is moved; brackets are "
+        "95 % intervals; “partly (2 of 6)” says in how many of the cells (datasets, noise levels, …) a claim holds."
+    )
+
+
+def fixed(value: float, digits: int = 3) -> str:
+    """A number with fixed decimals; whole numbers as they are, and what would look like 0 as below the last digit.
+
+    >>> fixed(0.04312), fixed(1.0), fixed(4.5e-14), fixed(-0.0002)
+    ('0.043', '1', '< 0.001', '> −0.001')
+    """
+    if float(value).is_integer():
+        return str(int(value)).replace("-", "−")
+    least = 10**-digits
+    if abs(value) < least / 2:
+        return f"< {least:g}" if value > 0 else f"> −{least:g}"
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def fixed_text(entry: Mapping) -> str:
+    """The value with its interval, all with the same decimals, or a dash where there is none."""
+    value, (low, high) = entry["value"], entry["interval"] or (None, None)
+    if value is None:
+        return "–"
+    if low is None or high is None or low == high:
+        return fixed(value)
+    value, low, high = (
+        f"{one:.3f}".replace("-", "−").replace("−0.000", "0.000") for one in (value, low, high)
+    )
+    return f"{value} [{low}, {high}]"
 
 
 def _cell(text: str) -> str:
@@ -63,22 +135,21 @@ def _cell(text: str) -> str:
 
 
 def _measured(entry: Mapping) -> str:
-    """What was measured, the value with its interval, and where."""
-    if entry["value"] is None:
-        return "–"
-    where = f" ({entry['where']})" if entry["where"] else ""
-    return _cell(f"{entry['measured']}: {value_text(entry)}{where}")
+    """What was measured, on which model and where."""
+    places = [f"*{short_model(entry['model'])}*", *([entry["where"]] if entry["where"] else [])]
+    return _cell(f"{entry['measured']} ({', '.join(places)})")
 
 
 def _by_model(entries: list[Mapping]) -> str:
-    """The verdicts grouped: ``holds: wide, learned; partly: siglip``."""
+    """The verdicts grouped: ``holds: wide, learned; partly: siglip (2 of 6)``."""
     counted = [entry for entry in entries if not entry["control"]]
     if len(counted) <= 1:
         return "–"
     groups: dict[str, list[str]] = {}
     for entry in counted:
-        groups.setdefault(entry["verdict"], []).append(short_model(entry["model"]))
-    if len(groups) == 1:
+        cells = "({} of {})".format(*yes_count(entry)) if entry["verdict"] == "partly" else ""
+        groups.setdefault(entry["verdict"], []).append(f"{short_model(entry['model'])} {cells}".strip())
+    if len(groups) == 1 and "partly" not in groups:
         return "all alike"
     return "; ".join(f"{verdict}: {', '.join(models)}" for verdict, models in groups.items())
 

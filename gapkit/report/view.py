@@ -18,14 +18,19 @@ HOW_TO_READ = (
     "A claim is put to the test in several cells (datasets, noise levels, …); each cell answers yes, no or "
     "cannot tell by a rule and a smallest effect. It holds for a model if every cell says yes, holds partly if "
     "some do, does not hold if none does and at least one says no, and is not decidable if the data cannot "
-    "tell. Cells that cannot test the claim at all say why and are not counted. Overall counts every model but the "
+    "tell. “Partly (2 of 6)” says how many cells say yes. Cells that cannot test the claim at all say why and are not "
+    "counted. Overall counts every model but the "
     "random control. Rules were written before measuring; what was changed after looking stands in "
     "gapkit/claims/registry.py."
 )
 CONTROL_NOTE = "Random is the control: the same towers with random weights. It counts in no overall verdict."
 METHODS = (
     "Robustness to noise on the gallery is computed exactly, by one integral a query, not by sampling. Every "
-    "closer is fitted once, on untouched data; the untouched gallery is perturbed, then moved. Intervals are 95 % "
+    "closer is fitted once, on untouched data; the untouched gallery is perturbed, then moved (what is quantised is the moved gallery, as it is stored). "
+    "Noisy accuracy equals robustness where the clean answer is right, and is drawn for the other queries. Where "
+    "quantising makes two rows of the gallery equal and they are the nearest, the answer counts as lost, untouched or "
+    "closed; where more than 99.5 % of the answers survive untouched there is nothing to gain, and the cell is not "
+    "counted, whichever way it comes out. Intervals are 95 % "
     "intervals: paired bootstrap over queries (1,000 draws, resampled by image where queries share one; classes "
     "are not resampled); for gap and orthogonality, bootstrap over rows (200 draws); for rank correlations over the "
     "family, bootstrap over seeds, the widest over leaving out one setting, which with four settings is no test "
@@ -107,12 +112,25 @@ def _summary(record: Mapping, models: list[str]) -> list[dict]:
 
 def _summary_cell(entry: Mapping | None, model: str) -> dict:
     if entry is None:
-        return {"verdict": None, "control": is_control(model), "text": ""}
+        return {"verdict": None, "words": "·", "control": is_control(model), "text": ""}
     return {
         "verdict": entry["verdict"],
+        "words": verdict_words(entry),
         "control": entry["control"],
         "text": f"{value_text(entry)} ({entry['where']})" if entry["value"] is not None else "no value",
     }
+
+
+def verdict_words(entry: Mapping) -> str:
+    """The verdict, with how many of the cells say yes where they are divided: ``partly (2 of 6)``."""
+    yes, tested = yes_count(entry)
+    return f"{entry['verdict']} ({yes} of {tested})" if entry["verdict"] == "partly" else entry["verdict"]
+
+
+def yes_count(entry: Mapping) -> tuple[int, int]:
+    """How many cells say yes, and how many could be tested at all."""
+    tested = [cell for cell in entry["cells"] if not cell.get("reason")]
+    return sum(cell["answer"] == "yes" for cell in tested), len(tested)
 
 
 def value_text(entry: Mapping) -> str:

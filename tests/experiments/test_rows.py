@@ -133,9 +133,9 @@ def test_a_stored_row_that_is_there_twice_answers_nothing():
 def test_a_gallery_that_collapses_untouched_has_no_answers_to_keep(tmp_path):
     """All texts in one bin: index 0 would be "kept" by the queries that happen to belong there."""
     rng = np.random.default_rng(0)
-    texts = 0.03 + 1e-5 * rng.standard_normal((4, 16))  # bins of width 1/16: the edges are far away
+    texts = 0.03 + 1e-3 * rng.standard_normal((4, 16))  # bins of width 1/16: the edges are far away
     labels = np.arange(20) % 4
-    images = texts[labels] + 0.5
+    images = texts[labels] + 0.2
     flat = EmbeddingSet(images=images, texts=texts, task="zero-shot", labels=labels)
     found = experiment("quantisation").measure(
         job("quantisation", str(flat.save(tmp_path / "flat.safetensors")))

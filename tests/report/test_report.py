@@ -1,24 +1,26 @@
 """The report of the toy replication: complete, self-contained, readable without pictures or colour."""
 
-import copy
 import json
 import re
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 
 from gapkit.claims import decide
 from gapkit.errors import InputError
 from gapkit.experiments import Replication
+from gapkit.plots.experiments import plot_over
 from gapkit.report import (
-    compare_records,
     make_record,
     read_record,
     results_table,
     update_readme,
     write_report,
 )
+from gapkit.report.picture import legend_below, trained
 from gapkit.report.record import to_json
+from gapkit.report.view import yes_count
 from tests.experiments.toys import *  # noqa: F403  (fixtures)
 
 
@@ -166,31 +168,83 @@ def test_damaged_records_are_refused(tmp_path, text, said):
         read_record(tmp_path)
 
 
-def test_a_replication_does_not_differ_from_itself(record):
-    differences, compared = compare_records(record, copy.deepcopy(record))
-    assert differences == []
-    assert compared > 50
+def test_folded_tables_are_printed_too(written):
+    text = (written / "report.html").read_text(encoding="utf-8")
+    printed = re.search(r"@media print \{(.*?)\n\}", text, flags=re.DOTALL)[1]
+    rules = dict(re.findall(r"^\s*([^{}@/]+?) \{([^}]*)\}", printed, flags=re.MULTILINE))
+    assert not [name for name, rule in rules.items() if "details" in name and "none" in rule]
+    assert "content-visibility: visible" in rules["details::details-content"]
+    assert "beforeprint" in text  # for browsers that do not know that rule
 
 
-def test_comparison_sees_a_value_beyond_its_interval_and_none_within(record):
-    other = copy.deepcopy(record)
-    entry = next(entry for entry in other["claims"] if entry["id"] == "gain")
-    cell = entry["cells"][0]
-    low, high = cell["interval"]
-    assert low < high
-    cell["value"], cell["interval"] = cell["value"] + (high - low) / 2, [low + (high - low) / 2, high + 1]
-    assert compare_records(record, other)[0] == []
-    cell["interval"] = [high + 0.01, high + 0.02]
-    (difference,) = compare_records(record, other)[0]
-    assert (difference.claim, difference.what, difference.where) == ("gain", "value", cell["where"])
+def test_both_forms_list_every_job_with_data_seed_and_duration(written, record):
+    for name in ("report.html", "report.md"):
+        text = (written / name).read_text(encoding="utf-8")
+        listed = text[text.rindex("sha256 of the data") :]
+        for job, seconds in zip(record["jobs"], record["times"]["jobs_seconds"], strict=True):
+            assert job["data_sha256"][:16] in listed
+            assert f"{seconds:.2f}" in listed
+        rows = listed.count("<tr>") if name.endswith("html") else listed.count("\n| ")
+        assert rows == len(record["jobs"])
 
 
-def test_comparison_sees_changed_verdicts_and_missing_claims(record):
-    other = copy.deepcopy(record)
-    other["claims"][0]["verdict"] = "not decidable"
-    gone = other["claims"].pop()
-    whats = {(d.claim, d.what) for d in compare_records(record, other)[0]}
-    assert whats == {(record["claims"][0]["id"], "verdict"), (gone["id"], "only in the first")}
+def test_a_divided_verdict_says_how_divided(written, record):
+    entry = next(entry for entry in record["claims"] if entry["verdict"] == "partly")
+    yes, tested = yes_count(entry)
+    assert 0 < yes < tested
+    for name in ("report.html", "report.md"):
+        summary = (written / name).read_text(encoding="utf-8").split("The claim.")[0]
+        assert f"partly ({yes} of {tested})" in summary
+
+
+def test_pictures_show_the_papers_noise_and_every_code(page):
+    names = [name for name in page.ids if name.startswith("figure-")]
+    for part in ("paper-noise-per-coordinate", "paper-noise-in-total", "range--1", "fixed-range", "codes"):
+        assert [name for name in names if part in name], part
+
+
+def test_the_control_is_kept_off_the_axis_unless_it_stands_alone():
+    table = pd.DataFrame({"model": ["miniclip-wide", "miniclip-random"], "gain": [0.1, -1.0]})
+    assert trained(table)["gain"].tolist() == [0.1]
+    assert trained(table[1:])["gain"].tolist() == [-1.0]
+
+
+def test_a_legend_below_the_axes_hides_no_curve():
+    axes = plot_over(
+        pd.DataFrame({"x": [0.0, 1.0], "y": [0.0, 1.0], "by": ["a", "a"]}),
+        "x",
+        "y",
+        by="by",
+        xlabel="",
+        ylabel="",
+    )
+    legend_below(axes)
+    figure = axes.get_figure()
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    assert axes.get_legend() is None
+    assert not legend.get_window_extent().overlaps(axes.get_window_extent())
+
+
+def test_readme_table_explains_its_words_and_gives_value_and_command_columns_of_their_own(record):
+    changed = json.loads(to_json(record))
+    first = next(entry for entry in changed["claims"] if entry["id"] == "gain")
+    for entry in changed["claims"]:
+        entry["model"] = {"toy": "miniclip-wide"}.get(entry["model"], entry["model"])
+    first["value"], first["interval"] = 0.0123456, [-0.00001, 0.02]
+    family = {**first, "id": "wider-gains-more", "model": "all models"}
+    changed["claims"].append(family)
+    changed["overall"]["wider-gains-more"] = "holds"
+    lines = results_table(changed).splitlines()
+    assert "*wide* (temperature fixed at 1/300" in lines[0]
+    assert "leaves 90 % of the answers" in lines[0]
+    head, rows = lines[2], [line for line in lines[4:] if line.startswith("| ")]
+    assert "wide" not in head
+    gain = next(row for row in rows if row.startswith(f"| {first['statement']}"))
+    assert "| 0.012 [0.000, 0.020] |" in gain
+    assert "`--only noise" in gain
+    assert "(*wide*," in gain
+    assert [row for row in rows if "(*all models*," in row]
 
 
 def test_readme_table_is_put_between_the_markers_and_stays_the_same(tmp_path, record):

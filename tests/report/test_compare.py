@@ -1,0 +1,112 @@
+"""Two replications side by side: what counts as a difference, and that two honest seeds show none."""
+
+import copy
+
+import pytest
+
+from gapkit.claims import decide
+from gapkit.experiments import Job, Replication, experiment
+from gapkit.experiments.replication import tables_of
+from gapkit.experiments.sweep import Result
+from gapkit.report import compare_records, make_record
+from tests.experiments.toys import *  # noqa: F403  (fixtures)
+from tests.experiments.toys import MODEL, ON, OPTIONS
+
+
+def record_of(results, seed):
+    tables = tables_of(results)
+    findings = decide(tables)
+    return make_record(Replication(tables, tuple(results)), findings, command="", mode="chosen", seed=seed)
+
+
+@pytest.fixture(scope="module")
+def record(results):
+    return record_of(results, 0)
+
+
+@pytest.fixture(scope="module")
+def reseeded(toy):
+    """The same toys, everything random from another seed."""
+    jobs = [
+        Job(name, MODEL, toy[kind], 1, OPTIONS.get(name, {}))
+        for name, kinds in ON.items()
+        for kind in kinds
+        if name not in ("multiple-choice", "rephrasing", "orthogonality")
+    ]
+    jobs.append(Job("theory", seed=1, options={"steps": 60}))
+    return record_of([Result(job, "", experiment(job.experiment).measure(job), 0.1) for job in jobs], 1)
+
+
+def shared(one, other):
+    """Both records with the claims alone that both have."""
+    places = [{(entry["id"], entry["model"]) for entry in some["claims"]} for some in (one, other)]
+    return [
+        {**some, "claims": [e for e in some["claims"] if (e["id"], e["model"]) in places[0] & places[1]]}
+        for some in (one, other)
+    ]
+
+
+def test_a_replication_does_not_differ_from_itself(record):
+    differences, compared = compare_records(record, copy.deepcopy(record))
+    assert differences == []
+    assert compared > 50
+
+
+def test_another_seed_alone_is_no_difference(record, reseeded):
+    one, other = shared(record, reseeded)
+    differences, compared = compare_records(one, other)
+    assert compared > 50
+    assert [d for d in differences if d.what != "verdict"] == []
+    drawn = [{c["where"]: c["value"] for e in some["claims"] if e["id"] == "monte-carlo-agrees" for c in e["cells"]}
+             for some in (one, other)]  # fmt: skip
+    assert drawn[0] != drawn[1]  # else nothing was tested
+
+
+def test_with_one_seed_drawn_values_must_be_equal_too(record):
+    other = copy.deepcopy(record)
+    entry = next(entry for entry in other["claims"] if entry["id"] == "monte-carlo-agrees")
+    cell = entry["cells"][0]
+    cell["value"] += 0.01
+    cell["interval"] = [cell["value"]] * 2
+    assert [d.claim for d in compare_records(record, other)[0]] == ["monte-carlo-agrees"]
+    other["seed"] = 1
+    assert compare_records(record, other)[0] == []
+    cell["answer"] = "no"
+    assert [(d.claim, d.what) for d in compare_records(record, other)[0]] == [
+        ("monte-carlo-agrees", "answer")
+    ]
+
+
+def test_a_value_beyond_its_interval_is_seen_and_one_within_is_not(record):
+    other = copy.deepcopy(record)
+    entry = next(entry for entry in other["claims"] if entry["id"] == "gain")
+    cell = entry["cells"][0]
+    low, high = cell["interval"]
+    assert low < high
+    cell["value"], cell["interval"] = cell["value"] + (high - low) / 2, [low + (high - low) / 2, high + 1]
+    assert compare_records(record, other)[0] == []
+    cell["interval"] = [high + 0.01, high + 0.02]
+    (difference,) = compare_records(record, other)[0]
+    assert (difference.claim, difference.what, difference.where) == ("gain", "value", cell["where"])
+
+
+def test_changed_verdicts_and_missing_claims_are_seen(record):
+    other = copy.deepcopy(record)
+    other["claims"][0]["verdict"] = "not decidable"
+    gone = other["claims"].pop()
+    whats = {(d.claim, d.what) for d in compare_records(record, other)[0]}
+    assert whats == {(record["claims"][0]["id"], "verdict"), (gone["id"], "only in the first")}
+
+
+def test_a_cell_that_only_one_of_them_has_is_listed(record):
+    other = copy.deepcopy(record)
+    entry = next(entry for entry in other["claims"] if entry["id"] == "gain")
+    gone = entry["cells"].pop()
+    entry["cells"][0]["value"], entry["cells"][0]["interval"] = None, [None, None]
+    found = {(d.claim, d.where, d.what) for d in compare_records(record, other)[0]}
+    assert found == {
+        ("gain", gone["where"], "only in the first"),
+        ("gain", entry["cells"][0]["where"], "value"),
+    }
+    found = {(d.where, d.what) for d in compare_records(other, record)[0]}
+    assert (gone["where"], "only in the second") in found
