@@ -44,7 +44,9 @@ def legend_below(axes: Axes) -> None:
         axes.get_legend().remove()
     figure = axes.get_figure()
     figure.set_figheight(figure.get_figheight() + 0.5)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8, frameon=False
+    )
 
 
 def spread(values: pd.Series) -> str:

@@ -52,7 +52,7 @@ def draw_noise(tables: Tables) -> Iterator[Picture]:
 def _at_the_papers_noise(table: pd.DataFrame, model: str) -> Iterator[Picture]:
     for reading, levels in READINGS.items():
         for dataset, rows in datasets(table[table["level"].isin(levels)]):
-            axes = _over_alpha(rows, f"{short(model)}, {dataset}", levels[0])
+            axes = _over_alpha(rows, f"{short(model)}, {dataset}")
             ends = [
                 ", ".join(f"{value:.2f}" for value in rows[rows["alpha"] == alpha]["robustness"])
                 for alpha in (0.0, 1.0)
@@ -61,19 +61,21 @@ def _at_the_papers_noise(table: pd.DataFrame, model: str) -> Iterator[Picture]:
                 slug("paper-noise", reading, model, dataset),
                 axes,
                 f"{model} on {dataset}, the noise of the paper's Fig. 8 if its σ² is the variance {reading}: "
-                f"robustness untouched {ends[0]}, closed {ends[1]}. The thin line is clean accuracy.",
+                f"robustness untouched {ends[0]}, closed {ends[1]}. The axis is that of these values.",
                 f"Robustness over α on {dataset} at σ² = 0.005, 0.022 and 0.040 {reading}: untouched {ends[0]}, "
                 f"closed {ends[1]}.",
             )
 
 
-def _over_alpha(rows: pd.DataFrame, title: str, level: str) -> Axes:
-    """Robustness over α, a line for each level, and clean accuracy, which is the same at every level."""
+def _over_alpha(rows: pd.DataFrame, title: str, level: str = "") -> Axes:
+    """Robustness over α, a line for each noise level; with ``level``, also the clean accuracy in its rows."""
     axes = plot_over(
         rows, "alpha", "robustness", by="level", xlabel="α", ylabel="robustness", title=title, closure=True
     )
     clean = rows[rows["level"] == level]
-    axes.plot(clean["alpha"], clean["clean_accuracy"], color="#7F7F7F", linewidth=1, label="clean accuracy")
-    axes.set_ylim(0, 1.02)
+    if level:
+        axes.plot(
+            clean["alpha"], clean["clean_accuracy"], color="#7F7F7F", linewidth=1, label="clean accuracy"
+        )
     legend_below(axes)
     return axes
