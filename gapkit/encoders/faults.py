@@ -43,6 +43,11 @@ def one_message(name: str) -> Iterator[None]:
                 f"cannot load {name}: its weights are a pickle that could run code when opened; "
                 "ask for a safetensors file"
             ) from fault
+        if "trust_remote_code" in str(fault):
+            raise InputError(
+                f"cannot load {name}: it wants to run Python code of its own, which gapkit never does; "
+                "ask for a model without"
+            ) from fault
         if kind == "SafetensorError" or "PytorchStreamReader" in str(fault):
             raise InputError(
                 f"cannot load {name}: its weights are truncated or damaged; get them again"

@@ -15,6 +15,7 @@ from gapkit.encoders._openclip import open_clip
 from gapkit.encoders.faults import one_message, quiet
 from gapkit.encoders.hub import OTHER_WEIGHTS, SAFE_WEIGHTS, hub_file
 from gapkit.encoders.names import ModelName, parse_model_name
+from gapkit.encoders.tokenizers import check_options, no_foreign_code, tokeniser
 from gapkit.errors import GapkitWarning, InputError
 
 _WEIGHT_ENDINGS = (".safetensors", ".bin", ".pth")
@@ -104,7 +105,8 @@ def load_model(name: str, *, device: str = "cpu") -> Model:
     """
     place = _device(device)
     parsed = parse_model_name(name)
-    with one_message(name), quiet():
+    open_clip()  # here, so that transformers is imported, if at all, before it is kept in check
+    with one_message(name), quiet(), no_foreign_code():
         module, preprocess, tokenise, source = _LOADERS[parsed.kind](parsed, name)
         module = module.float().eval().requires_grad_(False).to(place)
     config = {
@@ -147,7 +149,7 @@ def _load_tag(parsed: ModelName, name: str):
         image_resize_mode=facts.get("resize_mode"),
         weights_only=True,
     )
-    return module, preprocess, library.get_tokenizer(parsed.place), config
+    return module, preprocess, tokeniser(config["text_cfg"], name), config
 
 
 def _load_random(parsed: ModelName, name: str):
@@ -158,13 +160,13 @@ def _load_random(parsed: ModelName, name: str):
         module, _, preprocess = library.create_model_and_transforms(
             parsed.place, pretrained=None, pretrained_text=False
         )
-    return module, preprocess, library.get_tokenizer(parsed.place), config
+    return module, preprocess, tokeniser(config["text_cfg"], name), config
 
 
 def _load_hub(parsed: ModelName, name: str):
     config = hub_file(parsed.place, "open_clip_config.json", model=name)
     weights = hub_file(parsed.place, (SAFE_WEIGHTS, *OTHER_WEIGHTS), model=name)
-    return _load_files(config, weights, name, tokenizer=name)
+    return _load_files(config, weights, name, folder=None)
 
 
 def _load_folder(parsed: ModelName, name: str):
@@ -181,7 +183,7 @@ def _load_folder(parsed: ModelName, name: str):
         raise InputError(f"cannot load {name}: {folder} has no weights (*.safetensors)")
     named = {path.name: path for path in found}
     weights = next((named[n] for n in (SAFE_WEIGHTS, *OTHER_WEIGHTS) if n in named), found[0])
-    return _load_files(config, weights, name, tokenizer=f"local-dir:{folder}")
+    return _load_files(config, weights, name, folder=folder)
 
 
 def _load_miniclip(parsed: ModelName, name: str):
@@ -194,7 +196,7 @@ def _load_miniclip(parsed: ModelName, name: str):
         folder = f"models/miniclip-{parsed.place}"
         config = shipped_file(f"{folder}/open_clip_config.json")
         weights = shipped_file(f"{folder}/{SAFE_WEIGHTS}")
-        return _load_files(config, weights, name, tokenizer=f"local-dir:{config.parent}")
+        return _load_files(config, weights, name, folder=config.parent)
     from open_clip import transform
 
     module = build(SETTINGS["random"], seed=parsed.seed)
@@ -204,24 +206,27 @@ def _load_miniclip(parsed: ModelName, name: str):
     return module, preprocess, tokenise, MODEL_CONFIG
 
 
-def _load_files(config: Path, weights: Path, name: str, *, tokenizer: str):
+def _load_files(config: Path, weights: Path, name: str, *, folder: Path | None):
     """A model from its OpenCLIP configuration and its weights, which need not lie in one folder."""
     library = open_clip()
     try:
         facts = json.loads(config.read_text(encoding="utf-8"))
         architecture = facts["model_cfg"]
-        embed_dim = architecture["embed_dim"]
+        embed_dim, text = architecture["embed_dim"], architecture["text_cfg"]
     except (ValueError, KeyError, TypeError) as fault:
         raise InputError(f"cannot load {name}: {config} is no configuration of OpenCLIP ({fault})") from fault
     if not isinstance(embed_dim, int):
         raise InputError(f"cannot load {name}: {config} has embed_dim {embed_dim!r}")
+    if not isinstance(text, dict):
+        raise InputError(f"cannot load {name}: {config} has text_cfg {str(text)[:60]!r}")
+    check_options(text, name)
     # First the architecture, then exactly this file: left to itself OpenCLIP would take any it finds there,
     # and start from random weights where it finds none.
     module, _, preprocess = library.create_model_and_transforms(
         f"local-dir:{config.parent}", load_weights=False, pretrained_text=False
     )
     library.load_checkpoint(module, str(weights), strict=True, weights_only=True)
-    return module, preprocess, library.get_tokenizer(tokenizer), architecture
+    return module, preprocess, tokeniser(text, name, folder=folder), architecture
 
 
 def _check_activation(parsed: ModelName, facts: dict, config: dict) -> None:

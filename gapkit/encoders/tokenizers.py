@@ -1,0 +1,89 @@
+"""A model's tokeniser, from a configuration that a stranger may have written.
+
+OpenCLIP hands ``text_cfg.tokenizer_kwargs`` to the transformers package as they are. One of that
+package's options runs Python files out of the model's own folder, so what is not on a short list of
+harmless options is refused here, and nobody is ever asked on the terminal whether such a file may run.
+"""
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from gapkit.encoders._openclip import open_clip
+from gapkit.errors import InputError
+
+OPTIONS = {"clean": str, "strip_sep_token": bool, "language": str, "reduction_mask": str}
+"""What a configuration may say about its tokeniser, and of which kind it is."""
+
+
+def tokeniser(text: dict, name: str, *, folder: Path | None = None) -> Callable:
+    """OpenCLIP's tokeniser for the ``text_cfg`` of a configuration; no code of the model's own runs.
+
+    Parameters
+    ----------
+    text : the configuration's ``text_cfg``
+    name : how messages call the model
+    folder : where the files of a tokeniser lie, if the whole model is a folder; else they are the hub's
+
+    Raises
+    ------
+    InputError
+        If it has an option that is not in `OPTIONS`, or its files cannot be had.
+    """
+    library = open_clip()
+    options, length = check_options(text, name), text.get("context_length", 77)
+    wanted = text.get("hf_tokenizer_name")
+    if not wanted:
+        return library.SimpleTokenizer(context_length=length, **options)
+    from open_clip.tokenizer import HFTokenizer
+
+    try:
+        return HFTokenizer(
+            str(folder or wanted),
+            context_length=length,
+            tokenizer_mode=text.get("tokenizer_mode"),
+            trust_remote_code=False,
+            **options,
+        )
+    except OSError as fault:
+        if folder is not None:
+            raise InputError(
+                f"cannot load {name}: the files of its tokeniser are not in {folder}; copy them there too"
+            ) from fault
+        raise InputError(
+            f"cannot load {name}: its tokeniser {wanted} is not in the cache and cannot be downloaded. "
+            "Connect to the network once and run the same again"
+        ) from fault
+
+
+def check_options(text: dict, name: str) -> dict:
+    """The ``tokenizer_kwargs`` of a ``text_cfg``, if all of them are harmless."""
+    options = text.get("tokenizer_kwargs") or {}
+    wanted = text.get("hf_tokenizer_name") or ""
+    if not isinstance(options, dict) or not isinstance(wanted, str):
+        raise InputError(f"cannot load {name}: its configuration says nothing usable about the tokeniser")
+    for key, value in options.items():
+        if not isinstance(value, OPTIONS.get(key, ())):
+            raise InputError(
+                f"cannot load {name}: its configuration gives the tokeniser the option "
+                f"{json.dumps({key: value})[:80]}, which gapkit does not pass on"
+            )
+    return options
+
+
+@contextlib.contextmanager
+def no_foreign_code() -> Iterator[None]:
+    """Let transformers refuse a model with code of its own instead of asking on the terminal."""
+    if "transformers" not in sys.modules:  # OpenCLIP imports it with itself where it is installed
+        yield
+        return
+    from transformers import dynamic_module_utils as asking
+
+    seconds = asking.TIME_OUT_REMOTE_CODE
+    asking.TIME_OUT_REMOTE_CODE = 0
+    try:
+        yield
+    finally:
+        asking.TIME_OUT_REMOTE_CODE = seconds
