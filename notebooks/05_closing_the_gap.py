@@ -195,6 +195,10 @@ for k in (0, 3, 10, 30, 60, 99):
         f"{agreement(untouched, answers):12.3f}   {robustness(Y, moved, sigma).mean():10.3f}"
     )
 
+# %% [markdown]
+# Now clean accuracy over the whole range of α, for the raw and the projected shift, each with the 95 % band over
+# images. Compare the height of the band with the change before you believe any wiggle.
+
 # %%
 raw = MeanShift().fit(X, Y)
 resamples = Resamples(len(Y), seed=0)
