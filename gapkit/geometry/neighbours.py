@@ -1,14 +1,16 @@
 """Nearest neighbours, the operation every downstream task here comes down to.
 
-Scores are computed in float64, so that rounding float32 products does not flip answers. Two candidates
-whose scores differ by less than the rounding error of the computation are tied, and the lowest index
-wins a tie: duplicates in the gallery give one and the same answer whatever their order of evaluation.
+Scores are computed in float64, by one matrix product, so that rounding float32 products does not flip answers.
+Where the rounding error of that product, each candidate's own, leaves more than one candidate, these are compared
+again by the differences themselves, which are as precise as the candidates are close. What then differs by
+a few units in the last place is tied, and the lowest index wins a tie: duplicates in the gallery give one
+and the same answer whatever their order of evaluation.
 """
 
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_same_width, like
@@ -16,6 +18,9 @@ from gapkit.errors import InputError
 
 METRICS = ("euclidean", "dot", "cosine")
 BLOCK_BYTES = 2**26
+_EPS = torch.finfo(torch.float64).eps
+_NUMBERS = 2**20
+"""Numbers that are compared again at once."""
 
 
 def prepare(queries, gallery, metric: str) -> tuple[Tensor, Tensor]:
@@ -42,13 +47,65 @@ def prepare(queries, gallery, metric: str) -> tuple[Tensor, Tensor]:
 
 def cost_block(
     y: Float[Tensor, "b d"], x: Float[Tensor, "k d"], metric: str
-) -> tuple[Float[Tensor, "b k"], Float[Tensor, "b 1"]]:
-    """Costs (smaller is nearer; up to a constant per query) and, per query, the difference below which they tie."""
-    products = y @ x.T
-    squares = x.square().sum(1)
-    costs = squares - 2 * products if metric == "euclidean" else -products
-    scale = (torch.linalg.vector_norm(y, dim=1, keepdim=True) + squares.max().sqrt()) * squares.max().sqrt()
-    return costs, 4 * torch.finfo(torch.float64).eps * x.shape[1] ** 0.5 * scale
+) -> tuple[Float[Tensor, "b k"], Float[Tensor, "b k"]]:
+    """Costs (smaller is nearer; up to a constant per query) and the rounding error of each, its candidate's own."""
+    lengths = torch.linalg.vector_norm(x, dim=1)
+    costs = y @ x.T
+    costs = costs.mul_(-2).add_(lengths.square()) if metric == "euclidean" else costs.neg_()
+    own = torch.linalg.vector_norm(y, dim=1, keepdim=True)
+    return costs, (own + lengths).mul_(lengths * (4 * _EPS * x.shape[1] ** 0.5))
+
+
+def answers_within(costs: Float[Tensor, "*s k"], tie: Float[Tensor, "*s k"]) -> Int[Tensor, "*s"]:
+    """The least cost; among those that tie with it, the lowest index."""
+    return _within(costs, tie).to(torch.uint8).argmax(-1)
+
+
+def answers_of(
+    costs: Float[Tensor, "b k"],
+    tie: Float[Tensor, "b k"],
+    y: Float[Tensor, "b d"],
+    x: Float[Tensor, "k d"],
+    metric: str,
+) -> Int[Tensor, " b"]:
+    """The nearest candidates, given what `cost_block` says; where it leaves several, from their differences.
+
+    With one of them, f, as the reference, ‖x_c − y‖² − ‖x_f − y‖² = (x_c − x_f)·((x_c − y) + (x_f − y)): as precise as
+    either factor is small, so both for a query on top of a candidate and for twins far away.
+    """
+    within = _within(costs, tie)
+    answers = within.to(torch.uint8).argmax(1)
+    several = (within.sum(1) > 1).nonzero()[:, 0]
+    if len(several) == 0:
+        return answers
+    rows, columns = within[several].nonzero(as_tuple=True)
+    leads = torch.full((len(several), len(x)), torch.inf, dtype=y.dtype, device=y.device)
+    errors = torch.zeros_like(leads)
+    step = max(1, _NUMBERS // y.shape[1])
+    for begin in range(0, len(rows), step):
+        r, c = rows[begin : begin + step], columns[begin : begin + step]
+        query, first, other = y[several[r]], x[answers[several[r]]], x[c]
+        apart = other - first
+        if metric == "dot":
+            way, rounding = -query, 0.0
+        else:
+            way = (other - query) + (first - query)
+            # Rows that were centred, or divided by their length, are off by ε times their length.
+            rounding = _EPS * (_length(query) + _length(other))
+        leads[r, c] = (apart * way).sum(1)
+        errors[r, c] = 4 * (
+            _EPS * _length(apart) * _length(way) + rounding * (_length(apart) + _length(way) + rounding)
+        )
+    answers[several] = answers_within(leads, errors)
+    return answers
+
+
+def _within(costs: Float[Tensor, "*s k"], tie: Float[Tensor, "*s k"]) -> Bool[Tensor, "*s k"]:
+    return costs - tie <= (costs + tie).amin(-1, keepdim=True)
+
+
+def _length(rows: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+    return torch.linalg.vector_norm(rows, dim=1)
 
 
 def blocks(length: int, row_bytes: int) -> Iterator[slice]:
@@ -60,10 +117,9 @@ def blocks(length: int, row_bytes: int) -> Iterator[slice]:
 
 def _nearest(y: Float[Tensor, "m d"], x: Float[Tensor, "k d"], metric: str) -> Int[Tensor, " m"]:
     answers = torch.empty(len(y), dtype=torch.int64, device=y.device)
-    for block in blocks(len(y), len(x) * 8 * 3):
+    for block in blocks(len(y), len(x) * 8 * 5):
         costs, tie = cost_block(y[block], x, metric)
-        within = costs <= costs.min(1, keepdim=True).values + tie
-        answers[block] = within.to(torch.uint8).argmax(1)  # the first of the largest: the lowest index
+        answers[block] = answers_of(costs, tie, y[block], x, metric)
     return answers
 
 

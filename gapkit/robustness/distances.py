@@ -1,23 +1,17 @@
 """Clean distances, margins and answers of a block of queries, with the digits that small noise asks for."""
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit.geometry.neighbours import cost_block
+from gapkit.geometry.neighbours import answers_of, cost_block
 
 _CLOSE = 1e-3
 _PAIRS = 2**22
 
 
-def answers_within(costs: Float[Tensor, "*#s k"], tie: Float[Tensor, "*#s 1"]) -> Int[Tensor, "*out"]:
-    """The least cost; among those that tie with it, the lowest index."""
-    return (costs <= costs.amin(-1, keepdim=True) + tie).to(torch.uint8).argmax(-1)
-
-
 def clean_answers(y: Float[Tensor, "m d"], x: Float[Tensor, "k d"], metric: str) -> Int[Tensor, " m"]:
     """Nearest candidate of each query, both sides prepared for the metric."""
-    return answers_within(*cost_block(y, x, metric))
+    return answers_of(*cost_block(y, x, metric), y, x, metric)
 
 
 def squares_and_answers(
@@ -28,7 +22,7 @@ def squares_and_answers(
     ‖x‖² + ‖y‖² − 2 x·y loses the digits by which ‖x‖² exceeds it; for close pairs the difference itself is taken.
     """
     costs, tie = cost_block(y, x, metric)
-    answers = answers_within(costs, tie)
+    answers = answers_of(costs, tie, y, x, metric)
     own, theirs = y.square().sum(1, keepdim=True), x.square().sum(1)
     squares = costs.mul_(2).add_(own + theirs) if metric == "cosine" else costs.add_(own)
     squares.clamp_min_(0)
@@ -45,7 +39,7 @@ def margins_and_answers(
 ) -> tuple[Float[Tensor, "m k"], Int[Tensor, " m"]]:
     """The answer's dot product minus each candidate's, and the answers."""
     costs, tie = cost_block(y, x, "dot")
-    answers = answers_within(costs, tie)
+    answers = answers_of(costs, tie, y, x, "dot")
     return costs.sub_(costs.gather(1, answers[:, None])), answers
 
 

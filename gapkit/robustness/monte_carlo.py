@@ -16,8 +16,8 @@ from torch import Tensor
 
 from gapkit._arrays import as_tensor
 from gapkit.errors import InputError
-from gapkit.geometry.neighbours import cost_block, prepare
-from gapkit.robustness.distances import answers_within, clean_answers
+from gapkit.geometry.neighbours import answers_within, cost_block, prepare
+from gapkit.robustness.distances import clean_answers
 
 _EPS = 4 * torch.finfo(torch.float64).eps
 
@@ -162,8 +162,8 @@ def _kept_among(
     kept = []
     for first in range(0, len(y), step):
         costs, tie = cost_block(y[first : first + step], x, metric)
-        costs = costs.view(len(costs), count, -1)
-        kept.append(answers_within(costs, tie[:, :, None]) == answers[first : first + step, None])
+        costs, tie = (part.view(len(costs), count, -1) for part in (costs, tie))
+        kept.append(answers_within(costs, tie) == answers[first : first + step, None])
     return torch.cat(kept).T
 
 
@@ -184,9 +184,13 @@ def _answers_of_own(y: Float[Tensor, "b d"], x: Float[Tensor, "b k d"], metric: 
     """Each query's answer in its own gallery."""
     if metric == "euclidean":
         costs = (x - y[:, None]).square().sum(2)
+        scale = costs
     else:
         costs = -(x @ y[:, :, None])[:, :, 0]
+        lengths = torch.linalg.vector_norm(x, dim=2)
+        scale = torch.linalg.vector_norm(y, dim=1, keepdim=True).expand_as(costs)
         if metric == "cosine":
-            costs = costs / torch.linalg.vector_norm(x, dim=2)
-    tie = _EPS * x.shape[2] ** 0.5 * costs.abs().amax(1, keepdim=True)
-    return answers_within(costs, tie)
+            costs = costs / lengths
+        else:
+            scale = scale * lengths
+    return answers_within(costs, _EPS * x.shape[2] ** 0.5 * scale)

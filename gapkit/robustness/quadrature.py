@@ -29,7 +29,7 @@ REACH = 10.5
 TAIL = 6.5
 """The integral covers this much to either side of the answer's mean."""
 PANEL, ORDER = 1.25, 10
-_FALL = 3.0
+_FALL = 4.0
 """Widest panel in units of the distance over which the product of the tails falls."""
 _STENCIL = 6
 

@@ -55,6 +55,31 @@ def test_float32_rounding_does_not_flip_close_calls(rng):
     assert (nearest(y, x) == brute(y, x, "euclidean")).all()
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("apart", [1e-6, 1e-7, 1e-9, 1e-11])
+def test_a_query_on_a_candidate_is_not_taken_for_its_near_duplicate(rng, metric, apart):
+    p, q, u = rng.standard_normal((3, 512)) / np.sqrt(512)
+    gallery = np.vstack([p + apart * u, p, q, p])
+    assert nearest(p[None], gallery, metric=metric)[0] == 1
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("away", [0.0, 1.0, 1e4])
+def test_near_duplicates_far_from_the_query_are_told_apart(rng, metric, away):
+    base, step, shift = rng.standard_normal((3, 200)) / np.sqrt(200)
+    gallery = base + np.array([3.0, 1.0, 2.0, 0.0, 1.0])[:, None] * 1e-9 * step
+    y = rng.standard_normal((50, 200)) / np.sqrt(200) + away * shift
+    np.testing.assert_array_equal(nearest(y, gallery, metric=metric), brute(y, gallery, metric))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_one_long_row_does_not_tie_the_others(rng, metric):
+    x = rng.standard_normal((49, 64)) / 8
+    x[-1] *= 1e7
+    y = x[rng.permutation(48)] + 0.3 * rng.standard_normal((48, 64)) / 8
+    np.testing.assert_array_equal(nearest(y, x, metric=metric), brute(y, x, metric))
+
+
 def test_blocks_change_nothing(rng, monkeypatch):
     y, x = rng.standard_normal((50, 9)), rng.standard_normal((11, 9))
     whole = nearest(y, x)
