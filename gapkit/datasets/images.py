@@ -13,10 +13,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from gapkit._files import sha256_of
 from gapkit.errors import InputError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+"""What is decoded, by content whatever the file's name says: others, such as EPS, start programs."""
 
 MOST_PIXELS = 100_000_000
 """Larger images are refused before they are decoded: a few bytes can claim to be gigabytes."""
+
+_BLOCK = 1 << 20  # pixels of a deep image that are converted at once
 
 
 def open_image(path: str | os.PathLike) -> Image.Image:
@@ -25,7 +31,7 @@ def open_image(path: str | os.PathLike) -> Image.Image:
     Raises
     ------
     InputError
-        If it is missing, truncated, no image, or has more than `MOST_PIXELS` pixels.
+        If it is missing, truncated, no image in one of `FORMATS`, or has more than `MOST_PIXELS` pixels.
     """
     path = Path(path)
     if not path.is_file():
@@ -33,13 +39,15 @@ def open_image(path: str | os.PathLike) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd EXIF, and of sizes that we judge ourselves
-            with Image.open(path) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise InputError(
                         f"{path} claims {image.width} x {image.height} pixels; at most {MOST_PIXELS:,} are read"
                     )
                 image.load()
-                return ImageOps.exif_transpose(_as_rgb(image))
+                converted = _as_rgb(image)
+                ImageOps.exif_transpose(converted, in_place=True)
+                return converted
     except InputError:
         raise
     except Exception as fault:  # decoders raise nearly everything, SyntaxError and struct.error included
@@ -48,15 +56,24 @@ def open_image(path: str | os.PathLike) -> Image.Image:
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith(("I", "F")):  # 16 bits and more: PIL's own conversion clips at 255
-        values = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if image.mode.startswith("I") else 1.0
-        top = max(top, float(values.max(initial=0.0)))
-        grey = np.nan_to_num(np.clip(values / top, 0, 1)) * 255 + 0.5
-        converted = Image.fromarray(grey.astype(np.uint8)).convert("RGB")
-        converted.info.update(image.info)
-        return converted
-    return image.convert("RGB")
+    if image.mode == "RGB":
+        return image
+    if not image.mode.startswith(("I", "F")):
+        return image.convert("RGB")
+    converted = Image.fromarray(_eight_bits(np.asarray(image), image.mode)).convert("RGB")
+    converted.info.update(image.info)
+    return converted
+
+
+def _eight_bits(values: np.ndarray, mode: str) -> np.ndarray:
+    """Grey of 16 bits and more in 8 bits, in blocks: PIL's own conversion clips at 255."""
+    top = max(65535.0 if mode.startswith("I") else 1.0, float(values.max(initial=0)))
+    grey = np.empty(values.shape, np.uint8)
+    rows = max(1, _BLOCK // max(1, values.shape[1]))
+    for start in range(0, len(values), rows):
+        block = values[start : start + rows].astype(np.float64) / top
+        grey[start : start + rows] = np.nan_to_num(np.clip(block, 0, 1)) * 255 + 0.5
+    return grey
 
 
 class ArrayImages(Sequence):
@@ -112,13 +129,13 @@ class FileImages(Sequence):
         return open_image(self.folder / self.names[row])
 
     def fingerprint(self) -> str:
-        """A hash of the files' names, sizes and times of change; their bytes are not read."""
+        """A hash of the files' names and bytes: reading them is cheap beside embedding them."""
         digest = hashlib.sha256()
         for name in self.names:
             try:
-                state = (self.folder / name).stat()
-                line = f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n"
+                path = self.folder / name
+                state = sha256_of(path) if path.is_file() else "missing"  # a pipe would make us wait
             except OSError:
-                line = f"{name}\0missing\n"
-            digest.update(line.encode("utf-8", "surrogateescape"))
+                state = "missing"
+            digest.update(f"{name}\0{state}\n".encode("utf-8", "surrogatepass"))
         return digest.hexdigest()

@@ -7,6 +7,9 @@ import torch
 
 from gapkit.errors import InputError
 
+MOST_RESIZED = 50_000_000
+"""Pixels after resizing: at 224 a side a line of 1 x 60,000, a file of 312 bytes, would be 3 billion."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -68,13 +71,28 @@ class _Prepared(torch.utils.data.Dataset):
 def _prepared(images: Sequence, preprocess: Callable, row: int):
     try:
         image = images[row]
-    except InputError as fault:
-        return row, str(fault)
+    except (InputError, MemoryError) as fault:
+        return row, str(fault) or f"{images.names[row]}: too little memory to read it"
+    size = f"an image of {image.width} x {image.height} pixels"
+    if _resized_pixels(preprocess, image.width, image.height) > MOST_RESIZED:
+        return row, f"{images.names[row]} is too stretched: {size} would be enlarged without end"
     try:
         return row, preprocess(image)
-    except (ValueError, RuntimeError, ZeroDivisionError) as fault:  # an image of 1 x 40,000 pixels, say
-        reason = " ".join(str(fault).split())[:120]
-        return row, f"cannot preprocess an image of {image.width} x {image.height} pixels: {reason}"
+    except (ValueError, RuntimeError, ZeroDivisionError, MemoryError) as fault:
+        reason = " ".join(str(fault).split())[:120] or type(fault).__name__
+        return row, f"{images.names[row]}: cannot preprocess {size}: {reason}"
+
+
+def _resized_pixels(preprocess: Callable, width: int, height: int) -> float:
+    """How many pixels an image has once its shorter side is the model's; 0 where that is not how it goes."""
+    for step in getattr(preprocess, "transforms", ()):
+        if not hasattr(step, "size"):
+            continue
+        size = step.size
+        if isinstance(size, (tuple, list)):  # both sides given, or OpenCLIP's ResizeKeepRatio
+            size = max(size) if getattr(step, "longest", 1) == 0 else 0
+        return float(size**2) * max(width, height) / min(width, height)
+    return 0.0
 
 
 def _collate(items: list) -> Batch:

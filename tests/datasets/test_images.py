@@ -1,6 +1,9 @@
+import contextlib
 import io
 import os
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -97,6 +100,45 @@ def test_what_is_no_image_is_one_clear_error(tmp_path, content):
         open_image(path)
 
 
+def test_no_other_program_is_started_for_an_image(tmp_path, monkeypatch):
+    """PIL hands EPS to Ghostscript, whatever the file is called."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "gs").write_text(f"#!/bin/sh\ntouch '{tmp_path / 'called'}'\necho 10.0\n")
+    (tools / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+    from PIL import EpsImagePlugin
+
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)  # looked up at the first use only
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n")
+    with contextlib.suppress(Exception), Image.open(path) as image:
+        image.load()
+    assert (tmp_path / "called").exists(), "left to itself PIL starts it"
+    (tmp_path / "called").unlink()
+    EpsImagePlugin.gs_binary = None
+    with pytest.raises(InputError, match="as an image"):
+        open_image(path)
+    assert not (tmp_path / "called").exists()
+
+
+def test_deep_images_need_little_more_memory_than_their_pixels(tmp_path):
+    side = 3000
+    ramp = np.linspace(0, 65535, side).astype(np.uint16)
+    path = save(tmp_path / "deep.png", Image.fromarray(np.tile(ramp, (side, 1))))
+    code = (
+        "import resource, sys; from gapkit.datasets.images import open_image\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "import numpy, PIL.Image; PIL.Image.init(); before = peak(); open_image(sys.argv[1])\n"
+        "print(peak() - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True, timeout=200
+    )
+    pixels = side * side / 2**20
+    assert float(done.stdout) < 12 * pixels, "float64 alone would be 8 bytes a pixel, several times over"
+
+
 def test_folders_pipes_and_missing_files_are_no_images(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")  # opening it would wait for ever
     for name in ("missing.png", ".", "pipe.png"):
@@ -137,6 +179,8 @@ def test_fingerprints_change_with_the_pixels_and_with_the_files(tmp_path):
     assert FileImages(tmp_path, ["a.png"]).fingerprint() == before
     save(path, Image.new("RGB", (4, 5)))
     assert files.fingerprint() != before
+    save(path, Image.new("RGB", (4, 4)))
+    assert files.fingerprint() == before
     path.unlink()
     assert "a.png" in files.names
     assert files.fingerprint() != before
@@ -148,3 +192,14 @@ def test_fingerprints_change_with_the_pixels_and_with_the_files(tmp_path):
 def test_arrays_of_another_form_are_refused(pixels):
     with pytest.raises(InputError, match="uint8"):
         ArrayImages(pixels)
+
+
+def test_files_that_differ_in_their_bytes_alone_have_other_fingerprints(tmp_path):
+    prints = []
+    for shade in (10, 200):
+        path = tmp_path / str(shade) / "a.bmp"
+        path.parent.mkdir()
+        save(path, Image.new("RGB", (4, 4), (shade,) * 3))
+        os.utime(path, (315532800, 315532800))  # as archives and cameras without a clock do
+        prints.append(FileImages(path.parent, ["a.bmp"]).fingerprint())
+    assert prints[0] != prints[1]

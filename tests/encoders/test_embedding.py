@@ -14,6 +14,7 @@ from gapkit.datasets.images import ArrayImages, FileImages
 from gapkit.embeddings import load_embeddings
 from gapkit.encoders import embed, embed_to_file, load_model, locks
 from gapkit.encoders import embedding as machinery
+from gapkit.encoders.batches import read_batches
 from gapkit.errors import GapkitWarning, InputError
 from tests.encoders.tiny import write_tiny
 
@@ -225,6 +226,31 @@ def test_extreme_images_pass_through_the_pipeline(model, tmp_path):
     names = ["dot.png", "line.png", "wide.png"]
     result = embed(model, pairs(3, images=FileImages(tmp_path, names)))
     assert np.isfinite(result.images).all()
+
+
+@pytest.mark.parametrize("size", [(1, 60_000), (1, 2**20), (2**20, 1)])
+def test_lines_that_resizing_would_make_gigabytes_are_left_out(model, tmp_path, size):
+    from torchvision.transforms import Compose, Resize, ToTensor
+
+    Image.new("RGB", size).save(tmp_path / "line.png")
+    images = FileImages(tmp_path, ["line.png"])
+    for preprocess in (model.preprocess, Compose([Resize(224), ToTensor()])):
+        began = time.process_time()
+        (batch,) = read_batches(images, preprocess, [range(1)])
+        assert batch.pixels is None
+        assert "too stretched" in batch.faults[0]
+        assert time.process_time() - began < 5
+    (batch,) = read_batches(images, Compose([Resize((32, 32)), ToTensor()]), [range(1)])
+    assert batch.pixels.shape == (1, 3, 32, 32), "squashed it is harmless"
+
+
+def test_too_little_memory_for_an_image_is_its_fault_alone(files):
+    def preprocess(image):
+        raise MemoryError
+
+    (batch,) = read_batches(files, preprocess, [range(2)])
+    assert batch.faults.keys() == {0, 1}
+    assert "MemoryError" in batch.faults[0]
 
 
 def test_two_threads_and_two_processes_share_one_cache(model, cache, tmp_path, monkeypatch):
