@@ -134,8 +134,9 @@ def test_a_gallery_that_collapses_untouched_has_no_answers_to_keep(tmp_path):
     """All texts in one bin: index 0 would be "kept" by the queries that happen to belong there."""
     rng = np.random.default_rng(0)
     texts = 0.03 + 1e-3 * rng.standard_normal((4, 16))  # bins of width 1/16: the edges are far away
+    texts[:, 0] = 0.03
     labels = np.arange(20) % 4
-    images = texts[labels] + 0.2
+    images = texts[labels] + 0.2 * np.eye(16)[0]  # the gap lies along the first axis alone
     flat = EmbeddingSet(images=images, texts=texts, task="zero-shot", labels=labels)
     found = experiment("quantisation").measure(
         job("quantisation", str(flat.save(tmp_path / "flat.safetensors")))
