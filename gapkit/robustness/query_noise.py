@@ -19,6 +19,7 @@ variance, and all of it for two candidates. Independent scramblings of the point
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -62,22 +63,24 @@ def quasi_monte_carlo(
 ) -> Sampled:
     """Robustness under Gaussian noise on the query, with standard errors over scramblings.
 
-    ``draws`` points in all, rounded up to ``SCRAMBLES`` powers of two.
+    ``draws`` points in all, rounded up to ``SCRAMBLES`` powers of two. The scramblings are few and independent: a 95%
+    interval is the value ± 2.13 standard errors (Student's t with 15 degrees of freedom).
     """
     scores = _scores(x, noise, metric)
     prepared_y, prepared_x = prepare(y, x, metric)
     raw = torch.linalg.vector_norm(y, dim=1)
     each = 2 ** max(3, math.ceil(math.log2(draws / SCRAMBLES)))
     seeds = torch.randint(2**31, (SCRAMBLES,), generator=generator, device=generator.device).tolist()
-    points = [_normal_points(scores.shape[1], each, seed).to(x.device) @ scores.T for seed in seeds]
-    step = max(1, memory // (120 * len(x)))
-    values, answers = [], []
+    # Half of the memory is for the queries' hyperplanes, half for points and their products with the gallery.
+    step = max(1, memory // (240 * len(x)))
+    runs, answers = [], []
     for first in range(0, len(y), step):
         part = slice(first, first + step)
         z, best, width = _distances(prepared_y[part], prepared_x, raw[part], scores, metric)
         answers.append(best)
-        values += [_one_query(*row, scores, points) for row in zip(z, best.tolist(), width, strict=True)]
-    runs = torch.stack(values)
+        sides = [_sides(*row, scores) for row in zip(z, best.tolist(), width, strict=True)]
+        runs.append(torch.stack([_by_points(sides, scores, each, seed, memory // 2) for seed in seeds], 1))
+    runs = torch.cat(runs)
     errors = runs.std(1) / math.sqrt(SCRAMBLES)
     mean_error = float(runs.mean(0).std()) / math.sqrt(SCRAMBLES)
     return Sampled(runs.mean(1), errors, mean_error, torch.cat(answers), SCRAMBLES * each)
@@ -120,39 +123,60 @@ def _distances(
     return z, answers, width
 
 
-def _normal_points(dimension: int, count: int, seed: int) -> Float[Tensor, "{count} {dimension}"]:
-    """Scrambled Sobol' points turned into standard normal ones."""
-    drawn = torch.quasirandom.SobolEngine(dimension, scramble=True, seed=seed).draw(
-        count, dtype=torch.float64
-    )
-    return torch.special.ndtri(drawn.clamp(1e-12, 1 - 1e-12))
+@dataclass(frozen=True)
+class _Sides:
+    """A query's polyhedron: the hyperplanes ``near`` it, their distances and widths, and how they lie to v."""
+
+    best: int
+    first: int
+    near: Int[Tensor, " n"]
+    z: Float[Tensor, " n"]
+    width: Float[Tensor, " n"]
+    along: Float[Tensor, " n"]
 
 
-def _one_query(
-    z: Float[Tensor, " k"],
-    best: int,
-    width: Float[Tensor, " k"],
-    scores: Float[Tensor, "k r"],
-    points: list[Float[Tensor, "n k"]],
-) -> Float[Tensor, " s"]:
-    """One query's robustness by every scrambling."""
+def _sides(
+    z: Float[Tensor, " k"], best: int, width: Float[Tensor, " k"], scores: Float[Tensor, "k r"]
+) -> _Sides | None:
+    """None if no hyperplane is within reach."""
     near = (z < _FAR).nonzero()[:, 0]
     if len(near) == 0:
-        return torch.ones(len(points), dtype=z.dtype, device=z.device)
-    first = near[z[near].argmin()]
-    normals = (scores[near] - scores[best]) / width[near, None]
+        return None
+    first = int(near[z[near].argmin()])
+    # cov(w_j·ε, w_first·ε) from products with one vector: no (n, r) copy of the normals.
     v = (scores[first] - scores[best]) / width[first]
-    along = normals @ v
-    found = []
-    for noise in points:
-        shift = (noise[:, near] - noise[:, best, None]) / width[near]
-        own = (noise[:, first] - noise[:, best]) / width[first]
-        room = z[near] - (shift - own[:, None] * along)
-        # Along v by t: t·along ≤ room for every hyperplane.
-        ends = room / torch.where(along.abs() > 1e-12, along, 1)
-        high = torch.where(along > 1e-12, ends, math.inf).amin(1)
-        low = torch.where(along < -1e-12, ends, -math.inf).amax(1)
-        inside = ((along.abs() > 1e-12) | (room >= 0)).all(1)
-        chance = (torch.special.ndtr(high) - torch.special.ndtr(low)).clamp_min(0)
-        found.append(torch.where(inside, chance, 0).mean())
-    return torch.stack(found)
+    products = scores @ v
+    along = (products[near] - products[best]) / width[near]
+    return _Sides(best, first, near, z[near], width[near], along)
+
+
+def _by_points(
+    sides: list[_Sides | None], scores: Float[Tensor, "k r"], count: int, seed: int, memory: int
+) -> Float[Tensor, " m"]:
+    """Each query's robustness by one scrambling of ``count`` Sobol' points, a few points at a time."""
+    k, r = scores.shape
+    engine = torch.quasirandom.SobolEngine(r, scramble=True, seed=seed)
+    step = max(1, memory // (8 * (4 * r + 10 * k)))
+    total = torch.zeros(len(sides), dtype=scores.dtype, device=scores.device)
+    for begin in range(0, count, step):
+        drawn = engine.draw(min(step, count - begin), dtype=torch.float64)
+        normal = torch.special.ndtri(drawn.clamp_(1e-12, 1 - 1e-12))
+        noise = normal.to(scores.device) @ scores.T
+        for i, one in enumerate(sides):
+            total[i] += len(noise) if one is None else _inside(one, noise)
+    return total / count
+
+
+def _inside(side: _Sides, noise: Float[Tensor, "n k"]) -> Float[Tensor, ""]:
+    """The sum over the points of the probability of [a, b], all that varies along v."""
+    own = (noise[:, side.first] - noise[:, side.best]) / side.width[side.near == side.first]
+    shift = (noise[:, side.near] - noise[:, side.best, None]) / side.width
+    room = side.z - (shift - own[:, None] * side.along)
+    # Along v by t: t·along ≤ room for every hyperplane.
+    across = side.along.abs() <= 1e-12
+    ends = room / torch.where(across, 1, side.along)
+    high = torch.where(side.along > 1e-12, ends, math.inf).amin(1)
+    low = torch.where(side.along < -1e-12, ends, -math.inf).amax(1)
+    inside = (~across | (room >= 0)).all(1)
+    chance = (torch.special.ndtr(high) - torch.special.ndtr(low)).clamp_min(0)
+    return torch.where(inside, chance, 0).sum()
