@@ -146,8 +146,8 @@ def _checks(scores: dict, wordings: int, unseen: list[int], reason: str, resampl
     lost = 1 - float(over_unseen("kept", 0.0).mean())
     found = {
         "cost of rephrasing": (cost, ""),
-        "accuracy won back": (won, reason or _nothing_to_win(cost.value, won.high)),
-        "agreement won": (kept, reason or _nothing_to_win(lost, kept.high)),
+        "accuracy won back": (won, reason or _nothing_to_win(cost.value)),
+        "agreement won": (kept, reason or _nothing_to_win(lost)),
         "refitted: answers differ": ((differ, differ, differ), ""),
         "spread of accuracy over wordings, untouched": (resamples.summarise(*before), ""),
         "spread of accuracy over wordings, closed": (resamples.summarise(*after), ""),
@@ -167,6 +167,6 @@ def _spread(resamples: Resamples, accuracy: np.ndarray) -> tuple[float, np.ndarr
     return float(accuracy.mean(0).std()), resamples.means(accuracy).std(1)
 
 
-def _nothing_to_win(lost: float, high: float) -> str:
-    """Where rephrasing costs less than the smallest gain that counts, no gain can be seen; a loss can."""
-    return f"nothing to win back: rephrasing costs only {lost:.3f}" if lost < COUNTS and high >= 0 else ""
+def _nothing_to_win(lost: float) -> str:
+    """Where rephrasing costs less than the smallest gain that counts, no gain can be seen, whatever the outcome."""
+    return f"nothing to win back: rephrasing costs only {lost:.3f}" if lost < COUNTS else ""
