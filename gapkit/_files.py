@@ -49,6 +49,10 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
         _flush(path.parent)
     except OSError as fault:
         raise InputError(f"cannot write {path}: {fault.strerror or fault}") from fault
+    except Exception as fault:
+        if type(fault).__name__ != "SafetensorError":  # what that library makes of a full disk
+            raise
+        raise InputError(f"cannot write {path}: {' '.join(str(fault).split())[:120]}") from fault
     finally:
         if beside is not None:
             beside.unlink(missing_ok=True)

@@ -33,16 +33,16 @@ def open_image(path: str | os.PathLike) -> Image.Image:
     InputError
         If it is missing, truncated, no image in one of `FORMATS`, or has more than `MOST_PIXELS` pixels.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"no file {path}")
+    path, called = Path(path), shown(path)
+    if not os.path.isfile(path):  # unlike Path's, it is False where a name is too long
+        raise InputError(f"no file {called[:300]}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd EXIF, and of sizes that we judge ourselves
             with Image.open(path, formats=FORMATS) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise InputError(
-                        f"{path} claims {image.width} x {image.height} pixels; at most {MOST_PIXELS:,} are read"
+                        f"{called} claims {image.width} x {image.height} pixels; at most {MOST_PIXELS:,} are read"
                     )
                 image.load()
                 converted = _as_rgb(image)
@@ -52,7 +52,16 @@ def open_image(path: str | os.PathLike) -> Image.Image:
         raise
     except Exception as fault:  # decoders raise nearly everything, SyntaxError and struct.error included
         reason = " ".join(str(fault).split()) or type(fault).__name__
-        raise InputError(f"cannot read {path} as an image: {reason[:150]}") from fault
+        raise InputError(f"cannot read {called} as an image: {reason[:150]}") from fault
+
+
+def shown(path: str | os.PathLike) -> str:
+    r"""A path as it can be printed and stored: bytes that are no UTF-8 are written as escapes.
+
+    >>> shown("caf" + chr(0xDCE9) + ".png")
+    'caf\\udce9.png'
+    """
+    return os.fspath(path).encode("utf-8", "backslashreplace").decode()
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
@@ -114,11 +123,12 @@ class FileImages(Sequence):
     Parameters
     ----------
     folder : where the paths start
-    paths : relative paths; they are the images' names
+    paths : relative paths; as they can be printed (see `shown`) they are the images' names
     """
 
     def __init__(self, folder: str | os.PathLike, paths: Sequence[str]) -> None:
-        self.folder, self.names = Path(folder), tuple(paths)
+        self.folder, self.paths = Path(folder), tuple(paths)
+        self.names = tuple(shown(path) for path in self.paths)
         if not self.names:
             raise InputError(f"no images in {self.folder}")
 
@@ -126,15 +136,15 @@ class FileImages(Sequence):
         return len(self.names)
 
     def __getitem__(self, row: int) -> Image.Image:
-        return open_image(self.folder / self.names[row])
+        return open_image(self.folder / self.paths[row])
 
     def fingerprint(self) -> str:
         """A hash of the files' names and bytes: reading them is cheap beside embedding them."""
         digest = hashlib.sha256()
-        for name in self.names:
+        for name in self.paths:
+            path = self.folder / name
             try:
-                path = self.folder / name
-                state = sha256_of(path) if path.is_file() else "missing"  # a pipe would make us wait
+                state = sha256_of(path) if os.path.isfile(path) else "missing"  # a pipe would make us wait
             except OSError:
                 state = "missing"
             digest.update(f"{name}\0{state}\n".encode("utf-8", "surrogatepass"))

@@ -1,11 +1,12 @@
 """`embed`: a model's embeddings of a dataset, resumable and never computed twice.
 
-The finished file lies in the cache under a key of everything its numbers depend on: the weights, the
-architecture and preprocessing, the dataset's fingerprint (images, texts, answers), the precision, and
+The finished file lies in the cache under a key of everything its numbers depend on: the weights (not
+their name), the architecture and preprocessing, the dataset's fingerprint (images, texts, answers), the precision, and
 the version of our format. Until then the run's shards lie in a folder of their own, held by one process.
 """
 
 import hashlib
+import itertools
 import json
 import re
 import shutil
@@ -24,7 +25,7 @@ from gapkit.encoders.assembling import assemble, listed
 from gapkit.encoders.batches import batches, read_batches
 from gapkit.encoders.loading import Model, load_model
 from gapkit.encoders.locks import locked
-from gapkit.encoders.shards import ShardFolder, remove_leftovers
+from gapkit.encoders.shards import ShardFolder, remove_leftovers, remove_stale
 from gapkit.errors import InputError
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -72,7 +73,8 @@ def embed_to_file(
     batch_size : images, or texts, in a batch
     workers : processes that read and preprocess images; 0 does it in this one
     precision : "float32", "bfloat16", "float16", or "auto": float16 (autocast) on CUDA, float32 elsewhere
-    on_error : "raise" or "skip": what to do about images that cannot be read
+    on_error : "raise" or "skip": what to do about images that cannot be read. "raise" lists all of them at
+        the end, and the same call with "skip" then has nothing left to compute
     progress : show a bar with rate and time left on stderr
 
     Returns
@@ -82,7 +84,7 @@ def embed_to_file(
     Raises
     ------
     InputError
-        If an image cannot be read (and ``on_error`` is "raise"), or none can.
+        If an image cannot be read (and ``on_error`` is "raise"), or none can, or a text is no Unicode.
 
     Warns
     -----
@@ -96,27 +98,63 @@ def embed_to_file(
     check_choice(on_error, "on_error", ("raise", "skip"))
     check_choice(dtype, "dtype", ("float32", "float16"))
     precision = _precision(precision, model)
-    facts = _facts(model, dataset, precision, on_error)
-    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    target = (
-        cache_folder() / "embeddings" / f"{_slug(dataset.name)}--{_slug(model.name)}--{key[:16]}.safetensors"
-    )
+    _check_texts(dataset)
+    facts = _facts(model, dataset, precision)
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    runs, folder = cache_folder() / "runs", cache_folder() / "embeddings"
     # Batches of another size differ in the last bits, so their shards must not be mixed.
     settings = f"{batch_size} {model.device.type} {torch.get_num_threads()} {torch.__version__}"
-    runs = cache_folder() / "runs"
-    run = runs / f"{key[:16]}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
-    if not target.is_file() or any(runs.glob(f"{key[:16]}*")):  # the latter: killed while tidying up
-        with locked(
-            runs / f"{key[:16]}.lock", waiting="another process is embedding the same; waiting for it"
-        ):
-            if not target.is_file():
+    run = runs / f"{key}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
+    target = _finished(folder, key)
+    if target is None or any(runs.glob(f"{key}*")):  # the latter: killed while tidying up
+        with locked(runs / f"{key}.lock", waiting="another process is embedding the same; waiting for it"):
+            target = _finished(folder, key, heal=True)
+            if target is None:
+                target = folder / f"{_slug(dataset.name)}--{_slug(model.name)}--{key}.safetensors"
                 remove_leftovers(run)
                 remove_leftovers(target.parent, target.name)
                 shards = _compute(model, dataset, run, batch_size, workers, precision, on_error, progress)
-                assemble(dataset, *shards, target, facts)
-            for finished in runs.glob(f"{key[:16]}-*"):
+                _refuse_faults(shards[0].faults(), on_error)
+                assemble(dataset, *shards, target, facts | {"model": model.name})
+            for finished in runs.glob(f"{key}-*"):
                 shutil.rmtree(finished, ignore_errors=True)
+        remove_stale(runs)
+    if on_error == "raise":
+        skipped = EmbeddingSet.load(target, memory_map=True).metadata["skipped"]
+        _refuse_faults(dict(enumerate(why for _, why in skipped)), on_error)
     return target if out is None else _copy_out(target, Path(out), dtype)
+
+
+def _finished(folder: Path, key: str, *, heal: bool = False) -> Path | None:
+    """The file under ``key``, whatever the model was called; unreadable ones do not count.
+
+    Only whoever holds the lock may ``heal``, which is to delete them.
+    """
+    for path in sorted(folder.glob(f"*--{key}.safetensors")):
+        try:
+            EmbeddingSet.load(path, memory_map=True)
+        except InputError:
+            if heal:
+                path.unlink(missing_ok=True)
+            continue
+        return path
+    return None
+
+
+def _refuse_faults(faults: dict[int, str], on_error: str) -> None:
+    if faults and on_error == "raise":
+        remedy = "to leave them out use --skip-unreadable (in Python: on_error='skip')"
+        raise InputError(listed(faults, f"cannot be read; {remedy}"))
+
+
+def _check_texts(dataset: Dataset) -> None:
+    """Lone surrogates, from file names that are not in UTF-8 or from JSON, cannot be written to a file."""
+    prompts = (text for row in dataset.prompts for text in row)
+    for text in itertools.chain(prompts, dataset.text_names, dataset.images.names, dataset.groups or ()):
+        try:
+            text.encode()
+        except UnicodeEncodeError as fault:
+            raise InputError(f"dataset {dataset.name}: {text[:60]!r} is no valid Unicode") from fault
 
 
 def _check_count(value, name: str, least: int) -> None:
@@ -130,17 +168,15 @@ def _precision(precision: str, model: Model) -> str:
     return check_choice(precision, "precision", ("auto", *PRECISIONS))
 
 
-def _facts(model: Model, dataset: Dataset, precision: str, on_error: str) -> dict:
+def _facts(model: Model, dataset: Dataset, precision: str) -> dict:
     """Everything the numbers depend on; it is stored with them, and its hash is their key."""
     return {
-        "model": model.name,
         "weights_sha256": model.weights_sha256(),
         "model_config": model.config,
         "dataset": dataset.name,
         "dataset_fingerprint": dataset.fingerprint(),
         "notes": dataset.notes,
         "precision": precision,
-        "on_error": on_error,
         "normalisation": "rows divided by their length in float64",
         "format": FORMAT_VERSION,
     }
@@ -164,6 +200,8 @@ def _compute(model, dataset, run, batch_size, workers, precision, on_error, prog
     images = ShardFolder(run, "images", count=len(dataset.images), size=size)
     texts = ShardFolder(run, "texts", count=sum(len(row) for row in dataset.prompts), size=size)
     cast = PRECISIONS[precision]
+    if on_error == "raise":
+        images.forget_faults()  # perhaps it was a passing one
     with (
         torch.autocast(model.device.type, dtype=cast, enabled=cast is not None),
         tqdm(total=len(dataset.images), unit=" images", disable=not progress, initial=images.done()) as bar,
@@ -179,10 +217,6 @@ def _compute(model, dataset, run, batch_size, workers, precision, on_error, prog
         ready = read_batches(dataset.images, model.preprocess, [some for _, some in plan], workers=workers)
         blocks, faults = [], {}
         for (number, some), batch in zip(plan, ready, strict=True):
-            if batch.faults and on_error == "raise":
-                raise InputError(
-                    listed(batch.faults, "cannot be read; to leave them out use on_error='skip'")
-                )
             faults |= batch.faults
             if batch.pixels is not None:
                 blocks.append(model.encode_pixels(batch.pixels).numpy())

@@ -8,12 +8,17 @@ perhaps a temporary file, which the next run removes.
 
 import glob
 import json
+import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from gapkit._files import PART_SUFFIX, write_atomically
+
+_STALE_AFTER = 30 * 24 * 3600  # seconds
 
 
 class ShardFolder:
@@ -57,6 +62,13 @@ class ShardFolder:
         """Row -> reason, for all rows that could not be read."""
         return {row: why for number in range(len(self.ranges)) for row, why in self._open(number)[1].items()}
 
+    def forget_faults(self) -> None:
+        """Remove the shards that have rows that could not be read."""
+        for number in range(len(self.ranges)):
+            opened = self._open(number)
+            if opened is not None and opened[1]:
+                self._path(number).unlink(missing_ok=True)
+
     def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Rows and embeddings of each shard, in order: (m,) int and (m, d) float32."""
         for number, rows in enumerate(self.ranges):
@@ -92,3 +104,16 @@ def remove_leftovers(folder: Path, name: str = "") -> None:
     """
     for left in folder.glob("." + glob.escape(name) + f"*{PART_SUFFIX}"):
         left.unlink(missing_ok=True)
+
+
+def remove_stale(runs: Path) -> None:
+    """Delete runs that nobody has gone on with for a month: images changed, models were dropped."""
+    for run in runs.glob("*-*"):
+        try:
+            if not run.is_dir() or time.time() - run.stat().st_mtime < _STALE_AFTER:
+                continue
+            with FileLock(runs / f"{run.name.partition('-')[0]}.lock", timeout=0) as lock:
+                shutil.rmtree(run, ignore_errors=True)
+                Path(lock.lock_file).unlink(missing_ok=True)
+        except (Timeout, OSError):  # somebody goes on with it, or has removed it
+            continue

@@ -15,6 +15,7 @@ from gapkit.embeddings import load_embeddings
 from gapkit.encoders import embed, embed_to_file, load_model, locks
 from gapkit.encoders import embedding as machinery
 from gapkit.encoders.batches import read_batches
+from gapkit.encoders.shards import ShardFolder
 from gapkit.errors import GapkitWarning, InputError
 from tests.encoders.tiny import write_tiny
 
@@ -177,8 +178,115 @@ def files(tmp_path):
 
 
 def test_unreadable_images_are_fatal_unless_asked_and_listed(model, files):
-    with pytest.raises(InputError, match=r"1 images cannot be read; .*on_error='skip'.*3\.png"):
+    with pytest.raises(
+        InputError, match=r"2 images cannot be read; .*--skip-unreadable.*on_error='skip'.*3\.png.*7\.png"
+    ):
         embed(model, pairs(10, images=files), batch_size=4)
+
+
+def test_what_was_computed_before_unreadable_images_were_listed_is_kept(model, cache, files, monkeypatch):
+    data, calls, real = pairs(10, images=files), [], type(model).encode_pixels
+
+    def encode(self, batch):
+        calls.append(len(batch))
+        return real(self, batch)
+
+    monkeypatch.setattr(type(model), "encode_pixels", encode)
+    with pytest.raises(InputError, match="2 images"):
+        embed(model, data, batch_size=2)
+    assert sum(calls) == 8
+    with pytest.warns(GapkitWarning, match="2 images"):
+        result = embed(model, data, batch_size=2, on_error="skip")
+    assert sum(calls) == 8, "nothing was left to compute"
+    assert left(cache) == []
+    with pytest.raises(InputError, match="2 images"):  # out of the cache, too
+        embed(model, data, batch_size=2)
+    assert np.array_equal(embed(model, data, on_error="skip").images, result.images)
+
+
+def test_passing_faults_are_tried_again(model, files):
+    class Moody(FileImages):
+        broken = True
+
+        def __getitem__(self, row):
+            if row == 5 and self.broken:
+                raise InputError("5.png: input/output error")
+            return super().__getitem__(row)
+
+    images = Moody(files.folder, [name for name in files.names if name not in ("3.png", "7.png")])
+    with pytest.raises(InputError, match=r"1 images cannot be read.*5\.png"):
+        embed(model, pairs(8, images=images), batch_size=2)
+    Moody.broken = False
+    assert len(embed(model, pairs(8, images=images), batch_size=2).images) == 8
+
+
+def test_runs_that_nobody_goes_on_with_are_removed_after_a_month(model, cache):
+    runs = cache / "runs"
+    for name, days in {"old": 31, "young": 29, "busy": 31}.items():
+        (runs / f"{name}-0").mkdir(parents=True)
+        (runs / f"{name}-0" / "images-000000.safetensors").write_bytes(b"x")
+        then = time.time() - days * 24 * 3600
+        os.utime(runs / f"{name}-0", (then, then))
+    with locks.locked(runs / "busy.lock"):
+        embed(model, pairs())
+    assert sorted(p.name for p in runs.iterdir()) == ["busy-0", "young-0"]
+
+
+def test_a_model_by_another_name_is_not_embedded_again(model, cache, monkeypatch):
+    import dataclasses
+
+    first = embed_to_file(model, pairs())
+    monkeypatch.setattr(type(model), "encode_pixels", None)  # calling it would fail
+    assert embed_to_file(dataclasses.replace(model, name="local-dir:./tiny"), pairs()) == first
+    assert len(list((cache / "embeddings").iterdir())) == 1
+
+
+@pytest.mark.parametrize("keep", [0, 100, -1])
+def test_a_damaged_file_in_the_cache_is_made_again(model, cache, keep):
+    path = embed_to_file(model, pairs())
+    whole = path.read_bytes()
+    path.write_bytes(whole[:keep])
+    assert len(embed(model, pairs()).images) == 20
+    assert path.read_bytes() == whole
+    assert left(cache) == []
+
+
+def test_file_names_that_are_no_utf_8_are_stored_as_escapes(model, tmp_path):
+    name = os.fsdecode(b"b\xffd.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
+    os.rename(tmp_path / "x.png", tmp_path / name)
+    (tmp_path / os.fsdecode(b"no\xfe.png")).write_bytes(b"no image")
+    names = [name, os.fsdecode(b"no\xfe.png"), "x" * 300 + ".png"]
+    data = pairs(3, images=FileImages(tmp_path, names))
+    with pytest.warns(GapkitWarning, match="2 images"):
+        path = embed_to_file(model, data, on_error="skip")
+    result = load_embeddings(path)
+    assert result.image_names == ("b\\udcffd.png",)
+    assert [left_out[:10] for left_out, _ in result.metadata["skipped"]] == ["no\\udcfe.p", "x" * 10]
+    str(result.metadata).encode()  # raises if anything is no Unicode
+
+
+@pytest.mark.parametrize("field", ["prompts", "text_names", "groups"])
+def test_lone_surrogates_are_one_clear_error_before_anything_is_computed(model, monkeypatch, field):
+    monkeypatch.setattr(type(model), "encode_texts", None)
+    data = pairs(3, **{field: ["a", "b\ud800", "c"]})
+    with pytest.raises(InputError, match=r"dataset toy: 'b\\ud800' is no valid Unicode"):
+        embed(model, data)
+
+
+def test_a_disk_that_is_full_in_the_middle_is_one_clear_error(tmp_path):
+    resource = pytest.importorskip("resource")
+    folder, before = (
+        ShardFolder(tmp_path, "images", count=9, size=9),
+        resource.getrlimit(resource.RLIMIT_FSIZE),
+    )
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))  # files of more bytes cannot be written
+    try:
+        with pytest.raises(InputError, match="cannot write .*images-000000"):
+            folder.write(0, np.ones((9, 512), np.float32), {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("workers", [0, 2])
