@@ -1,6 +1,7 @@
 """``gapkit replicate``: every claim, measured and decided."""
 
 import datetime
+import functools
 import os
 import resource
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from gapkit.cli._options import embedding_options, split_options
 from gapkit.errors import InputError
 
 
@@ -33,6 +35,7 @@ from gapkit.errors import InputError
     metavar="NAME",
     help="A dataset, or a file of embeddings; repeatable.",
 )
+@embedding_options
 @click.option(
     "--only", multiple=True, metavar="EXPERIMENT", help="One experiment instead of all; repeatable."
 )
@@ -63,11 +66,27 @@ from gapkit.errors import InputError
     metavar="FILE",
     help="Write the table of results between FILE's markers too.",
 )
-def command(out, full, models, datasets, only, seed, formats, as_json, quiet, strict, fresh, threads, readme):
+def command(
+    out,
+    full,
+    models,
+    datasets,
+    only,
+    seed,
+    formats,
+    as_json,
+    quiet,
+    strict,
+    fresh,
+    threads,
+    readme,
+    **embedding,
+):
     """Measure every claim of the paper and write a report.
 
-    With no options: the shipped models and datasets, in about two minutes. An interrupted run goes on where it
-    stopped. Exit code 0 if every claim received a verdict, whichever it is.
+    With no options: the shipped models and datasets, in about two minutes. Models and datasets of your own are
+    embedded first, as `gapkit embed` does it and with its options; each dataset takes those that it knows. An
+    interrupted run goes on where it stopped. Exit code 0 if every claim received a verdict, whichever it is.
     """
     from gapkit._arrays import check_choice
     from gapkit.report import FORMATS, Workspace
@@ -78,7 +97,7 @@ def command(out, full, models, datasets, only, seed, formats, as_json, quiet, st
     if readme and not os.access(readme, os.W_OK):
         raise InputError(f"cannot write to {readme}: no such file, or not allowed")
     with _threads(threads), Workspace(out, fresh=fresh) as space:
-        record = _replicate(space, full, models, datasets, only, seed, formats, quiet)
+        record = _replicate(space, full, models, datasets, only, seed, formats, quiet, embedding)
     if readme:
         from gapkit.report import update_readme
 
@@ -105,15 +124,23 @@ def _threads(count: int):
     return threadpool_limits(limits=count)
 
 
-def _replicate(space, full, models, datasets, only, seed, formats, quiet) -> dict:
+def _replicate(space, full, models, datasets, only, seed, formats, quiet, embedding) -> dict:
     from gapkit.claims import decide
-    from gapkit.experiments import plan, replicate
+    from gapkit.experiments import experiment, plan, prepare, replicate
+    from gapkit.experiments.subject import using
     from gapkit.report import make_record, write_report
     from gapkit.report.record import command_line
 
     started = time.perf_counter()
-    jobs = plan(models, datasets, only=only, full=full, seed=seed)
-    with _progress(len(jobs), quiet) as advance:
+    for name in only:
+        experiment(name)  # a mistyped name is an error before hours of embedding
+    device, how, about = split_options(embedding)
+    seen = not quiet and os.environ.get("GAPKIT_PROGRESS") != "0"
+    say = functools.partial(click.echo, err=True) if seen else lambda line: None
+    files = prepare(models, datasets, device=device, say=say, how={**how, "progress": seen}, **about)
+    with using(files):
+        jobs = plan(models, datasets, only=only, full=full, seed=seed)
+    with using(files), _progress(len(jobs), quiet) as advance:
         replication = replicate(jobs, store=space.store, on_done=advance)
         findings = decide(replication.tables)
         chosen = bool(models or datasets)

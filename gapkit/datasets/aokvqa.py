@@ -25,7 +25,7 @@ def aokvqa(*, root, annotations, template: str = TEMPLATE, limit: int | None = N
     InputError
         If the annotation file is damaged, or its questions have no answers.
     """
-    if "{choice}" not in template:
+    if not isinstance(template, str) or "{choice}" not in template:
         raise InputError(f"the template needs the gap {{choice}}; got {template!r}")
     path = Path(annotations)
     records = records_of(read_json(path), str(path))[:limit]

@@ -5,6 +5,7 @@ used in training: the rephrasing experiment asks how answers change when a famil
 replaced by one of them.
 """
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -97,6 +98,7 @@ _COLOUR_PARTS = (
     "{a_left}",
     "{a_right}",
 )
+_GAP = re.compile(r"\{[^{}]*\}")
 _PART_SHARE = 0.3
 _SYNONYM_SHARE = 0.1
 _SIZE_SHARE = 0.3
@@ -141,13 +143,17 @@ def fill_digit(template: str, class_name: str) -> str:
 def _filled(template: str, words: dict[str, str]) -> str:
     """The template with its gaps filled; one without a gap would give every class the same caption."""
     gaps = " or ".join(f"{{{name}}}" for name in words)
-    try:
-        filled = template.format(**words)
-    except (KeyError, IndexError, ValueError) as fault:
-        raise InputError(f"a template must have the gap {gaps} and no other; got {template!r}") from fault
-    if filled == template:
-        raise InputError(f"a template must have the gap {gaps}; got {template!r}")
-    return filled
+    if not isinstance(template, str):
+        raise InputError(f"a template is a text with the gap {gaps}; got {template!r}")
+    # Not str.format: whoever writes a template could look into objects, or ask for a text of a billion spaces.
+    found = _GAP.findall(template)
+    if (
+        not found
+        or not set(found) <= {f"{{{name}}}" for name in words}
+        or set(_GAP.sub("", template)) & {*"{}"}
+    ):
+        raise InputError(f"a template must have the gap {gaps} and no other; got {template!r}")
+    return _GAP.sub(lambda gap: words[gap.group()[1:-1]], template)
 
 
 def scene_captions(

@@ -16,7 +16,7 @@ from gapkit._arrays import check_choice
 from gapkit._paths import cache_folder
 from gapkit.datasets.base import Dataset
 from gapkit.datasets.images import ArrayImages
-from gapkit.datasets.templates import CIFAR10_NAMES, fill
+from gapkit.datasets.templates import CIFAR10_NAMES, REPHRASINGS, fill
 from gapkit.errors import InputError
 
 _HARMLESS = {
@@ -58,6 +58,43 @@ def cifar100(*, root=None, split: str = "test", template="single", download: boo
         If the files are missing or damaged, or the network is.
     """
     return _cifar("cifar100", root, split, template, download)
+
+
+def cifar10_rephrased(*, root=None, split: str = "test", download: bool = False) -> Dataset:
+    """CIFAR-10 with one block of ten texts for each of `REPHRASINGS`; see `cifar100_rephrased`."""
+    return _rephrased("cifar10", root, split, download)
+
+
+def cifar100_rephrased(*, root=None, split: str = "test", download: bool = False) -> Dataset:
+    """CIFAR-100 with its classes in several wordings, for the rephrasing experiment.
+
+    The gallery has the classes in the first of `REPHRASINGS` (the familiar one) as rows 0–99, in the second as rows
+    100–199, and so on; ``notes["templates"]`` lists them in the order of the blocks. Labels point into the
+    first block.
+
+    Parameters
+    ----------
+    root, split, download : see `cifar100`
+    """
+    return _rephrased("cifar100", root, split, download)
+
+
+def _rephrased(name: str, root, split: str, download: bool) -> Dataset:
+    plain = _cifar(name, root, split, "single", download)
+    return Dataset(
+        name=f"{name}-rephrased",
+        images=plain.images,
+        prompts=[prompt for template in REPHRASINGS for prompt in fill(template, plain.text_names)],
+        task="zero-shot",
+        labels=plain.labels,
+        notes={
+            "split": split,
+            "templates": [
+                {"template": template, "held_out": i > 0, "synonyms": False}
+                for i, template in enumerate(REPHRASINGS)
+            ],
+        },
+    )
 
 
 def _cifar(name: str, root, split: str, template, download: bool) -> Dataset:

@@ -18,6 +18,8 @@ BUILDERS = {
     "scenes100-rephrased": ("gapkit.datasets.standins", "scenes100_rephrased"),
     "cifar10": ("gapkit.datasets.cifar", "cifar10"),
     "cifar100": ("gapkit.datasets.cifar", "cifar100"),
+    "cifar10-rephrased": ("gapkit.datasets.cifar", "cifar10_rephrased"),
+    "cifar100-rephrased": ("gapkit.datasets.cifar", "cifar100_rephrased"),
     "coco": ("gapkit.datasets.coco", "coco"),
     "aokvqa": ("gapkit.datasets.aokvqa", "aokvqa"),
     "folder": ("gapkit.datasets.folders", "folder"),
@@ -46,12 +48,34 @@ def load_dataset(name: str, **options) -> Dataset:
         kind, option = ("folder", "root") if Path(name).is_dir() else ("csv", "annotations")
         raise InputError(
             f"{name} is a path, not a dataset's name; say dataset '{kind}' with its {option}: "
-            f"load_dataset('{kind}', {option}='{name}'), or gapkit embed MODEL {kind} --{option} {name}"
+            f"load_dataset('{kind}', {option}='{name}'), or on the command line {kind} --{option} {name}"
         )
-    module, function = BUILDERS[check_choice(name, "dataset", BUILDERS)]
-    builder: Callable[..., Dataset] = getattr(importlib.import_module(module), function)
-    try:
-        inspect.signature(builder).bind(**options)
-    except TypeError as fault:
-        raise InputError(f"dataset {name}: {fault}") from None
+    builder = _builder(name)
+    parameters = inspect.signature(builder).parameters
+    needed = [key for key, one in parameters.items() if one.default is one.empty and key not in options]
+    unknown = [key for key in options if key not in parameters]
+    if unknown:
+        raise InputError(
+            f"dataset {name} has no option {_listed(unknown)}; it takes {_listed(parameters) or 'none'}"
+        )
+    if needed:
+        raise InputError(f"dataset {name} needs {_listed(needed)}")
     return builder(**options)
+
+
+def dataset_options(name: str) -> tuple[str, ...]:
+    """The options `load_dataset` takes for a dataset.
+
+    >>> dataset_options("digits10")
+    ('split', 'template')
+    """
+    return tuple(inspect.signature(_builder(name)).parameters)
+
+
+def _builder(name: str) -> Callable[..., Dataset]:
+    module, function = BUILDERS[check_choice(name, "dataset", BUILDERS)]
+    return getattr(importlib.import_module(module), function)
+
+
+def _listed(options) -> str:
+    return ", ".join(f"{key} (--{key})" for key in options)

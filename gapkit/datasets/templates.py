@@ -54,7 +54,7 @@ CIFAR10_NAMES = (
 """In label order, as the data set's own ``batches.meta`` has them."""
 
 
-def fill(template: str | Sequence[str], class_names: Sequence[str]) -> list[tuple[str, ...]]:
+def fill(template, class_names: Sequence[str]) -> list[tuple[str, ...]]:
     """The prompts of each class.
 
     Parameters
@@ -69,7 +69,9 @@ def fill(template: str | Sequence[str], class_names: Sequence[str]) -> list[tupl
     """
     if isinstance(template, str):
         template = {"single": (SINGLE,), "ensemble": ENSEMBLE}.get(template, (template,))
+    if not isinstance(template, Sequence) or len(template) == 0:
+        raise InputError(f"template must be a text with the gap {{}}, or several; got {template!r}")
     for text in template:
-        if text.count("{}") != 1:
+        if not isinstance(text, str) or text.count("{}") != 1:
             raise InputError(f"a template needs the gap {{}} exactly once; got {text!r}")
     return [tuple(text.replace("{}", name) for text in template) for name in class_names]

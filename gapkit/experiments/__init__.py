@@ -5,7 +5,7 @@ through `experiment`. Embeddings come in by model and dataset, tables go out: on
 the column names, every mean with its paired bootstrap interval, every row with its seed.
 """
 
-from gapkit.experiments.plan import DATASETS, SHIPPED, TRAINED, plan
+from gapkit.experiments.plan import DATASETS, SHIPPED, TRAINED, plan, prepare
 from gapkit.experiments.registry import EXPERIMENTS, Experiment, experiment
 from gapkit.experiments.replication import Replication, replicate, tables_of
 from gapkit.experiments.sweep import Job, JobStore, Result
@@ -22,6 +22,7 @@ __all__ = [
     "Result",
     "experiment",
     "plan",
+    "prepare",
     "replicate",
     "tables_of",
 ]

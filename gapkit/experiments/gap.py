@@ -54,7 +54,8 @@ def measure_gap(job: Job) -> dict[str, Rows]:
     texts, images = _sides(entries)
     (norm,) = _intervals(entries, lambda x, y: [float(gap_vector(x, y).norm())], job.seed)
     pairs = measure(*(z.astype(np.float64) for z in entries.matched()), paired=True)
-    accuracy, correct = linear_separability(texts, images, seed=job.seed, return_correct=True)
+    folds = min(5, len(texts), len(images))  # a folder of three classes has three texts
+    accuracy, correct = linear_separability(texts, images, folds=folds, seed=job.seed, return_correct=True)
     row = {"model": job.model, "dataset": job.dataset, "seed": job.seed}
     row |= {"images": len(images), "texts": len(texts), "dimension": texts.shape[1]}
     row |= columns("gap_norm", norm)

@@ -1,10 +1,11 @@
 """Which jobs a replication consists of."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from gapkit._paths import data_folder, shipped_file
-from gapkit.datasets import STANDINS
-from gapkit.embeddings import list_embeddings
+from gapkit.datasets import STANDINS, dataset_options, load_dataset
+from gapkit.embeddings import list_embeddings, load_embeddings
 from gapkit.errors import InputError
 from gapkit.experiments.formation import SEEDS, seed_name
 from gapkit.experiments.protocol import ALPHAS
@@ -85,6 +86,64 @@ def plan(
     return jobs
 
 
+def prepare(
+    models: Sequence[str] = (),
+    datasets: Sequence[str] = (),
+    *,
+    device: str = "auto",
+    say: Callable[[str], None] = lambda line: None,
+    how: dict | None = None,
+    **options,
+) -> dict[tuple[str, str], Path]:
+    """Embed what `plan` will need and nothing holds yet, so that it is done in sight, and before anything else.
+
+    Parameters
+    ----------
+    models, datasets : as in `plan`
+    device : see `gapkit.load_model`
+    say : called with a line before and after each embedding
+    how : options of `gapkit.encoders.embed_to_file`, such as ``workers`` or ``progress``
+    **options : of the datasets, such as ``root``; each dataset gets those it knows. A set that is shipped is
+        embedded again where it gets any
+
+    Returns
+    -------
+    (model, dataset) -> file in the cache, for `gapkit.experiments.subject.using`
+
+    Raises
+    ------
+    InputError
+        If a name is unknown, an option fits no dataset, or something cannot be embedded.
+    """
+    named = [dataset for dataset in datasets if not stands_alone(dataset)]
+    for option in options:
+        if not any(option in dataset_options(dataset) for dataset in named):
+            asked = ", ".join(datasets) or "the shipped sets"
+            raise InputError(f"--{option} fits none of the datasets to embed; got {asked}")
+    known, wanted, data = set(list_embeddings()), {}, {}
+    for model, dataset in _subjects(models, datasets):
+        if stands_alone(dataset):
+            continue
+        given = {key: value for key, value in options.items() if key in dataset_options(dataset)}
+        if given or f"{model}/{dataset}" not in known:
+            wanted.setdefault(model, []).append(dataset)
+            if dataset not in data:  # before any model is loaded: a missing folder is an error at once
+                data[dataset] = load_dataset(dataset, **given)
+    if not wanted:
+        return {}
+    from gapkit.encoders import embed_to_file, load_model
+
+    files = {}
+    for name, those in wanted.items():
+        model = load_model(name, device=device)
+        for dataset in those:
+            say(f"{model}; {data[dataset]}")
+            files[name, dataset] = embed_to_file(model, data[dataset], **(how or {}))
+            for image, why in load_embeddings(files[name, dataset], memory_map=True).metadata["skipped"]:
+                say(f"left out {image}: {why}")
+    return files
+
+
 def kind_of(model: str, dataset: str) -> str:
     """What can be done with a dataset: its task, or "rephrased" for several wordings of the same classes."""
     entries = load_subject(model, dataset)
@@ -95,6 +154,11 @@ def _subjects(models: Sequence[str], datasets: Sequence[str]) -> list[tuple[str,
     """Pairs of model and dataset; a file or COCO-500 brings its own model."""
     alone = [dataset for dataset in datasets if stands_alone(dataset)]
     others = [dataset for dataset in datasets if not stands_alone(dataset)]
+    if alone and models and not others:
+        raise InputError(
+            f"{alone[0]} holds embeddings, of a model of its own; leave out --model {models[0]}, "
+            "or name a dataset to embed with it"
+        )
     pairs = [(model_of(dataset), dataset) for dataset in alone]
     if datasets and not others:
         return pairs

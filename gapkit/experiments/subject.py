@@ -1,7 +1,10 @@
 """What an experiment is run on: embeddings by model and dataset, and the task in them."""
 
+import contextlib
 import functools
 import hashlib
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,15 +50,39 @@ def stands_alone(dataset: str) -> bool:
     return dataset in COCO500_NAMES or dataset.endswith(".safetensors")
 
 
-@functools.lru_cache(maxsize=4)
+_EMBEDDED: ContextVar[Mapping[tuple[str, str], Path]] = ContextVar("embedded", default={})  # noqa: B039
+
+
+@contextlib.contextmanager
+def using(files: Mapping[tuple[str, str], Path]) -> Iterator[None]:
+    """Take the embeddings of these models on these datasets from files, inside a ``with`` block.
+
+    Parameters
+    ----------
+    files : (model, dataset) -> file, as `gapkit.experiments.prepare` gives them
+    """
+    token = _EMBEDDED.set(dict(files))
+    try:
+        yield
+    finally:
+        _EMBEDDED.reset(token)
+
+
 def load_subject(model: str, dataset: str) -> EmbeddingSet:
-    """Embeddings of one model on one dataset: shipped, from a file, or embedded now (and then cached).
+    """Embeddings of one model on one dataset: prepared, shipped, from a file, or embedded now (and then cached).
 
     Raises
     ------
     InputError
         If either is unknown, with the nearest known name.
     """
+    return _load(model, dataset, _EMBEDDED.get().get((model, dataset)))
+
+
+@functools.lru_cache(maxsize=4)
+def _load(model: str, dataset: str, prepared: Path | None) -> EmbeddingSet:
+    if prepared is not None:
+        return EmbeddingSet.load(prepared, memory_map=True)
     if stands_alone(dataset):
         return load_embeddings(dataset)
     name = f"{model}/{dataset}"
@@ -90,19 +117,29 @@ def zero_shot_task(model: str, dataset: str) -> Task:
 
 
 def wordings_of(entries: EmbeddingSet) -> list[dict]:
-    """The templates of a set that holds the same classes in several wordings, block after block; else empty."""
+    """The templates of a set that holds the same classes in several wordings, block after block; else empty.
+
+    Metadata are anybody's: what does not describe wordings is none.
+    """
     notes = entries.metadata.get("notes", entries.metadata)
-    return list(notes.get("templates", []))
+    described = notes.get("templates") if isinstance(notes, dict) else None
+    if entries.task != "zero-shot" or not isinstance(described, list) or len(described) < 2:
+        return []
+    size, rest = divmod(len(entries.texts), len(described))
+    fits = all(isinstance(one, dict) and isinstance(one.get("template"), str) for one in described)
+    return described if fits and rest == 0 and entries.labels.max() < size else []
 
 
 def data_hash(job: Job) -> str:
     """The sha256 of the numbers a job reads; empty if it reads none."""
-    return _hash_of(job.model, job.dataset) if job.dataset else ""
+    if not job.dataset:
+        return ""
+    return _hash_of(job.model, job.dataset, _EMBEDDED.get().get((job.model, job.dataset)))
 
 
 @functools.lru_cache(maxsize=256)
-def _hash_of(model: str, dataset: str) -> str:
-    entries = load_subject(model, dataset)
+def _hash_of(model: str, dataset: str, prepared: Path | None) -> str:
+    entries = _load(model, dataset, prepared)
     digest = hashlib.sha256()
     for name in ("images", "texts", "labels", "options", "answers", "image_rows"):
         value = getattr(entries, name)

@@ -1,6 +1,7 @@
 """embed, import, fetch, measure, close, models and info, called as the command line calls them."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -170,7 +171,8 @@ def test_import_and_fetch_end_with_a_file(run, tmp_path):
         (("measure", "nowhere.safetensors"), "no file nowhere.safetensors"),
         (("embed", "ViT-B-16/opena", "digits10"), "has no weights 'opena'"),
         (("embed", "miniclip-random", "digits"), "did you mean 'digits10'"),
-        (("embed", "miniclip-random", "digits10", "--root", "x"), "unexpected keyword argument 'root'"),
+        (("embed", "miniclip-random", "digits10", "--root", "x"), "no option root (--root); it takes split"),
+        (("embed", "miniclip-random", "csv"), "dataset csv needs root (--root), annotations (--annotations)"),
         (("embed", "miniclip-random", "cifar10", "--root", "/nowhere"), "no cifar10 in /nowhere"),
         (("embed", "miniclip-random", "digits10", "--device", "tpu"), "device must be one of"),
         (("import", "nowhere.npy", "--out", "x.safetensors"), "no file nowhere.npy"),
@@ -214,6 +216,83 @@ def test_models_and_info_say_what_is_there(run, tmp_path, monkeypatch):
     assert "cifar100" in facts["datasets"]
     monkeypatch.setenv("GAPKIT_DATA", str(tmp_path / "none"))
     assert "no shipped data" in run("info")[1]
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    return f"local-dir:{write_tiny(tmp_path / 'tiny')}"
+
+
+def write_cifar(root):
+    rng = np.random.default_rng(0)
+    labels = [i % 10 for i in range(20)]
+    batch = {"labels": labels, "data": rng.integers(0, 256, (20, 3072), dtype=np.uint8)}
+    (root / "cifar-10-batches-py").mkdir(parents=True)
+    (root / "cifar-10-batches-py" / "test_batch").write_bytes(pickle.dumps(batch, protocol=2))
+
+
+def test_replicate_embeds_a_named_dataset_with_a_named_model_before_it_measures(run, tmp_path, tiny):
+    write_cifar(tmp_path / "data")
+    datasets = ("--dataset", "cifar10", "--dataset", "cifar10-rephrased", "--root", tmp_path / "data")
+    only = ("--only", "gap", "--only", "rephrasing")
+    how = ("--template", "a {} seen once", "--device", "cpu", "--batch-size", "3")
+    code, _, err = run("replicate", "--model", tiny, *datasets, *only, *how, "--out", tmp_path / "r")
+    assert code == 0
+    assert "Dataset(cifar10, zero-shot: 20 images, 10 texts)" in err
+    assert "20/20" in err
+    assert "images/s" in err
+    record = json.loads((tmp_path / "r" / "claims.json").read_text())
+    done = {(job["experiment"], job["model"], job["dataset"]) for job in record["jobs"]}
+    assert done == {("gap", tiny, "cifar10"), ("rephrasing", tiny, "cifar10-rephrased")}
+    (kept,) = (tmp_path / "cache" / "embeddings").glob("cifar10--*.safetensors")
+    assert load_embeddings(kept).metadata["notes"]["template"] == "a {} seen once"
+
+
+def test_the_options_of_a_dataset_are_those_of_embed(run, tmp_path, tiny):
+    """What is measured are the embeddings `gapkit embed` writes with the same options."""
+    for name, colour in (("red", "a.png"), ("red", "b.png"), ("blue", "c.png"), ("blue", "d.png")):
+        (tmp_path / "photos" / name).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 9), name).save(tmp_path / "photos" / name / colour)
+    options = ("--root", tmp_path / "photos", "--template", "{}!", "--device", "cpu")
+    run("embed", tiny, "folder", *options, "--out", tmp_path / "own.safetensors")
+    run(
+        "replicate",
+        "--model",
+        tiny,
+        "--dataset",
+        "folder",
+        *options,
+        "--only",
+        "gap",
+        "--out",
+        tmp_path / "r",
+    )
+    measured = json.loads((tmp_path / "r" / "claims.json").read_text())["jobs"]
+    run("replicate", "--dataset", tmp_path / "own.safetensors", "--only", "gap", "--out", tmp_path / "s")
+    again = json.loads((tmp_path / "s" / "claims.json").read_text())["jobs"]
+    assert [job["data_sha256"] for job in measured] == [job["data_sha256"] for job in again]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--dataset", "folder"), "dataset folder needs root (--root)"),
+        (("--dataset", "cifar10"), "Name its folder with root (--root)"),
+        (
+            ("--dataset", "digits10", "--limit", "5"),
+            "--limit fits none of the datasets to embed; got digits10",
+        ),
+        (("--split", "train"), "--split fits none of the datasets to embed; got the shipped sets"),
+        (("--dataset", "cifar10", "--device", "tpu"), "no cifar10 in"),
+        (("--model", "miniclip-wide", "--dataset", "FILE"), "leave out --model miniclip-wide"),
+    ],
+)
+def test_replicate_names_the_option_that_is_missing_or_too_much(run, file, tmp_path, arguments, message):
+    arguments = [str(file) if one == "FILE" else one for one in arguments]
+    code, _, err = run("replicate", "--out", tmp_path / "r", "--quiet", *arguments)
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
 
 
 def test_closers_that_mix_questions_are_refused():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gapkit.datasets import load_dataset
-from gapkit.datasets.templates import CIFAR10_NAMES, ENSEMBLE
+from gapkit.datasets.templates import CIFAR10_NAMES, ENSEMBLE, REPHRASINGS
 from gapkit.errors import InputError
 
 FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -85,6 +85,24 @@ def test_cifar100_has_its_fine_classes(tmp_path):
     assert data.text_names == ("apple", "aquarium fish")
     assert data.prompts[1] == tuple(text.format("aquarium fish") for text in ENSEMBLE)
     assert len(set(ENSEMBLE)) == 18
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_cifar_in_other_words_has_a_block_of_classes_for_each_wording(tmp_path, name):
+    write_cifar(tmp_path)
+    write_cifar(tmp_path, "cifar-100-python/test", cifar_batch([1, 0], "fine_labels"))
+    write_cifar(tmp_path, "cifar-100-python/meta", {"fine_label_names": ["apple", "aquarium_fish"]})
+    plain = load_dataset(name, root=tmp_path)
+    data = load_dataset(f"{name}-rephrased", root=tmp_path)
+    templates, size = data.notes["templates"], len(plain.prompts)
+    assert [about["template"] for about in templates] == list(REPHRASINGS)
+    assert [about["held_out"] for about in templates] == [False] + [True] * (len(REPHRASINGS) - 1)
+    assert data.prompts[:size] == plain.prompts
+    for block, template in enumerate(REPHRASINGS):
+        said = load_dataset(name, root=tmp_path, template=template).prompts
+        assert data.prompts[block * size : (block + 1) * size] == said
+    assert np.array_equal(data.labels, plain.labels)
+    assert len(set(data.prompts)) == len(data.prompts)
 
 
 def archive_with(root, members, name="cifar-10-python.tar.gz"):
@@ -323,6 +341,9 @@ def test_folder_needs_classes_and_templates_need_a_gap(tmp_path):
     write_images(tmp_path, "two/1.png")
     with pytest.raises(InputError, match="needs the gap"):
         load_dataset("folder", root=tmp_path, template="a photo")
+    for template in ([1], [], 5, None, ["a {}", b"{}"]):
+        with pytest.raises(InputError, match="template"):
+            load_dataset("folder", root=tmp_path, template=template)
     odd = load_dataset("folder", root=tmp_path, template="{} {0.__class__} {x}")
     assert odd.prompts[0] == ("one {0.__class__} {x}",), (
         "a template is no format string: nothing is looked up"

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from gapkit.datasets import STANDINS, load_dataset
+from gapkit.datasets.captions import fill_digit
 from gapkit.datasets.scenes import COLOURS, SHAPES, sample_scenes
 from gapkit.datasets.standins import _SEEDS, QUESTION_TYPES
 from gapkit.errors import InputError
@@ -121,3 +122,14 @@ def test_bad_options_name_the_dataset(tmp_path):
         load_dataset(str(tmp_path))
     with pytest.raises(InputError, match="split must be one of"):
         load_dataset("digits10", split="dev")
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{digit.x}", "{digit.__class__}", "{digit[0]}", "{digit:>9999999}", "{digit!r}", "{} {digit}", "{{digit}}",
+     "{digit} {", "seven", ""],
+)  # fmt: skip
+def test_a_template_is_no_format_string(template):
+    with pytest.raises(InputError, match="gap {digit}|template"):
+        fill_digit(template, "seven")
+    assert fill_digit("{digit}, {digit} \\1", "seven") == "seven, seven \\1"

@@ -1,6 +1,11 @@
 """What a replication consists of, by what was asked for."""
 
-from gapkit.experiments import plan
+import numpy as np
+import pytest
+
+from gapkit.embeddings import EmbeddingSet
+from gapkit.errors import InputError
+from gapkit.experiments import plan, prepare, replicate
 
 
 def names(*arguments, **options):
@@ -28,3 +33,53 @@ def test_the_full_plan_lacks_a_seed_or_repeats_a_job():
         job.model for job in full if job.experiment == "noise"
     }
     assert len({(j.experiment, j.model, j.dataset) for j in full}) == len(full)
+
+
+def small_set(classes, images, **metadata):
+    rng = np.random.default_rng(classes)
+    texts, pictures = rng.standard_normal((classes, 20)) - 1, rng.standard_normal((images, 20)) + 1
+    labels = np.arange(images) % classes
+    return EmbeddingSet(
+        images=pictures, texts=texts, task="zero-shot", labels=labels, metadata=metadata
+    ).normalise()
+
+
+@pytest.mark.parametrize(("classes", "images"), [(2, 12), (3, 15), (4, 20)])
+def test_a_folder_of_few_classes_can_be_replicated(tmp_path, classes, images):
+    file = str(small_set(classes, images).save(tmp_path / "few.safetensors"))
+    tables = replicate(plan((), (file,), only=("gap", "orthogonality"))).tables
+    (row,) = tables["gap"].to_dict("records")
+    assert (row["texts"], row["images"]) == (classes, images)
+    assert row["separability"] == 1, "four units of distance between the means, one of spread"
+    assert np.isfinite(tables["orthogonality"]["value"]).all()
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"notes": 5},
+        {"notes": {"templates": 5}},
+        {"notes": {"templates": [1, 2]}},
+        {"notes": {"templates": [{"template": "{}"}] * 4}},
+        {"templates": None},
+    ],
+)
+def test_metadata_that_describe_no_wordings_are_no_wordings(tmp_path, metadata):
+    file = str(small_set(6, 12, **metadata).save(tmp_path / "odd.safetensors"))
+    assert {job.experiment for job in plan((), (file,), only=("gap",))} == {"gap"}
+    with pytest.raises(InputError, match="nothing to do"):
+        plan((), (file,), only=("rephrasing",))
+
+
+def test_a_file_has_its_own_model_and_another_is_refused(tmp_path):
+    file = str(small_set(6, 12).save(tmp_path / "own.safetensors"))
+    for function in (plan, prepare):
+        with pytest.raises(InputError, match="leave out --model miniclip-wide"):
+            function(("miniclip-wide",), (file,))
+    both = plan(("miniclip-wide",), (file, "digits10"), only=("gap",))
+    assert {(job.model, job.dataset) for job in both} == {("own", file), ("miniclip-wide", "digits10")}
+
+
+def test_what_is_shipped_is_not_embedded_again():
+    assert prepare() == {}
+    assert prepare(("miniclip-wide",), ("digits10", "scenes100")) == {}
