@@ -28,11 +28,14 @@ def command(images, texts, out, model, dataset, **options):
     """Convert IMAGES (and TEXTS) from .npy, .npz, .csv, .parquet or .safetensors.
 
     One file is enough if it holds both sides: two matrices, or an array of shape (2, n, d) with the images
-    first.
+    first. In a table every column of numbers is a coordinate, but for an index, ids and labels; which columns
+    were used is said.
     """
     from gapkit.embeddings import import_embeddings
 
     known = {name: value for name, value in {"model": model, "dataset": dataset}.items() if value}
     entries = import_embeddings(images, texts, metadata=known, **options)
+    for line in entries.metadata.get("columns", []):
+        click.echo(line, err=True)
     click.echo(f"{entries}, rows {'of length 1' if entries.normalised else 'as they were'}", err=True)
     click.echo(entries.save(out))

@@ -14,12 +14,23 @@ from gapkit._arrays import check_choice
 from gapkit.embeddings.sets import EmbeddingSet
 from gapkit.errors import InputError
 
-IMAGE_KEYS = ("images", "image", "image_embeddings", "image_features", "image_embeds", "img", "img_emb", "y")
-TEXT_KEYS = ("texts", "text", "text_embeddings", "text_features", "text_embeds", "captions", "txt", "x")
+IMAGE_KEYS = (
+    *("images", "image", "image_embeddings", "image_embedding", "image_features", "image_feature"),
+    *("image_embeds", "image_embed", "image_emb", "img_emb", "img", "y"),
+)
+TEXT_KEYS = (
+    *("texts", "text", "text_embeddings", "text_embedding", "text_features", "text_feature"),
+    *("text_embeds", "text_embed", "text_emb", "txt_emb", "captions", "txt", "x"),
+)
 NAME_COLUMNS = ("name", "names", "text", "caption", "file", "filename", "path", "image", "id")
+NO_DIMENSIONS = (
+    *("", "id", "ids", "idx", "index", "row", "label", "labels", "class", "class_id", "target", "targets"),
+    *("category", "category_id", "image_id", "text_id", "caption_id", "split", "fold"),
+)
+"""Columns of numbers that are no coordinates, in lower case; beside them pandas' nameless index."""
 ENDINGS = (".npy", ".npz", ".csv", ".parquet", ".safetensors")
 _UNIT = 2e-3
-_LARGE, _TOO_DENSE = 1_000_000_000, 100  # an archive of numbers that shrinks a hundredfold is a trap
+_LARGE, _TOO_DENSE = 100_000_000, 100  # an archive of numbers that shrinks a hundredfold is a trap
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,7 @@ class _Table:
 
     matrices: dict[str, np.ndarray]
     names: tuple[str, ...] | None = None
+    used: str = ""
 
 
 def import_embeddings(
@@ -83,11 +95,16 @@ def import_embeddings(
         image_names=first.names,
         text_names=second.names if texts is not None else None,
         metadata={"imported_from": [Path(f).name for f in (images, texts) if f is not None]}
+        | ({"columns": used} if (used := _used(first, second)) else {})
         | (metadata or {}),
     )
     lengths = [np.linalg.norm(side.astype(np.float64), axis=1) for side in (entries.images, entries.texts)]
     unit = all(np.abs(length - 1).max() < _UNIT for length in lengths)
     return entries.normalise() if normalise == "yes" or (normalise == "auto" and unit) else entries
+
+
+def _used(*tables: _Table) -> list[str]:
+    return list(dict.fromkeys(table.used for table in tables if table.used))
 
 
 def _pick(table: _Table, known: tuple[str, ...], key: str | None, path, *, alone: bool) -> np.ndarray:
@@ -135,11 +152,7 @@ def _read_npy(path: Path) -> _Table:
 
 def _read_npz(path: Path) -> _Table:
     with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            if member.file_size > _LARGE and member.file_size > _TOO_DENSE * max(member.compress_size, 1):
-                raise InputError(
-                    f"{path} would unpack {member.file_size:,} bytes from {member.compress_size:,}"
-                )
+        _check_size(sum(member.file_size for member in archive.infolist()), path)
     with np.load(path, allow_pickle=False) as archive:
         return _Table({name: archive[name] for name in archive.files if not name.startswith("/")})
 
@@ -160,18 +173,29 @@ def _read_csv(path: Path) -> _Table:
     with open(path, encoding="utf-8-sig") as file:
         first = file.readline()
     separator = max(",;\t", key=first.count)
-    numeric = all(_is_number(cell) for cell in first.strip().split(separator))
+    cells = [cell.strip().strip('"') for cell in first.strip().split(separator)]
+    counted = len(cells) > 1 and cells == [
+        str(i) for i in range(len(cells))
+    ]  # pandas' names of nameless columns
+    numeric = all(_is_number(cell) for cell in cells) and not counted
     return _from_frame(pandas.read_csv(path, sep=separator, header=None if numeric else 0), path)
 
 
 def _read_parquet(path: Path) -> _Table:
     import pyarrow.parquet
 
-    table = pyarrow.parquet.read_table(path)
+    with pyarrow.parquet.ParquetFile(path) as file:
+        described = file.metadata
+        groups = [described.row_group(i) for i in range(described.num_row_groups)]
+        values = [group.column(j).num_values for group in groups for j in range(group.num_columns)]
+        encoded = sum(group.total_byte_size for group in groups)
+        _check_size(max(8 * sum(values), 8 * described.num_rows * described.num_columns, encoded), path)
+        table = file.read()
+    listlike = pyarrow.types.is_list, pyarrow.types.is_large_list, pyarrow.types.is_fixed_size_list
     lists = {
-        name: np.stack([np.asarray(row, dtype=np.float64) for row in table[name].to_pylist()])
+        name: _matrix_of_lists(table[name].combine_chunks(), name, path)
         for name, kind in zip(table.schema.names, table.schema.types, strict=True)
-        if hasattr(kind, "value_type") and pyarrow.types.is_floating(kind.value_type)
+        if any(is_one(kind) for is_one in listlike) and pyarrow.types.is_floating(kind.value_type)
     }
     plain = table.drop_columns(list(lists)).to_pandas()
     if lists:
@@ -179,11 +203,44 @@ def _read_parquet(path: Path) -> _Table:
     return _from_frame(plain, path)
 
 
+def _matrix_of_lists(column, name: str, path: Path) -> np.ndarray:
+    """A column of lists, all of one length, as the rows of a matrix; no number becomes a Python object."""
+    import pyarrow.compute
+
+    lengths = pyarrow.compute.list_value_length(column)
+    if column.null_count or len(column) == 0 or pyarrow.compute.count_distinct(lengths).as_py() != 1:
+        raise InputError(
+            f"{path}: the lists of column {name!r} must all have one length, and none be missing"
+        )
+    return column.flatten().to_numpy(zero_copy_only=False).astype(np.float64).reshape(len(column), -1)
+
+
+def _check_size(unpacked: int, path: Path) -> None:
+    """Refuse what is far larger in memory than on the disk, taken together."""
+    packed = max(path.stat().st_size, 1)
+    if unpacked > _LARGE and unpacked > _TOO_DENSE * packed:
+        raise InputError(f"{path} would unpack {unpacked:,} bytes from {packed:,}")
+
+
 def _from_frame(frame, path: Path) -> _Table:
-    numbers = frame.select_dtypes("number")
-    if numbers.shape[1] == 0:
-        raise InputError(f"{path} has no columns of numbers")
-    return _Table({path.stem: numbers.to_numpy(dtype=np.float64)}, _row_names(frame))
+    """A table with one column for each coordinate; columns that only number or label the rows are left out."""
+    numeric = list(frame.select_dtypes("number").columns)
+    left_out = [column for column in numeric if _is_no_dimension(column)]
+    chosen = [column for column in numeric if column not in left_out]
+    if not chosen:
+        raise InputError(f"{path} has no columns of numbers that could be coordinates")
+    used = f"{path.name}: {len(chosen)} columns, {chosen[0]} to {chosen[-1]}" + (
+        f"; left out: {', '.join(str(column) or '(no name)' for column in left_out)}" if left_out else ""
+    )
+    return _Table({path.stem: frame[chosen].to_numpy(dtype=np.float64)}, _row_names(frame), used)
+
+
+def _is_no_dimension(column) -> bool:
+    """Whether a column's name is that of an index or of labels; a column without a header has a number for a name."""
+    name = str(column).strip().lower()
+    return isinstance(column, str) and (
+        name in NO_DIMENSIONS or name.startswith(("unnamed: ", "__index_level_"))
+    )
 
 
 def _row_names(frame) -> tuple[str, ...] | None:

@@ -48,7 +48,9 @@ def test_two_files_of_any_format_become_pairs(tmp_path, ending):
 
 
 @pytest.mark.parametrize("ending", ["npz", "safetensors"])
-@pytest.mark.parametrize("keys", [("image_features", "text_features"), ("IMG", "txt")])
+@pytest.mark.parametrize(
+    "keys", [("image_features", "text_features"), ("image_embedding", "text_embedding"), ("IMG", "txt")]
+)
 def test_one_archive_with_both_sides_is_enough(tmp_path, ending, keys):
     path = write(tmp_path / f"both.{ending}", **{keys[0]: IMAGES, keys[1]: TEXTS})
     assert np.allclose(import_embeddings(path).texts, TEXTS, atol=1e-6)
@@ -69,6 +71,78 @@ def test_a_csv_without_header_and_a_parquet_with_lists(tmp_path):
     assert np.allclose(pairs.images, IMAGES)
     assert np.allclose(pairs.texts, TEXTS)
     assert pairs.text_names == tuple("abcdef")
+
+
+@pytest.mark.parametrize("index", [True, False])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_an_index_and_columns_of_ids_and_labels_are_no_dimensions(tmp_path, ending, index):
+    """As pandas writes a table whose columns have no names, or has them beside ids and labels."""
+    import pandas
+
+    plain = pandas.DataFrame(IMAGES)
+    beside = pandas.DataFrame(TEXTS, columns=[f"e{i}" for i in range(5)])
+    beside.insert(0, "ID", np.arange(6))
+    beside["label"] = 3
+    beside["Class"] = 1.5
+    for name, frame in {"a": plain, "b": beside}.items():
+        path = tmp_path / f"{name}.{ending}"
+        if ending == "csv":
+            frame.to_csv(path, index=index)
+        else:
+            frame.columns = frame.columns.astype(str)
+            frame.to_parquet(path, index=index)
+    pairs = import_embeddings(tmp_path / f"a.{ending}", tmp_path / f"b.{ending}")
+    assert pairs.images.shape == pairs.texts.shape == (6, 5)
+    assert np.allclose(pairs.images, IMAGES)
+    assert np.allclose(pairs.texts, TEXTS)
+    assert "5 columns, e0 to e4" in pairs.metadata["columns"][1]
+    for word in ("ID", "label", "Class"):
+        assert word in pairs.metadata["columns"][1].partition("left out")[2]
+
+
+def test_a_table_without_coordinates_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("id,label\n1,2\n3,4\n")
+    with pytest.raises(InputError, match="no columns of numbers that could be coordinates"):
+        import_embeddings(tmp_path / "a.csv", tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("kind", ["list", "fixed", "large", "sliced"])
+def test_lists_of_every_kind_become_rows(tmp_path, kind):
+    import pyarrow
+    import pyarrow.parquet
+
+    number = pyarrow.float32()
+    kinds = {"fixed": pyarrow.list_(number, 5), "large": pyarrow.large_list(number)}
+    column = pyarrow.array(IMAGES.astype(np.float32).tolist(), kinds.get(kind, pyarrow.list_(number)))
+    table = pyarrow.table({"image_embedding": column, "text_embedding": column})
+    pyarrow.parquet.write_table(table.slice(2) if kind == "sliced" else table, tmp_path / "a.parquet")
+    pairs = import_embeddings(tmp_path / "a.parquet")
+    assert np.allclose(pairs.images, IMAGES[2:] if kind == "sliced" else IMAGES, atol=1e-6)
+
+
+def test_lists_of_different_lengths_or_missing_ones_are_refused(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    for rows in ([[1.0, 2.0], [1.0]], [[1.0, 2.0], None]):
+        column = pyarrow.array(rows, pyarrow.list_(pyarrow.float64()))
+        pyarrow.parquet.write_table(pyarrow.table({"emb": column}), tmp_path / "a.parquet")
+        with pytest.raises(InputError, match="must all have one length, and none be missing"):
+            import_embeddings(tmp_path / "a.parquet", tmp_path / "a.parquet")
+
+
+def test_many_small_members_and_repeated_parquet_columns_are_weighed_together(tmp_path, monkeypatch):
+    import pyarrow
+    import pyarrow.parquet
+
+    monkeypatch.setattr("gapkit.embeddings.convert._LARGE", 1_000_000)
+    np.savez_compressed(tmp_path / "a.npz", **{f"m{i}": np.zeros((100, 500)) for i in range(5)})
+    zeros = pyarrow.array(np.zeros(100_000))
+    pyarrow.parquet.write_table(pyarrow.table({f"e{i}": zeros for i in range(4)}), tmp_path / "a.parquet")
+    for name in ("a.npz", "a.parquet"):
+        assert (tmp_path / name).stat().st_size < 10_000
+        with pytest.raises(InputError, match="would unpack"):
+            import_embeddings(tmp_path / name, tmp_path / name)
 
 
 @pytest.mark.parametrize("ending", ["npy", "txt"])
