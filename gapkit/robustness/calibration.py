@@ -9,7 +9,7 @@ from gapkit.errors import InputError
 from gapkit.geometry.neighbours import METRICS, prepare
 from gapkit.perturbations import GaussianNoise
 from gapkit.robustness.exact import exact_values
-from gapkit.robustness.noise import solvable
+from gapkit.robustness.noise import solvable, whole
 
 _SMALLEST, _LARGEST = 1e-9, 1e6
 
@@ -52,12 +52,13 @@ def calibrate_sigma(
     check_choice(metric, "metric", METRICS)
     target = check_number(target, "target", above=0.0)
     check_number(tolerance, "tolerance", above=0.0)
+    memory = whole(memory_limit, "memory_limit")
     if target >= 1:
         raise InputError(f"target must be below 1; got {target:g}")
 
     def excess(log_sigma: float) -> float:
         problem = solvable(y, x, GaussianNoise(math.exp(log_sigma)), metric)
-        return float(exact_values(problem, metric, memory=memory_limit)[0].mean()) - target
+        return float(exact_values(problem, metric, memory=memory)[0].mean()) - target
 
     unit = float(prepare(x, x, "euclidean")[1].square().sum(1).mean().sqrt()) / math.sqrt(x.shape[1])
     start = math.log(unit if unit > 0 else 1.0)

@@ -38,6 +38,7 @@ from torch import Tensor
 from gapkit._arrays import ArrayLike, check_choice, like
 from gapkit.geometry.neighbours import prepare
 from gapkit.robustness.distances import angles_from, margins_and_answers, squares_and_answers
+from gapkit.robustness.noise import whole
 
 PERTURBED = ("one row", "each row", "all rows", "query")
 _PAIR_BYTES = 120
@@ -86,7 +87,7 @@ def certified_radius(
     y, x = prepare(queries, gallery, metric)
     lengths = torch.linalg.vector_norm(prepare(gallery, gallery, "dot")[0].to(x.device), dim=1)
     raw = torch.linalg.vector_norm(prepare(queries, queries, "dot")[0], dim=1)
-    step = max(1, int(memory_limit) // (_PAIR_BYTES * len(x)))
+    step = max(1, whole(memory_limit, "memory_limit") // (_PAIR_BYTES * len(x)))
     radii = []
     for first in range(0, len(y), step):
         part = slice(first, first + step)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gapkit.robustness import robustness
+from gapkit.robustness import exact_euclidean, robustness
 from gapkit.robustness.quadrature import probability
 from gapkit.robustness.tails import closed_form_log_survival
 from tests.robustness import reference
@@ -95,3 +95,94 @@ def test_a_probability_above_one_is_an_error_and_not_cut_off():
     for wrong in (1.001, -0.001, math.nan):
         with pytest.raises(ArithmeticError, match="internal error"):
             probability(torch.tensor([0.5, wrong]))
+
+
+def _bound(d, k, sigma=0.1, metric="euclidean"):
+    rng = np.random.default_rng(4)
+    y, x = _unit(rng, 2, d), _unit(rng, k, d)
+    return robustness(y, x, sigma, metric=metric, return_info=True)[1].error_bound
+
+
+def test_the_stated_error_counts_dimension_candidates_and_rounding():
+    assert _bound(512, 10) < _bound(128, 10) < 1e-5
+    assert _bound(127, 10) < 1e-6
+    assert _bound(16, 2000, metric="cosine") - _bound(16, 10, metric="cosine") == pytest.approx(1.99e-7)
+    assert _bound(128, 10, sigma=1e-9) < 1e-5 < _bound(128, 10, sigma=1e-11)
+
+
+@pytest.mark.parametrize(("d", "bound"), [(128, 8.2e-6), (256, 2.9e-6), (512, 1.03e-6)])
+@pytest.mark.parametrize("rivals", [1, 100, 10_000])
+def test_the_closed_form_errs_by_no_more_than_stated(d, bound, rivals):
+    """All rivals at one distance: ∫ f S^K from scipy's exact density and tail."""
+    from scipy import integrate, stats
+
+    for gap in np.linspace(0, 4, 6):
+        own, theirs = math.sqrt(1.1 * d), math.sqrt(1.1 * d) + gap
+        lam, other = own**2 - d, theirs**2 - d
+        r = np.linspace(own - 8, own + 8, 2001)
+        density = 2 * r * stats.ncx2.pdf(r**2, d, lam)
+        expected = integrate.simpson(density * (1 - stats.ncx2.cdf(r**2, d, other)) ** rivals, x=r)
+        squares = torch.full((1, rivals + 1), other, dtype=torch.float64)
+        squares[0, 0] = lam
+        found = exact_euclidean.euclidean(squares, torch.tensor([0]), 1.0, d)
+        assert float(found[0]) == pytest.approx(expected, abs=bound + 2e-7)
+
+
+def _draws_with_many(rng, y, x, sigma, metric, draws):
+    """Share of kept answers, whatever the dimension at the price of two numbers a candidate: its distance from the
+    query is a noncentral χ, and so are (normal, χ) of its height over the query and its distance from that axis."""
+    d, k = x.shape[1], len(x)
+    unit = y / np.linalg.norm(y)
+    if metric == "euclidean":
+        clean = ((x - y) ** 2).sum(1)
+        lam = clean / sigma**2
+    else:
+        height = x @ unit
+        lam = np.maximum((x**2).sum(1) - height**2, 0) / sigma**2
+        clean = -height if metric == "dot" else -height / np.linalg.norm(x, axis=1)
+    kept, step = 0, max(1, 2_000_000 // k)
+    for begin in range(0, draws, step):
+        shape = (min(step, draws - begin), k)
+        if metric != "dot":
+            # (√λ + z)² + χ²_(d−1), and for the cosine one dimension less: the height has taken it.
+            rest = d - 1 if metric == "euclidean" else d - 2
+            squares = (np.sqrt(lam) + rng.standard_normal(shape)) ** 2
+            if rest:
+                squares += rng.chisquare(rest, shape)
+        if metric == "euclidean":
+            costs = squares
+        else:
+            costs = -(height / sigma + rng.standard_normal(shape))
+            if metric == "cosine":
+                costs /= np.sqrt(costs**2 + squares)
+        kept += (costs.argmin(1) == clean.argmin()).sum()
+    share = (kept + 1) / (draws + 2)
+    return kept / draws, np.sqrt(share * (1 - share) / draws)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("metric", ["euclidean", "dot", "cosine"])
+@pytest.mark.parametrize("k", [3, 100])
+@pytest.mark.parametrize("d", [3, 127, 128, 512])
+def test_agrees_with_a_million_draws_in_many_dimensions(metric, d, k):
+    rng = np.random.default_rng(d + k)
+    x, y = _unit(rng, k, d), _unit(rng, 1, d)[0]
+    y += 0.5 * x[0]
+    sigma = 0.5 if d == 3 else 0.25
+    value = robustness(y[None], x, sigma, metric=metric)[0]
+    share, error = _draws_with_many(rng, y, x, sigma, metric, 1_000_000)
+    assert 0.005 < share < 0.999
+    assert abs(value - share) < 4 * error
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "dot", "cosine"])
+@pytest.mark.parametrize("d", [3, 127, 128, 512])
+def test_agrees_with_draws_among_a_thousand(metric, d):
+    rng = np.random.default_rng(d)
+    x, y = _unit(rng, 1000, d), _unit(rng, 1, d)[0]
+    y += 0.5 * x[0]
+    sigma = 0.3 if d == 3 else 0.15
+    value = robustness(y[None], x, sigma, metric=metric)[0]
+    share, error = _draws_with_many(rng, y, x, sigma, metric, 20_000)
+    assert share < 0.99
+    assert abs(value - share) < 4 * error

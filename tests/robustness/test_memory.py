@@ -3,7 +3,11 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+from gapkit.errors import InputError
+from gapkit.robustness import calibrate_sigma, certified_radius, robustness, robustness_bounds
 
 MEASURE = """
 import resource, sys
@@ -45,3 +49,16 @@ def test_little_memory_is_enough(problem):
     assert done.returncode == 0, done.stderr
     # "About": the allocator and small tables come on top.
     assert float(done.stdout) < 2 * limit
+
+
+@pytest.mark.parametrize("limit", ["x", -1, 0.5, 0, True])
+def test_a_limit_that_is_none_is_refused_everywhere(limit):
+    y, x = np.ones((1, 2)), np.eye(2)
+    for call in (
+        lambda: robustness(y, x, 1.0, memory_limit=limit),
+        lambda: robustness_bounds(y, x, 1.0, memory_limit=limit),
+        lambda: certified_radius(y, x, memory_limit=limit),
+        lambda: calibrate_sigma(y, x, 0.9, memory_limit=limit),
+    ):
+        with pytest.raises(InputError, match="memory_limit must be a whole number"):
+            call()
