@@ -5,11 +5,20 @@ is what the tests test, and a `panel` that connects it to its controls, made by 
 returns the panel; ``present(panel, …)`` displays it with a sentence for readers without a kernel.
 """
 
-from gapkit.widgets.closing import Outcome, closing_explorer, plot_closing
+import lazy_loader
+
 from gapkit.widgets.measuring import gap_explorer, similarity_explorer
-from gapkit.widgets.orthogonality import orthogonality_explorer
 from gapkit.widgets.panel import View, choice, panel, present, slider
 from gapkit.widgets.theory import boundary_explorer, dynamics_player
+
+# These two bring scikit-learn and pandas, 80 MB, which lessons with other widgets have no room for.
+__getattr__, _, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "closing": ["Outcome", "closing_explorer", "plot_closing"],
+        "orthogonality": ["orthogonality_explorer"],
+    },
+)
 
 __all__ = [
     "Outcome",
