@@ -4,8 +4,9 @@
 interruption, and never twice for the same model and data.
 """
 
-from gapkit.encoders.catalogue import available_models, hub_answers
+from gapkit.encoders.catalogue import available_models
 from gapkit.encoders.embedding import embed, embed_to_file
+from gapkit.encoders.hub import hub_answers
 from gapkit.encoders.loading import Model, load_model
 from gapkit.encoders.names import PRESETS, list_models
 

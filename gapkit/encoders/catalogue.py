@@ -1,11 +1,8 @@
-"""What can be loaded here and now: shipped models, the hub's cache, and whether the hub answers."""
-
-import socket
-from urllib.parse import urlparse
+"""What can be loaded here and now: shipped models and the hub's cache."""
 
 from gapkit._paths import data_folder
 from gapkit.encoders._openclip import open_clip
-from gapkit.encoders.hub import SAFE_WEIGHTS, cached_megabytes
+from gapkit.encoders.hub import SAFE_WEIGHTS, cached_file, published_weights
 from gapkit.encoders.names import PRESETS, list_models
 from gapkit.errors import InputError
 
@@ -28,25 +25,13 @@ def available_models(*, every: bool = False) -> list[dict]:
 
 
 def is_cached(name: str) -> bool:
-    """Whether the weights of ``ARCHITECTURE/WEIGHTS`` are in the hub's cache."""
+    """Whether ``ARCHITECTURE/WEIGHTS`` is in the hub's cache: its weights, and its tokeniser if that is there."""
     architecture, tag = name.split("/")
-    repository = open_clip().get_pretrained_cfg(architecture, tag)["hf_hub"].rpartition("/")[0]
-    return cached_megabytes(repository) > 1  # configurations alone are smaller
-
-
-def hub_answers(*, seconds: float = 2.0) -> bool:
-    """Whether a connection to the hub can be opened, so that models could be downloaded."""
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
+    library = open_clip()
+    if cached_file(*published_weights(library.get_pretrained_cfg(architecture, tag))) is None:
         return False
-    address = urlparse(constants.ENDPOINT)
-    port = address.port or (443 if address.scheme == "https" else 80)
-    try:
-        with socket.create_connection((address.hostname, port), timeout=seconds):
-            return True
-    except OSError:
-        return False
+    tokeniser = library.get_model_config(architecture)["text_cfg"].get("hf_tokenizer_name")
+    return not tokeniser or cached_file(tokeniser, ("tokenizer.json", "tokenizer_config.json")) is not None
 
 
 def _shipped(name: str) -> dict:

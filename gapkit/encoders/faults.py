@@ -9,16 +9,22 @@ from gapkit.errors import GapkitWarning, InputError
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep OpenCLIP from configuring the root logger, and from reporting there what we check ourselves."""
+    """Keep OpenCLIP from configuring the root logger, and all of them from reporting what we check ourselves.
+
+    The hub's client has a handler of its own, and a line for each of its attempts.
+    """
     root, silent = logging.getLogger(), logging.NullHandler()
-    level = root.level
+    loggers = [root, *(logging.getLogger(name) for name in ("huggingface_hub", "transformers"))]
+    levels = [logger.level for logger in loggers]
     root.addHandler(silent)
-    root.setLevel(logging.CRITICAL)
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
         root.removeHandler(silent)
-        root.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @contextlib.contextmanager

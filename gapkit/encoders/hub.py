@@ -6,8 +6,11 @@ large files are stored under their sha256, so we check that too, at every load.
 
 import errno
 import os
+import socket
 import time
 from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import getproxies, proxy_bypass
 
 from gapkit._files import sha256_of
 from gapkit.errors import InputError
@@ -18,7 +21,6 @@ OTHER_WEIGHTS = ("model.safetensors", "open_clip_pytorch_model.bin")
 
 _ATTEMPTS = 3
 _PASSING = ("ReadError", "WriteError", "RemoteProtocolError", "ChunkedEncodingError", "ConnectionError")
-_ABANDONED_AFTER = 3600  # seconds without a byte
 
 
 def hub_file(repository: str, names: str | tuple[str, ...], *, model: str) -> Path:
@@ -38,6 +40,12 @@ def hub_file(repository: str, names: str | tuple[str, ...], *, model: str) -> Pa
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     names = (names,) if isinstance(names, str) else names
+    if not hub_answers():  # asked first: the client would try for half a minute
+        path = cached_file(repository, names)
+        if path is None:
+            raise InputError(f"cannot load {model}: {_unreachable(None, repository)}")
+        _check_bytes(path, model)
+        return path
     for name in names:
         try:
             path = _download(repository, name)
@@ -59,18 +67,45 @@ def hub_cache() -> Path:
     return Path(constants.HF_HUB_CACHE)
 
 
-def cached_megabytes(repository: str) -> float:
-    """How much of ``repository`` is in the cache."""
-    blobs = hub_cache() / f"models--{repository.replace('/', '--')}" / "blobs"
-    sizes = (f.stat().st_size for f in blobs.glob("*") if f.is_file() and f.suffix != ".incomplete")
-    return sum(sizes) / 1e6
+def cached_file(repository: str, names: tuple[str, ...]) -> Path | None:
+    """The first of ``names`` that lies in the cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = (try_to_load_from_cache(repository, name, cache_dir=hub_cache()) for name in names)
+    return next((Path(path) for path in found if isinstance(path, str)), None)
+
+
+def published_weights(facts: dict) -> tuple[str, tuple[str, ...]]:
+    """Repository and candidates, the best first, of one of OpenCLIP's entries for published weights."""
+    repository, _, name = facts["hf_hub"].rpartition("/")
+    if not name:
+        return repository, (SAFE_WEIGHTS, *OTHER_WEIGHTS)
+    if name.endswith((".bin", ".pth")):
+        return repository, (f"{name.rsplit('.', 1)[0]}.safetensors", name)
+    return repository, (name,)
+
+
+def hub_answers(*, seconds: float = 4.0) -> bool:
+    """Whether a connection to the hub, or to the proxy in front of it, can be opened."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    address = urlparse(constants.ENDPOINT)
+    proxy = getproxies().get(address.scheme) or getproxies().get("all")
+    if proxy and not proxy_bypass(address.hostname):
+        address = urlparse(proxy if "//" in proxy else f"http://{proxy}")
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        with socket.create_connection((address.hostname, port), timeout=seconds):
+            return True
+    except OSError:
+        return False
 
 
 def _download(repository: str, name: str) -> Path:
     from huggingface_hub import hf_hub_download
 
-    blobs = hub_cache() / f"models--{repository.replace('/', '--')}" / "blobs"
-    before = set(blobs.glob("*.incomplete"))
     try:
         for attempt in range(_ATTEMPTS):
             try:
@@ -80,10 +115,22 @@ def _download(repository: str, name: str) -> Path:
                     raise
                 time.sleep(2**attempt)
     finally:
-        # What this attempt left behind (clients before 2.0 do), and what a killed one did.
-        for left in set(blobs.glob("*.incomplete")):
-            if left not in before or time.time() - left.stat().st_mtime > _ABANDONED_AFTER:
+        _remove_halves(repository)
+
+
+def _remove_halves(repository: str) -> None:
+    """Delete what attempts that failed or were killed left of a download, unless it is going on elsewhere."""
+    from filelock import FileLock, Timeout
+
+    folder = f"models--{repository.replace('/', '--')}"
+    for left in (hub_cache() / folder / "blobs").glob("*.incomplete"):
+        lock = hub_cache() / ".locks" / folder / f"{left.name.partition('.')[0]}.lock"
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(lock, timeout=0):  # the client holds it as long as it downloads
                 left.unlink(missing_ok=True)
+        except (Timeout, OSError):
+            continue
 
 
 def _check_bytes(path: Path, model: str) -> None:
@@ -99,16 +146,17 @@ def _check_bytes(path: Path, model: str) -> None:
     )
 
 
-def _unreachable(fault: Exception, repository: str) -> str:
+def _unreachable(fault: Exception | None, repository: str) -> str:
     from huggingface_hub import constants
 
-    status = getattr(getattr(fault.__cause__, "response", None), "status_code", None)
+    cause = getattr(fault, "__cause__", None)
+    status = getattr(getattr(cause, "response", None), "status_code", None)
     if status is not None:
         return f"the hub answers with an error ({status}) for {repository}, and it is not in the cache; try later"
     if constants.HF_HUB_OFFLINE:
         return f"{repository} is not in the cache, and HF_HUB_OFFLINE forbids to download it"
     endpoint = constants.ENDPOINT
-    if type(fault.__cause__).__name__ == "FileMetadataError":
+    if type(cause).__name__ == "FileMetadataError":
         return f"{endpoint} does not answer as the hub does; check HF_ENDPOINT and your proxy"
     return (
         f"{repository} is not in the cache, and {endpoint} cannot be reached. Connect to the network once, "

@@ -13,7 +13,7 @@ from gapkit._arrays import check_choice
 from gapkit._paths import shipped_file
 from gapkit.encoders._openclip import open_clip
 from gapkit.encoders.faults import one_message, quiet
-from gapkit.encoders.hub import OTHER_WEIGHTS, SAFE_WEIGHTS, hub_file
+from gapkit.encoders.hub import OTHER_WEIGHTS, SAFE_WEIGHTS, hub_file, published_weights
 from gapkit.encoders.names import ModelName, parse_model_name
 from gapkit.encoders.tokenizers import check_options, no_foreign_code, tokeniser
 from gapkit.errors import GapkitWarning, InputError
@@ -135,10 +135,7 @@ def _load_tag(parsed: ModelName, name: str):
     facts = library.get_pretrained_cfg(parsed.place, parsed.tag)
     config = library.get_model_config(parsed.place)
     _check_activation(parsed, facts, config)
-    repository, _, file_name = facts["hf_hub"].rpartition("/")
-    candidates = (file_name,) if file_name else (SAFE_WEIGHTS, *OTHER_WEIGHTS)
-    if file_name.endswith((".bin", ".pth")):
-        candidates = (f"{file_name.rsplit('.', 1)[0]}.safetensors", file_name)
+    repository, candidates = published_weights(facts)
     path = hub_file(repository, candidates, model=name)
     module, _, preprocess = library.create_model_and_transforms(
         parsed.place,

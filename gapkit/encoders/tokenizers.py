@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gapkit.encoders._openclip import open_clip
+from gapkit.encoders.hub import hub_answers
 from gapkit.errors import InputError
 
 OPTIONS = {"clean": str, "strip_sep_token": bool, "language": str, "reduction_mask": str}
@@ -45,6 +46,8 @@ def tokeniser(text: dict, name: str, *, folder: Path | None = None) -> Callable:
             context_length=length,
             tokenizer_mode=text.get("tokenizer_mode"),
             trust_remote_code=False,
+            # otherwise the client would try for half a minute
+            local_files_only=folder is not None or not hub_answers(),
             **options,
         )
     except OSError as fault:

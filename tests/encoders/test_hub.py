@@ -244,3 +244,109 @@ def test_the_command_line_reads_hf_endpoint_and_ends_with_2_and_no_traceback(hub
     assert "Traceback" not in gated.stderr
     assert gated.stderr.strip().splitlines()[-1].startswith("gapkit: cannot load hf-hub:gapkit/other: ")
     assert "accept its terms" in gated.stderr
+
+
+def test_offline_nothing_is_tried_again_and_again(hub, monkeypatch):
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", None)  # its five attempts take half a minute
+    monkeypatch.setattr("time.sleep", None)
+    with pytest.raises(InputError, match=r"cannot be reached"):
+        load_model(NAME)
+
+
+def test_offline_the_command_line_says_so_in_one_line(tmp_path):
+    from types import SimpleNamespace
+
+    done = run_cli(SimpleNamespace(address="http://127.0.0.1:9"), tmp_path, "embed", NAME, "digits10")
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "cannot be reached. Connect to the network once" in done.stderr
+
+
+@pytest.mark.parametrize("status", [429, 502])
+def test_what_the_client_reports_of_its_attempts_is_not_shown(hub, capfd, status):
+    hub.faults["open_clip_config.json"] = [(status, "")] * 20
+    with pytest.raises(InputError, match=rf"answers with an error \({status}\)"):
+        load_model(NAME)
+    shown = capfd.readouterr()
+    assert shown.err == shown.out == ""
+
+
+def test_pickled_weights_in_the_cache_serve_when_the_hub_is_gone(hub, monkeypatch):
+    from huggingface_hub import constants
+    from safetensors.torch import load
+
+    files, buffer = dict(tiny_files()), io.BytesIO()
+    torch.save(load(files.pop("open_clip_model.safetensors")), buffer)
+    hub.files["gapkit/tiny"] = files | {"open_clip_pytorch_model.bin": buffer.getvalue()}
+    sha256 = load_model(NAME).weights_sha256()
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    assert load_model(NAME).weights_sha256() == sha256
+
+
+def test_a_proxy_is_asked_instead_of_the_hub(hub, monkeypatch):
+    from huggingface_hub import constants
+
+    from gapkit.encoders import hub_answers
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://hub.invalid")
+    assert not hub_answers()
+    monkeypatch.setenv("http_proxy", hub.address)
+    assert hub_answers()
+    monkeypatch.setenv("no_proxy", "hub.invalid")
+    assert not hub_answers()
+
+
+def test_a_tokeniser_that_is_missing_offline_is_named_with_the_remedy(hub, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    pytest.importorskip("transformers")
+    from gapkit.encoders.tokenizers import tokeniser
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(InputError, match=r"tokeniser timm/ViT-B-16-SigLIP is not in the cache.*Connect to"):
+        tokeniser({"hf_tokenizer_name": "timm/ViT-B-16-SigLIP"}, "siglip-vit-b16")
+
+
+def test_what_a_killed_download_left_is_removed_by_the_next_one(hub, tmp_path):
+    """By the next one that ends; what somebody is still downloading is left alone."""
+    from filelock import FileLock
+
+    blobs = tmp_path / "hub" / "models--gapkit--tiny" / "blobs"
+    locks = tmp_path / "hub" / ".locks" / "models--gapkit--tiny"
+    for folder in (blobs, locks):
+        folder.mkdir(parents=True)
+    for name in ("a" * 64 + ".0123abcd.incomplete", "b" * 64 + ".incomplete", "c" * 64 + ".incomplete"):
+        (blobs / name).write_bytes(b"half")
+    with FileLock(locks / f"{'c' * 64}.lock"):
+        load_model(NAME)
+    assert [half.name[:1] for half in halves(tmp_path)] == ["c"]
+    load_model(NAME)
+    assert halves(tmp_path) == []
+
+
+def test_a_model_is_here_when_its_weights_and_its_tokeniser_are(hub, tmp_path):
+    from gapkit.encoders.catalogue import is_cached
+
+    def cached(repository, name):
+        folder = tmp_path / "hub" / f"models--{repository.replace('/', '--')}"
+        path = folder / "snapshots" / ("0" * 40) / name
+        for parent in (path.parent, folder / "refs", folder / "blobs"):
+            parent.mkdir(parents=True, exist_ok=True)
+        (folder / "refs" / "main").write_text("0" * 40)
+        path.write_bytes(bytes(2_400_000))
+
+    siglip, clip = "ViT-B-16-SigLIP/webli", "ViT-B-16-quickgelu/openai"
+    cached("timm/ViT-B-16-SigLIP", "tokenizer.json")
+    (tmp_path / "hub" / "models--timm--ViT-B-16-SigLIP" / "blobs" / "x").write_bytes(bytes(2_400_000))
+    assert not is_cached(siglip)
+    cached("timm/ViT-B-16-SigLIP", "open_clip_model.safetensors")
+    assert is_cached(siglip)
+    (tmp_path / "hub/models--timm--ViT-B-16-SigLIP/snapshots" / ("0" * 40) / "tokenizer.json").unlink()
+    assert not is_cached(siglip)
+    assert not is_cached(clip)
+    cached("timm/vit_base_patch16_clip_224.openai", "open_clip_model.safetensors")
+    assert is_cached(clip)
