@@ -1,6 +1,7 @@
 """``gapkit measure``: the modality gap of a file of embeddings."""
 
 import json
+import math
 
 import click
 
@@ -38,12 +39,28 @@ def measured(
 
     pairs = entries.task == "pairs"
     values = measure(entries.texts, entries.images, paired=pairs, intervals=intervals)
+    values = {name: _within_reach(name, value) for name, value in values.items()}
     given, right = answer(entries, metric=metric)
     values["accuracy"] = float((given == right).mean())
     if sigma is not None and entries.task != "multiple-choice":
         kept = robustness(entries.images, entries.texts, sigma=sigma, metric=metric)
         values["robustness"] = float(kept.mean())
     return values
+
+
+def _within_reach(name: str, value):
+    """An interval without impossible values, and with its own estimate; the estimate alone if there is none.
+
+    With few rows resampling shifts a variance so much that the basic interval, which takes the shift off twice,
+    ends below zero or beside the estimate; of a handful of rows a draw may be the same row throughout, which has none.
+    """
+    if not isinstance(value, tuple):
+        return value
+    estimate, low, high = value
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return estimate
+    least = -1.0 if "cosine" in name else 0.0
+    return type(value)(estimate, max(min(low, estimate), least), max(high, estimate))
 
 
 EXPLAINED = {

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gapkit._arrays import check_choice, normalise_rows
+from gapkit._arrays import check_choice, check_unit_rows, normalise_rows
 from gapkit._files import write_atomically
 from gapkit.embeddings.sets import FORMAT_VERSION, EmbeddingSet
 from gapkit.errors import InputError
@@ -25,6 +25,7 @@ from gapkit.errors import InputError
 MATRICES = ("images", "texts")
 INDICES = ("labels", "options", "answers", "image_rows")
 STRINGS = ("text_names", "image_names", "groups")
+FOREIGN = (".npy", ".npz", ".csv", ".tsv", ".parquet")
 DTYPES = ("float16", "float32", "float64")
 _CODES = {"float16": "F16", "float32": "F32", "float64": "F64", "int64": "I64", "uint8": "U8"}
 
@@ -129,7 +130,8 @@ def load(path: str | os.PathLike, *, memory_map: bool = False) -> EmbeddingSet:
     """Read a file that `save` has written.
 
     Rows said to be normalised are normalised again in float64, since half precision leaves lengths of
-    1 ± 5e-4, which alone changes Euclidean neighbours.
+    1 ± 5e-4, which alone changes Euclidean neighbours. Rows further from 1 than rounding takes them are an error,
+    mapped or not.
 
     Parameters
     ----------
@@ -168,6 +170,11 @@ def _read(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
 
     if not path.is_file():
         raise InputError(f"no file {path}")
+    if path.suffix.lower() in FOREIGN:
+        raise InputError(
+            f"{path} is no file of gapkit's; bring it in with: gapkit import {path} --out "
+            f"{path.with_suffix('.safetensors').name}"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             header, names = file.metadata() or {}, set(file.keys())
@@ -217,13 +224,17 @@ def _strings(tensor: torch.Tensor, name: str, path: Path) -> list[str]:
 
 
 def _named(matrix: torch.Tensor, name: str, path: Path) -> torch.Tensor:
-    """``matrix``; raises in the file's name if it cannot be normalised."""
+    """``matrix``; raises in the file's name if its rows do not have length 1 but for rounding."""
     if matrix.ndim != 2 or 0 in matrix.shape or not torch.isfinite(matrix).all():
         raise InputError(
             f"{path} is damaged: {name} has shape {tuple(matrix.shape)} or entries that are not finite"
         )
     if (torch.linalg.vector_norm(matrix, dim=1) == 0).any():
         raise InputError(f"{path} is damaged: {name} is said to be normalised and has a zero row")
+    try:
+        check_unit_rows(matrix, name)  # more than rounding: what the header says is wrong
+    except InputError as fault:
+        raise InputError(f"{path} is said to be normalised, but {fault}") from fault
     return matrix
 
 

@@ -12,6 +12,7 @@ from gapkit.closing import GapCloser
 from gapkit.embeddings import EmbeddingSet, load_embeddings
 from gapkit.embeddings.using import answer, close_set
 from gapkit.errors import InputError
+from gapkit.geometry import measure
 from tests.encoders.tiny import write_tiny
 
 
@@ -63,6 +64,38 @@ def test_measure_agrees_with_plain_numpy(run, file):
     code, out, _ = run("measure", file, "--intervals")
     assert code == 0
     assert "gap: distance of the means" in out
+
+
+@pytest.mark.parametrize(("classes", "intervals"), [(8, 7), (3, 4)])
+def test_intervals_of_few_rows_hold_their_estimate_and_nothing_impossible(run, tmp_path, classes, intervals):
+    rng = np.random.default_rng(1)
+    texts, images = rng.standard_normal((classes, 400)), rng.standard_normal((12, 400))
+    texts[:, 0] += 30
+    few = EmbeddingSet(
+        images=images, texts=texts, task="zero-shot", labels=np.arange(12) % classes
+    ).normalise()
+    path = few.save(tmp_path / "few.safetensors")
+    values = json.loads(run("measure", path, "--intervals", "--json")[1])
+    plain = json.loads(run("measure", path, "--json")[1])
+    raw = measure(few.texts, few.images, paired=False, intervals=True)
+    assert any(not one.low >= 0 and "variance" in name for name, one in raw.items() if isinstance(one, tuple))
+    found = {name: value for name, value in values.items() if isinstance(value, list)}
+    assert len(found) >= intervals
+    for name, (estimate, low, high) in found.items():
+        assert estimate == pytest.approx(plain[name])
+        assert low <= estimate <= high
+        assert low >= (-1 if "cosine" in name else 0)
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz", "csv", "parquet"])
+@pytest.mark.parametrize("command", ["measure", "close"])
+def test_a_file_of_another_kind_is_to_be_imported_first(run, tmp_path, ending, command):
+    path = tmp_path / f"x.{ending}"
+    path.write_bytes(b"whatever")
+    code, _, err = run(command, path, *(["--out", tmp_path / "y.safetensors"] if command == "close" else []))
+    assert code == 2
+    assert f"gapkit import {path} --out x.safetensors" in err
+    assert len(err.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize("task", ["zero-shot", "pairs", "multiple-choice"])
@@ -197,10 +230,15 @@ def test_an_out_that_cannot_be_written_is_one_line(run, file, tmp_path):
 def test_models_and_info_say_what_is_there(run, tmp_path, monkeypatch):
     from huggingface_hub import constants
 
-    blobs = tmp_path / "hub" / "models--timm--vit_base_patch16_clip_224.openai" / "blobs"
-    blobs.mkdir(parents=True)
-    (blobs / "x").write_bytes(bytes(2_000_000))
-    (blobs / "y.incomplete").write_bytes(bytes(2_000_000))
+    folder = (
+        tmp_path / "hub" / "models--timm--vit_base_patch16_clip_224.openai"
+    )  # as the hub's client lays it out
+    for part in ("blobs", "refs", "snapshots/0123abc"):
+        (folder / part).mkdir(parents=True)
+    (folder / "blobs" / "x").write_bytes(bytes(2_000_000))
+    (folder / "blobs" / "y.incomplete").write_bytes(bytes(2_000_000))
+    (folder / "refs" / "main").write_text("0123abc")
+    (folder / "snapshots" / "0123abc" / "open_clip_model.safetensors").symlink_to(folder / "blobs" / "x")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     code, out, _ = run("models", "--json")
     rows = {row["name"]: row for row in json.loads(out)}

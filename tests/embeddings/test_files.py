@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from gapkit.embeddings import EmbeddingSet, load_embeddings
+from gapkit.embeddings.files import Part, write_parts
 from gapkit.errors import InputError
 from tests.embeddings.test_sets import toy
 
@@ -145,3 +146,14 @@ def test_damage_inside_a_well_formed_file_is_named(tmp_path, tensors, message):
     save_file(tensors, path, metadata={"gapkit_format": "1", "gapkit": facts})
     with pytest.raises(InputError, match=message):
         load_embeddings(path)
+
+
+@pytest.mark.parametrize("memory_map", [False, True])
+@pytest.mark.parametrize("side", ["images", "texts"])
+def test_rows_that_are_not_normalised_as_said_are_refused_mapped_or_not(tmp_path, side, memory_map):
+    rows = {name: np.eye(5, dtype=np.float32)[:4] for name in ("images", "texts")}
+    rows[side] = 3 * rows[side]
+    parts = {name: Part("float32", z.shape, [z]) for name, z in rows.items()}
+    path = write_parts(tmp_path / "long.safetensors", parts, {}, "pairs", True, {})
+    with pytest.raises(InputError, match=f"{side} must have rows of length 1; row . has length 3"):
+        EmbeddingSet.load(path, memory_map=memory_map)
