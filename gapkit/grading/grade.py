@@ -23,6 +23,7 @@ from gapkit.errors import InputError
 from gapkit.grading.course import COURSE, points
 from gapkit.grading.faults import FAULTS, Fault, costly
 from gapkit.grading.one import Order, Result, plain_page
+from gapkit.grading.run import LATE
 from gapkit.grading.sandbox.start import THREADS
 from gapkit.grading.student import Limits
 
@@ -199,14 +200,21 @@ def _collect(one: Submission, order: Order) -> None:
         one.result = Result(**json.loads((work / "result.json").read_text(encoding="utf-8")))
         one.page = (work / "feedback.html").read_text(encoding="utf-8")
     except (OSError, ValueError, TypeError):
-        log = work / "log.txt"
-        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.is_file() else []
-        fault = Fault("grader", detail=said[-1][:300] if said else "it ran out of time")
+        fault = _why_nothing(work)
         source = nbformat.read(
             Path(order.course) / "source" / one.assignment / f"{one.assignment}.ipynb", as_version=4
         )
         one.result = Result(most=sum(points(source).values()), faults=[asdict(fault)])
         one.page = plain_page(one.assignment, one.result)
+
+
+def _why_nothing(work: Path) -> Fault:
+    """What ended the grading of an order that has left no result."""
+    late, log = work / LATE, work / "log.txt"
+    if late.is_file():  # whatever the log's last line, which need not have to do with it
+        return Fault("time", detail=late.read_text(encoding="utf-8"))
+    said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.is_file() else []
+    return Fault("grader", detail=said[-1][:300] if said else "it ended without a word")
 
 
 def _seed(seed: int, one: Submission) -> int:

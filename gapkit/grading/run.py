@@ -15,12 +15,17 @@ import time
 import traceback
 from pathlib import Path
 
+from gapkit.grading.sandbox.family import adopt_orphans, end_children
 from gapkit.grading.sandbox.serve import import_what_notebooks_use, serve
 from gapkit.grading.sandbox.start import become_quiet, start_by_fork
+
+LATE = "late.txt"
+"""In an order's folder: says that it was stopped because its time was up."""
 
 
 def run(works: list[str], jobs: int, seconds: float) -> None:
     """Carry out the orders in the folders ``works``, ``jobs`` at a time, each within ``seconds``."""
+    adopt_orphans()
     waiting = list(enumerate(works))[::-1]
     running: dict[int, tuple[int, float]] = {}
     while waiting or running:
@@ -32,10 +37,12 @@ def run(works: list[str], jobs: int, seconds: float) -> None:
             if not ended and time.monotonic() < deadline:
                 continue
             if not ended:
+                (Path(works[number]) / LATE).write_text(f"over {seconds:g} s in all", encoding="utf-8")
                 os.killpg(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
             _end_sandbox(Path(works[number]))
             del running[pid]
+            end_children(spared=running)
             print(number, flush=True)
         time.sleep(0.02)
 
@@ -56,6 +63,7 @@ def _fork(work: Path) -> int:
         os.close(tell)
         os.close(ready)
         become_quiet(work / "log.txt")
+        adopt_orphans()
         child = start_by_fork(work / "sandbox", serve, work / "sandbox.log")
         (work / "sandbox.pid").write_text(str(child.pid), encoding="ascii")
         from gapkit.grading.one import carry_out
@@ -66,6 +74,8 @@ def _fork(work: Path) -> int:
         traceback.print_exc()
         sys.stderr.flush()
     finally:
+        with contextlib.suppress(Exception):
+            end_children()
         os._exit(code)
 
 

@@ -2,9 +2,7 @@
 
 import builtins
 import os
-import select
 import signal
-import struct
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ import numpy as np
 import torch
 
 from gapkit.grading import codec
+from gapkit.grading.channel import Channel
 from gapkit.grading.faults import NOTES, Fault
 from gapkit.grading.sandbox.start import Child, readable_paths, start_by_exec
 
@@ -74,8 +73,8 @@ class StudentProcess:
         self.landlock = False
         self._spent = self._last = 0.0
         self._alive = True
-        self._come = bytearray()
         self._child = child or start_by_exec(folder, log)
+        self._channel = Channel(self._child.source, self._child.sink, self._heard)
         self._greet(folder)
 
     def run_cell(self, source: str) -> list[dict]:
@@ -130,8 +129,8 @@ class StudentProcess:
         }
         deadline = time.monotonic() + _START
         try:
-            self._write(codec.pack(options), deadline)
-            hello = self._reply(deadline)
+            self._channel.send(codec.pack(options), deadline)
+            hello = self._channel.reply(deadline)
         except (OSError, codec.ProtocolError):
             hello = None
         if not isinstance(hello, dict) or not hello.get("ready"):
@@ -147,13 +146,13 @@ class StudentProcess:
         deadline = time.monotonic() + budget * self.limits.patience
         reply = None
         try:
-            self._write(codec.pack(request), deadline)
+            self._channel.send(codec.pack(request), deadline)
             while reply is None and time.monotonic() < deadline and self._computed() - begun < budget:
-                reply = self._reply(min(deadline, time.monotonic() + _LOOK))
+                reply = self._channel.reply(min(deadline, time.monotonic() + _LOOK))
             if reply is None:
                 self._add("time", f"over {budget:g} s")
                 os.kill(self._child.pid, signal.SIGINT)
-                reply = self._reply(time.monotonic() + _GRACE)
+                reply = self._channel.reply(time.monotonic() + _GRACE)
         except codec.ProtocolError:
             self._add("protocol")
         except OSError:
@@ -211,51 +210,11 @@ class StudentProcess:
         if not any(one.kind == kind and one.cell == self.cell for one in self.faults):
             self.faults.append(fault)
 
-    def _reply(self, deadline: float) -> dict | None:
-        """The next reply; None when the time is up or the process is gone. Tells are kept on the way."""
-        while True:
-            head = self._read(4, deadline)
-            if head is None:
-                return None
-            size = struct.unpack("<I", head)[0]
-            if size > codec.MAX_BYTES:
-                raise codec.ProtocolError("too large")
-            body = self._read(size, deadline)
-            if body is None:
-                self._come[:0] = head
-                return None
-            message = codec.unpack(body)
-            if not isinstance(message, dict):
-                raise codec.ProtocolError("no reply")
-            if "tell" not in message:
-                return message
-            kind = str(message["tell"])
-            self._add(
-                kind if kind in ("outside", "signal", *NOTES) else "protocol", str(message.get("what"))[:300]
-            )
-
-    def _read(self, count: int, deadline: float) -> bytes | None:
-        """The next ``count`` bytes; None when the time is up, and then nothing is lost of what came."""
-        while len(self._come) < count:
-            ready, _, _ = select.select([self._child.source], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                return None
-            part = os.read(self._child.source, 1 << 20)
-            if not part:
-                raise BrokenPipeError
-            self._come += part
-        taken = bytes(self._come[:count])
-        del self._come[:count]
-        return taken
-
-    def _write(self, message: bytes, deadline: float) -> None:
-        data = memoryview(struct.pack("<I", len(message)) + message)
-        os.set_blocking(self._child.sink, False)
-        while data:
-            _, ready, _ = select.select([], [self._child.sink], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                return  # the missing reply is noticed next
-            data = data[os.write(self._child.sink, data) :]
+    def _heard(self, message: dict) -> None:
+        """Keep what the sandbox tells of something that it refused."""
+        kind = str(message["tell"])
+        known = kind in ("outside", "signal", *NOTES)
+        self._add(kind if known else "protocol", str(message.get("what"))[:300])
 
 
 def _write_back(old: Any, new: Any) -> None:

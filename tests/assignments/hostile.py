@@ -95,6 +95,39 @@ def _cheaper(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
+FLOOD = """
+import os, struct
+from gapkit.grading import codec
+
+def write(part):
+    for fd in range(3, 30):
+        try:
+            os.write(fd, part)
+        except OSError:
+            pass
+
+message = codec.pack({"tell": "process", "what": "x"})
+frame = struct.pack("<I", len(message)) + message
+"""
+FRAMES = FLOOD + "while True: write(frame)"
+"""Tells the judge the same for ever."""
+DRIBBLE = FLOOD + "write(struct.pack('<I', 60 << 20))\nwhile True: write(b'x')"
+"""Announces a large message and sends it byte by byte: there is always more to read, and never an end."""
+
+MARK = "gapkit-orphan"
+ORPHAN = f"""
+import ctypes, os, time
+c = ctypes.CDLL(None)
+if c.fork() == 0:
+    c.setsid()
+    if c.fork() == 0:
+        c.prctl(15, b"{MARK}")
+        time.sleep(300)
+    os._exit(0)
+time.sleep(0.2)
+"""
+"""Leaves a process in a session of its own whose parent is dead, and which is called `MARK`."""
+
 RIGHT = "def gap_vector(x, y):\n    return y.mean(0) - x.mean(0)\n"
 INSIDE = "def gap_vector(x, y):\n    {}\n    return y.mean(0) - x.mean(0)\n"
 TARGET = str(Path(tempfile.gettempdir()) / "gapkit-was-here")
@@ -137,6 +170,12 @@ HOSTILE = {
         "protocol",
         _extra("import os\nfor fd in range(3, 30):\n    try:\n        os.write(fd, b'\\x08\\0\\0\\0nonsense')\n    except OSError: pass"),
     ),
+    "floods the judge with messages": Hostile("protocol", _extra(FRAMES)),
+    "sends the judge a message that does not end": Hostile("time", _extra(DRIBBLE)),
+    "is refused for ever": Hostile(
+        "time", _extra(f"while True:\n    try: open({TARGET!r}, 'w')\n    except PermissionError: pass")
+    ),
+    "leaves a process behind": Hostile("exit", _answer(f"{ORPHAN}\nexit()")),
     "not a notebook": Hostile("unreadable", lambda notebook: "this is no notebook"),
     "half a notebook": Hostile("unreadable", lambda notebook: json.dumps(notebook)[:500]),
     "a list": Hostile("unreadable", lambda notebook: "[1, 2, 3]"),

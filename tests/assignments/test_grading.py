@@ -1,25 +1,51 @@
 """Grading from end to end: perfect, empty, broken and hostile submissions, side by side."""
 
+import contextlib
 import copy
 import csv
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
 import pytest
 
 from gapkit.errors import InputError
-from gapkit.grading.grade import find_submissions, grade_folder
+from gapkit.grading.faults import Fault
+from gapkit.grading.grade import _why_nothing, find_submissions, grade_folder
 from gapkit.grading.notebooks import is_written
+from gapkit.grading.run import LATE
 from gapkit.grading.sandbox import landlock
-from gapkit.grading.student import Limits
-from tests.assignments.hostile import HOSTILE, REFUSED, TARGET, refused
+from gapkit.grading.student import Limits, StudentGone, StudentProcess
+from tests.assignments.hostile import DRIBBLE, FRAMES, HOSTILE, MARK, ORPHAN, REFUSED, TARGET, refused
 from tests.assignments.local import NAMES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 QUICK = Limits(cell=4.0, total=60.0, patience=8.0)
+
+
+@contextlib.contextmanager
+def _process(folder, **limits):
+    """A submission's process alone, without a notebook."""
+    with StudentProcess(folder, limits=Limits(**{**vars(QUICK), **limits})) as student:
+        student.cell = "cell"
+        yield student
+
+
+def _said(outputs):
+    return "".join(one.get("text", one.get("evalue", "")) for one in outputs)
+
+
+def _orphans():
+    """Processes that `ORPHAN` has left, wherever they hang in the tree."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):
+            if path.read_text(encoding="utf-8").strip() == MARK:
+                found.append(int(path.parent.name))
+    return found
 
 
 def _write(folder, student, name, notebook):
@@ -92,6 +118,7 @@ def test_hostile_submissions_do_not_touch_the_others_or_the_machine(spoilt):
     assert done["zoe"].result.points == 100
     assert done["zoe"].result.confined == bool(landlock.version())
     assert not os.path.exists(TARGET)
+    assert _orphans() == []
     assert len(done) == len(HOSTILE) + len(REFUSED) + 1
 
 
@@ -171,3 +198,57 @@ def test_submissions_are_found_however_they_are_named(perfect, tmp_path):
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match="no folder"):
         find_submissions(tmp_path / "no", NAMES)
+
+
+@pytest.mark.parametrize(("source", "fault"), [(FRAMES, "protocol"), (DRIBBLE, "time")])
+def test_a_flood_of_the_pipe_ends_in_time(source, fault, tmp_path):
+    with _process(tmp_path, cell=2.0, patience=2.0) as student:
+        begun = time.monotonic()
+        with pytest.raises(StudentGone):
+            student.run_cell(source)
+        assert time.monotonic() - begun < 30  # the clock's limit is 4 s, 2 more are for asking it to stop
+        assert fault in [one.kind for one in student.faults]
+
+
+def test_telling_the_same_a_thousand_times_is_no_flood(tmp_path):
+    with _process(tmp_path) as student:
+        student.run_cell(
+            "import os\nfor _ in range(1000):\n    try: os.system('true')\n    except PermissionError: pass"
+        )
+        assert [one.kind for one in student.faults] == ["process"]
+
+
+def test_a_judge_that_hangs_is_stopped_and_the_fault_is_time(tmp_path):
+    (tmp_path / LATE).write_text("over 5 s in all", encoding="utf-8")
+    (tmp_path / "log.txt").write_text("UserWarning: something harmless", encoding="utf-8")
+    assert _why_nothing(tmp_path) == Fault("time", detail="over 5 s in all")
+    (tmp_path / LATE).unlink()
+    assert _why_nothing(tmp_path) == Fault("grader", detail="UserWarning: something harmless")
+
+
+@pytest.mark.skipif(not landlock.version(), reason="only the kernel can refuse this")
+def test_the_environment_of_other_processes_cannot_be_read(tmp_path):
+    source = "import os\nprint(open(f'/proc/{os.getppid()}/environ').read())"
+    with _process(tmp_path) as student:
+        assert "Permission denied" in _said(student.run_cell(source))
+        own = student.run_cell("import os\nprint(len(open('/proc/self/status').read()))")
+        assert int(_said(own)) > 100
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems do not adopt orphans")
+def test_processes_left_in_sessions_of_their_own_end_with_the_submission(tmp_path):
+    """The judge adopts orphans, so none is left when it has ended its children; nor is a living parent's child."""
+    judge = (
+        "import json, sys, time\nfrom pathlib import Path\n"
+        "from gapkit.grading.sandbox import family\nfrom gapkit.grading.student import StudentProcess\n"
+        "adopted = family.adopt_orphans()\n"
+        f"with StudentProcess(Path({str(tmp_path)!r})) as student:\n"
+        f"    student.run_cell({ORPHAN!r})\n"
+        f"    student.run_cell({ORPHAN.replace('os._exit(0)', 'time.sleep(300)')!r})\n"
+        "    before = [Path(f'/proc/{p}/comm').read_text().strip() for p in family.descendants(1)]\n"
+        "family.end_children()\n"
+        f"print(adopted, before.count({MARK!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", judge], capture_output=True, text=True, timeout=300)
+    assert done.stdout.split() == ["True", "2"], done.stderr
+    assert _orphans() == []

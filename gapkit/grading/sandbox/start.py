@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gapkit
+from gapkit.grading.sandbox.family import descendants
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _KEPT = (
@@ -61,9 +62,13 @@ class Child:
             with contextlib.suppress(OSError):
                 os.close(end)
         self.source = self.sink = -1
+        if self.code is None:  # else the number may be another process's by now
+            for pid in descendants(self.pid):  # whatever group or session they are in
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(OSError):
             os.killpg(self.pid, signal.SIGKILL)
-        self.wait(10)
+        self.wait(10.0)
 
 
 def start_by_exec(folder: Path, log: Path | None = None) -> Child:
@@ -140,7 +145,9 @@ def readable_paths() -> list[str]:
     paths |= {
         os.environ[name] for name in ("GAPKIT_DATA", "GAPKIT_CACHE", "MPLCONFIGDIR") if os.environ.get(name)
     }
-    paths |= {"/usr", "/lib", "/lib64", "/proc", "/sys", "/dev", "/System", "/Library", "/etc/fonts"}
+    paths |= {"/usr", "/lib", "/lib64", "/sys", "/dev", "/System", "/Library", "/etc/fonts"}
+    # of /proc nothing of other processes: their environments may hold secrets (self is looked up by the child)
+    paths |= {"/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat"}
     paths |= {"/etc/localtime", "/etc/ld.so.cache", "/etc/passwd", "/etc/nsswitch.conf", "/etc/mime.types"}
     with contextlib.suppress(Exception):  # no cache folder can be told: nothing to read there
         from gapkit._paths import cache_folder
