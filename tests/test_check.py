@@ -25,6 +25,11 @@ CHECKS = {
 MISTAKES = [(name, sentence, wrong) for name, one in CHECKS.items() for sentence, wrong in one.mistakes]
 
 
+@pytest.fixture(autouse=True)
+def _same_inputs_each_time(monkeypatch):
+    monkeypatch.setenv("GAPKIT_CHECK_SEED", "2026")
+
+
 @pytest.mark.parametrize("name", CHECKS)
 @pytest.mark.parametrize("seed", range(3))
 def test_reference_passes_its_own_check(name, seed):
@@ -162,6 +167,7 @@ def test_same_seed_gives_the_same_inputs_and_fresh_ones_differ(monkeypatch):
         seen.append(x[0, 0])
         return y.mean(0) - x.mean(0)
 
+    monkeypatch.delenv("GAPKIT_CHECK_SEED")
     for seed in (5, 5, None, None):
         check.gap_vector(spy, seed=seed)
     rounds = np.array(seen).reshape(4, -1)
@@ -229,6 +235,49 @@ def test_sampling_may_want_tensors_and_must_not_change_its_input_then_either():
         check.monte_carlo(lambda *_: in_torch(None, None, 0.1, 1, 1), seed=1)
 
 
+@pytest.mark.parametrize("made", [np.stack, list, lambda parts: torch.stack([*map(torch.as_tensor, parts)]),
+                                  lambda parts: [*map(torch.as_tensor, parts)]])  # fmt: skip
+def test_several_results_may_come_in_an_array_a_list_or_a_tensor(made):
+    check.q_matrices(lambda *given: made(contrastive.q_matrices(*given)), seed=1)
+    check.monte_carlo(lambda *given: made(_sample(*given)), seed=1)
+    band = check.Check("band", lambda a: (a.min(), a.max()), lambda rng: (rng.normal(size=5),))
+    band(lambda a: made([np.asarray(a.min()), np.asarray(a.max())]))
+    with pytest.raises(CheckFailed, match="wrong way round"):
+        check.q_matrices(lambda *given: made(contrastive.q_matrices(*given)[::-1]), seed=1)
+    with pytest.raises(CheckFailed, match="must return 2 results, not 1"):
+        band(lambda a: a[:3])
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, one in CHECKS.items() if one.rtol < 1e-6 and name != "nearest"]
+)
+@pytest.mark.parametrize("seed", range(4))
+def test_single_precision_never_passes_whatever_the_inputs(name, seed):
+    one = CHECKS[name]
+
+    def narrow(*arguments):
+        short = [a.astype(np.float32) if isinstance(a, np.ndarray) else a for a in arguments]
+        result = one.reference(*short)
+        return (
+            tuple(part.astype(np.float32) for part in result)
+            if isinstance(result, tuple)
+            else (np.float32(result))
+        )
+
+    def widened(*arguments):
+        result = narrow(*arguments)
+        return (
+            tuple(part.astype(np.float64) for part in result)
+            if isinstance(result, tuple)
+            else (np.float64(result))
+        )
+
+    with pytest.raises(CheckFailed, match="single precision"):
+        one(narrow, seed=seed)
+    with pytest.raises(CheckFailed):
+        one(widened, seed=seed)
+
+
 def test_whole_numbers_may_bound_a_number():
     assert check_number(3, "n", least=0, above=2) == 3.0
     with pytest.raises(gapkit.InputError, match="n must be greater than 3; got 3"):
@@ -262,6 +311,47 @@ def test_exact_reference_is_what_sampling_estimates():
     p, error = _sample(queries, gallery, 0.2, 2000, 1)
     exact = robustness(queries, gallery, 0.2)
     assert (np.abs(p - exact) < 4.5 * error + 0.002).all()
+
+
+def _two_scatters(markers, labels, legend=lambda ax: ax.legend()):
+    _, ax = plt.subplots()
+    for marker, label in zip(markers, labels, strict=True):
+        ax.scatter([1.0], [2.0], marker=marker, label=label)
+    legend(ax)
+    axes = check.describe(ax)
+    plt.close("all")
+    return axes
+
+
+@pytest.mark.parametrize("legend", [
+    lambda ax: ax.legend(), lambda ax: ax.figure.legend(), lambda ax: ax.legend(["texts", "images"]),
+    lambda ax: ax.figure.legend(["texts", "images"]), lambda ax: ax.legend(ax.collections, ["texts", "images"]),
+])  # fmt: skip
+def test_scatters_carry_the_label_the_legend_gives_them(legend):
+    axes = _two_scatters("xo", ["texts", "images"], legend)
+    assert axes.legend == ["texts", "images"]
+    assert [one["label"] for one in axes.points_drawn] == ["texts", "images"]
+    check.must_not_be_swapped(*axes.points_drawn, "image")
+    with pytest.raises(CheckFailed, match="wrong way round"):
+        check.must_not_be_swapped(*axes.points_drawn[::-1], "image")
+    assert axes.points_drawn[0]["marker"] != axes.points_drawn[1]["marker"]
+    alike = _two_scatters("oo", ["texts", "images"]).points_drawn
+    assert alike[0]["marker"] == alike[1]["marker"]
+
+
+def test_lines_carry_label_marker_and_style_and_vertical_segments_their_place():
+    _, ax = plt.subplots()
+    first, second = ax.plot([1, 2], [[1, 2], [2, 3]], "o-")
+    second.set_linestyle((0, (4, 2)))
+    ax.vlines(1.5, 0, 1)
+    ax.errorbar([1.0], [2.0], yerr=[0.5], fmt="s", label="counted")
+    ax.legend([second, first], ["dashed", "solid"])
+    axes = check.describe(ax)
+    plt.close("all")
+    assert axes.lines_drawn[0] == {"label": "solid", "marker": "o", "linestyle": "-"}
+    assert axes.lines_drawn[1] == {"label": "dashed", "marker": "o", "linestyle": "--"}
+    assert axes.lines_drawn[2]["label"] == "counted"
+    assert axes.verticals == [1.5, 1.0]
 
 
 def test_axes_are_described_as_drawn():

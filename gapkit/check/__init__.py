@@ -17,8 +17,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "axes": ["AxesDescription", "describe", "must_be_labelled"],
-        "engine": ["Check", "CheckFailed", "Passed"],
+        "axes": ["AxesDescription", "describe", "must_be_labelled", "must_not_be_swapped"],
+        "engine": ["Check", "CheckFailed", "Passed", "fresh_rng"],
         "geometry": ["gap_vector", "l2i", "relative_spectrum", "relative_variance", "rmg", "subspace_share"],
         "contrastive": [
             "column_sums",

@@ -10,7 +10,11 @@ from gapkit.check.engine import CheckFailed
 
 @dataclass
 class AxesDescription:
-    """Labels and data of a matplotlib ``Axes``."""
+    """Labels and data of a matplotlib ``Axes``.
+
+    ``lines_drawn`` and ``points_drawn`` say how each of ``lines`` and ``points`` looks: its label in the
+    legend (empty if it cannot be told), its marker and its line style.
+    """
 
     title: str = ""
     xlabel: str = ""
@@ -19,6 +23,9 @@ class AxesDescription:
     lines: list = field(default_factory=list)
     points: list = field(default_factory=list)
     bars: list = field(default_factory=list)
+    lines_drawn: list = field(default_factory=list)
+    points_drawn: list = field(default_factory=list)
+    verticals: list = field(default_factory=list)
     bands: int = 0
     ylim: list = field(default_factory=lambda: [0.0, 1.0])
     bars_ends: list = field(default_factory=list)
@@ -46,33 +53,77 @@ def describe(value: Any, *, quietly: bool = False) -> AxesDescription | None:
         if quietly:
             return None
         raise CheckFailed(f"must return the matplotlib Axes it draws on, not {type(value).__name__}")
-    legend = value.get_legend()
+    entries = _entries(value)
+    segments = [
+        segment
+        for one in value.collections
+        if type(one).__name__ == "LineCollection"
+        for segment in one.get_segments()
+        if len(segment) == 2 and segment[0][0] == segment[1][0]
+    ]
+    points = [one for one in value.collections if type(one).__name__ == "PathCollection"]
     return AxesDescription(
         title=value.get_title(),
         xlabel=value.get_xlabel(),
         ylabel=value.get_ylabel(),
-        bars_ends=[
-            float(end)
-            for one in value.collections
-            if type(one).__name__ == "LineCollection"
-            for segment in one.get_segments()
-            if len(segment) == 2 and segment[0][0] == segment[1][0]
-            for end in (segment[0][1], segment[1][1])
-        ],
+        bars_ends=[float(end) for segment in segments for end in (segment[0][1], segment[1][1])],
+        verticals=[float(segment[0][0]) for segment in segments],
         ylim=[float(end) for end in value.get_ylim()],
         scales=[value.get_xscale(), value.get_yscale()],
-        legend=[text.get_text() for text in legend.get_texts()] if legend else [],
+        legend=[text for text, _ in entries],
         lines=[np.asarray(line.get_xydata(), dtype=np.float64) for line in value.lines],
-        points=[
-            np.asarray(np.ma.filled(one.get_offsets(), np.nan), dtype=np.float64)
-            for one in value.collections
-            if type(one).__name__ == "PathCollection"
-        ],
+        points=[np.asarray(np.ma.filled(one.get_offsets(), np.nan), dtype=np.float64) for one in points],
+        lines_drawn=[_drawn(line, entries, value.containers) for line in value.lines],
+        points_drawn=[_drawn(one, entries, ()) for one in points],
         bars=[float(patch.get_height()) for patch in value.patches if hasattr(patch, "get_height")],
         bands=sum(
             type(one).__name__ in ("PolyCollection", "FillBetweenPolyCollection") for one in value.collections
         ),
     )
+
+
+def _entries(axes) -> list[tuple[str, Any]]:
+    """Text and handle of each entry of the legends: of the axes', or else of its figure's."""
+    legends = [axes.get_legend()] if axes.get_legend() else list(getattr(axes.figure, "legends", ()))
+    found = []
+    for legend in legends:
+        texts = [text.get_text() for text in legend.get_texts()]
+        handles = list(getattr(legend, "legend_handles", ()))
+        handles += [None] * (len(texts) - len(handles))
+        found += zip(texts, handles, strict=False)
+    return found
+
+
+def _look(artist) -> tuple[str, str, str]:
+    """Marker, line style and colour, each as a text that is equal where they are."""
+    if type(artist).__name__ == "PathCollection":
+        paths, filled = artist.get_paths(), len(artist.get_facecolor()) > 0
+        shape = np.round(paths[0].vertices, 3).tolist() if len(paths) else []
+        edge = artist.get_facecolor() if filled else artist.get_edgecolor()
+        return f"{'filled' if filled else 'open'} {shape}", "None", str(np.round(edge[:1], 3).tolist())
+    if hasattr(artist, "get_marker") and hasattr(artist, "get_linestyle"):
+        return str(artist.get_marker()), str(artist.get_linestyle()), str(artist.get_color())
+    return "", "", ""
+
+
+def _drawn(artist, entries, containers) -> dict[str, str]:
+    """Label, marker and line style of a line or a scatter."""
+    look = _look(artist)
+    same = [text for text, handle in entries if handle is not None and _look(handle) == look]
+    own = [str(artist.get_label())]
+    own += [str(one.get_label()) for one in containers if any(part is artist for part in one)]
+    label = same[0] if len(same) == 1 else next((text for text in own if text[:1] not in ("", "_")), "")
+    return {"label": label, "marker": look[0], "linestyle": look[1]}
+
+
+def must_not_be_swapped(first: dict, second: dict, *words: str) -> None:
+    """Raise if the label of the ``first`` has one of the words that belong to the ``second``, and only it.
+
+    >>> must_not_be_swapped({"label": "texts"}, {"label": "images"}, "image")
+    """
+    one, other = (entry["label"].casefold() for entry in (first, second))
+    if any(word in one for word in words) and not any(word in other for word in words):
+        raise CheckFailed("the legend names things the wrong way round")
 
 
 def must_be_labelled(axes: AxesDescription, *, legend: int = 0) -> None:

@@ -23,8 +23,9 @@ def plain(value, name: str = "the result") -> Result | str:
         parts = [plain(part, f"part {i + 1} of {name}") for i, part in enumerate(value)]
         wrong = next((part for part in parts if isinstance(part, str)), None)
         return tuple(parts) if wrong is None else wrong
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().numpy()
+    if isinstance(value, list):
+        value = [_bare(part) for part in value]
+    value = _bare(value)
     try:
         array = np.asarray(value)
     except ValueError:
@@ -32,6 +33,35 @@ def plain(value, name: str = "the result") -> Result | str:
     if array.dtype.kind not in "fiub":
         return f"{name} must be a number or an array of numbers, not {type(value).__name__}"
     return array.astype(np.float64)
+
+
+def _bare(value):
+    """A tensor as a numpy array; anything else as it is."""
+    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
+
+
+def single_precision(value) -> bool:
+    """Whether ``value``, or a part of it, is made of floats of fewer than 64 bits.
+
+    >>> single_precision(np.float32(1)), single_precision([1.0, torch.ones(2)]), single_precision(np.ones(2))
+    (True, True, False)
+    """
+    if isinstance(value, list | tuple):
+        return any(map(single_precision, value))
+    if isinstance(value, torch.Tensor):
+        return value.is_floating_point() and value.dtype != torch.float64
+    return isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f" and value.dtype.itemsize < 8
+
+
+def split(got: Result, count: int) -> Result:
+    """``count`` results that came in one array or list, as a tuple; anything else as it is.
+
+    >>> split(np.array([1.0, 2.0]), 2)
+    (array(1.), array(2.))
+    """
+    if isinstance(got, np.ndarray) and got.ndim and len(got) == count:
+        return tuple(np.asarray(part) for part in got)
+    return got
 
 
 def difference(
@@ -47,6 +77,7 @@ def difference(
     parts : what the parts of a tuple are called
     """
     if isinstance(right, tuple):
+        got = split(got, len(right))
         if not isinstance(got, tuple) or len(got) != len(right):
             count = len(got) if isinstance(got, tuple) else 1
             return f"must return {len(right)} results, not {count}"

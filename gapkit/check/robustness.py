@@ -6,6 +6,7 @@ import numpy as np
 from scipy.stats import norm
 
 from gapkit.check import draws
+from gapkit.check.diagnosis import split
 from gapkit.check.engine import Check, CheckFailed, Passed, call_each, fresh_rng, must_be_function
 from gapkit.geometry import nearest as nearest_reference
 from gapkit.perturbations import UniformQuantization
@@ -169,7 +170,7 @@ def monte_carlo(function, *, seed: int | None = None) -> Passed:
         queries, gallery = draws.gallery_and_queries(rng)
         sigma, chosen = float(rng.uniform(0.15, 0.3)), int(rng.integers(2**31))
         given = (queries, gallery, sigma, _DRAWS, chosen)
-        (got,) = call_each(function, [given], name)
+        got = split(*call_each(function, [given], name), 2)
         if not isinstance(got, tuple) or len(got) != 2:
             raise CheckFailed(f"{name} must return two results: the estimates and their standard errors")
         for one, what in zip(got, ("estimates", "standard errors"), strict=True):
@@ -178,12 +179,12 @@ def monte_carlo(function, *, seed: int | None = None) -> Passed:
                     f"{name}: the {what} must be one for each query; they have shape {one.shape}"
                 )
         _compare(got, given, rng, name)
-        (again,) = call_each(function, [given], name)
+        again = split(*call_each(function, [given], name), 2)
         if not all(np.array_equal(a, b) for a, b in zip(got, again, strict=True)):
             raise CheckFailed(
                 f"{name} gives two results for one seed: draw from a generator made from `seed`"
             )
-        (other,) = call_each(function, [(*given[:-1], chosen + 1)], name)
+        other = split(*call_each(function, [(*given[:-1], chosen + 1)], name), 2)
         if np.array_equal(got[0], other[0]):
             raise CheckFailed(f"{name} gives the same result for every seed: it must depend on `seed`")
     return Passed(f"{name}: right (agrees with the exact robustness on fresh inputs, within its own chance)")
