@@ -120,7 +120,7 @@ def embed_to_file(
                 shutil.rmtree(finished, ignore_errors=True)
         remove_stale(runs)
     if on_error == "raise":
-        skipped = EmbeddingSet.load(target, memory_map=True).metadata["skipped"]
+        skipped = EmbeddingSet.load(target, memory_map=True).metadata.get("skipped", [])
         _refuse_faults(dict(enumerate(why for _, why in skipped)), on_error)
     return target if out is None else _copy_out(target, Path(out), dtype)
 

@@ -1,5 +1,6 @@
 """Models that bring Python code: it must not run, whatever the configuration or the terminal says."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -50,6 +51,16 @@ def run(folder, tmp_path, answer):
         text=True,
         timeout=280,
     )
+
+
+def test_the_file_would_run_if_it_were_let(folder, tmp_path, monkeypatch):
+    """Without this the tests below could pass for a file that nobody ever opens."""
+    from transformers import AutoTokenizer, dynamic_module_utils
+
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+    with contextlib.suppress(AttributeError):  # it is no real configuration either
+        AutoTokenizer.from_pretrained(str(folder), trust_remote_code=True)
+    assert (tmp_path / "ran").exists()
 
 
 @pytest.mark.timeout(600)
