@@ -5,8 +5,10 @@ tensors as raw numbers. What cannot be expressed travels as `Opaque`, which only
 """
 
 import json
+import numbers
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -73,8 +75,13 @@ def _tree(value: Any, buffers: list[bytes], depth: int) -> Any:
         return {"opaque": "something nested too deeply"}
     if isinstance(value, _PLAIN) and type(value) in _PLAIN:
         return {"int": str(value)} if isinstance(value, int) and not isinstance(value, bool) else value
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.name in _DTYPES:
-        return _array(np.asarray(value), "scalar" if isinstance(value, np.generic) else "array", buffers)
+    if isinstance(value, str):
+        return str(value)  # numpy's own and other subclasses
+    if isinstance(value, np.ndarray | np.generic):
+        native = _native(value)
+        if native is None:
+            return {"opaque": f"{type(value).__name__} of {value.dtype}"}
+        return _array(native, "scalar" if isinstance(value, np.generic) else "array", buffers)
     if isinstance(value, torch.Tensor) and not value.is_complex():
         detached = value.detach().cpu()
         detached = detached.float() if detached.dtype == torch.bfloat16 else detached
@@ -92,7 +99,24 @@ def _tree(value: Any, buffers: list[bytes], depth: int) -> Any:
     described = describe(value, quietly=True)
     if described is not None:
         return {"axes": _tree(vars(described), buffers, depth + 1)}
+    native = _native(value) if hasattr(value, "__array__") else None
+    if native is not None:  # a table's column and whatever else is an array by another name
+        return _array(native, "array", buffers)
     return {"opaque": type(value).__name__}
+
+
+def _native(value: Any) -> np.ndarray | None:
+    """Real numbers in an order of bytes and a type that travel; None if it holds something else."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.name not in _DTYPES:  # long doubles, and numbers as Python's objects
+            known = array.dtype.kind in "fiub" or (
+                array.dtype == object and all(isinstance(one, numbers.Real) for one in array.flat)
+            )
+            array = array.astype(np.float64) if known else None
+        return None if array is None else array.astype(array.dtype.newbyteorder("="), copy=False)
+    except Exception:  # the object may be of a class of the student's own
+        return None
 
 
 def _array(array: np.ndarray, kind: str, buffers: list[bytes]) -> dict:
@@ -132,8 +156,14 @@ def _value(tree: Any, buffers: list[bytes]) -> Any:
         case "axes":
             return AxesDescription(**_value(content, buffers))
         case "opaque":
-            return Opaque(str(content)[:100])
+            return _opaque(str(content).replace("\0", "")[:100])
     raise ProtocolError(f"kind {kind}")
+
+
+@lru_cache(maxsize=256)
+def _opaque(kind: str) -> Opaque:
+    """An `Opaque` whose class is called ``kind``, so that a message that names its type names the student's."""
+    return type(kind, (Opaque,), {})(kind)
 
 
 def _generator(state: dict) -> np.random.Generator:

@@ -7,8 +7,10 @@ So a submission never meets a hidden test and cannot change how it is judged.
 
 import ast
 import builtins
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
 
 from nbformat import NotebookNode
@@ -101,7 +103,7 @@ class Judge:
     def test(self, source: str, name: str) -> str | None:
         """Run the source of a test cell; None if it passes, else what it says."""
         try:
-            space = {**self.space, **self._theirs(source)}
+            space = {**_own_copies(self.space), **self._theirs(source)}
             exec(compile(source, f"<{name}>", "exec"), space)
         except StudentGone:
             return "not run: the submission's process has ended"
@@ -132,6 +134,20 @@ class Judge:
             elif kind == "value":
                 found[name] = self.student.value(name)
         return found
+
+
+def _own_copies(space: dict[str, Any]) -> dict[str, Any]:
+    """``space`` with copies of its values, which a submission's functions may change without the next test's seeing it."""
+    copies, memo = {}, {}
+    for name, value in space.items():
+        if name == "__builtins__" or isinstance(value, ModuleType):
+            copies[name] = value
+            continue
+        try:
+            copies[name] = copy.deepcopy(value, memo)
+        except Exception:  # what cannot be copied, such as an open file, is no input of a task
+            copies[name] = value
+    return copies
 
 
 def free_names(source: str) -> set[str]:
