@@ -25,6 +25,7 @@ NOTES = {
     "process": "tried to start another process (refused)",
     "network": "tried to use the network (refused)",
     "several": "was handed in more than once: the newest was graded",
+    "large": "has data files beside the notebook that are too large to go along",
     "model-answer": "has a written answer that is the model answer, word for word",
     "shortcut": "calls gapkit's own function in a task that asks to write it",
 }

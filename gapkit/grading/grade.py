@@ -144,6 +144,7 @@ def grade_folder(
             order = Order(
                 str(course.resolve()), one.assignment, str(one.notebook.absolute()), str(base / f"{number:04d}"),
                 _seed(seed, one), asdict(limits), tuple(forgiven), mine,
+                _own_folder(one, submitted),
             )  # fmt: skip
             waiting.append((one, order))
 
@@ -206,6 +207,12 @@ def _collect(one: Submission, order: Order) -> None:
         )
         one.result = Result(most=sum(points(source).values()), faults=[asdict(fault)])
         one.page = plain_page(one.assignment, one.result)
+
+
+def _own_folder(one: Submission, submitted: Path) -> str:
+    """The folder of the notebook; empty if it is everybody's."""
+    folder = one.notebook.parent
+    return "" if folder == submitted else str(folder.absolute())
 
 
 def _why_nothing(work: Path) -> Fault:

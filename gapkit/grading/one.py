@@ -18,6 +18,7 @@ from gapkit._files import write_text
 from gapkit.check.engine import SEED_VARIABLE
 from gapkit.errors import InputError
 from gapkit.grading import autograde, notebooks
+from gapkit.grading.beside import copy_beside
 from gapkit.grading.faults import Fault, costly
 from gapkit.grading.judge import Judge, TestResult, failure
 from gapkit.grading.sandbox.start import Child
@@ -38,6 +39,7 @@ class Order:
     limits: dict = field(default_factory=dict)
     forgiven: tuple[str, ...] = ()
     rubric: dict[str, float] = field(default_factory=dict)
+    beside: str = ""  # the student's own folder, whose data files go along; empty if there is none
 
 
 @dataclass
@@ -72,6 +74,9 @@ def grade_one(order: Order, child: Child | None = None) -> tuple[Result, str]:
     place = work / "submitted" / autograde.ME / name
     place.mkdir(parents=True)
     nbformat.write(repaired, place / f"{name}.ipynb")
+    left = copy_beside(Path(order.beside), work / "sandbox") if order.beside else []
+    if left:
+        faults.append(Fault("large", detail=", ".join(left)[:300]))
 
     tests: list[TestResult] = []
     confined = []

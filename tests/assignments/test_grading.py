@@ -3,24 +3,31 @@
 import contextlib
 import copy
 import csv
+import html
 import os
+import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 from gapkit.errors import InputError
+from gapkit.grading import beside, codec
 from gapkit.grading.faults import Fault
 from gapkit.grading.grade import _why_nothing, find_submissions, grade_folder
+from gapkit.grading.judge import Judge
 from gapkit.grading.notebooks import is_written
 from gapkit.grading.run import LATE
 from gapkit.grading.sandbox import landlock
 from gapkit.grading.student import Limits, StudentGone, StudentProcess
 from tests.assignments.hostile import DRIBBLE, FRAMES, HOSTILE, MARK, ORPHAN, REFUSED, TARGET, refused
-from tests.assignments.local import NAMES
+from tests.assignments.local import NAMES, LocalStudent
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 QUICK = Limits(cell=4.0, total=60.0, patience=8.0)
@@ -252,3 +259,98 @@ def test_processes_left_in_sessions_of_their_own_end_with_the_submission(tmp_pat
     done = subprocess.run([sys.executable, "-c", judge], capture_output=True, text=True, timeout=300)
     assert done.stdout.split() == ["True", "2"], done.stderr
     assert _orphans() == []
+
+
+def test_sleeping_is_bounded_in_all(tmp_path):
+    """Naps that are each within a cell's limits use the total up, a part of the clock at a time."""
+    with _process(tmp_path, cell=4.0, total=1.0, patience=2.0) as student:
+        begun = time.monotonic()
+        with pytest.raises(StudentGone):
+            for _ in range(60):
+                student.run_cell("import time\ntime.sleep(0.5)")
+        assert time.monotonic() - begun < 20  # 60 naps would be 30 s
+        assert [one.kind for one in student.faults] == ["time"]
+
+
+def test_data_files_beside_the_notebook_go_along_and_nothing_else(tmp_path, monkeypatch):
+    mine, to, secret = tmp_path / "mine", tmp_path / "to", tmp_path / "secret.csv"
+    mine.mkdir()
+    secret.write_text("1")
+    (mine / "folder.csv").mkdir()
+    (mine / "link.csv").symlink_to(secret)
+    os.mkfifo(mine / "pipe.npy")
+    for name, size in (("a.npy", 60), ("b.safetensors", 50), ("c.CSV", 40), ("d.py", 1), ("A5.ipynb", 1)):
+        (mine / name).write_bytes(b"x" * size)
+    monkeypatch.setattr(beside, "MAX_BYTES", 100)
+    assert beside.copy_beside(mine, to) == ["b.safetensors"]
+    assert {path.name: path.stat().st_size for path in to.iterdir()} == {"a.npy": 60, "c.CSV": 40}
+
+
+def test_notebook_finds_its_own_data_and_no_one_elses(built, perfect, tmp_path):
+    notebook = copy.deepcopy(perfect["A1"])
+    notebook.cells.insert(1, nbformat.v4.new_code_cell("import os\nprint('FILES', sorted(os.listdir('.')))"))
+    _write(tmp_path / "in", "ann", "A1", notebook)
+    nbformat.write(notebook, tmp_path / "in" / "bea_A1.ipynb")
+    (tmp_path / "in/ann/mine.csv").write_text("1,2")
+    (tmp_path / "in/other.csv").write_text("1,2")
+    ann, bea = grade_folder(tmp_path / "in", course=built, out=tmp_path / "out")
+    assert (ann.result.points, bea.result.points) == (100, 100)
+    pages = [html.unescape(one.page) for one in (ann, bea)]
+    assert "FILES ['mine.csv', 'tmp']" in pages[0]
+    assert "FILES ['tmp']" in pages[1]
+
+
+def test_a_submission_cannot_change_what_the_next_test_sees():
+    texts = np.ones(3)
+    student = LocalStudent({"spoil": lambda array: array.__setitem__(..., 0)})
+    judge = Judge(student, space={"texts": texts, "alias": texts, "holder": {"images": torch.ones(2)}})
+    source = "assert texts.sum() == 3 and alias is texts and holder['images'].sum() == 2\n"
+    source += "spoil(texts), spoil(holder['images'])\nassert texts.sum() == 0 and holder['images'].sum() == 0"
+    assert judge.test(source, "first") is None
+    assert judge.test(source, "second") is None
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pd.Series([1.5, 2.0, -3.0]),
+        np.array([1.5, 2.0, -3.0], dtype=np.longdouble),
+        np.array([1.5, 2.0, -3.0], dtype=object),
+        np.array([1.5, 2.0, -3.0], dtype=">f8"),
+        np.array([1.5, 2.0, -3.0], dtype=">f4"),
+    ],
+    ids=["Series", "longdouble", "objects", "big-endian", "big-endian float32"],
+)
+def test_numbers_in_any_dress_travel(sent):
+    come = codec.unpack(codec.pack(sent))
+    assert isinstance(come, np.ndarray)
+    assert come.dtype.isnative
+    assert come.tolist() == [1.5, 2.0, -3.0]
+
+
+def test_text_travels_and_what_does_not_is_named_by_its_type():
+    assert codec.unpack(codec.pack(np.array(["cat"])[0])) == "cat"
+    assert type(codec.unpack(codec.pack(np.str_("cat")))) is str
+    assert codec.unpack(codec.pack(np.longdouble(1.5))) == 1.5
+    for sent, said in (
+        (Path("x"), type(Path("x")).__name__),
+        (np.array(["a", 1.0], object), "ndarray of object"),
+    ):
+        come = codec.unpack(codec.pack(sent))
+        assert isinstance(come, codec.Opaque)
+        assert type(come).__name__ == come.kind == said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="computing time of children is not told")
+def test_thirty_submissions_take_two_cores_less_than_ten_minutes(built, perfect, tmp_path):
+    """A3 computes most. Of 10 min on 2 cores each of 30 submissions has 40 s; the imports are shared."""
+    few = 3
+    for number in range(few):
+        _write(tmp_path / "in", f"student{number}", "A3", perfect["A3"])
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = grade_folder(tmp_path / "in", course=built, out=tmp_path / "out")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert [one.result.points for one in done] == [100] * few
+    seconds = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / few
+    print(f"{seconds:.1f} CPU seconds a submission")
+    assert 0.1 < seconds < 10 * 60 * 2 / 30
