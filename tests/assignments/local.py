@@ -13,6 +13,7 @@ from gapkit.grading.sandbox.serve import answer_request
 
 SOURCES = Path(__file__).parents[2] / "notebooks" / "assignments" / "source"
 ANSWERS = Path(__file__).parent / "answers"
+THIS_YEAR = course.Variant()
 NAMES = sorted(path.stem for path in SOURCES.glob("A*.py"))
 
 
@@ -71,26 +72,26 @@ def answers() -> list[Answer]:
 
 
 @cache
-def notebook(name: str):
-    """The source notebook of an assignment."""
-    return course.read_source(SOURCES / f"{name}.py")
+def notebook(name: str, variant: course.Variant = THIS_YEAR):
+    """The source notebook of an assignment, in this year's or another variant."""
+    return course.read_source(SOURCES / f"{name}.py", variant)
 
 
 @cache
-def judge_space(name: str) -> dict:
+def judge_space(name: str, variant: course.Variant = THIS_YEAR) -> dict:
     """What the set-up cells of an assignment define."""
     space: dict = {}
-    for cell in filter(is_setup, notebook(name).cells):
+    for cell in filter(is_setup, notebook(name, variant).cells):
         exec(compile(cell.source, name, "exec"), space)
     return space
 
 
 @cache
-def _solved(name: str) -> dict:
+def _solved(name: str, variant: course.Variant) -> dict:
     import matplotlib.pyplot as plt
 
-    space = dict(judge_space(name))
-    for cell in filter(is_answer, notebook(name).cells):
+    space = dict(judge_space(name, variant))
+    for cell in filter(is_answer, notebook(name, variant).cells):
         exec(compile(cell.source, name, "exec"), space)
     plt.close("all")
     return space
@@ -101,17 +102,17 @@ def tasks(name: str) -> list[str]:
     return [grade_id(cell).removesuffix("-test") for cell in notebook(name).cells if is_test(cell)]
 
 
-def grade(name: str, task: str, source: str) -> str | None:
+def grade(name: str, task: str, source: str, variant: course.Variant = THIS_YEAR) -> str | None:
     """Grade one answer with all other tasks solved; None if it gets the task's points, else what is said."""
     import matplotlib.pyplot as plt
 
-    space = dict(_solved(name))
+    space = dict(_solved(name, variant))
     try:
         exec(compile(source, f"<{task}>", "exec"), space)
     except Exception as fault:  # as in a notebook: the cell fails, the old definition is not there either
         return f"the cell fails: {fault}"
-    test = next(cell.source for cell in notebook(name).cells if grade_id(cell) == f"{task}-test")
+    test = next(cell.source for cell in notebook(name, variant).cells if grade_id(cell) == f"{task}-test")
     try:
-        return Judge(LocalStudent(space), space=dict(judge_space(name))).test(test, f"{task}-test")
+        return Judge(LocalStudent(space), space=dict(judge_space(name, variant))).test(test, f"{task}-test")
     finally:
         plt.close("all")

@@ -10,6 +10,7 @@ import pytest
 from gapkit.errors import InputError
 from gapkit.grading import course
 from gapkit.grading.notebooks import grade_id, is_answer, is_setup, is_test, is_written, marks
+from gapkit.grading.student import Limits
 from tests.assignments.local import NAMES, SOURCES, notebook
 
 pytestmark = pytest.mark.slow
@@ -36,6 +37,11 @@ def test_release_holds_neither_solutions_nor_hidden_tests(name, stubs):
 def test_each_assignment_says_what_it_teaches_and_what_it_asks(name, stubs):
     texts = [cell.source for cell in stubs[name].cells if cell.cell_type == "markdown"]
     first = texts[0]
+    limits = Limits()
+    assert f"{limits.cell:g} seconds" in first and f"{limits.total:g} seconds" in first
+    assert f"{limits.memory / 2**30:g} GiB" in first
+    for rule in ("own folder", "no valid Python", "copied cell", "`exit()`", "*whole* notebook"):
+        assert rule in first
     for needed in ("You will be able to", "Before you start", "Time:", "Points:"):
         assert needed in first
     assert sum(text.startswith("# ") for text in texts) == 1

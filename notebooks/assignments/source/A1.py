@@ -32,6 +32,10 @@
 # as you like, in float64. Functions get numpy arrays (or torch tensors, if they cannot take arrays) and must not
 # change them. Each test cell tells you at once what differs; the grading adds inputs you have not seen. Leave the
 # locked cells as they are, keep every cell, and do not call gapkit's own function where you are asked to write it.
+#
+# **What the grading allows.** 30 seconds of computing for a cell or a call of one of your functions, 240 seconds for the notebook, 1.5 GiB of memory beyond
+# the imports; files are written in the notebook's own folder only. A cell that is no valid Python, a copied cell, `exit()`, a write outside the folder or
+# a limit that is passed costs the points of the *whole* notebook, so run it from top to bottom before you hand it in.
 
 # %% nbgrader={"grade": false, "grade_id": "a1-setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt
@@ -47,6 +51,7 @@ _texts, _images = gapkit.load_embeddings(DATASET).matched()
 _rows = np.random.default_rng(SEED).permutation(len(_images))[:400]
 texts = np.asarray(_texts[_rows], dtype=np.float64)  # x, the gallery: row i describes image i
 images = np.asarray(_images[_rows], dtype=np.float64)  # y, the queries
+COMPONENTS = min(20, len(np.unique(texts, axis=0)) - 1)  # K different texts have K − 1 principal components
 
 # %% [markdown]
 # ## 1 The gap vector (10 points)
@@ -242,7 +247,7 @@ check.Check(
 # in equal parts below and above.
 #
 # <details><summary>Hint 1</summary><code>scipy.stats.beta.ppf</code> gives quantiles.</details>
-# <details><summary>Hint 2</summary>You may as well draw very many random directions and look: the test allows for that.</details>
+# <details><summary>Hint 2</summary>You may as well draw random directions and look: the test allows for the chance in 20,000 or more draws.</details>
 
 
 # %% nbgrader={"grade": false, "grade_id": "a1-chance-band", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -332,9 +337,16 @@ def _compare_gap_plot(x, y):
         at, wanted = drawn[:, axis] - drawn[:, axis].mean(), (right - right.mean(0)) @ direction
         same = [np.abs(at - sign * wanted).max() < 1e-6 * np.abs(wanted).max() for sign in (1, -1)]
         assert same[0] or (axis and same[1]), f"the {name} positions are not those asked for"
+    look = sorted(
+        zip(axes.points, axes.points_drawn, strict=True), key=lambda one: len(one[0]) != len(x)
+    )  # texts, images
+    check.must_not_be_swapped(look[0][1], look[1][1], "image")
+    assert look[0][1]["marker"] != look[1][1]["marker"], (
+        "the modalities must differ in their marker, not in colour alone"
+    )
 
 
-_rng = np.random.default_rng()
+_rng = check.fresh_rng()
 _compare_gap_plot(
     _rng.normal(size=(21, 6)) * [1, 9, 1, 1, 2, 1], _rng.normal(size=(34, 6)) * [1, 7, 1, 1, 2, 1] + 3
 )
@@ -346,7 +358,8 @@ _compare_gap_plot(texts[:30], images[:45])
 #
 # Use your functions on this assignment's `texts` and `images` and put into the dictionary `answers`:
 # `"gap"`, the length of the gap; `"rmg"`; `"along_images"` and `"along_texts"`, the relative variance of each modality
-# along the gap; `"share"`, the share of the gap in the texts' 20 leading components.
+# along the gap; `"share"`, the share of the gap in the texts' `COMPONENTS`
+# leading components (20, or all of them where there are fewer).
 
 # %% nbgrader={"grade": false, "grade_id": "a1-numbers", "locked": false, "schema_version": 3, "solution": true, "task": false}
 ### BEGIN SOLUTION
@@ -356,7 +369,7 @@ answers = {
     "rmg": rmg(texts, images),
     "along_images": relative_variance(images, g),
     "along_texts": relative_variance(texts, g),
-    "share": subspace_share(texts, g, 20),
+    "share": subspace_share(texts, g, COMPONENTS),
 }
 answers
 ### END SOLUTION
@@ -371,7 +384,7 @@ _right = {
     "rmg": gapkit.geometry.rmg(texts, images),
     "along_images": gapkit.geometry.relative_variance(images, _gap),
     "along_texts": gapkit.geometry.relative_variance(texts, _gap),
-    "share": gapkit.geometry.subspace_share(texts, _gap, 20),
+    "share": gapkit.geometry.subspace_share(texts, _gap, COMPONENTS),
 }
 for _name, _value in _right.items():
     assert abs(float(answers[_name]) - _value) < 2e-3 * abs(_value), f"answers[{_name!r}] is not right"

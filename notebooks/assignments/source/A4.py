@@ -29,6 +29,10 @@
 # **How it works.** Write where it says `YOUR CODE HERE`: numpy or torch, in float64, without changing the inputs, and
 # without gapkit's own closers. Test cells say at once what differs; the grading adds inputs you have not seen. Leave
 # locked cells as they are and keep every cell.
+#
+# **What the grading allows.** 30 seconds of computing for a cell or a call of one of your functions, 240 seconds for the notebook, 1.5 GiB of memory beyond
+# the imports; files are written in the notebook's own folder only. A cell that is no valid Python, a copied cell, `exit()`, a write outside the folder or
+# a limit that is passed costs the points of the *whole* notebook, so run it from top to bottom before you hand it in.
 
 # %% nbgrader={"grade": false, "grade_id": "a4-setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt
@@ -36,6 +40,7 @@ import numpy as np
 
 import gapkit
 from gapkit import check
+from gapkit.robustness import calibrate_sigma
 
 SEED = 2026
 DATASET = "miniclip-wide/scenes100"
@@ -46,7 +51,8 @@ texts = np.asarray(_pairs.texts, dtype=np.float64)  # x, the gallery: one row fo
 images = np.asarray(
     _pairs.images[_rng.permutation(len(_pairs.images))[:200]], dtype=np.float64
 )  # y, the queries
-SIGMA = float(_rng.choice([0.02, 0.025, 0.03]))
+# noise that loses about three answers in ten, whatever the model; not exactly, since that is for you to find out
+SIGMA = float(f"{calibrate_sigma(images, texts, 0.7) * _rng.uniform(0.9, 1.2):.2g}")
 noise = SIGMA * _rng.normal(size=(20, *texts.shape))  # twenty draws of noise on the gallery
 
 
@@ -290,7 +296,7 @@ check.must_be_labelled(_axes, legend=2)
 
 ### BEGIN HIDDEN TESTS
 def _compare_sweep():
-    rng = np.random.default_rng()
+    rng = check.fresh_rng()
     alphas, agreement, survived = np.linspace(-0.5, 1.5, 9), rng.uniform(0.5, 1, 9), rng.uniform(0.1, 0.9, 9)
     axes = check.describe(plot_sweep(alphas, agreement, survived))
     check.must_be_labelled(axes, legend=2)
@@ -303,8 +309,14 @@ def _compare_sweep():
         assert np.allclose(curve[:, 1], values), (
             f"the {name} is not drawn as it is (the order is agreement, surviving)"
         )
-    assert any(len(line) == 2 and np.allclose(line[:, 0], 1) for line in axes.lines), (
+    upright = any(len(line) == 2 and np.allclose(line[:, 0], 1) for line in axes.lines)
+    assert upright or any(np.isclose(place, 1) for place in axes.verticals), (
         "a vertical line at α = 1 is missing"
+    )
+    look = [how for line, how in zip(axes.lines, axes.lines_drawn, strict=True) if len(line) == 9]
+    check.must_not_be_swapped(look[0], look[1], "surviv")
+    assert [one["linestyle"] for one in look] == ["--", "-"], (
+        "the agreement is a dashed line, the surviving answers a solid one"
     )
     assert axes.ylim[0] <= 0 and axes.ylim[1] <= 1.1, (
         "the vertical axis must begin at 0 and end at 1.1 or below"
@@ -351,7 +363,7 @@ _expected = {
     "length": np.linalg.norm(_shift) / np.linalg.norm(_gap),
 }
 for _name, _value in _expected.items():
-    assert abs(float(answers[_name]) - _value) < 1e-3, f"answers[{_name!r}] is not right"
+    assert abs(float(answers[_name]) - _value) < 1e-4, f"answers[{_name!r}] is not right"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -368,9 +380,9 @@ for _name, _value in _expected.items():
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "a4-conclusion", "locked": false, "points": 10, "schema_version": 3, "solution": true, "task": false}
 # *Model answer.* (With `SEED = 2026` and `miniclip-wide/scenes100`.) Moving the class texts by the part of the gap that is orthogonal to their affine span, three quarters of its length, left every answer on 200 images unchanged, as it
-# must for any α (this is proved, not measured). Under Gaussian noise on the stored texts with σ = 0.02 per coordinate, 63 % of the
-# answers survived at α = 0 and 75 % at α = 1: a gain of 0.12. Images differ more than draws do, so the uncertainty is that over
-# images: each share has a standard error of 0.012, the paired difference (same images, same noise) one of 0.008. That robustness
+# must for any α (this is proved, not measured). Under Gaussian noise on the stored texts with σ = 0.02 per coordinate, 62 % of the
+# answers survived at α = 0 and 74 % at α = 1: a gain of 0.12. Images differ more than draws do, so the uncertainty is that over
+# images: each share has a standard error of 0.010, the paired difference (same images, same noise) one of 0.007. That robustness
 # rises is a theorem under Assumption 3.3 and was measured here, where the assumption holds approximately (relative variance along the gap 0.19 for images, 0.12 for texts). The raw shift
 # gains as well but changes 2 % of the answers. The result is about Euclidean neighbours and a perturbed gallery, with the shift fitted once on
 # clean data. It does not make the model more accurate. It was seen for one model, one dataset and one noise level, and needs

@@ -30,6 +30,13 @@
 # them more robust to noise on the gallery.* Choose a trained model and a zero-shot dataset: a shipped one other than
 # `miniclip-wide/scenes100` (`gapkit.list_embeddings()` below shows the names), or embeddings of your own in a file beside this
 # notebook that the grader gets too. Do the written plan first, before you compute anything.
+#
+# **How it works.** Write where it says `YOUR CODE HERE`: numpy or torch, in float64, without changing the inputs. Leave locked cells as they are and keep every
+# cell; cells of your own may stand between them.
+#
+# **What the grading allows.** 30 seconds of computing for a cell or a call of one of your functions, 240 seconds for the notebook, 1.5 GiB of memory beyond
+# the imports; files are written in the notebook's own folder only. A cell that is no valid Python, a copied cell, `exit()`, a write outside the folder or
+# a limit that is passed costs the points of the *whole* notebook, so run it from top to bottom before you hand it in.
 
 # %% nbgrader={"grade": false, "grade_id": "a5-setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import numpy as np
@@ -137,7 +144,9 @@ assert abs(_low - 0.1) < 1e-6 and abs(_high - 0.1) < 1e-6, (
 def _compare_interval():
     from scipy import stats
 
-    rng = np.random.default_rng()
+    from gapkit.check import fresh_rng
+
+    rng = fresh_rng()
     for confidence in (0.5, 0.95):
         before = rng.uniform(0, 1, 300)
         after = before + rng.exponential(0.1, 300) - 0.03
@@ -158,6 +167,8 @@ def _compare_interval():
         )
         again = tuple(float(end) for end in paired_interval(before, after, 3000, confidence, 7))
         assert again == (low, high), "one seed must give one result"
+        other = tuple(float(end) for end in paired_interval(before, after, 3000, confidence, 8))
+        assert other != (low, high), "another seed must resample otherwise: `seed` is not used"
 
 
 _compare_interval()
@@ -244,9 +255,10 @@ assert all(np.shape(row["robustness"]) == (6,) for row in _rows), "robustness ha
 
 ### BEGIN HIDDEN TESTS
 def _compare_experiment():
+    from gapkit.check import fresh_rng
     from gapkit.robustness import robustness
 
-    rng = np.random.default_rng()
+    rng = fresh_rng()
     for sigma in (0.4, 0.6):
         texts = 1 + rng.normal(size=(6, 25))
         differences = (texts - texts[0])[1:].T
@@ -258,7 +270,14 @@ def _compare_experiment():
         )
         images = texts[rng.integers(6, size=20)] + 0.5 * rng.normal(size=(20, 25)) + 2 * offset
         alphas = [0.0, 0.5, 1.0]
-        rows = experiment(texts, images, alphas, sigma, 600, int(rng.integers(1000)))
+        seed = int(rng.integers(1000))
+        first, again = (
+            [np.asarray(row["robustness"]) for row in experiment(texts, images, [0.0, 0.0], sigma, 40, seed)]
+            for _ in range(2)
+        )
+        assert np.array_equal(first, again), "one seed must give one result"
+        assert np.array_equal(*first), "the noise must be the same for all α: one α twice gives two results"
+        rows = experiment(texts, images, alphas, sigma, 600, seed)
         assert [float(row["alpha"]) for row in rows] == alphas, "the rows must follow the given alphas"
         g = images.mean(0) - texts.mean(0)
         shift = g - differences @ np.linalg.lstsq(differences, g, rcond=1e-10)[0]

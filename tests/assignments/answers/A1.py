@@ -513,7 +513,7 @@ answers = {
     "rmg": rmg(texts, images),
     "along_images": relative_variance(images, g),
     "along_texts": relative_variance(texts, g),
-    "share": subspace_share(texts, g, 20),
+    "share": subspace_share(texts, g, COMPONENTS),
 }
 
 # %% wrong a1-numbers: images and texts exchanged
@@ -523,7 +523,7 @@ answers = {
     "rmg": rmg(texts, images),
     "along_images": relative_variance(texts, g),
     "along_texts": relative_variance(images, g),
-    "share": subspace_share(texts, g, 20),
+    "share": subspace_share(texts, g, COMPONENTS),
 }
 
 # %% wrong a1-numbers: another number of components
@@ -533,7 +533,7 @@ answers = {
     "rmg": rmg(texts, images),
     "along_images": relative_variance(images, g),
     "along_texts": relative_variance(texts, g),
-    "share": subspace_share(texts, g, 10),
+    "share": subspace_share(texts, g, COMPONENTS // 2),
 }
 
 # %% wrong a1-numbers: the share in the images' components
@@ -543,7 +543,7 @@ answers = {
     "rmg": rmg(texts, images),
     "along_images": relative_variance(images, g),
     "along_texts": relative_variance(texts, g),
-    "share": subspace_share(images, g, 20),
+    "share": subspace_share(images, g, COMPONENTS),
 }
 
 # %% wrong a1-numbers: last year's numbers
@@ -563,4 +563,97 @@ g = images.mean(0) - texts.mean(0)
 answers = {"gap": round(float(np.sqrt(g @ g)), 4), "rmg": round(float(rmg(texts, images)), 4)}
 answers["along_images"] = float(f"{relative_variance(images, g):.4g}")
 answers["along_texts"] = float(f"{relative_variance(texts, g):.4g}")
-answers["share"] = float(f"{subspace_share(texts, g, 20):.4g}")
+answers["share"] = float(f"{subspace_share(texts, g, COMPONENTS):.4g}")
+
+
+# %% wrong a1-gap-vector: single precision
+def gap_vector(x, y):
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    return y.mean(0) - x.mean(0)
+
+
+# %% wrong a1-rmg: single precision
+def rmg(x, y):
+    x, y = ((z / np.linalg.norm(z, axis=1, keepdims=True)).astype(np.float32) for z in (x, y))
+    off = ~np.eye(len(x), dtype=bool)
+    m = ((1 - (x * y).sum(1)) / 2).mean()
+    return m / (m + (((1 - x @ x.T) / 2)[off].mean() + ((1 - y @ y.T) / 2)[off].mean()) / 2)
+
+
+# %% wrong a1-relative-variance: single precision
+def relative_variance(z, v):
+    z, v = z.astype(np.float32), v.astype(np.float32)
+    return (z @ v / np.linalg.norm(v)).var() / z.var(axis=0).mean()
+
+
+# %% wrong a1-relative-variance: single precision inside, a Python number outside
+def relative_variance(z, v):
+    import torch
+
+    z, v = torch.as_tensor(z).float(), torch.as_tensor(v).float()
+    return float((z @ v / v.norm()).var() / z.var(dim=0).mean())
+
+
+# %% wrong a1-subspace-share: single precision
+def subspace_share(z, g, k):
+    rows = np.linalg.svd((z - z.mean(0)).astype(np.float32), full_matrices=False)[2][:k]
+    return float(np.linalg.norm(rows @ g.astype(np.float32)) / np.linalg.norm(g))
+
+
+# %% right a1-chance-band: an array
+def chance_band(k, d, confidence):
+    from scipy.stats import beta
+
+    return np.sqrt(beta.interval(confidence, k / 2, (d - k) / 2))
+
+
+# %% right a1-chance-band: a list
+def chance_band(k, d, confidence):
+    from scipy.stats import beta
+
+    return [beta.ppf(p, k / 2, (d - k) / 2) ** 0.5 for p in ((1 - confidence) / 2, (1 + confidence) / 2)]
+
+
+# %% right a1-chance-band: a tensor, 20,000 draws
+def chance_band(k, d, confidence):
+    import torch
+
+    z = torch.randn(20_000, d, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    share = z[:, :k].norm(dim=1) / z.norm(dim=1)
+    return torch.quantile(
+        share, torch.tensor([(1 - confidence) / 2, (1 + confidence) / 2], dtype=torch.float64)
+    )
+
+
+# %% wrong a1-plot-gap: the legend exchanged
+def plot_gap(x, y):
+    g = y.mean(0) - x.mean(0)
+    v = np.linalg.svd(np.vstack([x - x.mean(0), y - y.mean(0)]), full_matrices=False)[2][0]
+    _, ax = plt.subplots()
+    for z, name, marker in ((x, "images", "x"), (y, "texts", "o")):
+        ax.scatter(z @ g / np.linalg.norm(g), z @ v, marker=marker, label=name)
+    ax.set_xlabel("gap"), ax.set_ylabel("component"), ax.legend()
+    return ax
+
+
+# %% wrong a1-plot-gap: one marker for both, told apart by colour alone
+def plot_gap(x, y):
+    g = y.mean(0) - x.mean(0)
+    v = np.linalg.svd(np.vstack([x - x.mean(0), y - y.mean(0)]), full_matrices=False)[2][0]
+    _, ax = plt.subplots()
+    for z, name in ((x, "texts"), (y, "images")):
+        ax.scatter(z @ g / np.linalg.norm(g), z @ v, label=name)
+    ax.set_xlabel("gap"), ax.set_ylabel("component"), ax.legend()
+    return ax
+
+
+# %% right a1-plot-gap: the legend on the figure
+def plot_gap(x, y):
+    g = y.mean(0) - x.mean(0)
+    v = np.linalg.svd(np.vstack([x - x.mean(0), y - y.mean(0)]), full_matrices=False)[2][0]
+    fig, ax = plt.subplots()
+    for z, name, marker in ((x, "captions", "^"), (y, "pictures", "o")):
+        ax.scatter(z @ g / np.linalg.norm(g), z @ v, marker=marker, label=name)
+    ax.set_xlabel("gap"), ax.set_ylabel("component")
+    fig.legend()
+    return ax

@@ -397,15 +397,15 @@ def plot_phases(steps, gap, variance):
 
 
 # %% wrong a2-numbers: the position instead of the step
-below = run.variance_along_gap_y < run.variance_along_gap_y[0] / 100
+below = run.variance_along_gap_y < run.variance_along_gap_y[0] / 10_000
 answers = {
-    "collapse_step": int(below.argmax()) + 1,
+    "collapse_step": int(below.argmax()),
     "gap_kept": run.gap[-1] / run.gap[0],
     "accuracy": run.accuracy[-1],
 }
 
 # %% wrong a2-numbers: below one tenth
-below = run.variance_along_gap_y < run.variance_along_gap_y[0] / 2
+below = run.variance_along_gap_y < run.variance_along_gap_y[0] / 10
 answers = {
     "collapse_step": int(run.steps[below.argmax()]),
     "gap_kept": run.gap[-1] / run.gap[0],
@@ -413,7 +413,7 @@ answers = {
 }
 
 # %% wrong a2-numbers: how much the gap lost
-below = run.variance_along_gap_y < run.variance_along_gap_y[0] / 100
+below = run.variance_along_gap_y < run.variance_along_gap_y[0] / 10_000
 answers = {
     "collapse_step": int(run.steps[below.argmax()]),
     "gap_kept": 1 - run.gap[-1] / run.gap[0],
@@ -421,7 +421,7 @@ answers = {
 }
 
 # %% wrong a2-numbers: the accuracy at the start
-below = run.variance_along_gap_y < run.variance_along_gap_y[0] / 100
+below = run.variance_along_gap_y < run.variance_along_gap_y[0] / 10_000
 answers = {
     "collapse_step": int(run.steps[below.argmax()]),
     "gap_kept": run.gap[-1] / run.gap[0],
@@ -436,8 +436,61 @@ answers = {"collapse_step": 10, "gap_kept": 0.997, "accuracy": 0.885}
 
 # %% right a2-numbers: a loop and rounded
 for step, value in zip(run.steps.tolist(), run.variance_along_gap_y.tolist()):
-    if value < 0.01 * run.variance_along_gap_y[0]:
+    if value < 1e-4 * run.variance_along_gap_y[0]:
         break
 answers = dict(
     collapse_step=step, gap_kept=round(float(run.gap[-1] / run.gap[0]), 4), accuracy=float(run.accuracy[-1])
 )
+
+
+# %% wrong a2-q-matrices: single precision
+def q_matrices(x, y, tau):
+    s = (-((x[:, None] - y[None]) ** 2).sum(-1) / tau).astype(np.float32)
+    return softmax(s, axis=1), softmax(s, axis=0)
+
+
+# %% right a2-q-matrices: one array
+def q_matrices(x, y, tau):
+    s = -((x[:, None] - y[None]) ** 2).sum(-1) / tau
+    return np.stack([softmax(s, axis=1), softmax(s, axis=0)])
+
+
+# %% right a2-q-matrices: a list of tensors
+def q_matrices(x, y, tau):
+    import torch
+
+    s = -((torch.as_tensor(x)[:, None] - torch.as_tensor(y)[None]) ** 2).sum(-1) / tau
+    return [s.softmax(1), s.softmax(0)]
+
+
+# %% wrong a2-loss: single precision
+def contrastive_loss(x, y, tau):
+    from scipy.special import log_softmax
+
+    s = (-((x[:, None] - y[None]) ** 2).sum(-1) / tau).astype(np.float32)
+    return float(-(np.diag(log_softmax(s, 1)) + np.diag(log_softmax(s, 0))).mean())
+
+
+# %% wrong a2-gradient: single precision
+def image_gradient(x, y, tau):
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    w = sum(q_matrices(x, y, tau))
+    return (2 / (len(x) * tau) * (2 * (y - x) - (w.sum(0)[:, None] * y - w.T @ x))).astype(float)
+
+
+# %% wrong a2-plot-phases: the legend exchanged
+def plot_phases(steps, gap, variance):
+    _, ax = plt.subplots()
+    ax.loglog(steps[1:], gap[1:], "-", label="variance along g")
+    ax.loglog(steps[1:], variance[1:], "--", label="gap")
+    ax.set_xlabel("step"), ax.set_ylabel("value"), ax.legend()
+    return ax
+
+
+# %% wrong a2-plot-phases: told apart by colour alone
+def plot_phases(steps, gap, variance):
+    _, ax = plt.subplots()
+    ax.loglog(steps[1:], gap[1:], label="gap")
+    ax.loglog(steps[1:], variance[1:], label="variance along g")
+    ax.set_xlabel("step"), ax.set_ylabel("value"), ax.legend()
+    return ax

@@ -507,3 +507,47 @@ from gapkit.robustness import robustness as reference
 r = reference(queries, gallery, sigma=SIGMA, metric="euclidean", noise_on="gallery")
 answers = {"mean": round(float(r.mean()), 5), "least": round(float(r.min()), 5)}
 answers["draws"] = round(float(r.min()) * (1 - float(r.min())) * 1e6)
+
+
+# %% right a3-monte-carlo: one array
+def monte_carlo(queries, gallery, sigma, draws, seed):
+    rng = np.random.default_rng(seed)
+    clean = nearest(queries, gallery)
+    p = np.mean(
+        [nearest(queries, gallery + sigma * rng.normal(size=gallery.shape)) == clean for _ in range(draws)],
+        axis=0,
+    )
+    return np.stack([p, np.sqrt(p * (1 - p) / draws)])
+
+
+# %% right a3-monte-carlo: a list
+def monte_carlo(queries, gallery, sigma, draws, seed):
+    rng = np.random.default_rng(seed)
+    clean = nearest(queries, gallery)
+    p = sum(nearest(queries, gallery + sigma * rng.normal(size=gallery.shape)) == clean for _ in range(draws))
+    p = p / draws
+    return [p, np.sqrt(p * (1 - p) / draws)]
+
+
+# %% wrong a3-pair: single precision
+def pair_robustness(query, first, second, sigma):
+    query, first, second = (z.astype(np.float32) for z in (query, first, second))
+    return float(stats.norm.cdf(query @ (first - second) / (sigma * np.linalg.norm(query) * np.sqrt(2))))
+
+
+# %% wrong a3-plot: the legend exchanged
+def plot_robustness(sigmas, exact, estimates, errors):
+    _, ax = plt.subplots()
+    ax.plot(sigmas, exact, "-", label="Monte Carlo")
+    ax.errorbar(sigmas, estimates, yerr=2 * errors, fmt="o", label="exact")
+    ax.set_xlabel("σ"), ax.set_ylabel("robustness"), ax.legend()
+    return ax
+
+
+# %% wrong a3-plot: two lines, told apart by colour alone
+def plot_robustness(sigmas, exact, estimates, errors):
+    _, ax = plt.subplots()
+    ax.plot(sigmas, exact, label="exact")
+    ax.errorbar(sigmas, estimates, yerr=2 * errors, label="Monte Carlo")
+    ax.set_xlabel("σ"), ax.set_ylabel("robustness"), ax.legend()
+    return ax

@@ -455,3 +455,45 @@ answers = {
 answers["survived_before"] = round(float(noisy_agreement(texts, images, noise, 0.0)), 4)
 answers["survived_after"] = round(float(noisy_agreement(texts, images, noise, 1.0)), 4)
 answers["length"] = round(float(np.sqrt(shift @ shift / (g @ g))), 4)
+
+
+# %% wrong a4-projected-gap: single precision
+def projected_gap(x, y, k):
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    g = y.mean(0) - x.mean(0)
+    rows = np.linalg.svd(x - x.mean(0), full_matrices=False)[2][:k]
+    return (g - rows.T @ (rows @ g)).astype(float)
+
+
+# %% wrong a4-projection: single precision
+def affine_projection(x, y):
+    _, s, rows = np.linalg.svd(x - x.mean(0), full_matrices=False)
+    rows = rows[s > s[0] * 1e-10].astype(np.float32)
+    return x.mean(0) + (y - x.mean(0)) @ rows.T @ rows
+
+
+# %% wrong a4-plot: the legend exchanged
+def plot_sweep(alphas, agreement, survived):
+    _, ax = plt.subplots()
+    ax.plot(alphas, agreement, "--", label="survived"), ax.plot(alphas, survived, label="agreement")
+    ax.axvline(1)
+    ax.set_xlabel("α"), ax.set_ylabel("share"), ax.set_ylim(0, 1.05), ax.legend()
+    return ax
+
+
+# %% wrong a4-plot: two solid lines, told apart by colour alone
+def plot_sweep(alphas, agreement, survived):
+    _, ax = plt.subplots()
+    ax.plot(alphas, agreement, label="agreement"), ax.plot(alphas, survived, label="survived")
+    ax.axvline(1)
+    ax.set_xlabel("α"), ax.set_ylabel("share"), ax.set_ylim(0, 1.05), ax.legend()
+    return ax
+
+
+# %% right a4-plot: vlines for the line at 1
+def plot_sweep(alphas, agreement, survived):
+    _, ax = plt.subplots()
+    ax.plot(alphas, agreement, "--", label="agreement"), ax.plot(alphas, survived, label="survived")
+    ax.vlines(1, 0, 1)
+    ax.set_xlabel("α"), ax.set_ylabel("share"), ax.set_ylim(0, 1.05), ax.legend()
+    return ax

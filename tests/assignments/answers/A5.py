@@ -382,3 +382,39 @@ def experiment(texts, images, alphas, sigma, draws, seed):
             {"alpha": alpha, "agreement": (clean == untouched).double().mean(), "robustness": kept / draws}
         )
     return rows
+
+
+# %% wrong a5-interval: always the same seed
+def paired_interval(before, after, resamples, confidence, seed):
+    rng = np.random.default_rng(0)
+    gain = after - before
+    means = gain[rng.integers(len(gain), size=(resamples, len(gain)))].mean(1)
+    return tuple(np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2]))
+
+
+# %% wrong a5-experiment: other noise for each α
+def experiment(texts, images, alphas, sigma, draws, seed):
+    def answers(gallery):
+        return ((gallery**2).sum(1) - 2 * images @ gallery.T).argmin(1)
+
+    shift, rows = gapkit.GapCloser().fit(texts, images).shift_, []
+    rng = np.random.default_rng(seed)
+    for alpha in alphas:
+        moved = texts + alpha * shift
+        kept = [answers(moved + sigma * rng.normal(size=texts.shape)) == answers(moved) for _ in range(draws)]
+        rows.append({"alpha": alpha, "agreement": 1.0, "robustness": np.mean(kept, axis=0)})
+    return rows
+
+
+# %% wrong a5-experiment: the seed is ignored
+def experiment(texts, images, alphas, sigma, draws, seed):
+    def answers(gallery):
+        return ((gallery**2).sum(1) - 2 * images @ gallery.T).argmin(1)
+
+    shift, rows = gapkit.GapCloser().fit(texts, images).shift_, []
+    noise = sigma * np.random.default_rng().normal(size=(draws, *texts.shape))
+    for alpha in alphas:
+        moved = texts + alpha * shift
+        kept = [answers(moved + one) == answers(moved) for one in noise]
+        rows.append({"alpha": alpha, "agreement": 1.0, "robustness": np.mean(kept, axis=0)})
+    return rows
