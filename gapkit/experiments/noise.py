@@ -45,6 +45,7 @@ def measure_noise(job: Job) -> dict[str, Rows]:
     Options
     -------
     alphas : the values of α at the calibrated levels
+    paper_alphas : those at the paper's own σ²
     draws : draws of the noise, for the noisy accuracy and the check of the exact value
     """
     task = zero_shot_task(job.model, job.dataset)
@@ -52,7 +53,8 @@ def measure_noise(job: Job) -> dict[str, Rows]:
     resamples = task.resamples(job.seed)
     alphas = tuple(job.options.get("alphas", ALPHAS))
     draws = int(job.options.get("draws", DRAWS))
-    clean = {alpha: answers_after(task, closer, alpha) for alpha in sorted({*ALPHAS, *PAPER_ALPHAS, *alphas})}
+    paper_alphas = tuple(job.options.get("paper_alphas", PAPER_ALPHAS))
+    clean = {alpha: answers_after(task, closer, alpha) for alpha in sorted({*ALPHAS, *paper_alphas, *alphas})}
     rows, checks = [], _clean_checks(task, clean, resamples)
     for level in calibrated_levels(task, unsolved=True):
         if level.reason:
@@ -70,8 +72,8 @@ def measure_noise(job: Job) -> dict[str, Rows]:
             )
         ]
     for level in paper_levels(task.gallery.shape[1]):
-        exact = {alpha: _robustness(task, closer, alpha, level.sigma) for alpha in PAPER_ALPHAS}
-        noisy = noisy_answers(task, closer, PAPER_ALPHAS, level.sigma, draws=draws, seed=job.seed)
+        exact = {alpha: _robustness(task, closer, alpha, level.sigma) for alpha in paper_alphas}
+        noisy = noisy_answers(task, closer, paper_alphas, level.sigma, draws=draws, seed=job.seed)
         level = _decidable(level, exact[0.0], len(task.gallery))
         rows += _rows(task, level, exact, clean, noisy, resamples, job.seed)
     return {

@@ -205,7 +205,9 @@ def _other_seeds() -> list[tuple[str, str]]:
 
 def _options(one: Experiment, full: bool) -> dict:
     if one.name == "noise":
-        return {"alphas": list(FULL_ALPHAS if full else QUICK_ALPHAS), "draws": 200 if full else 40}
+        if full:
+            return {"alphas": list(FULL_ALPHAS), "draws": 200}
+        return {"alphas": list(QUICK_ALPHAS), "paper_alphas": [0.0, 0.5, 1.0], "draws": 24}
     if one.name == "axes":
         return {"draws": 200 if full else 40}
     return {}
