@@ -20,7 +20,7 @@ from gapkit.grading.sandbox.start import Child, readable_paths, start_by_exec
 _LOOK = 0.25  # seconds between looks at how long a cell has computed
 _GRACE = 2.0  # seconds between asking a cell to stop and killing its process
 MAX_LATE = 2
-"""How often a submission may run past its time before its process ends: one slow task is forgivable."""
+"""In how many cells a submission may run past its time before its process ends: one slow task is forgivable."""
 _START = 120.0  # seconds for the imports, on a busy machine
 
 
@@ -74,7 +74,6 @@ class StudentProcess:
         self.limits, self.cell = limits or Limits(), ""
         self.landlock = False
         self._spent = self._last = 0.0
-        self._late = 0
         self._alive = True
         self._child = child or start_by_exec(folder, log)
         self._channel = Channel(self._child.source, self._child.sink, self._heard)
@@ -148,14 +147,14 @@ class StudentProcess:
         begun = self._computed()
         started = time.monotonic()
         deadline = started + budget * self.limits.patience
-        reply = None
+        reply, late = None, False
         try:
             self._channel.send(codec.pack(request), deadline)
             while reply is None and time.monotonic() < deadline and self._computed() - begun < budget:
                 reply = self._channel.reply(min(deadline, time.monotonic() + _LOOK))
             if reply is None:
                 self._add("time", f"over {budget:.3g} s")
-                self._late += 1
+                late = True
                 os.kill(self._child.pid, signal.SIGINT)
                 reply = self._channel.reply(time.monotonic() + _GRACE)
         except codec.ProtocolError:
@@ -165,10 +164,14 @@ class StudentProcess:
         # Sleeping counts as well, though less, so the clock's total is bounded too.
         asleep = (time.monotonic() - started) / self.limits.patience
         self._spent += max(self._computed() - begun, asleep)
-        if not isinstance(reply, dict) or self._late >= MAX_LATE:
+        spent = late and self._spent >= self.limits.total
+        if not isinstance(reply, dict) or spent or self._late_cells() >= MAX_LATE:
             self._ended()
             raise StudentGone
         return reply
+
+    def _late_cells(self) -> int:
+        return sum(fault.kind == "time" for fault in self.faults)
 
     def _computed(self) -> float:
         """Seconds the process has computed so far; on a platform that does not tell, the clock."""

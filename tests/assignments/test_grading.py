@@ -272,6 +272,16 @@ def test_sleeping_is_bounded_in_all(tmp_path):
         assert [one.kind for one in student.faults] == ["time"]
 
 
+def test_one_late_cell_leaves_the_others_and_the_second_ends_the_process(tmp_path):
+    with _process(tmp_path, cell=1.0, patience=1.0) as student:
+        for _ in range(2):
+            student.run_cell("import time\ntime.sleep(60)")
+        assert _said(student.run_cell("print('here')")) == "here\n"
+        student.cell = "another"
+        with pytest.raises(StudentGone):
+            student.run_cell("time.sleep(60)")
+
+
 def test_data_files_beside_the_notebook_go_along_and_nothing_else(tmp_path, monkeypatch):
     mine, to, secret = tmp_path / "mine", tmp_path / "to", tmp_path / "secret.csv"
     mine.mkdir()
