@@ -322,7 +322,7 @@ def _compare_phases():
         )
     assert axes.scales == ["log", "log"], "both axes must be logarithmic"
     look = axes.lines_drawn
-    check.must_not_be_swapped(look[0], look[1], "varian")
+    check.must_not_be_swapped(look[0], look[1], "variance")
     assert [one["linestyle"] for one in look] == ["-", "--"], (
         "the gap is a solid line, the variance a dashed one"
     )
