@@ -208,6 +208,8 @@ def _options(one: Experiment, full: bool) -> dict:
         if full:
             return {"alphas": list(FULL_ALPHAS), "draws": 200}
         return {"alphas": list(QUICK_ALPHAS), "paper_alphas": [0.0, 0.5, 1.0], "draws": 24}
+    if one.name == "retrieval":
+        return {} if full else {"quick": True}
     if one.name == "axes":
         return {"draws": 200 if full else 40}
     return {}

@@ -19,6 +19,7 @@ RANKS = ("full", "99.9 % of variance", "half")
 """How many components V keeps: all there are, almost all of the variance, or half of all there are."""
 ALPHAS = {"full": (-0.5, 0.0, 0.5, 1.0, 1.5)}
 """α for each choice of V; 0, 0.5 and 1 where nothing is said."""
+QUICK_ALPHAS = {"full": (0.0, 0.5, 1.0), "99.9 % of variance": (0.0, 1.0), "half": (0.0, 1.0)}
 CUTS = (1, 5, 10)
 
 
@@ -30,6 +31,10 @@ def measure_retrieval(job: Job) -> dict[str, Rows]:
     In either direction the retrieved modality is the gallery, and it is the gallery that is perturbed and
     moved. With nearly as many rows as dimensions a V of full rank leaves little to move; fewer components
     move farther and may change answers.
+
+    Options
+    -------
+    quick : fewer values of α
     """
     entries = load_subject(job.model, job.dataset)
     if entries.task != "pairs":
@@ -38,15 +43,16 @@ def measure_retrieval(job: Job) -> dict[str, Rows]:
     rows = []
     for direction, queries, gallery in (("image to text", images, texts), ("text to image", texts, images)):
         task = Task(job.model, job.dataset, direction, queries, gallery, entries.labels)
-        rows += [row | {"direction": direction} for row in _direction(task, job.seed)]
+        alphas = QUICK_ALPHAS if job.options.get("quick") else ALPHAS
+        rows += [row | {"direction": direction} for row in _direction(task, job.seed, alphas)]
     return {"retrieval": rows}
 
 
-def _direction(task: Task, seed: int) -> Rows:
+def _direction(task: Task, seed: int, alphas: dict) -> Rows:
     resamples = task.resamples(seed)
     answers = nearest(task.queries, task.gallery)
     hit = retrieval_ranks(task.queries, task.gallery) < 1
-    moved = [_moved(task, name, alpha) for name in RANKS for alpha in ALPHAS.get(name, (0.0, 0.5, 1.0))]
+    moved = [_moved(task, name, alpha) for name in RANKS for alpha in alphas.get(name, (0.0, 0.5, 1.0))]
     for entry in moved:
         ranks = retrieval_ranks(task.queries, entry["gallery"])
         entry["clean"] = {
