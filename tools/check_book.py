@@ -58,14 +58,20 @@ class Page(HTMLParser):
             self.raw_formulas.append(" ".join(text[max(0, torn.start() - 30) : torn.end() + 30].split()))
 
 
-def faults(book: Path) -> list[str]:
-    """One line for each dead link, each file loaded from elsewhere, and each picture without alternative text."""
+def faults(book: Path, *, formulas: bool = True) -> list[str]:
+    """One line for each dead link, each file loaded from elsewhere, each picture without alternative text, each torn formula.
+
+    Parameters
+    ----------
+    book : its folder
+    formulas : whether to look for raw TeX (not in pages whose formulas are only found when they are shown)
+    """
     pages = {path: Page(path) for path in sorted(book.rglob("*.html")) if "_static" not in path.parts}
     found = [] if pages else [f"{book}: no page"]
     for path, page in pages.items():
         name = path.relative_to(book)
         found += [f"{name}: picture without alternative text: {source}" for source in page.bare_pictures]
-        found += [f"{name}: a formula that is shown raw: {text}" for text in page.raw_formulas]
+        found += [f"{name}: a formula that is shown raw: {text}" for text in page.raw_formulas if formulas]
         for target in page.loaded:
             parts = urlsplit(target)
             if parts.scheme in ("http", "https") or parts.netloc:

@@ -17,7 +17,7 @@ from gapkit.tasks import accuracy, agreement
 from gapkit.widgets.panel import View, choice, painted, panel, slider
 
 SIDES = ("gallery", "queries")
-FEW = 50
+FEW = 16
 """The cosine's integral has one dimension more: with more queries than this a redraw would take too long."""
 
 

@@ -269,7 +269,11 @@ def write_cifar(root):
     (root / "cifar-10-batches-py" / "test_batch").write_bytes(pickle.dumps(batch, protocol=2))
 
 
-def test_replicate_embeds_a_named_dataset_with_a_named_model_before_it_measures(run, tmp_path, tiny):
+def test_replicate_embeds_a_named_dataset_with_a_named_model_before_it_measures(
+    run, tmp_path, tiny, monkeypatch
+):
+    monkeypatch.delenv("GAPKIT_PROGRESS", raising=False)  # the bar is asked for here
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
     write_cifar(tmp_path / "data")
     datasets = ("--dataset", "cifar10", "--dataset", "cifar10-rephrased", "--root", tmp_path / "data")
     only = ("--only", "gap", "--only", "rephrasing")
