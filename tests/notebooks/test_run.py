@@ -8,6 +8,7 @@ import nbformat
 import pytest
 
 from tests.notebooks.lessons import EXECUTED, HERE, STRICT, budget, code_cells, read, run_nbval
+from tests.widgets.timing import QUIET_SECONDS, fixed_work
 
 PATIENCE = 280
 """Seconds by the clock after which a run is killed, however busy the machine."""
@@ -31,7 +32,9 @@ def test_the_lessons_are_quick_on_average():
     if len(taken) < len(EXECUTED):
         pytest.skip("only where all lessons ran")
     allowed = tomllib.loads((HERE / "budgets.toml").read_text(encoding="utf-8"))["average"]["seconds"]
-    assert statistics.mean(taken.values()) <= allowed, taken
+    # the budget is a quiet machine's: on one whose cores are shared the same work takes more processor time
+    slower = max(1.0, statistics.median(fixed_work() for _ in range(15)) / QUIET_SECONDS)
+    assert statistics.mean(taken.values()) / slower <= allowed, (slower, taken)
 
 
 @pytest.fixture
