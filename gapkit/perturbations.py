@@ -129,8 +129,32 @@ class GaussianNoise(Perturbation):
 
 
 def covariance_root(covariance: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
-    """A matrix L with L Lᵀ = Σ, for any positive semidefinite Σ."""
+    r"""A matrix L with :math:`L L^\top = \Sigma`, for any positive semidefinite Σ, whatever its rank.
+
+    .. math:: L = V \operatorname{diag}(\sqrt{\lambda_1}, \dots, \sqrt{\lambda_d}), \qquad \Sigma = V \operatorname{diag}(\lambda) V^\top
+
+    Eigenvalues of at most d ε times the largest (ε = 2.2e-16) are what rounding leaves of zeros, and are set to zero:
+    their roots, about 1e-8, would be noise in directions that have none. A diagonal Σ has no such rounding, and
+    keeps its variances however small they are.
+
+    Parameters
+    ----------
+    covariance : (d, d) float64, symmetric
+
+    Returns
+    -------
+    (d, d) float64
+
+    Examples
+    --------
+    >>> line = torch.tensor([[1.0, 2.0], [2.0, 4.0]]).double()
+    >>> (torch.tensor([2.0, -1.0]).double() @ covariance_root(line)).abs().max() < 1e-15   # across the line: nothing
+    tensor(True)
+    """
     values, vectors = torch.linalg.eigh(covariance)
+    if not torch.equal(covariance, covariance.diagonal().diag()):
+        noise_floor = len(values) * torch.finfo(values.dtype).eps * values[-1]
+        values = torch.where(values > noise_floor, values, 0.0)
     return vectors * values.clamp_min(0).sqrt()
 
 

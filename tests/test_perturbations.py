@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import linalg
 
 from gapkit.errors import InputError
 from gapkit.perturbations import (
@@ -12,6 +13,7 @@ from gapkit.perturbations import (
     Int8Codes,
     UniformQuantization,
     as_generator,
+    covariance_root,
 )
 
 ALL = [
@@ -52,6 +54,30 @@ def test_noise_has_the_covariance_it_was_given():
     np.testing.assert_allclose(np.cov(drawn.T), root @ root.T, atol=0.01)
     drawn = GaussianNoise([0.0, 1.0, 2.0]).apply(np.zeros((200_000, 3)), generator=0)
     np.testing.assert_allclose(drawn.std(0), [0, 1, 2], atol=0.02)
+
+
+@pytest.mark.parametrize(("d", "rank"), [(3, 1), (24, 5), (96, 40), (512, 100)])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_directions_without_variance_get_no_noise(d, rank, scale):
+    half = scale * np.random.default_rng(d).standard_normal((d, rank))
+    covariance = half @ half.T
+    root = covariance_root(torch.from_numpy(covariance)).numpy()
+    size = np.abs(covariance).max()
+    np.testing.assert_allclose(root @ root.T / size, covariance / size, atol=1e-13)
+    empty = linalg.null_space(half.T)  # by singular values of the factor itself
+    noise = GaussianNoise(covariance=covariance).apply(np.zeros((50, d)), generator=0)
+    assert np.abs(noise @ empty).max() < 2e-14 * np.abs(noise).max() * np.sqrt(d)
+    assert np.linalg.matrix_rank(noise) == min(rank, 50)
+    assert (np.abs(root).max(0) > 0).sum() == rank
+
+
+def test_coordinates_without_variance_stay_as_they_are_and_small_variances_count():
+    rows = np.random.default_rng(5).standard_normal((6, 4))
+    noise = GaussianNoise(covariance=np.diag([1.0, 0.0, 1e-24, 4.0])).apply(rows, generator=1) - rows
+    assert (noise[:, 1] == 0).all()
+    variances = torch.linspace(0, 1, 100, dtype=torch.float64) ** 40
+    root = covariance_root(variances.flip(0).diag())
+    np.testing.assert_allclose(root.square().sum(1).flip(0), variances, rtol=1e-14)
 
 
 @pytest.mark.parametrize("bins", [2, 7, 256])
