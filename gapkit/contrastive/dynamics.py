@@ -108,35 +108,36 @@ def simulate(
     recorder = Recorder(_steps_to_record(steps, record))
     x, y = x.clone(), y.clone()
 
-    for step in range(steps + 1):
-        s = similarities(x, y, tau)
-        loss, pull = softmax_pull(s) if kind == "softmax" else sigmoid_pull(s, tau, bias)
-        if not (math.isfinite(loss) and math.isfinite(tau)):
-            what, cause = "loss", f"step_size={step_size:g}"
-            if log_scale < -_LARGEST_EXPONENT:
-                what, cause = "learned tau", f"learned_rate={learned_rate:g} or {cause}"
-            warnings.warn(
-                f"the {what} left the finite numbers at step {step} of {steps}: {cause} is too large; "
-                f"the trajectory ends with step {step - 1}",
-                GapkitWarning,
-                stacklevel=2,
-            )
-            return recorder.trajectory(diverged_at=step)
-        recorder.see(step, x, y, loss=loss, similarity=s, tau=tau, bias=bias)
-        if step == steps:
-            break
-        grad_x, grad_y = pull_on_rows(pull, x, y, tau)
-        rate = step_size * len(x) * tau
-        if learned:
-            # ℓ = scale · cosine + bias, so ∂ℓ/∂log(scale) is the scaled cosine, s + 2/τ. (The softmax
-            # loss ignores the constant: there the entries of ∂L/∂s sum to zero.)
-            log_scale -= learned_rate * float((pull * (s + 2 / tau)).sum())
-            log_scale = min(log_scale, most_log_scale)
-            tau = math.inf if log_scale < -_LARGEST_EXPONENT else 2 * math.exp(-log_scale)
-            if kind == "sigmoid":
-                bias -= learned_rate * float(pull.sum())
-        x = _descend(x, grad_x, rate, sphere)
-        y = _descend(y, grad_y, rate, sphere)
+    with torch.inference_mode():
+        for step in range(steps + 1):
+            s = similarities(x, y, tau)
+            loss, pull = softmax_pull(s) if kind == "softmax" else sigmoid_pull(s, tau, bias)
+            if not (math.isfinite(loss) and math.isfinite(tau)):
+                what, cause = "loss", f"step_size={step_size:g}"
+                if log_scale < -_LARGEST_EXPONENT:
+                    what, cause = "learned tau", f"learned_rate={learned_rate:g} or {cause}"
+                warnings.warn(
+                    f"the {what} left the finite numbers at step {step} of {steps}: {cause} is too large; "
+                    f"the trajectory ends with step {step - 1}",
+                    GapkitWarning,
+                    stacklevel=2,
+                )
+                return recorder.trajectory(diverged_at=step)
+            recorder.see(step, x, y, loss=loss, similarity=s, tau=tau, bias=bias)
+            if step == steps:
+                break
+            grad_x, grad_y = pull_on_rows(pull, x, y, tau)
+            rate = step_size * len(x) * tau
+            if learned:
+                # ℓ = scale · cosine + bias, so ∂ℓ/∂log(scale) is the scaled cosine, s + 2/τ. (The softmax
+                # loss ignores the constant: there the entries of ∂L/∂s sum to zero.)
+                log_scale -= learned_rate * float((pull * (s + 2 / tau)).sum())
+                log_scale = min(log_scale, most_log_scale)
+                tau = math.inf if log_scale < -_LARGEST_EXPONENT else 2 * math.exp(-log_scale)
+                if kind == "sigmoid":
+                    bias -= learned_rate * float(pull.sum())
+            x = _descend(x, grad_x, rate, sphere)
+            y = _descend(y, grad_y, rate, sphere)
     return recorder.trajectory(diverged_at=None)
 
 

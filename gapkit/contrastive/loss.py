@@ -15,6 +15,8 @@ KINDS = ("softmax", "sigmoid")
 """The losses by name: CLIP's and SigLIP's."""
 SIGLIP_BIAS = -10.0
 """The bias that SigLIP starts from."""
+_SMALLEST_SUM = 1e-280
+"""Sums of exponentials above this have lost nothing to underflow."""
 
 
 def contrastive_loss(x, y, tau, kind: str = "softmax", *, bias=SIGLIP_BIAS) -> float:
@@ -126,15 +128,36 @@ def similarities(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"], tau: float) -
     """``s_ij = -‖x_i - y_j‖²/τ``, from one matrix product around a common origin."""
     origin = (x[0] + y[0]) / 2  # so that clouds far from zero lose no digits
     x, y = x - origin, y - origin
-    squares = torch.addmm((y * y).sum(1), x, y.T, alpha=-2).add_((x * x).sum(1, keepdim=True))
-    return squares.clamp_(min=0).div_(-tau)
+    s = torch.addmm((y * y).sum(1) / -tau, x, y.T, alpha=2 / tau)
+    return s.sub_((x * x).sum(1, keepdim=True) / tau).clamp_(max=0)
 
 
 def softmax_pull(
     s: Float[Tensor, "n n"],
 ) -> tuple[Float[Tensor, ""], Float[Tensor, "n n"]]:
-    """Eq. 6's loss and ``∂L/∂s = (Qˣ + Qʸ - 2I)/N`` from the similarities."""
+    """Eq. 6's loss and ``∂L/∂s = (Qˣ + Qʸ - 2I)/N`` from the similarities.
+
+    Both softmaxes share their exponentials, which take longest: ``e^(s_ki)`` is that of row k relative to its
+    largest entry, times a factor of the row. Where a column is so far off that those vanish, it gets its own.
+    """
     n = len(s)
+    highest = s.amax(1, keepdim=True)
+    pull = (s - highest).exp_()
+    rows = pull.sum(1, keepdim=True)
+    top = highest.amax()
+    factors = (highest - top).exp_()
+    columns = factors.T @ pull
+    if not columns.amin() > _SMALLEST_SUM:
+        loss, pull = _two_softmaxes(s)
+        return loss / n, pull.div_(n)
+    loss = (highest + rows.log()).sum() + (columns.log() + top).sum() - 2 * s.diagonal().sum()
+    pull.mul_(torch.addmm(1 / (n * rows), factors, 1 / (n * columns)))
+    pull.diagonal().sub_(2 / n)
+    return loss / n, pull
+
+
+def _two_softmaxes(s: Float[Tensor, "n n"]) -> tuple[Float[Tensor, ""], Float[Tensor, "n n"]]:
+    """N times what `softmax_pull` returns, by two softmaxes that know nothing of each other."""
     pull, log_evidence = 0.0, 0.0
     for candidates in (1, 0):
         highest = s.amax(candidates, keepdim=True)
@@ -142,9 +165,8 @@ def softmax_pull(
         total = weights.sum(candidates, keepdim=True)
         pull = weights.div_(total).add_(pull)
         log_evidence = log_evidence + (highest + total.log()).sum()
-    loss = (log_evidence - 2 * s.diagonal().sum()) / n
     pull.diagonal().sub_(2)
-    return loss, pull.div_(n)
+    return log_evidence - 2 * s.diagonal().sum(), pull
 
 
 def sigmoid_pull(

@@ -17,6 +17,7 @@ from gapkit.contrastive import (
     tau_from_temperature,
     temperature_from_tau,
 )
+from gapkit.contrastive.loss import softmax_pull
 from gapkit.errors import InputError
 
 
@@ -140,6 +141,20 @@ def test_extreme_logits_do_not_overflow():
     assert contrastive_loss(x, x, tau=1e-5) == pytest.approx(0.0, abs=1e-12)
     assert np.isfinite(contrastive_loss(x, y, tau=1e-5))
     assert np.isfinite(contrastive_loss(x, y, tau=1e-5, kind="sigmoid"))
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 1e3, 1e5], ids=lambda scale: f"{scale:g}")
+@pytest.mark.parametrize("far", ["nothing", "a column", "a row", "everything"])
+def test_both_softmaxes_from_shared_exponentials_are_the_two_softmaxes(scale, far):
+    s = -scale * torch.rand(9, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    s[{"nothing": np.s_[:0], "a column": np.s_[:, 3], "a row": np.s_[2], "everything": np.s_[:]}[far]] -= 5000
+    before = s.clone()
+    loss, pull = softmax_pull(s)
+    by_definition = (s.softmax(1) + s.softmax(0) - 2 * torch.eye(9)) / 9
+    torch.testing.assert_close(pull, by_definition, rtol=1e-9, atol=1e-13)
+    by_definition = -(s.log_softmax(1) + s.log_softmax(0)).diagonal().mean()
+    torch.testing.assert_close(loss, by_definition, rtol=1e-12, atol=1e-12)
+    assert torch.equal(s, before)
 
 
 def test_kind_of_array_is_kept_and_inputs_are_left_alone():
