@@ -12,7 +12,9 @@ from collections.abc import Callable
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 
 from gapkit.errors import InputError
 
@@ -109,9 +111,17 @@ def figure_of(drawn) -> Figure:
 
 def png(drawn, *, dpi: int = DPI) -> bytes:
     """The picture as PNG bytes; the same picture gives the same bytes."""
-    stream = io.BytesIO()
+    figure, stream = figure_of(drawn), io.BytesIO()
+    canvas_before, dpi_before = figure.canvas, figure.dpi
     with mpl.rc_context(STYLE):
-        figure_of(drawn).savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
+        try:
+            screen = FigureCanvasAgg(figure)
+            figure.dpi = dpi
+            screen.draw()  # lays out and draws in one go; savefig draws everything twice to the same end
+            imsave(stream, screen.buffer_rgba(), format="png", dpi=dpi, metadata={"Software": None})
+        finally:
+            figure.dpi = dpi_before
+            figure.set_canvas(canvas_before)
     return stream.getvalue()
 
 
