@@ -119,7 +119,7 @@ def _block(
             math.inf
         )  # duplicates of the answer: no query prefers one of them
     elif metric == "cosine":
-        angles = angles_from(squares)
+        angles = angles_from(squares, y, x)
         radii = _turning(angles - angles.gather(1, own), lengths[answers][:, None], lengths, perturbed)
     else:
         distances = squares.sqrt() if metric == "euclidean" else raw[:, None]

@@ -1,5 +1,6 @@
 """Clean distances, margins and answers of a block of queries, with the digits that small noise asks for."""
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -43,6 +44,22 @@ def margins_and_answers(
     return costs.sub_(costs.gather(1, answers[:, None])), answers
 
 
-def angles_from(squares: Float[Tensor, "m k"]) -> Float[Tensor, "m k"]:
-    """Angles between unit rows from squared chords: accurate at small angles, where an arc cosine is not."""
-    return 2 * (squares.sqrt() / 2).clamp_max(1).asin()
+def angles_from(
+    squares: Float[Tensor, "m k"], y: Float[Tensor, "m d"], x: Float[Tensor, "k d"]
+) -> Float[Tensor, "m k"]:
+    r"""Angles between unit rows from squared chords, right to a few units of 1e-16 from 0 to π.
+
+    .. math:: \theta = 2 \operatorname{atan2}(\|u - v\|, \|u + v\|), \qquad
+        \|u + v\|^2 = 2\|u\|^2 + 2\|v\|^2 - \|u - v\|^2 .
+
+    An arc cosine loses half of the digits at both ends, an arc sine of the chord at π. ``squares`` are those of
+    `squares_and_answers`, with all their digits at small angles; for opposite pairs the sum itself is taken.
+    """
+    both = 2 * (y.square().sum(1, keepdim=True) + x.square().sum(1))
+    opposite = (both - squares).clamp_min_(0)
+    rows, columns = (opposite < _CLOSE * both).nonzero(as_tuple=True)
+    step = max(1, _PAIRS // y.shape[1])
+    for first in range(0, len(rows), step):
+        r, c = rows[first : first + step], columns[first : first + step]
+        opposite[r, c] = (y[r] + x[c]).square().sum(1)
+    return torch.atan2(squares.sqrt(), opposite.sqrt_()).mul_(2)

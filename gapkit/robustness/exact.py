@@ -78,5 +78,5 @@ def _block(
         return cosine_on_a_line(y * x.T * lengths, answers, scale), answers
     squares, answers = squares_and_answers(y, x, metric)
     if metric == "cosine":
-        return cosine(angles_from(squares), lengths, answers, scale, x.shape[1], memory=memory), answers
+        return cosine(angles_from(squares, y, x), lengths, answers, scale, x.shape[1], memory=memory), answers
     return euclidean(squares, answers, scale, x.shape[1]), answers
