@@ -6,6 +6,7 @@ Nothing here, and nothing built on it, writes into the caller's memory.
 """
 
 import difflib
+import reprlib
 import warnings
 from collections.abc import Iterable
 
@@ -173,18 +174,42 @@ def check_choice(value: str, name: str, known: Iterable[str]) -> str:
 def check_number(
     value, name: str, *, least: float | int | None = None, above: float | int | None = None
 ) -> float:
-    """``value`` as a finite float; raises below ``least`` or at or below ``above``."""
+    """``value`` as a finite float; raises below ``least`` or at or below ``above``.
+
+    A word or a truth value is no number, although Python's ``float`` would take it.
+
+    >>> check_number("0.1", "sigma")
+    Traceback (most recent call last):
+    ...
+    gapkit.errors.InputError: sigma must be a number; got '0.1'; pass it without quotes
+    """
+    kind = getattr(getattr(value, "dtype", None), "kind", None)  # numpy's words and truth values
+    if isinstance(value, str | bytes) or kind in ("U", "S"):
+        raise InputError(f"{name} must be a number; got {one_line(value)}; pass it without quotes")
+    if isinstance(value, bool) or kind == "b" or getattr(value, "dtype", None) == torch.bool:
+        raise InputError(f"{name} must be a number; got {one_line(value)}; pass 0.0 or 1.0 if that is meant")
     try:
         number = float(value)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must be a number; got {value!r}") from None
+    except OverflowError:
+        raise InputError(
+            f"{name} must be a number below 1.8e308; got a larger one; pass a smaller one"
+        ) from None
+    except (TypeError, ValueError, RuntimeError):  # the last from a tensor of several numbers
+        raise InputError(
+            f"{name} must be a number; got {one_line(value)}; pass a single int or float"
+        ) from None
     if not np.isfinite(number):
-        raise InputError(f"{name} must be finite; got {number}")
+        raise InputError(f"{name} must be finite; got {number}; pass a finite number")
     if least is not None and number < least:
-        raise InputError(f"{name} must be at least {least:g}; got {number:g}")
+        raise InputError(f"{name} must be at least {least:g}; got {number:g}; pass a larger number")
     if above is not None and number <= above:
-        raise InputError(f"{name} must be greater than {above:g}; got {number:g}")
+        raise InputError(f"{name} must be greater than {above:g}; got {number:g}; pass a larger number")
     return number
+
+
+def one_line(value) -> str:
+    """``value`` as messages show it: on one line of limited length."""
+    return reprlib.repr(value).replace("\n", " ")
 
 
 def like(result: Tensor, *sources, dtype: torch.dtype | None = None) -> ArrayLike:

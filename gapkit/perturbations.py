@@ -7,6 +7,7 @@ Two facts about each decide how it may be sampled: ``deterministic`` (applying i
 ``per_row`` (each row is perturbed for itself, so that several galleries can be perturbed in one stack).
 """
 
+import operator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,13 +15,31 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, as_tensor, check_choice, check_finite, check_number, like
+from gapkit._arrays import (
+    ArrayLike,
+    as_matrix,
+    as_tensor,
+    check_choice,
+    check_finite,
+    check_number,
+    like,
+    one_line,
+)
 from gapkit.errors import InputError
+
+_LEAST_SEED, _LARGEST_SEED = -(2**63), 2**64 - 1
 
 
 def as_generator(generator) -> torch.Generator:
     """A torch generator from a generator, a seed, or None (seed 0: the same call gives the same numbers).
 
+    Raises
+    ------
+    InputError
+        If it is neither, or a seed beyond the 64 bits that torch takes.
+
+    Examples
+    --------
     >>> torch.randn(1, generator=as_generator(3)) == torch.randn(1, generator=as_generator(3))
     tensor([True])
     """
@@ -29,8 +48,17 @@ def as_generator(generator) -> torch.Generator:
     if generator is None:
         generator = 0
     if isinstance(generator, bool) or not hasattr(generator, "__index__"):
-        raise InputError(f"generator must be a torch.Generator, a whole number or None; got {generator!r}")
-    return torch.Generator().manual_seed(int(generator))
+        raise InputError(
+            f"generator must be a torch.Generator, a whole number or None; got {one_line(generator)}; "
+            "pass a seed such as 0"
+        )
+    seed = operator.index(generator)
+    if not _LEAST_SEED <= seed <= _LARGEST_SEED:
+        raise InputError(
+            f"generator must be a seed between -2**63 and 2**64 - 1; got one of {seed.bit_length()} bits; "
+            "pass a smaller one, such as 0"
+        )
+    return torch.Generator().manual_seed(seed)
 
 
 def draw_normal(shape: tuple[int, ...], like_tensor: Tensor, generator: torch.Generator) -> Tensor:
@@ -92,8 +120,16 @@ class GaussianNoise(Perturbation):
             object.__setattr__(self, "covariance", _check_covariance(self.covariance))
         elif _is_vector(self.sigma):
             sigma = check_finite(as_tensor(self.sigma, "sigma"), "sigma")
-            if sigma.ndim != 1 or (sigma < 0).any():
-                raise InputError(f"sigma must be one number ≥ 0 or a vector (d,) of them; got {self.sigma!r}")
+            if sigma.ndim != 1 or len(sigma) == 0:
+                raise InputError(
+                    f"sigma must be one number ≥ 0 or a vector (d,) of them; got shape {tuple(sigma.shape)}; "
+                    "pass a full covariance as covariance"
+                )
+            if (sigma < 0).any():
+                raise InputError(
+                    f"sigma must be one number ≥ 0 or a vector (d,) of them; got {float(sigma.min()):g} at "
+                    f"{int(sigma.argmin())}; pass standard deviations, not logarithms"
+                )
             object.__setattr__(self, "sigma", sigma)
         else:
             object.__setattr__(self, "sigma", check_number(self.sigma, "sigma", least=0.0))
@@ -159,7 +195,8 @@ def covariance_root(covariance: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
 
 
 def _is_vector(value) -> bool:
-    return not isinstance(value, str) and (hasattr(value, "__len__") or getattr(value, "ndim", 0) > 0)
+    # Arrays of no dimension have a __len__, too, which raises.
+    return not isinstance(value, str) and getattr(value, "ndim", int(hasattr(value, "__len__"))) > 0
 
 
 def _check_covariance(value) -> Float[Tensor, "d d"]:

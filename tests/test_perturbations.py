@@ -1,5 +1,7 @@
 """Each perturbation does what it says, to a copy."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -145,9 +147,47 @@ def test_dropout_loses_whole_columns_or_single_numbers():
         (lambda: Int8Codes("rows"), "did you mean 'row'"),
         (lambda: BinaryCodes("median"), "threshold must be"),
         (lambda: DimensionDropout(1.0), "below 1"),
+        (lambda: GaussianNoise("0.1"), "sigma must be a number; got '0.1'; pass it without quotes"),
+        (lambda: GaussianNoise(np.str_("0.1")), "must be a number; .*; pass it without quotes"),
+        (lambda: GaussianNoise(np.array("0.1")), "must be a number; .*; pass it without quotes"),
+        (lambda: GaussianNoise(True), "sigma must be a number; got True; pass"),
+        (lambda: GaussianNoise(np.True_), "must be a number; got .*True.*; pass"),
+        (lambda: GaussianNoise(torch.tensor(True)), "must be a number; got .*True.*; pass"),
+        (lambda: GaussianNoise(1j), "must be a number; got 1j; pass"),
+        (lambda: GaussianNoise(10**400), "must be a number below 1.8e308; got a larger one; pass"),
+        (lambda: GaussianNoise(float("nan")), "sigma must be finite; got nan; pass"),
+        (lambda: GaussianNoise(-np.inf), "sigma must be finite; got -inf; pass"),
+        (lambda: GaussianNoise(-1e-3), "sigma must be at least 0; got -0.001; pass"),
+        (lambda: GaussianNoise([0.1, np.nan]), "sigma must be finite; 1 of 2"),
+        (lambda: GaussianNoise(-np.ones(2000)), "one number ≥ 0 or a vector .* got -1 at 0; pass"),
+        (lambda: GaussianNoise(np.eye(3)), r"a vector .* got shape \(3, 3\); pass a full covariance"),
+        (lambda: GaussianNoise([]), r"a vector .* got shape \(0,\)"),
+        (lambda: GaussianNoise([True, False]), "sigma must hold real numbers"),
+        (lambda: GaussianNoise(["0.1"]), "sigma must hold real numbers"),
         (lambda: as_generator(True), "generator must be"),
+        (lambda: as_generator(np.True_), "generator must be"),
+        (lambda: as_generator("7"), "generator must be a torch.Generator, .*; got '7'; pass a seed"),
+        (lambda: as_generator(1.0), "generator must be"),
+        (lambda: as_generator(10**30), r"between -2\*\*63 and 2\*\*64 - 1; got one of 100 bits; pass"),
+        (lambda: as_generator(2**64), "got one of 65 bits"),
+        (lambda: as_generator(-(2**63) - 1), "got one of 64 bits"),
+        (lambda: as_generator(10**5000), "got one of 16610 bits"),
     ],
 )
 def test_bad_settings_get_one_clear_line(make, words):
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=words) as raised:
         make()
+    message = str(raised.value)
+    assert "\n" not in message
+    assert len(message) < 250
+
+
+@pytest.mark.parametrize("sigma", [np.float32(0.5), np.array(0.5), torch.tensor(0.5), Fraction(1, 2)])
+def test_every_kind_of_single_number_is_one(sigma):
+    assert GaussianNoise(sigma).isotropic == 0.5
+
+
+@pytest.mark.parametrize("seed", [-(2**63), -1, 2**32, 2**64 - 1, np.int64(5), torch.tensor(5)])
+def test_every_seed_that_torch_takes_is_taken(seed):
+    expected = torch.randn(3, generator=torch.Generator().manual_seed(int(seed)))
+    assert torch.equal(torch.randn(3, generator=as_generator(seed)), expected)

@@ -211,6 +211,13 @@ def test_inputs_stay_as_they_are_and_torch_gives_torch(metric):
         ({"sigma": 1.0, "noise_on": "queries", "method": "exact"}, "no exact integral"),
         ({"sigma": 1.0, "transform": 3}, "transform must be callable"),
         ({"sigma": 1.0, "generator": "x"}, "generator must be"),
+        (
+            {"sigma": 1.0, "generator": 10**30},
+            "generator must be a seed between .* got one of 100 bits; pass",
+        ),
+        ({"sigma": "0.1"}, "sigma must be a number; got '0.1'; pass it without quotes"),
+        ({"sigma": True}, "sigma must be a number; got True; pass"),
+        ({"sigma": -np.inf}, "sigma must be finite; got -inf; pass"),
     ],
 )
 def test_bad_input_gets_one_clear_line(options, words):
