@@ -1,13 +1,14 @@
 """Choosing a closer's setting by a criterion: the most robust one that keeps enough answers."""
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
-from gapkit._arrays import check_number
+from gapkit._arrays import check_number, one_line
 from gapkit.closing.base import Closer
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import nearest
@@ -48,7 +49,8 @@ def select_closer(
     Raises
     ------
     InputError
-        If no setting keeps enough answers, or the closer rescales or turns the gallery.
+        If the grid is none of the closer's, no setting keeps enough answers, or the closer rescales or turns the
+        gallery.
 
     Examples
     --------
@@ -63,10 +65,7 @@ def select_closer(
     least = check_number(agreement, "agreement", least=0.0)
     untouched = np.asarray(nearest(Y, X, metric=metric))
     settings, fitted = [], []
-    for parameters in ParameterGrid(grid):
-        unknown = set(parameters) - set(closer.get_params())
-        if unknown:
-            raise InputError(f"{type(closer).__name__} has no hyperparameter {sorted(unknown)[0]!r}")
+    for parameters in _settings(grid, closer):
         candidate = clone(closer).set_params(**parameters).fit(X, Y)
         if candidate.linear_part("gallery") is not None:
             raise InputError(
@@ -85,3 +84,28 @@ def select_closer(
             f"no setting keeps {least:g} of the answers; the best keeps {best:.4g}. Ask for less, or use all components"
         )
     return Selection(fitted[max(allowed, key=lambda i: settings[i]["robustness"])], settings)
+
+
+def _settings(grid, closer: Closer) -> ParameterGrid:
+    """The settings of the grid, once it is known to be one: before anything is fitted."""
+    parts = [grid] if isinstance(grid, Mapping) else grid
+    if not isinstance(parts, Sequence) or not parts or not all(isinstance(part, Mapping) for part in parts):
+        raise InputError(
+            "grid must be a dict of lists, or a list of at least one such dict; "
+            f"got {one_line(grid)}; pass for example {{'alpha': [0.0, 0.5, 1.0]}}"
+        )
+    known = sorted(closer.get_params())
+    for name, values in (item for part in parts for item in part.items()):
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "take the name from these"
+            raise InputError(
+                f"{type(closer).__name__} has no hyperparameter {one_line(name)}; it has {', '.join(known)}; {hint}"
+            )
+        listed = isinstance(values, Sequence) and not isinstance(values, str | bytes)
+        if not (listed or (isinstance(values, np.ndarray) and values.ndim == 1)) or len(values) == 0:
+            raise InputError(
+                f"grid[{name!r}] must be a list of at least one value; got {one_line(values)}; "
+                f"pass the values to try, or leave {name!r} out to keep the closer's own"
+            )
+    return ParameterGrid(grid)

@@ -49,13 +49,45 @@ def test_hyperparameters_outside_the_grid_are_kept(two_sides):
     ("closer", "grid", "agreement", "message"),
     [
         (GapCloser(), {"n_components": [0]}, 1.01, "no setting keeps 1.01 of the answers; the best keeps"),
-        (GapCloser(), {"beta": [0]}, 0.9, "no hyperparameter 'beta'"),
+        (GapCloser(), {"beta": [0]}, 0.9, "no hyperparameter 'beta'; it has alpha, .*; take the name"),
+        (GapCloser(), {"alhpa": [0]}, 0.9, "no hyperparameter 'alhpa'; .*; did you mean 'alpha'"),
+        (GapCloser(), {"alpha": [0], 1: [0]}, 0.9, "no hyperparameter 1; it has"),
+        (GapCloser(), [{"alpha": [0]}, {"beta": [0]}], 0.9, "no hyperparameter 'beta'"),
+        (
+            GapCloser(),
+            {"alpha": []},
+            0.9,
+            r"grid\['alpha'\] must be a list of at least one value; got \[\]; pass",
+        ),
+        (GapCloser(), {"alpha": 0.5}, 0.9, r"grid\['alpha'\] must be a list .*; got 0.5; pass"),
+        (GapCloser(), {"alpha": "01"}, 0.9, r"grid\['alpha'\] must be a list .*; got '01'; pass"),
+        (GapCloser(), {"alpha": {0.5}}, 0.9, r"grid\['alpha'\] must be a list"),
+        (GapCloser(), {"alpha": np.zeros((2, 2))}, 0.9, r"grid\['alpha'\] must be a list"),
+        (GapCloser(), [], 0.9, r"grid must be a dict of lists, .*; got \[\]; pass"),
+        (GapCloser(), [{"alpha": [0]}, 3], 0.9, "grid must be a dict of lists"),
+        (GapCloser(), None, 0.9, "grid must be a dict of lists, .*; got None; pass"),
         (Standardisation(), {}, 0.0, "rescales or turns"),
     ],
 )
 def test_bad_choices_are_named(two_sides, closer, grid, agreement, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as raised:
         select_closer(closer, *two_sides, grid, robustness=closeness, agreement=agreement)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("values", [(0.0, 1.0), np.array([0.0, 1.0]), range(2)])
+def test_a_grid_may_hold_any_sequence(two_sides, values):
+    chosen = select_closer(GapCloser(), *two_sides, {"alpha": values}, robustness=closeness, agreement=0.0)
+    assert [row["alpha"] for row in chosen.table] == [0, 1]
+
+
+def test_a_bad_grid_is_refused_before_anything_is_fitted(two_sides):
+    def never(queries, gallery):
+        raise AssertionError("a setting was tried")
+
+    for grid in ([{"alpha": [0]}, {"beta": [0]}], [{"alpha": [0]}, {"alpha": []}]):
+        with pytest.raises(InputError):
+            select_closer(GapCloser(), *two_sides, grid, robustness=never)
 
 
 def test_it_works_with_the_exact_robustness(two_sides):
