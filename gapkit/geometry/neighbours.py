@@ -68,23 +68,36 @@ def answers_of(
     x: Float[Tensor, "k d"],
     metric: str,
 ) -> Int[Tensor, " b"]:
-    """The nearest candidates, given what `cost_block` says; where it leaves several, from their differences.
-
-    With one of them, f, as the reference, ‖x_c − y‖² − ‖x_f − y‖² = (x_c − x_f)·((x_c − y) + (x_f − y)): as precise as
-    either factor is small, so both for a query on top of a candidate and for twins far away.
-    """
+    """The nearest candidates, given what `cost_block` says; where it leaves several, from `leads_over` the first."""
     within = _within(costs, tie)
     answers = within.to(torch.uint8).argmax(1)
     several = (within.sum(1) > 1).nonzero()[:, 0]
     if len(several) == 0:
         return answers
-    rows, columns = within[several].nonzero(as_tuple=True)
-    leads = torch.full((len(several), len(x)), torch.inf, dtype=y.dtype, device=y.device)
+    leads, errors = leads_over(answers[several], within[several], y[several], x, metric)
+    answers[several] = answers_within(leads, errors)
+    return answers
+
+
+def leads_over(
+    reference: Int[Tensor, " b"],
+    chosen: Bool[Tensor, "b k"],
+    y: Float[Tensor, "b d"],
+    x: Float[Tensor, "k d"],
+    metric: str,
+) -> tuple[Float[Tensor, "b k"], Float[Tensor, "b k"]]:
+    """How much each ``chosen`` candidate costs above the ``reference``, and the rounding error of that; else infinity and 0.
+
+    With the reference f, ‖x_c − y‖² − ‖x_f − y‖² = (x_c − x_f)·((x_c − y) + (x_f − y)): as precise as either factor
+    is small, so both for a query on top of a candidate and for twins far away.
+    """
+    rows, columns = chosen.nonzero(as_tuple=True)
+    leads = torch.full(chosen.shape, torch.inf, dtype=y.dtype, device=y.device)
     errors = torch.zeros_like(leads)
     step = max(1, _NUMBERS // y.shape[1])
     for begin in range(0, len(rows), step):
         r, c = rows[begin : begin + step], columns[begin : begin + step]
-        query, first, other = y[several[r]], x[answers[several[r]]], x[c]
+        query, first, other = y[r], x[reference[r]], x[c]
         apart = other - first
         if metric == "dot":
             way, rounding = -query, 0.0
@@ -96,8 +109,35 @@ def answers_of(
         errors[r, c] = 4 * (
             _EPS * _length(apart) * _length(way) + rounding * (_length(apart) + _length(way) + rounding)
         )
-    answers[several] = answers_within(leads, errors)
-    return answers
+    return leads, errors
+
+
+def order_about(
+    reference: Int[Tensor, " b"],
+    costs: Float[Tensor, "b k"],
+    tie: Float[Tensor, "b k"],
+    y: Float[Tensor, "b d"],
+    x: Float[Tensor, "k d"],
+    metric: str,
+) -> Float[Tensor, "b k"]:
+    """What each candidate costs above the ``reference``, and 0 where `answers_of` would call them tied.
+
+    So a candidate comes before the reference where this is negative, or is 0 and its index is lower.
+    """
+    own = reference[:, None]
+    above = costs - costs.gather(1, own)
+    undecided = above.abs() <= tie + tie.gather(1, own)
+    several = (undecided.sum(1) > 1).nonzero()[:, 0]
+    above.masked_fill_(undecided, 0)
+    if len(several) == 0:
+        return above
+    close, first = undecided[several], own[several]
+    leads, errors = leads_over(first[:, 0], close, y[several], x, metric)
+    leads = torch.where(leads.abs() <= errors + errors.gather(1, first), 0, leads)
+    if metric == "cosine":
+        leads = leads / 2  # squared chords of unit rows differ by twice the cosines
+    above[several] = torch.where(close, leads, above[several])
+    return above
 
 
 def _within(costs: Float[Tensor, "*s k"], tie: Float[Tensor, "*s k"]) -> Bool[Tensor, "*s k"]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gapkit._arrays import ArrayLike, as_index, as_matrix, like
 from gapkit.errors import InputError
-from gapkit.geometry.neighbours import blocks, cost_block, prepare
+from gapkit.geometry.neighbours import answers_of, blocks, cost_block, order_about, prepare
 from gapkit.tasks.scores import as_answers
 
 
@@ -25,7 +25,7 @@ def retrieval_ranks(queries, gallery, *, targets=None, metric: str = "euclidean"
 
     Returns
     -------
-    (m,) int64 ranks; ties go to the lower index, as in `nearest`
+    (m,) int64 ranks; ties go to the lower index. Rank 0 is where `nearest` names the target
 
     Raises
     ------
@@ -68,15 +68,18 @@ def _ranks(
     metric: str,
 ) -> Int[Tensor, " m"]:
     ranks = torch.empty(len(y), dtype=torch.int64, device=y.device)
-    order = torch.arange(len(x), device=y.device)
-    for block in blocks(len(y), len(x) * 8 * 4):
+    index = torch.arange(len(x), device=y.device)
+    for block in blocks(len(y), len(x) * 8 * 8):
         costs, tie = cost_block(y[block], x, metric)
         wanted = query_ids[block, None] == gallery_ids
-        target_costs = torch.where(wanted, costs, torch.inf)
-        best = target_costs.min(1, keepdim=True).values
-        first = (target_costs <= best + tie).to(torch.uint8).argmax(1, keepdim=True)
-        before = (costs < best - tie) | (((costs - best).abs() <= tie) & (order < first))
-        ranks[block] = before.sum(1)
+        answers = answers_of(costs, tie, y[block], x, metric)
+        best = answers_of(costs.masked_fill(~wanted, torch.inf), tie, y[block], x, metric)
+        above = order_about(best, costs, tie, y[block], x, metric)
+        before = ((above < 0) | ((above == 0) & (index < best[:, None]))) & ~wanted
+        # To be tied is not transitive: what `nearest` names comes first, whatever it is to the target.
+        before.scatter_(1, answers[:, None], True)
+        right = wanted.gather(1, answers[:, None])[:, 0]
+        ranks[block] = torch.where(right, 0, before.sum(1))
     return ranks
 
 
@@ -139,7 +142,7 @@ def k_occurrence(queries, gallery, *, k: int = 1, metric: str = "euclidean") -> 
 
     Returns
     -------
-    (K,) int64 counts that sum to m·k
+    (K,) int64 counts that sum to m·k; ties go to the lower index, as in `nearest`
 
     Raises
     ------
@@ -155,10 +158,12 @@ def k_occurrence(queries, gallery, *, k: int = 1, metric: str = "euclidean") -> 
     if not 1 <= k <= len(x):
         raise InputError(f"k must lie between 1 and the {len(x)} gallery rows; got {k}")
     counts = torch.zeros(len(x), dtype=torch.int64, device=y.device)
-    for block in blocks(len(y), len(x) * 8 * 4):
+    for block in blocks(len(y), len(x) * 8 * 8):
         costs, tie = cost_block(y[block], x, metric)
-        first = (costs <= costs.min(1, keepdim=True).values + tie).to(torch.uint8).argmax(1, keepdim=True)
-        costs.scatter_(1, first, -torch.inf)  # the winner of a tie is the one that `nearest` names
-        found = torch.sort(costs, dim=1, stable=True).indices[:, :k]
+        answers = answers_of(costs, tie, y[block], x, metric)[:, None]
+        costs = costs.scatter(1, answers, -torch.inf)
+        last = costs.kthvalue(k, dim=1).indices
+        above = order_about(last, costs, tie, y[block], x, metric) if k > 1 else costs
+        found = above.scatter_(1, answers, -torch.inf).sort(dim=1, stable=True).indices[:, :k]
         counts += torch.bincount(found.flatten(), minlength=len(x))
     return like(counts, queries, gallery)

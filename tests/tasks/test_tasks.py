@@ -1,5 +1,8 @@
 """Answers and scores, against brute force and against each other."""
 
+from fractions import Fraction
+
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -123,6 +126,70 @@ def test_small_blocks_change_no_task(rng, monkeypatch):
     small = retrieval_ranks(y, x), k_occurrence(y, x, k=3), answer_multiple_choice(y, options)
     for one, other in zip(whole, small, strict=True):
         assert (one == other).all()
+
+
+# Ties: one rule for the nearest, the ranks and the hubs.
+
+
+def _near_duplicates(rng, d, apart):
+    """Twins and triplets ``apart`` from each other, in clusters far from each other; and queries among them."""
+    centres = 3 * rng.standard_normal((4, d))
+    x = centres[rng.integers(4, size=24)] + apart * rng.standard_normal((24, d))
+    x[rng.integers(24, size=6)] = x[rng.integers(24, size=6)]
+    near = x[rng.integers(24, size=24)] + apart * rng.standard_normal((24, d))
+    return np.where(rng.random((24, 1)) < 0.7, near, rng.standard_normal((24, d))), x
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("apart", [1.0, 1e-5, 1e-8, 1e-12, 1e-15, 1e-16, 0.0])
+def test_rank_nought_is_where_the_nearest_is_right(metric, apart):
+    rng = np.random.default_rng(17)
+    for _ in range(5):
+        y, x = _near_duplicates(rng, int(rng.integers(1, 9)), apart)
+        answers = nearest(y, x, metric=metric)
+        # Every candidate once the target of every query: exactly one of them has rank 0.
+        for target in range(len(x)):
+            targets = np.full(24, target), np.arange(24)
+            ranks = retrieval_ranks(y, x, targets=targets, metric=metric)
+            assert ((ranks == 0) == (answers == target)).all()
+        owner = rng.integers(5, size=24)
+        owner[:5] = np.arange(5)
+        wanted = rng.integers(5, size=24)
+        ranks = retrieval_ranks(y, x, targets=(wanted, owner), metric=metric)
+        assert ((ranks == 0) == (owner[answers] == wanted)).all()
+        assert (k_occurrence(y, x, metric=metric) == np.bincount(answers, minlength=24)).all()
+
+
+def _exact_costs(query, x, metric):
+    """What is small for the nearest, from the doubles as they are and without rounding (cosine: 60 digits)."""
+    y = [Fraction(t) for t in query.tolist()]
+    rows = [[Fraction(t) for t in row] for row in x.tolist()]
+    if metric == "euclidean":
+        return [sum((a - b) ** 2 for a, b in zip(row, y, strict=True)) for row in rows]
+    products = [sum(a * b for a, b in zip(row, y, strict=True)) for row in rows]
+    if metric == "dot":
+        return [-product for product in products]
+    squares = [sum(a * a for a in row) for row in rows]
+    with mpmath.workdps(60):
+        ratios = [
+            mpmath.mpf(p.numerator) / p.denominator / mpmath.sqrt(mpmath.mpf(s.numerator) / s.denominator)
+            for p, s in zip(products, squares, strict=True)
+        ]
+        return [-ratio for ratio in ratios]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("apart", [1.0, 1e-4, 1e-7])
+def test_ranks_and_hubs_of_near_duplicates_are_those_of_exact_arithmetic(metric, apart):
+    rng = np.random.default_rng(18)
+    y, x = _near_duplicates(rng, 3, apart)
+    costs = [_exact_costs(query, x, metric) for query in y]
+    order = np.array([sorted(range(24), key=lambda j, row=row: (row[j], j)) for row in costs])
+    ranks = retrieval_ranks(y, x, metric=metric)
+    assert ranks.tolist() == [row.tolist().index(i) for i, row in enumerate(order)]
+    for k in (1, 2, 3, 7, 24):
+        counts = np.bincount(order[:, :k].ravel(), minlength=24)
+        assert k_occurrence(y, x, k=k, metric=metric).tolist() == counts.tolist()
 
 
 # Multiple choice.
