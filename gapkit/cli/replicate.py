@@ -61,6 +61,12 @@ from gapkit.errors import InputError
     help="Number of threads, of torch and of BLAS; more only pay on much larger data than the shipped.",
 )
 @click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=None,
+    help="How many measurements run at once.  [default: 2 where there are two cores and --threads is 1]",
+)
+@click.option(
     "--readme",
     type=click.Path(dir_okay=False),
     metavar="FILE",
@@ -79,6 +85,7 @@ def command(
     strict,
     fresh,
     threads,
+    processes,
     readme,
     **embedding,
 ):
@@ -96,8 +103,10 @@ def command(
         check_choice(name, "--format", FORMATS)
     if readme and not os.access(readme, os.W_OK):
         raise InputError(f"cannot write to {readme}: no such file, or not allowed")
+    if processes is None:
+        processes = 2 if threads == 1 and _cores() > 1 else 1
     with _threads(threads), Workspace(out, fresh=fresh) as space:
-        record = _replicate(space, full, models, datasets, only, seed, formats, quiet, embedding)
+        record = _replicate(space, full, models, datasets, only, seed, formats, quiet, processes, embedding)
     if readme:
         from gapkit.report import update_readme
 
@@ -114,6 +123,11 @@ def command(
     return 1 if strict and not holds else 0
 
 
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _threads(count: int):
     """A context in which torch and the linear algebra under numpy and scipy use so many threads."""
     import scipy.linalg  # noqa: F401  (loads a BLAS of its own, beside numpy's: both must be there to be limited)
@@ -124,7 +138,7 @@ def _threads(count: int):
     return threadpool_limits(limits=count)
 
 
-def _replicate(space, full, models, datasets, only, seed, formats, quiet, embedding) -> dict:
+def _replicate(space, full, models, datasets, only, seed, formats, quiet, processes, embedding) -> dict:
     from gapkit.claims import decide
     from gapkit.experiments import experiment, plan, prepare, replicate
     from gapkit.experiments.subject import using
@@ -141,7 +155,7 @@ def _replicate(space, full, models, datasets, only, seed, formats, quiet, embedd
     with using(files):
         jobs = plan(models, datasets, only=only, full=full, seed=seed)
     with using(files), _progress(len(jobs), quiet) as advance:
-        replication = replicate(jobs, store=space.store, on_done=advance)
+        replication = replicate(jobs, store=space.store, on_done=advance, processes=processes)
         findings = decide(replication.tables)
         chosen = bool(models or datasets)
         record = make_record(
@@ -153,6 +167,7 @@ def _replicate(space, full, models, datasets, only, seed, formats, quiet, embedd
             times={
                 "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
                 "seconds": round(time.perf_counter() - started, 1),
+                "processes": processes,
                 "peak memory": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB",
             },
         )

@@ -1,13 +1,14 @@
 """A replication: all its jobs done, their rows put together into tables, and the family compared."""
 
-from collections.abc import Callable, Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from gapkit.experiments.family import compare_family, compare_temperatures
 from gapkit.experiments.registry import experiment
-from gapkit.experiments.subject import data_hash
+from gapkit.experiments.subject import data_hash, embedded_files, use_files
 from gapkit.experiments.sweep import Job, JobStore, Result, Rows, run_jobs
 
 
@@ -30,6 +31,7 @@ def replicate(
     *,
     store: JobStore | None = None,
     on_done: Callable[[int, int, Result], object] | None = None,
+    processes: int = 1,
 ) -> Replication:
     """Do all jobs, or take finished ones from the store, and put their tables together.
 
@@ -38,12 +40,17 @@ def replicate(
     jobs : as `gapkit.experiments.plan` gives them
     store : where finished jobs are kept, so that an interrupted replication goes on
     on_done : called after each job with the number done, the number of all, and its result
+    processes : how many jobs are done at once, each on one thread if more than one; the numbers are the same
     """
+    begin = functools.partial(_begin, embedded_files())
     results = []
-    for result in run_jobs(jobs, _measure, store=store, data_hash=data_hash):
+    for result in run_jobs(
+        jobs, _measure, store=store, data_hash=data_hash, processes=processes, begin=begin
+    ):
         results.append(result)
         if on_done:
             on_done(len(results), len(jobs), result)
+    results.sort(key=lambda result: jobs.index(result.job))
     return Replication(tables_of(results), tuple(results))
 
 
@@ -61,6 +68,17 @@ def tables_of(results: Iterable[Result]) -> dict[str, pd.DataFrame]:
     if "formation" in tables:
         tables["formation.checks"] = pd.DataFrame(compare_temperatures(tables["formation"], seed))
     return tables
+
+
+def _begin(files: Mapping) -> None:
+    """Make a worker process like the first one: the same prepared embeddings, and one thread."""
+    import scipy.linalg  # noqa: F401  (a BLAS of its own, beside numpy's)
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(1)
+    threadpool_limits(limits=1)
+    use_files(files)
 
 
 def _measure(job: Job) -> dict[str, Rows]:

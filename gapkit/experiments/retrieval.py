@@ -7,6 +7,7 @@ from gapkit.errors import InputError
 from gapkit.experiments.calibration import calibrated_levels
 from gapkit.experiments.draws import right_after_noise
 from gapkit.experiments.intervals import columns
+from gapkit.experiments.limits import MEMORY
 from gapkit.experiments.protocol import PROJECTED, same, shift_gallery
 from gapkit.experiments.rows import GAUSSIAN, level_columns, tidy_row
 from gapkit.experiments.subject import Task, load_subject
@@ -64,11 +65,15 @@ def _direction(task: Task, seed: int, alphas: dict) -> Rows:
             entry["recall"] |= columns(f"recall_at_{cut}", resamples.mean(ranks < cut))
     rows = []
     for level in calibrated_levels(task):
-        untouched = robustness(task.queries, task.gallery, sigma=level.sigma)
+        untouched = robustness(task.queries, task.gallery, sigma=level.sigma, memory_limit=MEMORY)
         plain = _hits(task, task.gallery, untouched, level.sigma, seed)
         for entry in moved:
             still = np.array_equal(entry["gallery"], task.gallery)
-            values = untouched if still else robustness(task.queries, entry["gallery"], sigma=level.sigma)
+            values = (
+                untouched
+                if still
+                else robustness(task.queries, entry["gallery"], sigma=level.sigma, memory_limit=MEMORY)
+            )
             found = plain if still else _hits(task, entry["gallery"], values, level.sigma, seed)
             row = tidy_row(
                 entry["head"]

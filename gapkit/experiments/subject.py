@@ -4,7 +4,7 @@ import contextlib
 import functools
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,11 +61,21 @@ def using(files: Mapping[tuple[str, str], Path]) -> Iterator[None]:
     ----------
     files : (model, dataset) -> file, as `gapkit.experiments.prepare` gives them
     """
-    token = _EMBEDDED.set(dict(files))
+    token = use_files(files)
     try:
         yield
     finally:
         _EMBEDDED.reset(token)
+
+
+def use_files(files: Mapping[tuple[str, str], Path]) -> Token:
+    """As `using`, for the rest of a process."""
+    return _EMBEDDED.set(dict(files))
+
+
+def embedded_files() -> Mapping[tuple[str, str], Path]:
+    """The files that `using` or `use_files` has named."""
+    return _EMBEDDED.get()
 
 
 def load_subject(model: str, dataset: str) -> EmbeddingSet:

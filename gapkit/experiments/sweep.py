@@ -15,6 +15,7 @@ from pathlib import Path
 
 import gapkit
 from gapkit._files import write_text
+from gapkit.experiments.processes import as_done
 
 Rows = list[dict]
 NUMERICS = ("cli", "plots", "widgets", "report", "claims", "check")
@@ -115,8 +116,10 @@ def run_jobs(
     *,
     store: JobStore | None = None,
     data_hash: Callable[[Job], str] = lambda job: "",
+    processes: int = 1,
+    begin: Callable[[], object] | None = None,
 ) -> Iterator[Result]:
-    """Run the jobs in order, or take them from the store, and yield each when it is there.
+    """Run the jobs, or take them from the store, and yield each when it is there.
 
     Parameters
     ----------
@@ -124,20 +127,38 @@ def run_jobs(
     measure : does one job; gives tables of plain values
     store : where finished jobs are kept; None keeps nothing
     data_hash : the hash of the data a job reads
+    processes : how many jobs are done at once
+    begin : called once in each process, if there are several
 
     Yields
     ------
-    Result of each job, in the order of ``jobs``. Fresh and kept results are the same: both have gone
-    through JSON.
+    Result of each job as they are finished: kept ones first, with one process in the order of ``jobs``.
+    Fresh and kept results are the same: both have gone through JSON.
     """
+    left = []
     for job in jobs:
         digest = data_hash(job)
         key = job.key(digest)
         kept = store.read(job, key) if store else None
         if kept is None:
-            start = time.perf_counter()
-            tables = json.loads(json.dumps(measure(job)))
-            kept = Result(job, key, tables, time.perf_counter() - start, digest)
-            if store:
-                store.write(kept)
-        yield kept
+            left.append((job, key, digest))
+        else:
+            yield kept
+    work = functools.partial(_timed, measure)
+    waiting = [job for job, _, _ in left]
+    if processes > 1 and len(left) > 1:
+        done = as_done(work, waiting, processes=min(processes, len(left)), begin=begin)
+    else:
+        done = enumerate(map(work, waiting))
+    for position, (tables, seconds) in done:
+        job, key, digest = left[position]
+        result = Result(job, key, tables, seconds, digest)
+        if store:
+            store.write(result)
+        yield result
+
+
+def _timed(measure: Callable[[Job], dict[str, Rows]], job: Job) -> tuple[dict[str, Rows], float]:
+    start = time.perf_counter()
+    tables = json.loads(json.dumps(measure(job)))
+    return tables, time.perf_counter() - start

@@ -7,7 +7,7 @@ import jinja2
 import pandas as pd
 
 from gapkit._arrays import check_choice
-from gapkit.plots.style import png
+from gapkit.plots.style import figure_of, png
 from gapkit.report.pictures import Picture, pictures
 from gapkit.report.record import to_json
 from gapkit.report.svg import inline_svg
@@ -44,6 +44,7 @@ def write_report(
     (folder / "figures").mkdir()
     for picture in (one for some in drawn.values() for one in some):
         (folder / "figures" / f"{picture.name}.png").write_bytes(png(picture.axes))
+        figure_of(picture.axes).set_layout_engine("none")  # it stands now; the page's copy need not find it again
     for name in formats:
         for section in view["sections"]:
             section["pictures"] = [_shown(picture, name) for picture in drawn[section["name"]]]

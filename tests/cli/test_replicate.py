@@ -39,6 +39,8 @@ def without_times(folder):
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
     monkeypatch.setenv("GAPKIT_PROGRESS", "0")
+    # pytest's process is not to be forked; that several processes give the same is tested from outside
+    monkeypatch.setattr("gapkit.cli.replicate._cores", lambda: 1)
 
 
 def test_two_runs_with_one_seed_differ_in_their_times_alone(tmp_path, toy):
@@ -130,6 +132,7 @@ def test_strict_fails_where_a_claim_does_not_hold(tmp_path, toy):
         (["--seed", "one"], "not a valid integer"),
         (["--seed", "-1"], "-1 is not in the range"),
         (["--threads", "0"], "0 is not in the range"),
+        (["--processes", "0"], "0 is not in the range"),
         (["--full", "more"], "unexpected extra argument"),
     ],
 )

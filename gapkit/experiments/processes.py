@@ -1,0 +1,84 @@
+"""Independent jobs done by several processes at once."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection
+from typing import Any
+
+import torch
+
+from gapkit.errors import InputError
+
+
+def as_done(
+    function: Callable[[Any], Any],
+    items: Sequence,
+    *,
+    processes: int,
+    begin: Callable[[], object] | None = None,
+) -> Iterator[tuple[int, Any]]:
+    """Call a function on each item in several processes, and yield the results as they come.
+
+    The workers end with this process, however it ends. On Linux they are forked from it, as those of
+    torch's ``DataLoader`` are, and share its memory, most of which is libraries.
+
+    Parameters
+    ----------
+    function : of one item; like the items and results it must be picklable
+    items : any number
+    processes : how many at once
+    begin : called once in each process, before all else
+
+    Yields
+    ------
+    Position of the item, and what the function gave for it.
+
+    Raises
+    ------
+    InputError
+        If a process is killed, as the system does where memory runs out.
+    """
+    context = multiprocessing.get_context("fork" if _may_fork() else "spawn")
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(begin,))
+    finished = False
+    try:
+        positions = {pool.submit(function, item): position for position, item in enumerate(items)}
+        for future in as_completed(positions):
+            yield positions.pop(future), future.result()
+        finished = True
+    except BrokenProcessPool as fault:
+        raise InputError(
+            "a process was killed while it measured; too little memory? Use fewer processes, "
+            "and what is finished is not measured again"
+        ) from fault
+    finally:
+        pool.shutdown(wait=finished, cancel_futures=True)
+        if not finished:  # whoever interrupts does not want to wait for jobs that are half done
+            for process in set(multiprocessing.active_children()) - others:
+                process.kill()
+
+
+def _may_fork() -> bool:
+    """Not on other systems, whose libraries cannot bear it, and not once a GPU is in use."""
+    return sys.platform == "linux" and not torch.cuda.is_initialized()
+
+
+def _begin(begin: Callable[[], object] | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's to answer
+    threading.Thread(target=_end_with_the_first_process, daemon=True).start()
+    if begin is not None:
+        begin()
+
+
+def _end_with_the_first_process() -> None:
+    with contextlib.suppress(AttributeError, OSError):
+        connection.wait([multiprocessing.parent_process().sentinel])
+        os._exit(1)

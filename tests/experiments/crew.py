@@ -1,0 +1,75 @@
+"""Jobs for `test_processes`, run as a program: what a crew of processes does must not happen in pytest's own."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from gapkit.errors import InputError
+from gapkit.experiments.processes import as_done
+from gapkit.experiments.sweep import Job, JobStore, run_jobs
+
+PLACE = Path(sys.argv[2]) if len(sys.argv) > 2 else Path()
+JOBS = [Job("gap", "m", f"d{i}") for i in range(6)]
+
+
+def measure(job: Job) -> dict:
+    return {"gap": [{"dataset": job.dataset, "pid": os.getpid(), "third": int(job.dataset[1]) / 3}]}
+
+
+def wrong(job: Job) -> dict:
+    if job.dataset == "d3":
+        raise InputError("images must have shape (n, d); got (512,)")
+    return measure(job)
+
+
+def dies(job: Job) -> dict:
+    if job.dataset == "d3":
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return measure(job)
+
+
+def sleeps(job: Job) -> dict:
+    (PLACE / f"{os.getpid()}.pid").touch()
+    time.sleep(300)
+    return {}
+
+
+def tables() -> None:
+    one = [result.tables["gap"][0] for result in run_jobs(JOBS, measure)]
+    results = list(run_jobs(JOBS, measure, processes=2))
+    two = sorted((result.tables["gap"][0] for result in results), key=lambda row: row["dataset"])
+    assert {row.pop("pid") for row in one} == {os.getpid()}
+    assert os.getpid() not in {row.pop("pid") for row in two}
+    assert one == two
+    assert all(result.job.dataset == result.tables["gap"][0]["dataset"] for result in results)
+
+
+def begins() -> None:
+    for _, value in as_done(os.getenv, ["CREW"] * 4, processes=2, begin=_mark):
+        assert value == "marked"
+
+
+def _mark() -> None:
+    os.environ["CREW"] = "marked"
+
+
+def error() -> None:
+    list(run_jobs(JOBS, wrong, processes=2, store=JobStore(PLACE)))
+
+
+def killed() -> None:
+    list(run_jobs(JOBS, dies, processes=2, store=JobStore(PLACE)))
+
+
+def endless() -> None:
+    list(run_jobs(JOBS, sleeps, processes=2))
+
+
+if __name__ == "__main__":
+    try:
+        {f.__name__: f for f in (tables, begins, error, killed, endless)}[sys.argv[1]]()
+    except InputError as fault:
+        sys.exit(f"one line: {fault}")
