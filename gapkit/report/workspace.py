@@ -20,6 +20,7 @@ from gapkit.experiments import JobStore
 
 OURS = ("claims.json", "report.html", "report.md", "figures", "tables")
 """What a folder of results holds."""
+_WAIT = 3.0  # seconds for the lock: the processes of a killed run hold it until they notice
 
 
 class Workspace:
@@ -41,7 +42,7 @@ class Workspace:
         self.part = self.results.with_name(self.results.name + ".part")
         self._old = self.part / "old"
         self._fresh = fresh
-        self._lock = FileLock(_lock_path(self.results), timeout=0)
+        self._lock = FileLock(_lock_path(self.results), timeout=_WAIT)
 
     def __enter__(self) -> "Workspace":
         _check_replaceable(self.results)

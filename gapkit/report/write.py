@@ -44,7 +44,7 @@ def write_report(
     (folder / "figures").mkdir()
     for picture in (one for some in drawn.values() for one in some):
         (folder / "figures" / f"{picture.name}.png").write_bytes(png(picture.axes))
-        figure_of(picture.axes).set_layout_engine("none")  # it stands now; the page's copy need not find it again
+        figure_of(picture.axes).set_layout_engine("none")  # as laid out now, for the page's copy too
     for name in formats:
         for section in view["sections"]:
             section["pictures"] = [_shown(picture, name) for picture in drawn[section["name"]]]
