@@ -19,67 +19,29 @@ Candidates with Δ > 10.75 are dropped, each for less than 1e-10.
 """
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit.robustness.quadrature import (
-    ORDER,
-    Panels,
-    deposit,
-    falling_edges,
-    grid_points,
-    log_complement,
-    probability,
+from gapkit.robustness.elevation import (
+    RIGHT,
+    density_at,
+    elevation_density,
+    log_below,
+    middle_and_spread,
+    panel_edges,
+    tail_edge,
 )
-from gapkit.robustness.tails import log_density
+from gapkit.robustness.quadrature import ORDER, Panels, deposit, falling_edges, grid_points, probability
 
 BIN = 3.0
-_TAIL = 7.0
 _REACH = 10.75
-_RIGHT = math.pi / 2
 _MESH_FROM = 250
 _ARRAYS = 26
 """About as many arrays of its shape does `elevation_density` hold at once."""
 _MOST_LENGTHS = 40
-_HERMITE_FROM = 32
-
-
-def _radial_rule(peak: Tensor, width: Tensor, d: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Nodes ρ and weights around the peak: Gauss–Hermite, or in few dimensions Gauss–Legendre from ρ = 0 on."""
-    if d >= _HERMITE_FROM:
-        t, w = np.polynomial.hermite_e.hermegauss(14)
-        for node, weight in zip(t, w * np.exp(t * t / 2), strict=True):
-            yield peak + width * float(node), width * float(weight)
-    else:
-        low, high = (peak - 6).clamp_min(0), peak + 6
-        for node, weight in zip(*np.polynomial.legendre.leggauss(30), strict=True):
-            yield low + (high - low) * float(1 + node) / 2, (high - low) * float(weight) / 2
-
-
-def elevation_density(
-    phi: Float[Tensor, "*#s t"], a: Float[Tensor, "*#s 1"], b: Float[Tensor, "*#s 1"], d: int
-) -> Float[Tensor, "*out t"]:
-    """The density f(φ; a, b) of a candidate's elevation, d ≥ 2."""
-    sin, cos = phi.sin(), phi.cos().clamp_min(0)
-    nu = (d - 3) / 2
-    phi, up, out = torch.broadcast_tensors(phi, a * sin, b * cos)
-    # The peak over ρ, by Newton's rule from the right on ρ² − aρ sin φ − (ν + 2) − √(ν² + (ρ b cos φ)²) = 0.
-    peak = (up + out).clamp_min(0) + math.sqrt(d + 1)
-    for _ in range(6):
-        root = torch.sqrt(nu * nu + (peak * out).square() + 1e-30)
-        slope = 2 * peak - up - peak * out.square() / root
-        peak = peak - (peak * (peak - up) - (nu + 2) - root) / slope
-    root = torch.sqrt(nu * nu + (peak * out).square() + 1e-30)
-    width = (peak / (2 * peak - up - peak * out.square() / root)).clamp(1e-3, 1).sqrt()
-    total = torch.zeros_like(peak)
-    for rho, weight in _radial_rule(peak, width, d):
-        log = log_density(rho * cos, b, d - 1) - 0.5 * (rho * sin - a).square()
-        total += rho * weight * log.exp()
-    return total / math.sqrt(2 * math.pi)
 
 
 def cosine(
@@ -103,12 +65,12 @@ def cosine(
     memory : bytes that pairs may take which are integrated one by one
     """
     lengths = lengths / sigma
-    mean, spread = _where(lengths * angles.cos(), lengths * angles.sin(), d)
+    mean, spread = middle_and_spread(lengths * angles.cos(), lengths * angles.sin(), d)
     own = answers[:, None]
-    low = _edge(mean.gather(1, own), spread.gather(1, own), -1)
-    behind = (mean.gather(1, own) - mean).clamp(0, _RIGHT).sin_()
+    low = tail_edge(mean.gather(1, own), spread.gather(1, own), -1)
+    behind = (mean.gather(1, own) - mean).clamp(0, RIGHT).sin_()
     near = torch.minimum(spread, spread.gather(1, own)) * behind < _REACH
-    top = torch.where(near, _edge(mean, spread, 1), -_RIGHT).max(1).values
+    top = torch.where(near, tail_edge(mean, spread, 1), -RIGHT).max(1).values
     fine = torch.where(near, spread, 0).max(1).values
     window = torch.stack([low[:, 0], top, fine], 1)
     near.scatter_(1, own, False)
@@ -139,19 +101,6 @@ def cosine(
     return result
 
 
-def _where(a: Tensor, b: Tensor, d: int) -> tuple[Tensor, Tensor]:
-    """About where the elevation is, and the inverse of its standard deviation (about E R = √(b² + d − 1.5))."""
-    across = (b.square() + (d - 1.5)).sqrt()
-    return torch.atan2(a, across), torch.hypot(a, across)
-
-
-def _edge(mean: Float[Tensor, "..."], spread: Float[Tensor, "..."], side: int) -> Float[Tensor, "..."]:
-    """Elevation beyond which, below (−1) or above (+1), at most 1e-12 lies; a right angle if there is none."""
-    wide = spread > _TAIL
-    edge = mean + side * (_TAIL / torch.where(wide, spread, _TAIL)).asin()
-    return torch.where(wide, edge, side * _RIGHT).clamp(-_RIGHT, _RIGHT)
-
-
 def _levels(pairs: Float[Tensor, "p 2"], d: int) -> Float[Tensor, " q"] | None:
     """Chebyshev points over the lengths of the candidates, as many as interpolation to 1e-7 takes; None if too many.
 
@@ -167,12 +116,6 @@ def _levels(pairs: Float[Tensor, "p 2"], d: int) -> Float[Tensor, " q"] | None:
     return (longest + shortest) / 2 + half * torch.cos((turns + 0.5) * math.pi / count)
 
 
-def _log_below(density: Float[Tensor, "*s t"], rule: Panels) -> Float[Tensor, "*s t"]:
-    """Ln P(elevation < φ) at every node: one minus the integral of the density from the top down."""
-    below, above = rule.running(density)
-    return log_complement(above, below, density)
-
-
 def _by_mesh(
     mine: Float[Tensor, "m 2"],
     pairs: Float[Tensor, "p 2"],
@@ -184,12 +127,12 @@ def _by_mesh(
     """Queries of one bin: a table over elevation for each of a few lengths, and interpolation in both."""
     low, top, fine = float(window[:, 0].min()), float(window[:, 1].max()), float(window[:, 2].max())
     # Three of the widest deviations below the answers' reach: from there the deep tails are integrated.
-    low = max(-_RIGHT, low - 3 / math.hypot(float(levels.min()), math.sqrt(d - 1.5)))
+    low = max(-RIGHT, low - 3 / math.hypot(float(levels.min()), math.sqrt(d - 1.5)))
     edges = falling_edges((top - low) * fine, d - 1, int(torch.bincount(rows).max()) + 1) / fine
     rule = Panels((top - edges.flip(0)).to(mine.device))
     nodes = rule.nodes
     scale = max(1.0, float(levels.max()))
-    u = (_RIGHT - pairs[:, 0]) * scale
+    u = (RIGHT - pairs[:, 0]) * scale
     points = grid_points(float(u.min()), float(u.max() - u.min()), mine.device)
     elevations = (points / scale)[:, None]
     logs = torch.zeros(len(mine), len(nodes), dtype=u.dtype, device=u.device)
@@ -197,11 +140,11 @@ def _by_mesh(
         others = torch.cat([levels[:q], levels[q + 1 :]])
         share = ((pairs[:, 1, None] - others) / (level - others)).prod(1)
         a, b = level * elevations.sin(), level * elevations.cos().abs()
-        table = _log_below(elevation_density(nodes, a, b, d), rule)
+        table = log_below(elevation_density(nodes, a, b, d), rule)
         logs += (
             deposit(u, rows, count=len(mine), origin=float(points[0]), size=len(points), scale=share) @ table
         )
-    return probability((_density(nodes, mine, d) * logs.exp_()) @ rule.weights)
+    return probability((density_at(nodes, mine, d) * logs.exp_()) @ rule.weights)
 
 
 def _one_by_one(
@@ -213,7 +156,7 @@ def _one_by_one(
     memory: int,
 ) -> Float[Tensor, " m"]:
     """Queries each on panels of its own; ``rows`` ascend. Queries with about as many panels go together."""
-    edges = _edges(mine, pairs, rows, window, d)
+    edges = panel_edges(mine, pairs, rows, window, d)
     order = sorted(range(len(mine)), key=lambda i: len(edges[i]))
     begins = torch.bincount(rows, minlength=len(mine)).cumsum(0).cpu()
     begins = torch.cat([begins.new_zeros(1), begins]).tolist()
@@ -235,63 +178,11 @@ def _one_by_one(
         for first in range(0, len(theirs), count):
             row = torch.tensor(owner[first : first + count], device=mine.device)
             pair = torch.tensor(theirs[first : first + count], device=mine.device)
-            density = _density(at[row], pairs[pair], d)
-            logs.index_add_(0, row, _log_below(density, Panels(rule.edges[row])))
-        density = _density(at, mine[together], d)
+            density = density_at(at[row], pairs[pair], d)
+            logs.index_add_(0, row, log_below(density, Panels(rule.edges[row])))
+        density = density_at(at, mine[together], d)
         result[together] = probability((density * logs.exp_() * rule.weights).sum(1))
     return result
-
-
-def _edges(
-    mine: Float[Tensor, "m 2"],
-    pairs: Float[Tensor, "p 2"],
-    rows: Int[Tensor, " p"],
-    window: Float[Tensor, "m 2"],
-    d: int,
-) -> list[np.ndarray]:
-    """Each query's panels: fine only where the elevation of a long, and therefore narrow, candidate lies."""
-    everyone = torch.cat([mine, pairs])
-    owner = torch.cat([torch.arange(len(mine), device=rows.device), rows])
-    mean, spread = _where(everyone[:, 1] * everyone[:, 0].cos(), everyone[:, 1] * everyone[:, 0].sin(), d)
-    reach = [_edge(mean, spread, side)[owner.argsort(stable=True)].cpu().numpy() for side in (-1, 1)]
-    spread = spread[owner.argsort(stable=True)].cpu().numpy()
-    ends = torch.bincount(owner).cumsum(0).tolist()
-    found, begin = [], 0
-    for end, (low, top) in zip(ends, window.tolist(), strict=True):
-        part = slice(begin, end)
-        begin = end
-        turn, units = _units(low, top, reach[0][part], reach[1][part], spread[part])
-        edges = falling_edges(float(units[0]), d - 1, len(spread[part])).numpy()
-        found.append(np.interp(edges, units[::-1], turn[::-1])[::-1].copy())
-        found[-1][[0, -1]] = low, top
-    return found
-
-
-def _units(
-    low: float, top: float, begins: np.ndarray, ends: np.ndarray, spread: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Elevations, and how many of the least deviations reaching there lie between each and the top.
-
-    Deviations are taken in octaves, so that this takes a few passes, however many candidates there are.
-    """
-    octaves = np.ceil(np.log2(spread / spread.max()))
-    if octaves.min() == 0:
-        return np.array([low, top]), np.array([(top - low) * spread.max(), 0.0])
-    turn = np.unique(np.clip(np.concatenate([[low, top], begins, ends]), low, top))
-    scale = np.full(len(turn) - 1, spread.min())
-    for octave in np.unique(octaves):
-        of = octaves == octave
-        change = np.bincount(np.searchsorted(turn, begins[of].clip(low, top)), minlength=len(turn))
-        change = change - np.bincount(np.searchsorted(turn, ends[of].clip(low, top)), minlength=len(turn))
-        covered = change.cumsum()[:-1] > 0
-        scale[covered] = np.maximum(scale[covered], min(1.0, 2.0**octave) * spread.max())
-    below = np.concatenate([[0.0], np.cumsum(scale * np.diff(turn))])
-    return turn, below[-1] - below
-
-
-def _density(phi: Float[Tensor, "*s"], candidates: Float[Tensor, "m 2"], d: int) -> Float[Tensor, "m t"]:
-    angle, length = candidates[:, :1], candidates[:, 1:]
-    return elevation_density(phi, length * angle.cos(), length * angle.sin(), d)
 
 
 def cosine_on_a_line(

@@ -63,7 +63,7 @@ def test_panels_of_rows_are_those_of_each_row():
 
 @pytest.mark.parametrize("d", [2, 3, 10, 70])
 def test_elevation_density_is_a_density_whose_tail_is_what_conditioning_gives(d):
-    from gapkit.robustness.exact_cosine import elevation_density
+    from gapkit.robustness.elevation import elevation_density
 
     turn = np.linspace(-np.pi / 2, np.pi / 2, 4001)
     for a, b in ((0.0, 0.0), (1.0, 0.0), (2.0, 5.0), (-3.0, 1.0)):
