@@ -49,9 +49,9 @@ MODEL = "miniclip-wide"
 results = []
 
 
-def measure(name, dataset, model=MODEL):
+def measure(name, dataset, model=MODEL, **options):
     """One experiment on one model and dataset: its tables, kept for the verdicts at the end."""
-    job = Job(name, model, dataset)
+    job = Job(name, model, dataset, options=options)
     results.append(Result(job, "", experiment(name).measure(job), 0.0))
     return {table: pd.DataFrame(rows) for table, rows in results[-1].tables.items()}
 
@@ -273,7 +273,7 @@ for dataset in ("digits10", "scenes100"):
 # few components for captions: see above.)
 
 # %% tags=["nbval-check-output"]
-pairs = measure("retrieval", "scenes-pairs")["retrieval"]
+pairs = measure("retrieval", "scenes-pairs", quick=True)["retrieval"]
 at = pairs[(pairs["level"] == "untouched 0.7") & (pairs["alpha"] == 1.0)]
 columns = ["direction", "rank", "components", "shift_norm", "recall_at_1", "agreement", "robustness"]
 shown = at[columns].rename(columns={"shift_norm": "‖g'‖", "recall_at_1": "R@1", "components": "k"})
