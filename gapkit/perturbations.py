@@ -7,6 +7,7 @@ Two facts about each decide how it may be sampled: ``deterministic`` (applying i
 ``per_row`` (each row is perturbed for itself, so that several galleries can be perturbed in one stack).
 """
 
+import functools
 import operator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -22,6 +23,7 @@ from gapkit._arrays import (
     check_choice,
     check_finite,
     check_number,
+    check_scale,
     like,
     one_line,
 )
@@ -130,9 +132,11 @@ class GaussianNoise(Perturbation):
                     f"sigma must be one number ≥ 0 or a vector (d,) of them; got {float(sigma.min()):g} at "
                     f"{int(sigma.argmin())}; pass standard deviations, not logarithms"
                 )
-            object.__setattr__(self, "sigma", sigma)
+            object.__setattr__(self, "sigma", check_scale(sigma, "sigma"))
         else:
-            object.__setattr__(self, "sigma", check_number(self.sigma, "sigma", least=0.0))
+            sigma = check_number(self.sigma, "sigma", least=0.0)
+            check_scale(torch.tensor(sigma, dtype=torch.float64), "sigma")
+            object.__setattr__(self, "sigma", sigma)
 
     @property
     def isotropic(self) -> float | None:
@@ -161,7 +165,12 @@ class GaussianNoise(Perturbation):
                 return rows + noise * self.sigma.to(rows.device)
             return rows + noise * self.sigma
         self._check_dimension(len(self.covariance), rows.shape[1])
-        return rows + noise @ covariance_root(self.covariance).T.to(rows.device)
+        return rows + noise @ self._root.T.to(rows.device)
+
+    @functools.cached_property
+    def _root(self) -> Tensor:
+        """`covariance_root`, found once for all draws."""
+        return covariance_root(self.covariance)
 
 
 def covariance_root(covariance: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
@@ -200,7 +209,8 @@ def _is_vector(value) -> bool:
 
 
 def _check_covariance(value) -> Float[Tensor, "d d"]:
-    matrix = as_matrix(value, "covariance", shape="(d, d)")
+    matrix = as_matrix(value, "covariance", shape="(d, d)", finite=False)
+    check_scale(check_finite(matrix, "covariance").abs().sqrt(), "the square root of covariance")
     if matrix.shape[0] != matrix.shape[1]:
         raise InputError(f"covariance must have shape (d, d); got {tuple(matrix.shape)}")
     scale = float(matrix.abs().max())
