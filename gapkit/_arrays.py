@@ -18,6 +18,8 @@ from torch import Tensor
 from gapkit.errors import InputError
 
 ArrayLike = np.ndarray | Tensor
+SMALLEST, LARGEST = 1e-60, 1e60
+"""Least and largest scale of embeddings and of noise: fourth powers, and squared ratios, are still numbers."""
 
 
 def as_tensor(value, name: str, *, dtype: torch.dtype | None = torch.float64) -> Tensor:
@@ -69,7 +71,7 @@ def as_matrix(
     name : how messages call it
     dtype : dtype of the result; ``None`` keeps a floating dtype
     shape : the shape as messages write it
-    finite : whether to look for NaN and infinity (off where the caller looks block by block)
+    finite : whether to look for NaN, infinity and magnitudes beyond `check_scale` (off where the caller looks itself)
 
     Examples
     --------
@@ -86,7 +88,7 @@ def as_matrix(
     if 0 in tensor.shape:
         raise InputError(f"{name} must not be empty; got shape {tuple(tensor.shape)}")
     if finite:
-        check_finite(tensor, name)
+        check_scale(check_finite(tensor, name), name)
     return tensor
 
 
@@ -127,6 +129,40 @@ def check_finite(tensor: Tensor, name: str) -> Tensor:
             f"the first at {where}"
         )
     return tensor
+
+
+def check_scale(tensor: Tensor, name: str) -> Tensor:
+    """``tensor`` itself; raises if its largest magnitude is so small or so large that squares would not be numbers.
+
+    >>> check_scale(torch.tensor([[3e-200, 1e-200]], dtype=torch.float64), "images")
+    Traceback (most recent call last):
+    ...
+    gapkit.errors.InputError: images must have a largest magnitude of 0 or between 1e-60 and 1e+60; got 3e-200; divide everything of that scale by it, noise and gap included
+    """
+    low, high = (float(end) for end in torch.aminmax(tensor))
+    largest = max(-low, high)
+    if largest != 0 and not SMALLEST <= largest <= LARGEST:
+        raise InputError(
+            f"{name} must have a largest magnitude of 0 or between {SMALLEST:g} and {LARGEST:g}; got {largest:g}; "
+            "divide everything of that scale by it, noise and gap included"
+        )
+    return tensor
+
+
+def row_lengths(rows: Tensor) -> Tensor:
+    """‖x_i‖ of every row (..., n, d), also of rows so short or long that float64 cannot hold their squares.
+
+    >>> row_lengths(torch.tensor([[3e-200, 4e-200], [3.0, 4.0], [0.0, 0.0]], dtype=torch.float64)).tolist()
+    [5e-200, 5.0, 0.0]
+    """
+    lengths = torch.linalg.vector_norm(rows, dim=-1)
+    extreme = (lengths < 1e-140) | (lengths > 1e140)
+    if extreme.any():
+        part = rows[extreme]
+        largest = part.abs().amax(-1, keepdim=True)
+        part = part / torch.where(largest > 0, largest, 1)
+        lengths[extreme] = torch.linalg.vector_norm(part, dim=-1) * largest[:, 0]
+    return lengths
 
 
 def check_same_width(first: Tensor, first_name: str, second: Tensor, second_name: str) -> None:
@@ -247,7 +283,7 @@ def normalise_rows(matrix) -> ArrayLike:
     """
     kept = as_matrix(matrix, "matrix", dtype=None)
     wide = kept.double()
-    norms = torch.linalg.vector_norm(wide, dim=1, keepdim=True)
+    norms = row_lengths(wide)[:, None]
     if (norms == 0).any():
         raise InputError(f"matrix must have no zero row; row {int((norms == 0).nonzero()[0, 0])} is zero")
     return like(wide / norms, matrix, dtype=kept.dtype)

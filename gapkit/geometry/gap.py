@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, check_pairs, check_same_width, like
+from gapkit._arrays import ArrayLike, as_matrix, check_pairs, check_same_width, like, row_lengths
 from gapkit.errors import InputError
 
 
@@ -22,7 +22,7 @@ def two_sets(x, y, *, paired: bool = False, finite: bool = True) -> tuple[Tensor
 
 def unit_rows(z: Float[Tensor, "n d"], name: str) -> Float[Tensor, "n d"]:
     """Each row over its length; a zero row has no direction and raises."""
-    norms = torch.linalg.vector_norm(z, dim=1, keepdim=True)
+    norms = row_lengths(z)[:, None]
     if (norms == 0).any():
         raise InputError(f"{name} must have no zero row (a cosine needs a direction)")
     return z / norms

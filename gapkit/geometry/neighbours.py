@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_same_width, like
+from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_same_width, like, row_lengths
 from gapkit.errors import InputError
 
 METRICS = ("euclidean", "dot", "cosine")
@@ -36,8 +36,8 @@ def prepare(queries, gallery, metric: str) -> tuple[Tensor, Tensor]:
                 raise InputError(
                     f"{name} must have no zero row for the cosine; row {int(zero.nonzero()[0, 0])} is zero"
                 )
-        y = y / torch.linalg.vector_norm(y, dim=1, keepdim=True)
-        x = x / torch.linalg.vector_norm(x, dim=1, keepdim=True)
+        y = y / row_lengths(y)[:, None]
+        x = x / row_lengths(x)[:, None]
     elif metric == "euclidean":
         # A common translation changes no distance, and the smaller the rows, the smaller the rounding.
         centre = x.mean(0)
@@ -52,8 +52,10 @@ def cost_block(
     lengths = torch.linalg.vector_norm(x, dim=1)
     costs = y @ x.T
     costs = costs.mul_(-2).add_(lengths.square()) if metric == "euclidean" else costs.neg_()
-    own = torch.linalg.vector_norm(y, dim=1, keepdim=True)
-    return costs, (own + lengths).mul_(lengths * (4 * _EPS * x.shape[1] ** 0.5))
+    own = row_lengths(y)[:, None]
+    # A product alone is off by its own size, however much shorter the query is than the candidate.
+    size = 2 * own if metric == "dot" else own + lengths
+    return costs, size * (lengths * (4 * _EPS * x.shape[1] ** 0.5))
 
 
 def answers_within(costs: Float[Tensor, "*s k"], tie: Float[Tensor, "*s k"]) -> Int[Tensor, "*s"]:

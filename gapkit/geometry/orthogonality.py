@@ -14,7 +14,7 @@ from jaxtyping import Float
 from scipy.special import betaincinv
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, as_vector, check_number, check_same_width, like
+from gapkit._arrays import ArrayLike, as_matrix, as_vector, check_number, check_same_width, like, row_lengths
 from gapkit.errors import InputError
 from gapkit.geometry.bootstrap import both_tails
 from gapkit.geometry.subspace import principal_directions
@@ -69,7 +69,7 @@ def place_in_band(low, high, band: Band) -> Place:
 def _direction(z: Tensor, direction, name: str = "direction") -> Tensor:
     vector = as_vector(direction, name).to(z.device)
     check_same_width(z, "z", vector, name)
-    length = torch.linalg.vector_norm(vector)
+    length = row_lengths(vector[None])[0]
     if length == 0:
         raise InputError(f"{name} must not be zero: it has no direction")
     return vector / length

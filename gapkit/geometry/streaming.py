@@ -13,7 +13,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, check_finite, check_pairs, like
+from gapkit._arrays import (
+    LARGEST,
+    SMALLEST,
+    ArrayLike,
+    as_matrix,
+    check_finite,
+    check_pairs,
+    check_scale,
+    like,
+)
 from gapkit.errors import InputError
 from gapkit.geometry.gap import rmg_from_cosines
 from gapkit.geometry.shape import cone_from_moments, rank_entropy
@@ -93,12 +102,21 @@ def _stream(
 
 
 def _explain(z: Float[Tensor, "n d"], name: str) -> None:
-    """Raise if ``z`` has an entry that is not finite, or a zero row."""
+    """Raise if ``z`` has an entry that is not finite, a zero row, or is too small or large to be squared in float64."""
     for start in range(0, len(z), PRODUCT_ROWS):
         block = z[start : start + PRODUCT_ROWS]
         check_finite(block, f"{name}, rows {start} onwards,")
         if not block.any(1).all():
             raise InputError(f"{name} must have no zero row (a cosine needs a direction)")
+    check_scale(z, name)
+
+
+def _out_of_range(sums: _Sums, products: list[np.ndarray], entries: int, single: bool) -> bool:
+    """Whether squares were not finite, or so small that they have lost digits."""
+    if not all(np.isfinite(part).all() for part in (*sums, *products)):
+        return True
+    low, high = (1e-30, np.inf) if single else (SMALLEST**2, LARGEST**2)
+    return not all(low <= square <= high for square in sums.numbers[:2] / entries)
 
 
 def measure_stream(x, y, *, covariance: bool = False) -> Streamed:
@@ -137,12 +155,12 @@ def measure_stream(x, y, *, covariance: bool = False) -> Streamed:
         raise InputError("measure_stream needs at least two pairs")
     single = all(z.dtype in (torch.float16, torch.bfloat16, torch.float32) for z in (first, second))
     sums, products, centres = _stream(first, second, covariance, torch.float32 if single else torch.float64)
-    if not all(np.isfinite(part).all() for part in (*sums, *products)):
+    if _out_of_range(sums, products, n * first.shape[1], single):
         _explain(first, "x (the gallery)")
         _explain(second, "y (the queries)")
         sums, products, centres = _stream(
             first, second, covariance, torch.float64
-        )  # too large to square in float32
+        )  # too large or too small to square in float32
     means = [sums.totals[row] / n for row in (0, 2)]
     matrices: list = [None, None]
     if covariance:

@@ -35,7 +35,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, check_choice, like
+from gapkit._arrays import ArrayLike, check_choice, like, row_lengths
 from gapkit.geometry.neighbours import prepare
 from gapkit.robustness.distances import angles_from, margins_and_answers, squares_and_answers
 from gapkit.robustness.noise import whole
@@ -85,8 +85,8 @@ def certified_radius(
     """
     check_choice(perturbed, "perturbed", PERTURBED)
     y, x = prepare(queries, gallery, metric)
-    lengths = torch.linalg.vector_norm(prepare(gallery, gallery, "dot")[0].to(x.device), dim=1)
-    raw = torch.linalg.vector_norm(prepare(queries, queries, "dot")[0], dim=1)
+    lengths = row_lengths(prepare(gallery, gallery, "dot")[0].to(x.device))
+    raw = row_lengths(prepare(queries, queries, "dot")[0])
     step = max(1, whole(memory_limit, "memory_limit") // (_PAIR_BYTES * len(x)))
     radii = []
     for first in range(0, len(y), step):

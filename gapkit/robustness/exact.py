@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from gapkit._arrays import row_lengths
 from gapkit.geometry.neighbours import prepare
 from gapkit.robustness.distances import angles_from, clean_answers, margins_and_answers, squares_and_answers
 from gapkit.robustness.exact_cosine import cosine, cosine_on_a_line
@@ -50,7 +51,7 @@ def error_bound(problem: Solvable, metric: str) -> float:
     lengths = torch.linalg.vector_norm(x, dim=1).max()
     if metric == "dot":
         noisy = problem.scale > 0
-        share = torch.linalg.vector_norm(y, dim=1)[noisy] / problem.scale[noisy]
+        share = row_lengths(y)[noisy] / problem.scale[noisy]
         size = float(lengths * share.max()) if noisy.any() else 0.0
     elif problem.scale == 0:
         size = 0.0

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import as_tensor
+from gapkit._arrays import as_tensor, row_lengths
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import answers_within, cost_block, prepare
 from gapkit.robustness.distances import clean_answers
@@ -187,8 +187,8 @@ def _answers_of_own(y: Float[Tensor, "b d"], x: Float[Tensor, "b k d"], metric: 
         scale = costs
     else:
         costs = -(x @ y[:, :, None])[:, :, 0]
-        lengths = torch.linalg.vector_norm(x, dim=2)
-        scale = torch.linalg.vector_norm(y, dim=1, keepdim=True).expand_as(costs)
+        lengths = row_lengths(x)
+        scale = row_lengths(y)[:, None].expand_as(costs)
         if metric == "cosine":
             costs = costs / lengths
         else:

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from gapkit._arrays import row_lengths
 from gapkit.errors import InputError
 from gapkit.perturbations import GaussianNoise, covariance_root
 
@@ -61,10 +62,8 @@ def solvable(
     sigma = noise.isotropic
     if metric == "dot":
         if sigma is not None:
-            return Solvable(y, x, sigma * torch.linalg.vector_norm(y, dim=1))
-        spread = (
-            (y @ covariance_root(noise.covariance_matrix(x.shape[1]).to(x.device))).square().sum(1).sqrt()
-        )
+            return Solvable(y, x, sigma * row_lengths(y))
+        spread = row_lengths(y @ covariance_root(noise.covariance_matrix(x.shape[1]).to(x.device)))
         return Solvable(y, x, spread)
     if sigma is not None:
         return Solvable(y, x, sigma)

@@ -25,6 +25,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from gapkit._arrays import row_lengths
 from gapkit.geometry.neighbours import prepare
 from gapkit.perturbations import GaussianNoise, covariance_root
 from gapkit.robustness.distances import margins_and_answers, squares_and_answers
@@ -40,7 +41,7 @@ def query_bounds(
     """The union lower bound, the pairwise upper bound and the clean answers."""
     scores = _scores(x, noise, metric)
     prepared = prepare(y, x, metric)
-    raw = torch.linalg.vector_norm(y, dim=1)
+    raw = row_lengths(y)
     step = max(1, memory // (120 * len(x)))
     parts = []
     for first in range(0, len(y), step):
@@ -68,7 +69,7 @@ def quasi_monte_carlo(
     """
     scores = _scores(x, noise, metric)
     prepared_y, prepared_x = prepare(y, x, metric)
-    raw = torch.linalg.vector_norm(y, dim=1)
+    raw = row_lengths(y)
     each = 2 ** max(3, math.ceil(math.log2(draws / SCRAMBLES)))
     seeds = torch.randint(2**31, (SCRAMBLES,), generator=generator, device=generator.device).tolist()
     # Half of the memory is for the queries' hyperplanes, half for points and their products with the gallery.

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_index, as_matrix, check_choice, check_same_width, like
+from gapkit._arrays import ArrayLike, as_index, as_matrix, check_choice, check_same_width, like, row_lengths
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import METRICS, blocks
 from gapkit.tasks.scores import accuracy
@@ -85,13 +85,13 @@ def _answer(
             costs[block] = (x[block] - own).square().sum(1)
         else:
             costs[block] = -(x[block] * own).sum(1)
-    lengths = torch.linalg.vector_norm(x, dim=1)
+    lengths = row_lengths(x)
     if metric == "cosine":
         if (lengths == 0).any() or not y.any(1).all():
             raise InputError("queries and options must have no zero row for the cosine")
         costs = costs / lengths
     best = x.new_full((len(y),), torch.inf).scatter_reduce_(0, owner, costs, "amin")
-    scale = torch.linalg.vector_norm(y, dim=1) * (1.0 if metric == "cosine" else lengths.max())
+    scale = row_lengths(y) * (1.0 if metric == "cosine" else lengths.max())
     if metric == "euclidean":
         scale = best  # a sum of squares is right to its own size: nothing cancels
     tie = (4 * torch.finfo(torch.float64).eps * x.shape[1] ** 0.5) * scale
