@@ -67,7 +67,9 @@ print("σ per coordinate that leaves 70 % of the answers:", {k: round(v, 4) for 
 # > noise on the queries: why does it take texts of one length?
 
 # %%
-cells = pd.DataFrame(experiment("axes").measure(Job("axes", MODEL, "scenes100"))["axes"])
+cells = pd.DataFrame(
+    experiment("axes").measure(Job("axes", MODEL, "scenes100", options={"draws": 10}))["axes"]
+)
 kinds = cells[["metric", "noise_on", "moves"]]
 cells["why"] = [limits.no_effect(*kind) for kind in kinds.itertuples(index=False)]
 moved = cells[cells["moves"] != "nothing"].assign(
@@ -107,7 +109,8 @@ assert empty["largest_change"].max() < 1e-6 < others["gain_low"].min()
 
 # %% tags=["nbval-check-output"]
 directions = pd.concat(
-    pd.DataFrame(limits.measure_noise_directions(task, sigmas[name])) for name, task in tasks.items()
+    pd.DataFrame(limits.measure_noise_directions(task, sigmas[name], draws=50))
+    for name, task in tasks.items()
 )
 shown = ["dataset", "noise", "directions", "untouched", "shift", "affine", "largest_change", "method"]
 print(directions[shown].round(3).to_string(index=False))
@@ -207,7 +210,7 @@ widgets.present(
 # %%
 texts800 = zero_shot_task(MODEL, "scenes100-rephrased")
 some = replace(texts800, queries=texts800.queries[::5], labels=texts800.labels[::5])
-sizes = (10, 50, 100, 200, 300, 400, 500, 600)
+sizes = (10, 100, 200, 300, 400, 500, 600)
 grown = pd.DataFrame(limits.measure_gallery_sizes(some, sizes, choices=(None, 0.9999, 0.99)))
 chance = grown[grown["choice"] == "all"].assign(
     choice="all, by chance", shift_norm=lambda t: t["left_by_chance"]
@@ -306,7 +309,10 @@ check.linear_projection(linear_projection)
 # > **Predict.** Three of the eight are the same thing in Euclidean distance. Which? And which one will harm the digits?
 
 # %%
-found = {name: pd.DataFrame(comparison.compare_closers(task, sigmas[name])) for name, task in tasks.items()}
+found = {
+    name: pd.DataFrame(comparison.compare_closers(task, sigmas[name], draws=60))
+    for name, task in tasks.items()
+}
 ax = plot_tradeoff(found["scenes100"], "agreement", "robustness", by="closer", xlabel="same answers as untouched",
                    ylabel="robustness", title="scenes100, miniclip-wide")  # fmt: skip
 plots.show(ax, alt="Robustness against the share of unchanged answers, one marker for each closer. The raw shift and "
