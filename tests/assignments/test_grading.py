@@ -30,7 +30,7 @@ from tests.assignments.hostile import DRIBBLE, FRAMES, HOSTILE, MARK, ORPHAN, RE
 from tests.assignments.local import NAMES, LocalStudent
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-QUICK = Limits(cell=4.0, total=60.0, patience=8.0)
+QUICK = Limits(cell=4.0, total=60.0, patience=8.0, memory=512 * 2**20)
 
 
 @contextlib.contextmanager
