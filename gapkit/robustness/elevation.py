@@ -79,10 +79,15 @@ def density_at(phi: Float[Tensor, "*s"], candidates: Float[Tensor, "m 2"], d: in
     return elevation_density(phi, length * angle.cos(), length * angle.sin(), d)
 
 
-def log_below(density: Float[Tensor, "*s t"], rule: Panels) -> Float[Tensor, "*s t"]:
-    """Ln P(elevation < φ) at every node: one minus the integral of the density from the top down."""
+def log_below(
+    density: Float[Tensor, "*s t"], rule: Panels, spread: Float[Tensor, "*#s 1"]
+) -> Float[Tensor, "*s t"]:
+    """Ln P(elevation < φ) at every node: one minus the integral of the density from the top down.
+
+    ``spread`` is the M of `middle_and_spread`: `log_complement` takes the density per standard deviation, not per radian.
+    """
     below, above = rule.running(density)
-    return log_complement(above, below, density)
+    return log_complement(above, below, density / spread)
 
 
 def middle_and_spread(a: Tensor, b: Tensor, d: int) -> tuple[Tensor, Tensor]:

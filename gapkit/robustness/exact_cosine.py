@@ -140,7 +140,7 @@ def _by_mesh(
         others = torch.cat([levels[:q], levels[q + 1 :]])
         share = ((pairs[:, 1, None] - others) / (level - others)).prod(1)
         a, b = level * elevations.sin(), level * elevations.cos().abs()
-        table = log_below(elevation_density(nodes, a, b, d), rule)
+        table = log_below(elevation_density(nodes, a, b, d), rule, middle_and_spread(a, b, d)[1])
         logs += (
             deposit(u, rows, count=len(mine), origin=float(points[0]), size=len(points), scale=share) @ table
         )
@@ -179,10 +179,16 @@ def _one_by_one(
             row = torch.tensor(owner[first : first + count], device=mine.device)
             pair = torch.tensor(theirs[first : first + count], device=mine.device)
             density = density_at(at[row], pairs[pair], d)
-            logs.index_add_(0, row, log_below(density, Panels(rule.edges[row])))
+            spread = _spread(pairs[pair], d)
+            logs.index_add_(0, row, log_below(density, Panels(rule.edges[row]), spread))
         density = density_at(at, mine[together], d)
         result[together] = probability((density * logs.exp_() * rule.weights).sum(1))
     return result
+
+
+def _spread(candidates: Float[Tensor, "p 2"], d: int) -> Float[Tensor, "p 1"]:
+    angle, length = candidates[:, :1], candidates[:, 1:]
+    return middle_and_spread(length * angle.cos(), length * angle.sin(), d)[1]
 
 
 def cosine_on_a_line(
