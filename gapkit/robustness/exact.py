@@ -14,6 +14,8 @@ from gapkit.robustness.noise import Solvable
 from gapkit.robustness.tails import CLOSED_FORM_FROM
 
 _PAIR_BYTES, _QUERY_BYTES = 160, 40_000
+_LEAST_NOISE = 1e-14
+"""Noise finer than this share of the lengths is taken as this: distances and angles in float64 are no finer."""
 
 
 def exact_values(
@@ -22,11 +24,15 @@ def exact_values(
     """Robustness and clean answers, in blocks that take about ``memory`` bytes."""
     y, x = prepare(problem.y, problem.x, metric)
     lengths = torch.linalg.vector_norm(problem.x, dim=1)
+    sigma = problem.scale
+    if metric != "dot" and sigma > 0:
+        size = lengths.max() if metric == "cosine" else row_lengths(x).max() + row_lengths(y).max()
+        sigma = max(sigma, _LEAST_NOISE * float(size))
     step = max(1, memory // (_PAIR_BYTES * len(x) + _QUERY_BYTES))
     values, answers = [], []
     for first in range(0, len(y), step):
         part = slice(first, first + step)
-        scale = problem.scale if isinstance(problem.scale, float) else problem.scale[part]
+        scale = sigma if isinstance(sigma, float) else sigma[part]
         value, answer = _block(y[part], x, lengths, scale, metric, memory)
         values.append(value)
         answers.append(answer)

@@ -106,6 +106,22 @@ def test_duplicates_share_what_is_kept(metric, d):
         assert info.answers[0] == best  # the lowest index among them
 
 
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("d", [2, 5, 40, 200])
+def test_duplicates_share_evenly_however_small_the_noise(metric, d):
+    rng = np.random.default_rng(16)
+    x = rng.standard_normal((4, d))
+    y = np.stack([x[0] + 0.1 * rng.standard_normal(d), x[3] + 0.1 * rng.standard_normal(d)])
+    if metric == "dot":
+        y *= 100
+        x[0], x[3] = 9 * x[0], 9 * x[3]
+    x[1] = x[0]
+    for sigma in (1e-6, 1e-9, 1e-11, 1e-13, 1e-15, 1e-40):
+        tolerance = 1e-7 + 2e-17 / max(sigma, 1e-14)
+        # By symmetry: one of two alike, and one that nothing comes near.
+        np.testing.assert_allclose(robustness(y, x, sigma, metric=metric), [0.5, 1], atol=tolerance)
+
+
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_a_query_on_a_candidate(metric):
     rng = np.random.default_rng(7)
