@@ -15,7 +15,7 @@ from gapkit.encoders._openclip import open_clip
 from gapkit.encoders.faults import one_message, quiet
 from gapkit.encoders.hub import OTHER_WEIGHTS, SAFE_WEIGHTS, hub_file, published_weights
 from gapkit.encoders.names import ModelName, parse_model_name
-from gapkit.encoders.tokenizers import check_options, no_foreign_code, tokeniser
+from gapkit.encoders.tokenizers import check_options, no_foreign_code, simple_tokeniser, tokeniser
 from gapkit.errors import GapkitWarning, InputError
 
 _WEIGHT_ENDINGS = (".safetensors", ".bin", ".pth")
@@ -186,7 +186,6 @@ def _load_folder(parsed: ModelName, name: str):
 def _load_miniclip(parsed: ModelName, name: str):
     from gapkit.miniclip import MODEL_CONFIG, PREPROCESS_CONFIG, SETTINGS, build
 
-    library = open_clip()
     if parsed.place != "random":
         if parsed.seed:
             raise InputError(f"{name} has no weights here: of seeds other than 0 only embeddings are shipped")
@@ -194,12 +193,11 @@ def _load_miniclip(parsed: ModelName, name: str):
         config = shipped_file(f"{folder}/open_clip_config.json")
         weights = shipped_file(f"{folder}/{SAFE_WEIGHTS}")
         return _load_files(config, weights, name, folder=config.parent)
-    from open_clip import transform
-
+    transform = open_clip().transform
     module = build(SETTINGS["random"], seed=parsed.seed)
     module.visual.preprocess_cfg = dict(PREPROCESS_CONFIG)
     preprocess = transform.image_transform_v2(transform.PreprocessCfg(**PREPROCESS_CONFIG), is_train=False)
-    tokenise = library.SimpleTokenizer(context_length=MODEL_CONFIG["text_cfg"]["context_length"])
+    tokenise = simple_tokeniser(MODEL_CONFIG["text_cfg"]["context_length"])
     return module, preprocess, tokenise, MODEL_CONFIG
 
 

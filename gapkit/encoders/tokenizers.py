@@ -6,6 +6,7 @@ harmless options is refused here, and nobody is ever asked on the terminal wheth
 """
 
 import contextlib
+import copy
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -36,6 +37,8 @@ def tokeniser(text: dict, name: str, *, folder: Path | None = None) -> Callable:
     library = open_clip()
     options, length = check_options(text, name), text.get("context_length", 77)
     wanted = text.get("hf_tokenizer_name")
+    if not wanted and not options:
+        return simple_tokeniser(length)
     if not wanted:
         return library.SimpleTokenizer(context_length=length, **options)
     from open_clip.tokenizer import HFTokenizer
@@ -59,6 +62,21 @@ def tokeniser(text: dict, name: str, *, folder: Path | None = None) -> Callable:
             f"cannot load {name}: its tokeniser {wanted} is not in the cache and cannot be downloaded. "
             "Connect to the network once and run the same again"
         ) from fault
+
+
+def simple_tokeniser(context_length: int) -> Callable:
+    """OpenCLIP's own tokeniser, for texts of one length.
+
+    OpenCLIP makes one when it is imported. A copy with another length shares its vocabulary, which takes 25 MB
+    and a moment to read.
+    """
+    library = open_clip()
+    shared = getattr(library.tokenizer, "_tokenizer", None)
+    if not isinstance(shared, library.SimpleTokenizer):
+        return library.SimpleTokenizer(context_length=context_length)
+    made = copy.copy(shared)
+    made.context_length = context_length
+    return made
 
 
 def check_options(text: dict, name: str) -> dict:

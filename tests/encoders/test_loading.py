@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gapkit.encoders import load_model
+from gapkit.encoders.tokenizers import simple_tokeniser
 from gapkit.errors import InputError
 from tests.encoders.tiny import CONFIG, write_tiny
 
@@ -177,3 +178,12 @@ def test_damaged_configurations_load_or_raise_input_error_and_nothing_else(folde
         load_model(f"local-dir:{folder}")
     except InputError as fault:
         assert "\n" not in str(fault)  # noqa: PT017
+
+
+def test_the_tokeniser_is_openclips_with_a_length_of_its_own():
+    from gapkit.encoders._openclip import open_clip
+
+    library = open_clip()
+    texts = ["a photo of a red Cube, isn't it?", "long " * 100, "Größe 7 \U0001f600", ""]
+    assert torch.equal(simple_tokeniser(24)(texts), library.SimpleTokenizer(context_length=24)(texts))
+    assert library.tokenize(texts).shape == (len(texts), 77)
