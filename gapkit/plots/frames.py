@@ -1,15 +1,13 @@
 """Single moments of a recorded run, drawn fast enough to scrub through them."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from PIL import Image
 
 from gapkit.contrastive import Trajectory
 from gapkit.errors import InputError
 from gapkit.plots.dynamics import series, step_axis
+from gapkit.plots.film import Film
 from gapkit.plots.geometry import draw_clouds, gap_plane
 from gapkit.plots.style import MARKERS, PALETTE, canvas, styled
 
@@ -98,8 +96,7 @@ def plot_space(run: Trajectory, indices: Sequence[int], *, partners: int = 12) -
 class FramePlayer:
     """One figure that shows any recorded moment of a run.
 
-    What stays (axes, curves, legends) is drawn once and kept as pixels; a moment only moves the points,
-    the partner lines and the cursor over it.
+    A moment only moves the points, the partner lines and the cursor; the rest stays (see `Film`).
 
     Parameters
     ----------
@@ -110,7 +107,7 @@ class FramePlayer:
 
     @styled
     def __init__(self, run: Trajectory, *, partners: int = 12, dpi: int = 90) -> None:
-        self.run, self._dpi, self._still = run, dpi, None
+        self.run = run
         plane, origin, limits = _view(run)
         self._flat = (run.x - origin) @ plane, (run.y - origin) @ plane
         self._partners = partners
@@ -133,7 +130,8 @@ class FramePlayer:
         colours = [PALETTE[colour] for _, colour, _ in _FOLLOWED.values()]
         self._dots = right.scatter([0, 0, 0], [0, 0, 0], color=colours, s=36, zorder=5, clip_on=False)
         self._cursor = right.axvline(0, color=PALETTE["grey"], linewidth=1, linestyle=":")
-        self._moving = [*left.lines, *left.collections, self._title, self._cursor, self._dots]
+        moving = [*left.lines, *left.collections, self._title, self._cursor, self._dots]
+        self._film = Film(figure, moving, dpi=dpi)
 
     def axes(self, index: int) -> np.ndarray:
         """The two Axes, showing recorded step number ``index``."""
@@ -154,26 +152,8 @@ class FramePlayer:
     @styled
     def png(self, index: int) -> bytes:
         """The same as PNG bytes, quickly."""
-        figure = self.axes(index)[0].get_figure()
-        if self._still is None:
-            figure.set_dpi(self._dpi)
-            self._screen = FigureCanvasAgg(figure)
-            for artist in self._moving:
-                artist.set_animated(True)  # leaves them out of the still picture
-            self._screen.draw()
-            figure.set_layout_engine("none")
-            self._still = self._screen.copy_from_bbox(figure.bbox)
-            for artist in self._moving:
-                artist.set_animated(False)
-        self._screen.restore_region(self._still)
-        renderer = self._screen.get_renderer()
-        for artist in self._moving:
-            artist.draw(renderer)
-        stream = io.BytesIO()
-        Image.fromarray(np.asarray(self._screen.buffer_rgba())).convert("RGB").save(
-            stream, "png", compress_level=3
-        )
-        return stream.getvalue()
+        self.axes(index)
+        return self._film.png()
 
 
 def _view(run: Trajectory) -> tuple[np.ndarray, np.ndarray, tuple]:

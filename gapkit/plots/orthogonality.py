@@ -1,15 +1,13 @@
 """Is the gap orthogonal? Many models against their bands of chance, and one model after another, quickly."""
 
-import io
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from PIL import Image
 
+from gapkit.plots.film import Film
 from gapkit.plots.geometry import SMALLEST_SHARE, draw_share_band, share_axes
 from gapkit.plots.style import MARKERS, PALETTE, canvas, styled
 
@@ -80,8 +78,8 @@ class Orthogonality(NamedTuple):
 class OrthogonalityPlayer:
     """The spectrum and the share of the gap, for one model after another, drawn fast enough for a slider.
 
-    Axes, legends and the band of chance depend on the dimension alone: they are drawn once and kept as
-    pixels, and each model only draws its lines over them.
+    Axes, legends and the band of chance depend on the dimension alone and stay; each model only draws its
+    lines over them (see `Film`).
 
     Parameters
     ----------
@@ -92,9 +90,6 @@ class OrthogonalityPlayer:
     @styled
     def __init__(self, dimension: int, *, dpi: int = 90) -> None:
         self._axes = left, right = canvas(1, 2, width=9, height=3.4)
-        figure = left.get_figure()
-        figure.set_dpi(dpi)
-        self._screen, self._still = FigureCanvasAgg(figure), None
         self._components, self._along = {}, {}
         for side, line in zip(SIDES, ("-", "--"), strict=True):
             look = {"color": PALETTE[side], "linestyle": line}
@@ -117,7 +112,8 @@ class OrthogonalityPlayer:
         share_axes(right, "log")
         right.set(title="share of the gap", xlim=(0.85, dimension))
         right.legend(loc="lower right")
-        self._moving = [*self._components.values(), *sum(self._along.values(), ()), self._share]
+        moving = [*self._components.values(), *sum(self._along.values(), ()), self._share]
+        self._film = Film(left.get_figure(), moving, dpi=dpi)
 
     def axes(self, shown: Orthogonality) -> np.ndarray:
         """The two Axes, showing these numbers."""
@@ -135,21 +131,5 @@ class OrthogonalityPlayer:
     @styled
     def png(self, shown: Orthogonality) -> bytes:
         """The same as PNG bytes, quickly."""
-        figure = self.axes(shown)[0].get_figure()
-        if self._still is None:
-            for artist in self._moving:
-                artist.set_animated(True)  # leaves them out of the still picture
-            self._screen.draw()
-            figure.set_layout_engine("none")
-            self._still = self._screen.copy_from_bbox(figure.bbox)
-            for artist in self._moving:
-                artist.set_animated(False)
-        self._screen.restore_region(self._still)
-        renderer = self._screen.get_renderer()
-        for artist in self._moving:
-            artist.draw(renderer)
-        stream = io.BytesIO()
-        Image.fromarray(np.asarray(self._screen.buffer_rgba())).convert("RGB").save(
-            stream, "png", compress_level=3
-        )
-        return stream.getvalue()
+        self.axes(shown)
+        return self._film.png()

@@ -5,18 +5,16 @@ whatever the gap. All lengths are in the unit of the embeddings.
 """
 
 import functools
-import io
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.text import Annotation, Text
-from PIL import Image
 
 from gapkit._arrays import check_number
 from gapkit.errors import InputError
+from gapkit.plots.film import Film
 from gapkit.plots.style import MARKERS, PALETTE, canvas, figure_of, styled
 from gapkit.robustness import robustness
 
@@ -141,8 +139,7 @@ def boundary_legend(axes) -> None:
 class BoundaryPlayer:
     """One figure that shows the boundary picture at any gap, noise and margin.
 
-    Axes, ticks and legend are drawn once and kept as pixels; only what lies inside the axes, and the title,
-    is drawn again.
+    Only what lies inside the axes, and the title, is drawn again (see `Film`).
 
     Parameters
     ----------
@@ -157,18 +154,9 @@ class BoundaryPlayer:
         self._ax = canvas(width=4.0, height=5.4)
         self._moving = draw_scene(self._ax)
         boundary_legend(self._ax)
-        figure = figure_of(self._ax)
-        figure.set_dpi(dpi)
-        self._screen = FigureCanvasAgg(figure)
         inside = [*self._ax.collections, *self._ax.lines, *self._ax.texts, self._moving.title]
-        self._inside = sorted(inside, key=lambda artist: artist.get_zorder())
-        for artist in self._inside:
-            artist.set_animated(True)  # leaves them out of the still picture
-        self._screen.draw()
-        figure.set_layout_engine("none")
-        self._still = self._screen.copy_from_bbox(figure.bbox)
-        for artist in self._inside:
-            artist.set_animated(False)
+        inside.sort(key=lambda artist: artist.get_zorder())
+        self._film = Film(figure_of(self._ax), inside, dpi=dpi)
 
     def axes(self, gap, sigma, margin) -> Axes:
         """The Axes, showing one gap, noise and margin."""
@@ -179,11 +167,4 @@ class BoundaryPlayer:
     def png(self, gap, sigma, margin) -> bytes:
         """The same as PNG bytes, quickly."""
         self.axes(gap, sigma, margin)
-        self._screen.restore_region(self._still)
-        renderer = self._screen.get_renderer()
-        for artist in self._inside:
-            artist.draw(renderer)
-        stream = io.BytesIO()
-        pixels = Image.fromarray(np.asarray(self._screen.buffer_rgba())).convert("RGB")
-        pixels.save(stream, "png", compress_level=3)
-        return stream.getvalue()
+        return self._film.png()
