@@ -22,6 +22,7 @@ from gapkit.grading.beside import copy_beside
 from gapkit.grading.faults import Fault, costly
 from gapkit.grading.judge import Judge, TestResult, failure
 from gapkit.grading.sandbox.start import Child
+from gapkit.grading.shortcuts import shortcuts
 from gapkit.grading.student import Limits, StudentProcess
 
 WAITING = "waits for a person"
@@ -96,7 +97,7 @@ def grade_one(order: Order, child: Child | None = None) -> tuple[Result, str]:
 
     ran = autograde.autograde(work, name, judge)
     written, waiting, notes = _written(ran, source, release, order.rubric)
-    faults += notes
+    faults += notes + shortcuts(ran, source)
     result = _result(tests, written, waiting, source, faults, order.forgiven)
     result.confined = bool(confined and confined[0])
     result.seconds = round(time.monotonic() - begun, 2)

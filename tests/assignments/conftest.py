@@ -25,3 +25,9 @@ def perfect(built):
 def stubs(built):
     """The notebooks as students get them."""
     return {name: nbformat.read(built / "release" / name / f"{name}.ipynb", as_version=4) for name in NAMES}
+
+
+@pytest.fixture(scope="session")
+def sources(built):
+    """The notebooks with solutions and hidden tests."""
+    return {name: nbformat.read(built / "source" / name / f"{name}.ipynb", as_version=4) for name in NAMES}

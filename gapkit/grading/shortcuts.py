@@ -1,0 +1,86 @@
+"""Finds where a submission calls gapkit's own function although the task is to write it: a remark, no proof."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+
+from nbformat import NotebookNode
+
+from gapkit.grading.faults import Fault
+from gapkit.grading.notebooks import grade_id, is_answer, is_setup, is_test
+
+NUMERICS = ("geometry", "contrastive", "closing", "robustness", "perturbations", "tasks", "experiments")
+"""Parts of gapkit that hold what assignments ask to write."""
+AT_THE_TOP = ("GapCloser", "close_gap", "gap_vector", "certified_radius", "calibrate_sigma", "robustness")
+"""Names of these parts that gapkit offers itself."""
+
+
+def shortcuts(submitted: NotebookNode, source: NotebookNode) -> list[Fault]:
+    """One remark for each function of gapkit's numerics that the student's cells use or import.
+
+    Free to use are the functions that set-up cells and model answers use, and those that the assignment's
+    text names. Who wants to hide a call can: this finds what was not meant to be hidden.
+
+    Parameters
+    ----------
+    submitted : the submission, with the course's cells as released
+    source : the assignment with its model answers
+
+    Returns
+    -------
+    faults of the kind "shortcut", each with the function and the first cell that uses it, if possible an answer
+    """
+    course = [cell for cell in source.cells if is_setup(cell) or is_answer(cell)]
+    free = {path.rpartition(".")[2] for _, paths in _uses(course) for path in paths}
+    for cell in source.cells:
+        if cell.cell_type == "markdown":
+            free.update(re.findall(r"`gapkit\.(?:\w+\.)*(\w+)", cell.source))
+    mine = [cell for cell in submitted.cells if cell.cell_type == "code" and not is_test(cell)]
+    where: dict[str, str] = {}
+    for cell, paths in _uses(mine):
+        for path in paths:
+            if _numeric(path) and path.rpartition(".")[2] not in free and not is_setup(cell):
+                where[path] = where.get(path) or grade_id(cell)
+    return [Fault("shortcut", cell, path) for path, cell in sorted(where.items())]
+
+
+def _numeric(path: str) -> bool:
+    first, _, rest = path.removeprefix("gapkit.").partition(".")
+    return first in NUMERICS if rest else first in AT_THE_TOP
+
+
+def _uses(cells: Iterable[NotebookNode]) -> Iterator[tuple[NotebookNode, set[str]]]:
+    """Each cell that can be parsed, and the dotted names of gapkit's that its code uses."""
+    trees = []
+    bound: dict[str, str] = {}
+    for cell in cells:
+        try:
+            trees.append((cell, list(ast.walk(ast.parse(cell.source)))))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        for node in trees[-1][1]:
+            bound.update(_imported(node))
+    for cell, nodes in trees:
+        paths = {path for node in nodes for path in (_path(node, bound), *_imported(node).values()) if path}
+        # "gapkit.geometry.rmg" is a use, its beginning "gapkit.geometry" is not
+        yield cell, {path for path in paths if not any(other.startswith(path + ".") for other in paths)}
+
+
+def _imported(node: ast.AST) -> dict[str, str]:
+    """What an import binds: name -> dotted name, of gapkit's only."""
+    if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "gapkit":
+        return {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    if isinstance(node, ast.Import):
+        ours = [alias for alias in node.names if alias.name.split(".")[0] == "gapkit"]
+        return {alias.asname or "gapkit": alias.name if alias.asname else "gapkit" for alias in ours}
+    return {}
+
+
+def _path(node: ast.AST, bound: dict[str, str]) -> str | None:
+    """The dotted name of gapkit's that an expression stands for, if it is one."""
+    if isinstance(node, ast.Name):
+        return bound.get(node.id)
+    if isinstance(node, ast.Attribute):
+        before = _path(node.value, bound)
+        return f"{before}.{node.attr}" if before else None
+    return None

@@ -1,0 +1,60 @@
+import copy
+
+import pytest
+from nbformat.v4 import new_code_cell
+
+from gapkit.grading.notebooks import grade_id
+from gapkit.grading.shortcuts import shortcuts
+from tests.assignments.local import NAMES
+
+
+def found(notebook, source):
+    return [(fault.cell, fault.detail) for fault in shortcuts(notebook, source)]
+
+
+def answered(perfect, cell_id, source):
+    notebook = copy.deepcopy(perfect)
+    next(cell for cell in notebook.cells if grade_id(cell) == cell_id).source = source
+    return notebook
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_model_answers_and_stubs_take_no_shortcut(name, perfect, stubs, sources):
+    assert found(perfect[name], sources[name]) == []
+    assert found(stubs[name], sources[name]) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def gap_vector(x, y):\n    return gapkit.gap_vector(x, y)",
+        "from gapkit import gap_vector",
+        "from gapkit.geometry import gap_vector as own\ngap_vector = own",
+        "import gapkit as g\ngap_vector = lambda x, y: g.geometry.gap_vector(x, y)",
+        "def gap_vector(x, y):\n    import gapkit.geometry as measure\n    return measure.gap_vector(x, y)",
+    ],
+)
+def test_gapkits_own_function_as_an_answer_is_noticed(source, perfect, sources):
+    ((cell, said),) = found(answered(perfect["A1"], "a1-gap-vector", source), sources["A1"])
+    assert cell == "a1-gap-vector"
+    assert said.endswith("gap_vector")
+
+
+def test_a_name_imported_in_one_cell_is_noticed_where_another_uses_it(perfect, sources):
+    notebook = answered(perfect["A1"], "a1-gap-vector", "gap_vector = hidden")
+    notebook.cells.insert(3, new_code_cell("from gapkit.geometry import gap_vector as hidden"))
+    assert found(notebook, sources["A1"]) == [("a1-gap-vector", "gapkit.geometry.gap_vector")]
+
+
+def test_what_an_assignment_offers_is_free(perfect, sources):
+    offered = "def experiment(*all):\n    return gapkit.GapCloser(), gapkit.robustness.robustness(*all)"
+    assert found(answered(perfect["A5"], "a5-experiment", offered), sources["A5"]) == []
+
+
+def test_code_that_is_none_and_other_modules_are_passed_over(perfect, sources):
+    for source in (
+        "def gap_vector(x, y",
+        "import numpy as gapkit_\ngapkit_.geometry.rmg",
+        "gapkit = 1\ngapkit.x",
+    ):
+        assert found(answered(perfect["A1"], "a1-gap-vector", source), sources["A1"]) == []
