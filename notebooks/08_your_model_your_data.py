@@ -196,6 +196,7 @@ pairs = gapkit.embed(model, load_dataset("csv", root=folder, annotations=folder 
 found = nearest(pairs.images, pairs.texts)
 print(f"image to text: R@1 {(found == pairs.labels).mean():.2f} among {len(pairs.texts)} captions")
 print(f"mean cosine of matched pairs {measure(pairs.texts, pairs.images)['matched_cosine']:.2f}")
+del model  # from here on embeddings are all we need
 
 # %% [markdown]
 # People who look at CLIP's numbers for the first time ask why matched pairs have a cosine far below 1. The gap is the
