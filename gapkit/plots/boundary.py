@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from scipy.stats import ncx2
 
 from gapkit.plots.scene import (
     LABELS,
@@ -116,6 +115,8 @@ def plot_distances(
     ax : axes to draw on
     title : title of the axes
     """
+    from scipy.stats import ncx2  # slow to import, and needed here alone
+
     ax = canvas(ax=ax)
     laws = [ncx2(dimension, (distance / sigma) ** 2, scale=sigma**2) for distance in distances]
     low = min(law.ppf(1e-4) for law in laws)
