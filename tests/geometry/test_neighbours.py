@@ -80,6 +80,35 @@ def test_one_long_row_does_not_tie_the_others(rng, metric):
     np.testing.assert_array_equal(nearest(y, x, metric=metric), brute(y, x, metric))
 
 
+@pytest.mark.parametrize("size", [2**26, 200])
+def test_the_first_of_rows_that_are_alike(rng, monkeypatch, size):
+    monkeypatch.setattr(neighbours, "BLOCK_BYTES", size)
+    for x in (rng.integers(0, 2, (60, 4)) * 1.0, rng.standard_normal((9, 7))[rng.integers(9, size=80)]):
+        expected = [next(j for j in range(len(x)) if (x[j] == row).all()) for row in x]
+        assert neighbours.first_alike(torch.from_numpy(x)).tolist() == expected
+        assert neighbours.first_alike(torch.from_numpy(np.asfortranarray(x))).tolist() == expected
+
+
+def test_rows_whose_checksums_collide_are_not_taken_for_alike(rng, monkeypatch):
+    monkeypatch.setattr(neighbours, "_checksums", lambda rows, factors: rows.sum(1).long())
+    x = rng.integers(0, 2, (60, 4)) * 1.0
+    first = neighbours.first_alike(torch.from_numpy(x)).numpy()
+    assert (x[first] == x).all()
+    assert (first <= np.arange(60)).all()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_many_duplicates_are_answered_as_each_query_alone(rng, monkeypatch, metric):
+    base = rng.standard_normal((6, 20))
+    base[3] = base[1] + 1e-9 * rng.standard_normal(20)
+    x = base[rng.integers(6, size=90)]
+    y = base[rng.integers(6, size=300)] + 0.1 * rng.standard_normal((300, 20))
+    found = nearest(y, x, metric=metric)
+    np.testing.assert_array_equal(found, brute(y, x, metric))
+    monkeypatch.setattr(neighbours, "_MANY", 10**9)
+    np.testing.assert_array_equal(nearest(y, x, metric=metric), found)
+
+
 def test_blocks_change_nothing(rng, monkeypatch):
     y, x = rng.standard_normal((50, 9)), rng.standard_normal((11, 9))
     whole = nearest(y, x)
