@@ -109,7 +109,7 @@ assert empty["largest_change"].max() < 1e-6 < others["gain_low"].min()
 
 # %% tags=["nbval-check-output"]
 directions = pd.concat(
-    pd.DataFrame(limits.measure_noise_directions(task, sigmas[name], draws=50))
+    pd.DataFrame(limits.measure_noise_directions(task, sigmas[name], draws=30))
     for name, task in tasks.items()
 )
 shown = ["dataset", "noise", "directions", "untouched", "shift", "affine", "largest_change", "method"]
@@ -210,7 +210,7 @@ widgets.present(
 # %%
 texts800 = zero_shot_task(MODEL, "scenes100-rephrased")
 some = replace(texts800, queries=texts800.queries[::5], labels=texts800.labels[::5])
-sizes = (10, 100, 200, 300, 400, 500, 600)
+sizes = (10, 100, 200, 350, 500, 600)
 grown = pd.DataFrame(limits.measure_gallery_sizes(some, sizes, choices=(None, 0.9999, 0.99)))
 chance = grown[grown["choice"] == "all"].assign(
     choice="all, by chance", shift_norm=lambda t: t["left_by_chance"]
