@@ -21,6 +21,8 @@ FAMILY_DATASETS = ("digits10", "scenes100")
 CURVES = "training curve"
 QUICK_ALPHAS = (-0.5, *(a for a in ALPHAS if 0 <= a <= 1), 1.25, 1.5)
 FULL_ALPHAS = tuple(round(0.05 * step, 2) for step in range(-10, 31))
+FEWEST_IMAGES = 8
+"""Of fewer, a resample may easily hold one image alone, which has no variance."""
 
 
 def plan(
@@ -145,8 +147,19 @@ def prepare(
 
 
 def kind_of(model: str, dataset: str) -> str:
-    """What can be done with a dataset: its task, or "rephrased" for several wordings of the same classes."""
+    """What can be done with a dataset: its task, or "rephrased" for several wordings of the same classes.
+
+    Raises
+    ------
+    InputError
+        If it has too few images for an interval.
+    """
     entries = load_subject(model, dataset)
+    if len(entries.images) < FEWEST_IMAGES:
+        raise InputError(
+            f"{dataset} has {len(entries.images)} images; intervals come from resampling them, "
+            f"which takes at least {FEWEST_IMAGES}: add some (gapkit measure works with fewer)"
+        )
     return "rephrased" if wordings_of(entries) else entries.task
 
 

@@ -54,6 +54,12 @@ def test_a_folder_of_few_classes_can_be_replicated(tmp_path, classes, images):
     assert np.isfinite(tables["orthogonality"]["value"]).all()
 
 
+def test_too_few_images_for_an_interval_are_an_error_before_anything_is_measured(tmp_path):
+    file = str(small_set(2, 4).save(tmp_path / "four.safetensors"))
+    with pytest.raises(InputError, match=r"has 4 images; .* at least 8"):
+        plan((), (file,))
+
+
 @pytest.mark.parametrize(
     "metadata",
     [
