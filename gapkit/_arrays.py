@@ -88,7 +88,8 @@ def as_matrix(
     if 0 in tensor.shape:
         raise InputError(f"{name} must not be empty; got shape {tuple(tensor.shape)}")
     if finite:
-        check_scale(check_finite(tensor, name), name)
+        # What overflows shows as infinity, and a simulation may run off; what underflows would pass unseen.
+        check_scale(check_finite(tensor, name), name, largest=math.inf)
     return tensor
 
 
@@ -131,7 +132,7 @@ def check_finite(tensor: Tensor, name: str) -> Tensor:
     return tensor
 
 
-def check_scale(tensor: Tensor, name: str) -> Tensor:
+def check_scale(tensor: Tensor, name: str, *, largest: float = LARGEST) -> Tensor:
     """``tensor`` itself; raises if its largest magnitude is so small or so large that squares would not be numbers.
 
     >>> check_scale(torch.tensor([[3e-200, 1e-200]], dtype=torch.float64), "images")
@@ -140,10 +141,10 @@ def check_scale(tensor: Tensor, name: str) -> Tensor:
     gapkit.errors.InputError: images must have a largest magnitude of 0 or between 1e-60 and 1e+60; got 3e-200; divide everything of that scale by it, noise and gap included
     """
     low, high = (float(end) for end in torch.aminmax(tensor))
-    largest = max(-low, high)
-    if largest != 0 and not SMALLEST <= largest <= LARGEST:
+    size = max(-low, high)
+    if size != 0 and not SMALLEST <= size <= largest:
         raise InputError(
-            f"{name} must have a largest magnitude of 0 or between {SMALLEST:g} and {LARGEST:g}; got {largest:g}; "
+            f"{name} must have a largest magnitude of 0 or between {SMALLEST:g} and {LARGEST:g}; got {size:g}; "
             "divide everything of that scale by it, noise and gap included"
         )
     return tensor

@@ -13,7 +13,15 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_same_width, like, row_lengths
+from gapkit._arrays import (
+    ArrayLike,
+    as_matrix,
+    check_choice,
+    check_same_width,
+    check_scale,
+    like,
+    row_lengths,
+)
 from gapkit.errors import InputError
 
 METRICS = ("euclidean", "dot", "cosine")
@@ -31,6 +39,8 @@ def prepare(queries, gallery, metric: str) -> tuple[Tensor, Tensor]:
     y = as_matrix(queries, "queries", shape="(m, d)")
     x = as_matrix(gallery, "gallery", shape="(K, d)").to(y.device)
     check_same_width(y, "queries", x, "gallery")
+    for matrix, name in ((y, "queries"), (x, "gallery")):
+        check_scale(matrix, name)
     if metric == "cosine":
         for matrix, name in ((y, "queries"), (x, "gallery")):
             zero = (matrix == 0).all(1)

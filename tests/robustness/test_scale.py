@@ -69,10 +69,6 @@ def test_values_at_the_ends_are_those_of_the_references(scale):
         lambda y, x, s: nearest(y, x, metric="cosine"),
         lambda y, x, s: retrieval_ranks(y, y),
         lambda y, x, s: k_occurrence(y, x, metric="dot"),
-        lambda y, x, s: answer_multiple_choice(y[:1], [x]),
-        lambda y, x, s: l2m(y, x),
-        lambda y, x, s: l2i(y, y),
-        lambda y, x, s: measure(y, x),
         lambda y, x, s: measure_stream(y, y),
         lambda y, x, s: robustness(y / s, x / s, s),
         lambda y, x, s: robustness(y / s, x / s, np.full(5, s)),
@@ -85,6 +81,23 @@ def test_beyond_there_is_one_clear_line(call, scale):
         InputError, match=r"largest magnitude of 0 or between 1e-60 and 1e\+60; got .*; divide"
     ):
         call(y, x, scale)
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e-61])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda y, x: answer_multiple_choice(y[:1], [x]),
+        lambda y, x: l2m(y, x),
+        lambda y, x: l2i(y, y),
+        lambda y, x: measure(y, x),
+    ],
+)
+def test_what_would_vanish_unseen_is_one_clear_line(call, scale):
+    with pytest.raises(
+        InputError, match=r"largest magnitude of 0 or between 1e-60 and 1e\+60; got .*; divide"
+    ):
+        call(*(side * scale for side in _sides()))
 
 
 def test_covariances_are_limited_by_their_roots():
