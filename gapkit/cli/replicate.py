@@ -168,7 +168,7 @@ def _replicate(space, full, models, datasets, only, seed, formats, quiet, proces
                 "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
                 "seconds": round(time.perf_counter() - started, 1),
                 "processes": processes,
-                "peak memory": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB",
+                "peak memory of the first process": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB",
             },
         )
         space.publish(lambda folder: write_report(folder, record, replication.tables, formats=formats))
