@@ -168,6 +168,11 @@ def test_damaged_records_are_refused(tmp_path, text, said):
         read_record(tmp_path)
 
 
+def test_a_sheet_of_paper_is_not_taken_for_a_phone(written):
+    text = (written / "report.html").read_text(encoding="utf-8")
+    assert re.findall(r"@media ([^{]*max-width[^{]*) \{", text) == ["screen and (max-width: 44rem)"]
+
+
 def test_folded_tables_are_printed_too(written):
     text = (written / "report.html").read_text(encoding="utf-8")
     printed = re.search(r"@media print \{(.*?)\n\}", text, flags=re.DOTALL)[1]
