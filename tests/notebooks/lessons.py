@@ -24,10 +24,9 @@ STRICT = "nbval-check-output"
 CELL_SECONDS = 200
 
 
-def budget(name: str) -> dict:
-    """Seconds and megabytes that the lesson ``name`` may take."""
-    table = tomllib.loads((HERE / "budgets.toml").read_text(encoding="utf-8"))
-    return {**table["default"], **table.get(name, {})}
+def budgets() -> dict:
+    """What lessons may take: ``most``, ``average``, and each its ``own``."""
+    return tomllib.loads((HERE / "budgets.toml").read_text(encoding="utf-8"))
 
 
 def read(path: Path) -> nbformat.NotebookNode:
