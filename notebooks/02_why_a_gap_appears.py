@@ -14,17 +14,16 @@
 # %% [markdown]
 # # 02 · Why a gap appears
 #
-# ← [Measuring the gap](01_measuring_the_gap.ipynb) · lesson 2 of 8 · next: [Is the gap orthogonal?](03_is_the_gap_orthogonal.ipynb) →
-#
 # **Objectives.** After this lesson you can
 # - derive the gradient of the contrastive loss and say what attracts and what repels;
 # - state two theorems about the gap, prove them, and say where each one stops holding;
 # - explain why training removes the variance *along* the gap but not the gap;
 # - predict what the unit sphere, the temperature and the starting point do to the final gap.
 #
-# **Prerequisites.** Lesson 1 (the gap vector), gradients, the softmax. **Time.** 75 minutes.
+# **Prerequisites.** Lesson 01 (the gap vector), gradients, the softmax. **Time.** 75 minutes.
 #
-# **Place in the sequence.** Lesson 1 measured a gap; this one explains it; lesson 3 asks how orthogonal it really is.
+# **Place.** The third lesson of nine. Lesson 01 measured a gap; this one explains it; lesson 03 asks how orthogonal it really is.
+# Previous: [01 · Measuring the gap](01_measuring_the_gap.ipynb) · Next: [03 · Is the gap orthogonal?](03_is_the_gap_orthogonal.ipynb).
 #
 # Theorem and equation numbers are those of Chowers, Naparstek, Barzelay and Weiss, *Is the Modality Gap a Bug or a Feature?*
 # (CVPR 2026, [arXiv 2603.29080](https://arxiv.org/abs/2603.29080)). The proofs are written for this lesson, and every constant in them is checked below.
@@ -483,7 +482,7 @@ gaps = [gap for _, gap, _ in ends]
 assert gaps == sorted(gaps, reverse=True)  # hotter, narrower
 
 # %% [markdown]
-# **What to see.** The *order* carries over: sorted by final temperature, the gaps fall. (With one model for each temperature that is an observation; lesson 6 uses several seeds.)
+# **What to see.** The *order* carries over: sorted by final temperature, the gaps fall. (With one model for each temperature that is an observation; lesson 06 uses several seeds.)
 #
 # What about the two premises of Theorem 3.2, constant along the gap and doubly stochastic? (The paper's Fig. 6 follows the second over training.) The stored defect is one-sided: mean $|S_i-1|$ over the 184 held-out images,
 # without the texts' sums that `doubly_stochastic_defect` averages in. For SigLIP, whose loss has no softmax, it is that of the softmax at its temperature.

@@ -14,17 +14,16 @@
 # %% [markdown]
 # # 03 · Is the gap orthogonal?
 #
-# ← [Why a gap appears](02_why_a_gap_appears.ipynb) · lesson 3 of 8 · next: [Gap and robustness](04_gap_and_robustness.ipynb) →
-#
 # **Objectives.** After this lesson you can
 # - state the orthogonality assumption behind the paper's robustness theorem, and what hangs on it;
 # - measure it in two ways, and say what chance alone would give for each;
 # - give a verdict for a model that follows from numbers with intervals, whichever way it goes;
 # - say how much of a gap is left to close once the part inside the text subspace is taken out.
 #
-# **Prerequisites.** Lessons 1 and 2; principal components. **Time.** 60 minutes.
+# **Prerequisites.** Lessons 01 and 02; principal components. **Time.** 60 minutes.
 #
-# **Place in the sequence.** Lesson 2 showed why a gap *can* become orthogonal; here we look whether it did; lesson 4 builds on the answer.
+# **Place.** The fourth lesson of nine. Lesson 02 showed why a gap *can* become orthogonal; here we look whether it did; lesson 04 builds on the answer.
+# Previous: [02 · Why a gap appears](02_why_a_gap_appears.ipynb) · Next: [04 · Gap and robustness](04_gap_and_robustness.ipynb).
 
 # %%
 import numpy as np
@@ -56,7 +55,7 @@ from gapkit.widgets import orthogonality_explorer, present
 #
 # $$(x_i-\mu_x)\cdot g=0\quad\text{and}\quad(y_j-\mu_y)\cdot g=0\qquad\text{for all } i,j.$$
 #
-# If it holds, moving the texts along $g$ changes every *squared* distance from a query to the texts by the same amount: the order of the distances stays, no answer changes, and the gap can be closed for free (lesson 4 proves it).
+# If it holds, moving the texts along $g$ changes every *squared* distance from a query to the texts by the same amount: the order of the distances stays, no answer changes, and the gap can be closed for free (lesson 04 proves it).
 # If it does not hold, moving along $g$ favours some texts over others, and answers change. The paper's algorithm has a safety net: it removes from $g$ the part inside the principal components of the texts, and moves along the rest.
 # So the assumption decides two things: whether the raw gap may be closed, and how much of it is left after the net.
 #
@@ -229,7 +228,7 @@ def variance_rows(entries, resamples=1000):
 assert np.isclose(variance_rows(wide)[1][1], relative_variance(images, g))  # the weights do what they should
 
 # %% [markdown]
-# **Predict.** Which of the five settings will pass which rule? Use what lesson 2 said about temperature. And will the three seeds of one setting agree?
+# **Predict.** Which of the five settings will pass which rule? Use what lesson 02 said about temperature. And will the three seeds of one setting agree?
 
 # %% tags=["nbval-check-output"]
 shipped = set(gapkit.list_embeddings())
@@ -517,7 +516,7 @@ for setting in SETTINGS:
 #
 # The curves stored numbers, not embeddings, so no band can be computed for single steps. For the end of training the mixture gives one, which is nearly the same for the four settings; it is the grey area below. Before training the band of the images is much wider (the last line), so the first steps of their curves must not be judged by it.
 #
-# **Predict.** Lesson 2's simulation lost the variance along the gap within ten steps. Will these curves?
+# **Predict.** Lesson 02's simulation lost the variance along the gap within ten steps. Will these curves?
 
 # %%
 TRAINED = SETTINGS[:4]
@@ -549,7 +548,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **What to see.** Nothing like the clean first phase of lesson 2. The images' variance along the gap *rises* first, the texts' comes down from where it happened to start, and the temperature decides where both end. In numbers:
+# **What to see.** Nothing like the clean first phase of lesson 02. The images' variance along the gap *rises* first, the texts' comes down from where it happened to start, and the temperature decides where both end. In numbers:
 
 # %% tags=["nbval-check-output"]
 at_steps = {

@@ -14,17 +14,16 @@
 # %% [markdown]
 # # 04 · Gap and robustness
 #
-# ← [Is the gap orthogonal?](03_is_the_gap_orthogonal.ipynb) · lesson 4 of 8 · next: [Closing the gap](05_closing_the_gap.ipynb) →
-#
 # **Objectives.** After this lesson you can
 # - define robustness as the paper does, and keep it apart from accuracy;
 # - prove that a shift orthogonal to the gallery changes no answer (Theorem 3.5);
 # - draw why distance costs robustness, and write the probability as one integral, with no sampling;
 # - prove that a smaller gap means more robust answers, for any number of candidates (Theorem 3.4), and check each step numerically.
 #
-# **Prerequisites.** Lessons 1 to 3; the χ² distribution; integration by parts. **Time.** 75 minutes.
+# **Prerequisites.** Lessons 01 to 03; the χ² distribution; integration by parts. **Time.** 75 minutes.
 #
-# **Place in the sequence.** The theory ends here. Lesson 5 applies it to zero-shot classification.
+# **Place.** The fifth lesson of nine. The theory ends here. Lesson 05 applies it to zero-shot classification.
+# Previous: [03 · Is the gap orthogonal?](03_is_the_gap_orthogonal.ipynb) · Next: [05 · Closing the gap](05_closing_the_gap.ipynb).
 
 # %%
 import numpy as np
@@ -481,7 +480,7 @@ for query, column in zip(chosen, grid.T, strict=True):
 # - A shift orthogonal to the gallery's differences changes no answer, for any query and any α (Theorem 3.5).
 # - Noise on the gallery turns the boundary; the farther the query, the farther the boundary sweeps. The probability is one integral over noncentral χ² laws, exact and without sampling.
 # - A common offset of all squared distances lowers robustness, for any $K$ and $d$ (Theorem 3.4), so closing the gap raises it, up to α = 1 for the average query and α* for each.
-# - All of this is about *Euclidean* neighbours and a *perturbed gallery*. Lesson 7 changes the metric and the side, and some of it evaporates.
+# - All of this is about *Euclidean* neighbours and a *perturbed gallery*. Lesson 07 changes the metric and the side, and some of it evaporates.
 #
 # ### Questions
 #
