@@ -160,7 +160,8 @@ measure("quantisation", "digits10")
 shown = coarse[(coarse["alpha"] == 1.0) & coarse["level"].str.contains("bins")]
 ax = plot_effects(shown, "gain", rows="level", by="noise", xlabel="gain in surviving answers", counts=0.005,
                   title="scenes100, miniclip-wide")  # fmt: skip
-plots.show(ax, alt="Gain in surviving answers by number of bins, for three kinds of range, with intervals.")
+plots.show(ax, alt="Gain in surviving answers by number of bins, for three kinds of range, with intervals: clearly above "
+           "zero with few bins from −1 to 1, around zero with the other ranges.")  # fmt: skip
 
 # %% tags=["nbval-check-output"]
 survive = coarse[coarse["alpha"] != 0.5].pivot_table(
@@ -301,9 +302,8 @@ middle = family[family["level"] == "untouched 0.7"]
 ax = plot_scatter(
     middle, "gap_norm", "gain", by="setting", xlabel="‖g‖", ylabel="gain in robustness", title="digits10"
 )
-plots.show(
-    ax, alt="Gain from closing against the length of the gap, one point for each model and seed, by setting."
-)
+plots.show(ax, alt="Gain from closing against the length of the gap, one point for each model and seed, by setting: the "
+           "points of a setting lie together, and the longer the gap the larger the gain.")  # fmt: skip
 
 # %% tags=["nbval-check-output"]
 for _, row in tables["family.checks"].iterrows():
