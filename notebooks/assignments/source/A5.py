@@ -29,7 +29,8 @@
 # **The claim to replicate** (Chowers et al. 2026, section 4): *closing the gap by the projected shift keeps the answers and makes
 # them more robust to noise on the gallery.* Choose a trained model and a zero-shot dataset: a shipped one other than
 # `miniclip-wide/scenes100` (`gapkit.list_embeddings()` below shows the names), or embeddings of your own in a file beside this
-# notebook that the grader gets too. Do the written plan first, before you compute anything.
+# notebook that the grader gets too (`*.safetensors`, `*.npy` or `*.csv`, at most 50 MiB in all, no links). Do the written plan
+# first, before you compute anything.
 #
 # **How it works.** Write where it says `YOUR CODE HERE`: numpy or torch, in float64, without changing the inputs. Leave locked cells as they are and keep every
 # cell; cells of your own may stand between them.
