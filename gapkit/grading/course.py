@@ -160,7 +160,7 @@ def _pictures(notebook: NotebookNode, wanted: set[str], name: str) -> dict[str, 
         exec(compile(cell.source, f"<{name} {cell.id}>", "exec"), space)
         if cell.id in wanted:
             buffer = io.BytesIO()
-            plt.gcf().savefig(buffer, format="png", dpi=80, metadata={"Software": None})
+            plt.gcf().savefig(buffer, format="png", dpi=80, bbox_inches="tight", metadata={"Software": None})
             pictures[cell.id] = base64.b64encode(buffer.getvalue()).decode()
         plt.close("all")
     missing = wanted - pictures.keys()
