@@ -69,6 +69,7 @@ def endless() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started pytest may have had it ignored
     try:
         {f.__name__: f for f in (tables, begins, error, killed, endless)}[sys.argv[1]]()
     except InputError as fault:

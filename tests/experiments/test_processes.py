@@ -52,12 +52,15 @@ def test_a_killed_process_is_an_error_that_says_so_and_what_is_finished_is_kept(
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_no_process_is_left_behind_however_the_first_one_ends(tmp_path, how):
     with subprocess.Popen([*COMMAND, "endless", str(tmp_path)], stderr=subprocess.DEVNULL) as first:
-        deadline = time.monotonic() + PATIENCE
-        while len(list(tmp_path.glob("*.pid"))) < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        pids = [int(path.stem) for path in tmp_path.glob("*.pid")]
-        assert len(pids) == 2
-        assert all(map(alive, pids))
-        os.kill(first.pid, how)
-        first.wait(timeout=30)
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while len(list(tmp_path.glob("*.pid"))) < 2 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            pids = [int(path.stem) for path in tmp_path.glob("*.pid")]
+            assert len(pids) == 2
+            assert all(map(alive, pids))
+            os.kill(first.pid, how)
+            first.wait(timeout=30)
+        finally:
+            first.kill()
     assert gone(pids)
