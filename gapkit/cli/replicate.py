@@ -96,6 +96,7 @@ def command(
     interrupted run goes on where it stopped. Exit code 0 if every claim received a verdict, whichever it is.
     """
     from gapkit._arrays import check_choice
+    from gapkit.experiments.processes import limit_threads
     from gapkit.report import FORMATS, Workspace
 
     formats = formats or ("html",)
@@ -105,7 +106,7 @@ def command(
         raise InputError(f"cannot write to {readme}: no such file, or not allowed")
     if processes is None:
         processes = 2 if threads == 1 and _cores() > 1 else 1
-    with _threads(threads), Workspace(out, fresh=fresh) as space:
+    with limit_threads(threads), Workspace(out, fresh=fresh) as space:
         record = _replicate(space, full, models, datasets, only, seed, formats, quiet, processes, embedding)
     if readme:
         from gapkit.report import update_readme
@@ -126,16 +127,6 @@ def command(
 def _cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _threads(count: int):
-    """A context in which torch and the linear algebra under numpy and scipy use so many threads."""
-    import scipy.linalg  # noqa: F401  (loads a BLAS of its own, beside numpy's: both must be there to be limited)
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(count)
-    return threadpool_limits(limits=count)
 
 
 def _replicate(space, full, models, datasets, only, seed, formats, quiet, processes, embedding) -> dict:

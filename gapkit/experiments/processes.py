@@ -13,6 +13,7 @@ from multiprocessing import connection
 from typing import Any
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from gapkit.errors import InputError
 
@@ -64,6 +65,14 @@ def as_done(
         if not finished:  # whoever interrupts does not want to wait for jobs that are half done
             for process in set(multiprocessing.active_children()) - others:
                 process.kill()
+
+
+def limit_threads(count: int) -> threadpool_limits:
+    """Let torch and the linear algebra under numpy and scipy use so many threads; as a context, BLAS until its end."""
+    import scipy.linalg  # noqa: F401  (loads a BLAS of its own, beside numpy's: both must be there to be limited)
+
+    torch.set_num_threads(count)
+    return threadpool_limits(limits=count)
 
 
 def _may_fork() -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from gapkit.experiments.family import compare_family, compare_temperatures
+from gapkit.experiments.processes import limit_threads
 from gapkit.experiments.registry import experiment
 from gapkit.experiments.subject import data_hash, embedded_files, use_files
 from gapkit.experiments.sweep import Job, JobStore, Result, Rows, run_jobs
@@ -72,12 +73,7 @@ def tables_of(results: Iterable[Result]) -> dict[str, pd.DataFrame]:
 
 def _begin(files: Mapping) -> None:
     """Make a worker process like the first one: the same prepared embeddings, and one thread."""
-    import scipy.linalg  # noqa: F401  (a BLAS of its own, beside numpy's)
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(1)
-    threadpool_limits(limits=1)
+    limit_threads(1)
     use_files(files)
 
 

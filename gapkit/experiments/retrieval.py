@@ -7,7 +7,6 @@ from gapkit.errors import InputError
 from gapkit.experiments.calibration import calibrated_levels
 from gapkit.experiments.draws import right_after_noise
 from gapkit.experiments.intervals import columns
-from gapkit.experiments.limits import MEMORY
 from gapkit.experiments.protocol import PROJECTED, same, shift_gallery
 from gapkit.experiments.rows import GAUSSIAN, level_columns, tidy_row
 from gapkit.experiments.subject import Task, load_subject
@@ -65,15 +64,11 @@ def _direction(task: Task, seed: int, alphas: dict) -> Rows:
             entry["recall"] |= columns(f"recall_at_{cut}", resamples.mean(ranks < cut))
     rows = []
     for level in calibrated_levels(task):
-        untouched = robustness(task.queries, task.gallery, sigma=level.sigma, memory_limit=MEMORY)
+        untouched = robustness(task.queries, task.gallery, sigma=level.sigma)
         plain = _hits(task, task.gallery, untouched, level.sigma, seed)
         for entry in moved:
             still = np.array_equal(entry["gallery"], task.gallery)
-            values = (
-                untouched
-                if still
-                else robustness(task.queries, entry["gallery"], sigma=level.sigma, memory_limit=MEMORY)
-            )
+            values = untouched if still else robustness(task.queries, entry["gallery"], sigma=level.sigma)
             found = plain if still else _hits(task, entry["gallery"], values, level.sigma, seed)
             row = tidy_row(
                 entry["head"]
