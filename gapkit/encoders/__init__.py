@@ -7,7 +7,8 @@ interruption, and never twice for the same model and data.
 from gapkit.encoders.catalogue import available_models
 from gapkit.encoders.embedding import embed, embed_to_file
 from gapkit.encoders.hub import hub_answers
-from gapkit.encoders.loading import Model, load_model
+from gapkit.encoders.loading import load_model
+from gapkit.encoders.model import Model
 from gapkit.encoders.names import PRESETS, list_models
 
 __all__ = [

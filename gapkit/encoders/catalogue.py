@@ -1,7 +1,7 @@
 """What can be loaded here and now: shipped models and the hub's cache."""
 
+from gapkit._openclip import open_clip
 from gapkit._paths import data_folder
-from gapkit.encoders._openclip import open_clip
 from gapkit.encoders.hub import SAFE_WEIGHTS, cached_file, published_weights
 from gapkit.encoders.names import PRESETS, list_models
 from gapkit.errors import InputError

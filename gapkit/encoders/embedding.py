@@ -23,8 +23,9 @@ from gapkit.datasets.registry import load_dataset
 from gapkit.embeddings import FORMAT_VERSION, EmbeddingSet
 from gapkit.encoders.assembling import assemble, listed
 from gapkit.encoders.batches import batches, read_batches
-from gapkit.encoders.loading import Model, load_model
+from gapkit.encoders.loading import load_model
 from gapkit.encoders.locks import locked
+from gapkit.encoders.model import Model
 from gapkit.encoders.shards import ShardFolder, remove_leftovers, remove_stale
 from gapkit.errors import InputError
 

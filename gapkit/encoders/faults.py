@@ -14,7 +14,7 @@ def quiet() -> Iterator[None]:
     The hub's client has a handler of its own, and a line for each of its attempts.
     """
     root, silent = logging.getLogger(), logging.NullHandler()
-    loggers = [root, *(logging.getLogger(name) for name in ("huggingface_hub", "transformers"))]
+    loggers = [root, logging.getLogger("huggingface_hub")]
     levels = [logger.level for logger in loggers]
     root.addHandler(silent)
     for logger in loggers:

@@ -1,85 +1,22 @@
 """`load_model`: any OpenCLIP model, from the hub, a folder, a seed, or shipped with the repository."""
 
-import hashlib
 import json
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from gapkit._arrays import check_choice
+from gapkit._openclip import open_clip, transformers_for
 from gapkit._paths import shipped_file
-from gapkit.encoders._openclip import open_clip
 from gapkit.encoders.faults import one_message, quiet
 from gapkit.encoders.hub import OTHER_WEIGHTS, SAFE_WEIGHTS, hub_file, published_weights
+from gapkit.encoders.model import Model
 from gapkit.encoders.names import ModelName, parse_model_name
-from gapkit.encoders.tokenizers import check_options, no_foreign_code, simple_tokeniser, tokeniser
+from gapkit.encoders.tokenizers import check_options, simple_tokeniser, tokeniser
 from gapkit.errors import GapkitWarning, InputError
 
 _WEIGHT_ENDINGS = (".safetensors", ".bin", ".pth")
-
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """A model that is ready to embed.
-
-    Attributes
-    ----------
-    name : as it was asked for
-    module : OpenCLIP's model, in evaluation mode, in float32
-    preprocess : PIL image -> (3, h, w) float32
-    tokenise : list of texts -> (n, context length) int
-    device : where the module is
-    config : architecture and preprocessing, as plain values
-    """
-
-    name: str
-    module: torch.nn.Module
-    preprocess: Callable
-    tokenise: Callable
-    device: torch.device
-    config: dict = field(default_factory=dict)
-    _hashed: dict = field(default_factory=dict, init=False)
-
-    def __repr__(self) -> str:
-        return f"Model({self.name}, {self.parameters / 1e6:.1f} million parameters, on {self.device})"
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers the model has learned."""
-        return sum(p.numel() for p in self.module.parameters())
-
-    def weights_sha256(self) -> str:
-        """A hash of every weight, its name and dtype, wherever they came from; kept until one changes."""
-        state = tuple((t.data_ptr(), t._version) for t in self.module.state_dict().values())
-        if self._hashed.get("state") != state:
-            self._hashed.update(state=state, sha256=self._hash())
-        return self._hashed["sha256"]
-
-    def _hash(self) -> str:
-        digest = hashlib.sha256()
-        for name, tensor in self.module.state_dict().items():
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-        return digest.hexdigest()
-
-    @torch.inference_mode()
-    def encode_images(self, images: Sequence) -> torch.Tensor:
-        """Unit embeddings of PIL images: (n, d) float32."""
-        pixels = torch.stack([self.preprocess(image) for image in images])
-        return self.encode_pixels(pixels)
-
-    @torch.inference_mode()
-    def encode_pixels(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Unit embeddings of preprocessed images (n, 3, h, w): (n, d) float32 on the CPU."""
-        return _unit(self.module.encode_image(pixels.to(self.device, non_blocking=True)))
-
-    @torch.inference_mode()
-    def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
-        """Unit embeddings of texts: (n, d) float32 on the CPU."""
-        return _unit(self.module.encode_text(self.tokenise(list(texts)).to(self.device)))
 
 
 def load_model(name: str, *, device: str = "cpu") -> Model:
@@ -105,8 +42,7 @@ def load_model(name: str, *, device: str = "cpu") -> Model:
     """
     place = _device(device)
     parsed = parse_model_name(name)
-    open_clip()  # here, so that transformers is imported, if at all, before it is kept in check
-    with one_message(name), quiet(), no_foreign_code():
+    with one_message(name), quiet():
         module, preprocess, tokenise, source = _LOADERS[parsed.kind](parsed, name)
         module = module.float().eval().requires_grad_(False).to(place)
     config = {
@@ -137,7 +73,8 @@ def _load_tag(parsed: ModelName, name: str):
     _check_activation(parsed, facts, config)
     repository, candidates = published_weights(facts)
     path = hub_file(repository, candidates, model=name)
-    module, _, preprocess = library.create_model_and_transforms(
+    module, preprocess = _built(
+        config["text_cfg"],
         parsed.place,
         pretrained=str(path),
         image_mean=facts.get("mean"),
@@ -150,13 +87,10 @@ def _load_tag(parsed: ModelName, name: str):
 
 
 def _load_random(parsed: ModelName, name: str):
-    library = open_clip()
-    config = library.get_model_config(parsed.place)
+    config = open_clip().get_model_config(parsed.place)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(parsed.seed)
-        module, _, preprocess = library.create_model_and_transforms(
-            parsed.place, pretrained=None, pretrained_text=False
-        )
+        module, preprocess = _built(config["text_cfg"], parsed.place, pretrained=None, pretrained_text=False)
     return module, preprocess, tokeniser(config["text_cfg"], name), config
 
 
@@ -203,7 +137,6 @@ def _load_miniclip(parsed: ModelName, name: str):
 
 def _load_files(config: Path, weights: Path, name: str, *, folder: Path | None):
     """A model from its OpenCLIP configuration and its weights, which need not lie in one folder."""
-    library = open_clip()
     try:
         facts = json.loads(config.read_text(encoding="utf-8"))
         architecture = facts["model_cfg"]
@@ -217,11 +150,15 @@ def _load_files(config: Path, weights: Path, name: str, *, folder: Path | None):
     check_options(text, name)
     # First the architecture, then exactly this file: left to itself OpenCLIP would take any it finds there,
     # and start from random weights where it finds none.
-    module, _, preprocess = library.create_model_and_transforms(
-        f"local-dir:{config.parent}", load_weights=False, pretrained_text=False
-    )
-    library.load_checkpoint(module, str(weights), strict=True, weights_only=True)
+    module, preprocess = _built(text, f"local-dir:{config.parent}", load_weights=False, pretrained_text=False)
+    open_clip().load_checkpoint(module, str(weights), strict=True, weights_only=True)
     return module, preprocess, tokeniser(text, name, folder=folder), architecture
+
+
+def _built(text: dict, *arguments, **options):
+    with transformers_for(text):
+        module, _, preprocess = open_clip().create_model_and_transforms(*arguments, **options)
+    return module, preprocess
 
 
 def _check_activation(parsed: ModelName, facts: dict, config: dict) -> None:
@@ -236,12 +173,6 @@ def _check_activation(parsed: ModelName, facts: dict, config: dict) -> None:
         GapkitWarning,
         stacklevel=5,
     )
-
-
-def _unit(embeddings: torch.Tensor) -> torch.Tensor:
-    """Rows of length 1, normalised in float64: float32 would leave 1 ± 1e-7."""
-    wide = embeddings.double()
-    return (wide / torch.linalg.vector_norm(wide, dim=-1, keepdim=True)).float().cpu()
 
 
 _LOADERS = {

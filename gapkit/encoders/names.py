@@ -93,7 +93,7 @@ def _family() -> list[str]:
 
 
 def _openclip_name(name: str, architecture: str, tag: str, seed: int) -> ModelName:
-    from gapkit.encoders._openclip import open_clip
+    from gapkit._openclip import open_clip
 
     library = open_clip()
     if architecture not in library.list_models():
@@ -120,7 +120,7 @@ def _split_seed(name: str) -> tuple[str, int]:
 
 
 def _near(name: str) -> str:
-    from gapkit.encoders._openclip import open_clip
+    from gapkit._openclip import open_clip
 
     every = {known.lower(): known for known in list_models()}
     every |= {f"{a}/{t}".lower(): f"{a}/{t}" for a, t in open_clip().list_pretrained()}

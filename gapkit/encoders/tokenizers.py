@@ -5,14 +5,12 @@ package's options runs Python files out of the model's own folder, so what is no
 harmless options is refused here, and nobody is ever asked on the terminal whether such a file may run.
 """
 
-import contextlib
 import copy
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from gapkit.encoders._openclip import open_clip
+from gapkit._openclip import open_clip, transformers_for
 from gapkit.encoders.hub import hub_answers
 from gapkit.errors import InputError
 
@@ -44,15 +42,16 @@ def tokeniser(text: dict, name: str, *, folder: Path | None = None) -> Callable:
     from open_clip.tokenizer import HFTokenizer
 
     try:
-        return HFTokenizer(
-            str(folder or wanted),
-            context_length=length,
-            tokenizer_mode=text.get("tokenizer_mode"),
-            trust_remote_code=False,
-            # otherwise the client would try for half a minute
-            local_files_only=folder is not None or not hub_answers(),
-            **options,
-        )
+        with transformers_for(text):
+            return HFTokenizer(
+                str(folder or wanted),
+                context_length=length,
+                tokenizer_mode=text.get("tokenizer_mode"),
+                trust_remote_code=False,
+                # otherwise the client would try for half a minute
+                local_files_only=folder is not None or not hub_answers(),
+                **options,
+            )
     except OSError as fault:
         if folder is not None:
             raise InputError(
@@ -92,19 +91,3 @@ def check_options(text: dict, name: str) -> dict:
                 f"{json.dumps({key: value})[:80]}, which gapkit does not pass on"
             )
     return options
-
-
-@contextlib.contextmanager
-def no_foreign_code() -> Iterator[None]:
-    """Let transformers refuse a model with code of its own instead of asking on the terminal."""
-    if "transformers" not in sys.modules:  # OpenCLIP imports it with itself where it is installed
-        yield
-        return
-    from transformers import dynamic_module_utils as asking
-
-    seconds = asking.TIME_OUT_REMOTE_CODE
-    asking.TIME_OUT_REMOTE_CODE = 0
-    try:
-        yield
-    finally:
-        asking.TIME_OUT_REMOTE_CODE = seconds

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from gapkit._torchvision import ensure_torchvision
+from gapkit._openclip import open_clip
 from gapkit.datasets.captions import digit_captions, scene_captions
 from gapkit.datasets.digits import load_digits10
 from gapkit.datasets.scenes import Scenes, concatenate, counterpart, render, sample_scenes
@@ -137,10 +137,8 @@ class Tokeniser:
     """OpenCLIP's standard tokeniser at the mini-CLIPs' context length, with a cache of whole captions."""
 
     def __init__(self) -> None:
-        ensure_torchvision()
-        from open_clip.tokenizer import SimpleTokenizer
-
-        self._tokenise = SimpleTokenizer(context_length=MODEL_CONFIG["text_cfg"]["context_length"])
+        length = MODEL_CONFIG["text_cfg"]["context_length"]
+        self._tokenise = open_clip().SimpleTokenizer(context_length=length)
         self._known: dict[str, torch.Tensor] = {}
 
     def __call__(self, captions: list[str]) -> torch.Tensor:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gapkit._torchvision import ensure_torchvision
+from gapkit._openclip import open_clip
 from gapkit.datasets.scenes import IMAGE_SIZE
 
 EMBED_DIM = 512
@@ -77,12 +77,10 @@ def run_name(setting: str, seed: int) -> str:
 
 def build(setting: Setting, *, seed: int):
     """An untrained OpenCLIP model for ``setting``, initialised from ``seed`` alone."""
-    ensure_torchvision()
-    from open_clip.model import CLIP
-
+    library = open_clip()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = CLIP(
+        model = library.CLIP(
             **MODEL_CONFIG,
             init_logit_scale=math.log(1 / setting.temperature),
             init_logit_bias=setting.bias,

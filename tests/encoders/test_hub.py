@@ -196,7 +196,7 @@ def test_weights_as_a_harmless_pickle_are_read(hub):
 
 def test_published_weights_get_their_own_preprocessing_and_activation(hub, monkeypatch):
     """A tag of OpenCLIP's, with a tiny architecture behind it: statistics come from the tag, not the default."""
-    import gapkit.encoders._openclip as door
+    import gapkit._openclip as door
     from tests.encoders.tiny import TINY
 
     library = door.open_clip()

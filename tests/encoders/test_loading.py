@@ -23,7 +23,7 @@ def folder(tmp_path):
 
 
 def test_embeddings_equal_a_bare_openclip_loop(folder):
-    from gapkit.encoders._openclip import open_clip
+    from gapkit._openclip import open_clip
 
     library = open_clip()
     theirs, _, preprocess = library.create_model_and_transforms(f"local-dir:{folder}")
@@ -181,7 +181,7 @@ def test_damaged_configurations_load_or_raise_input_error_and_nothing_else(folde
 
 
 def test_the_tokeniser_is_openclips_with_a_length_of_its_own():
-    from gapkit.encoders._openclip import open_clip
+    from gapkit._openclip import open_clip
 
     library = open_clip()
     texts = ["a photo of a red Cube, isn't it?", "long " * 100, "Größe 7 \U0001f600", ""]

@@ -22,7 +22,7 @@ def test_names_are_understood(name, parsed):
 
 
 def test_presets_are_published_weights_with_the_activation_they_were_trained_with():
-    from gapkit.encoders._openclip import open_clip
+    from gapkit._openclip import open_clip
 
     library = open_clip()
     for preset in PRESETS.values():
@@ -34,7 +34,7 @@ def test_presets_are_published_weights_with_the_activation_they_were_trained_wit
 
 
 def test_every_published_model_of_openclip_is_a_name_and_has_a_repository():
-    from gapkit.encoders._openclip import open_clip
+    from gapkit._openclip import open_clip
 
     library = open_clip()
     known = {"url", "hf_hub", "mean", "std", "interpolation", "resize_mode", "quick_gelu"}

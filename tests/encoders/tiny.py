@@ -19,7 +19,7 @@ def tiny_files() -> dict[str, bytes]:
     """The configuration and the weights."""
     from safetensors.torch import save
 
-    from gapkit.encoders._openclip import open_clip
+    from gapkit._openclip import open_clip
 
     open_clip()
     from open_clip.model import CLIP

@@ -1,0 +1,77 @@
+"""The door to OpenCLIP: transformers comes in only with a model that needs it, and then all of it works."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+LIGHT = """
+import sys
+from gapkit.encoders import load_model
+load_model("miniclip-random").encode_texts(["a three"])
+print("transformers" in sys.modules)
+import transformers
+print(transformers.__name__)
+"""
+
+TOWER = """
+import json, sys
+from pathlib import Path
+import torch
+from gapkit.encoders import load_model
+
+folder = Path(sys.argv[1])
+load_model("miniclip-random")
+assert "transformers" not in sys.modules
+bert = {"model_type": "bert", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "intermediate_size": 16, "vocab_size": 50000, "max_position_embeddings": 32}
+(folder / "config.json").write_text(json.dumps(bert))
+config = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "patch_size": 16, "head_width": 16},
+    "text_cfg": {"hf_model_name": str(folder), "hf_proj_type": "linear", "hf_pooler_type": "mean_pooler",
+                 "context_length": 16, "vocab_size": 50000},
+}
+whole = {"model_cfg": config, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.25] * 3, "size": [32, 32]}}
+(folder / "open_clip_config.json").write_text(json.dumps(whole))
+# the reference: OpenCLIP in its own way, in a process that has transformers from the start
+import subprocess
+made = subprocess.run([sys.executable, "-c", '''
+import sys, torch, transformers
+from safetensors.torch import save_file
+from gapkit._openclip import open_clip
+torch.manual_seed(0)
+model = open_clip().create_model("local-dir:" + sys.argv[1], load_weights=False, pretrained_text=False).eval()
+assert type(model.text).__name__ == "HFTextEncoder"
+save_file({name: t.contiguous() for name, t in model.state_dict().items()}, sys.argv[1] + "/open_clip_model.safetensors")
+tokens = torch.arange(3, 11)[None]
+with torch.inference_mode():
+    print(model.encode_text(tokens, normalize=True)[0, :4].tolist())
+''', str(folder)], capture_output=True, text=True)
+assert made.returncode == 0, made.stderr[-2000:]
+expected = json.loads(made.stdout.splitlines()[-1])
+model = load_model("local-dir:" + str(folder))
+with torch.inference_mode():
+    found = model.module.encode_text(torch.arange(3, 11)[None], normalize=True)[0, :4].tolist()
+print(max(abs(a - b) for a, b in zip(expected, found)) < 1e-6, any(expected))
+"""
+
+
+def python(code, *arguments):
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.split()
+
+
+def test_a_model_without_need_of_transformers_does_not_wait_for_it_and_leaves_it_importable():
+    pytest.importorskip("transformers")
+    assert python(LIGHT) == ["False", "transformers"]
+
+
+@pytest.mark.slow
+def test_a_text_tower_of_transformers_works_in_a_process_that_has_begun_without(tmp_path):
+    pytest.importorskip("transformers")
+    assert python(TOWER, tmp_path) == ["True", "True"]
