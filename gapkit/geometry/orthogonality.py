@@ -11,7 +11,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.special import betaincinv
 from torch import Tensor
 
 from gapkit._arrays import ArrayLike, as_matrix, as_vector, check_number, check_same_width, like, row_lengths
@@ -267,6 +266,8 @@ def subspace_share_chance(components, dimension, *, confidence=0.95) -> Band:
     >>> print("{:.3f}, {:.3f} to {:.3f}".format(*subspace_share_chance(100, 512)))
     0.442, 0.386 to 0.496
     """
+    from scipy.special import betaincinv  # a quarter of a second, which most who come here need not wait
+
     k, d = int(components), int(dimension)
     if not 0 <= k <= d or d < 1:
         raise InputError(f"components must lie between 0 and the dimension {d}; got {k}")
