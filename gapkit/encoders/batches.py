@@ -5,11 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
+from gapkit.encoders.preprocessing import fewer_steps, too_stretched
 from gapkit.errors import InputError
-
-MOST_RESIZED = 50_000_000
-"""Pixels after resizing: at 224 a side a line of 1 x 60,000, a file of 312 bytes, would be 3 billion."""
-_SQUARE = 40  # times as long as wide; even at 1,000 a side that is within MOST_RESIZED
 
 
 @dataclass(frozen=True)
@@ -39,12 +36,13 @@ def read_batches(
     images: Sequence, preprocess: Callable, plan: list[range], *, workers: int = 0
 ) -> Iterator[Batch]:
     """The images of each range in ``plan``, in order, whatever the number of ``workers``."""
+    prepared = _Prepared(images, preprocess)
     if workers == 0 or not plan:
         for some in plan:
-            yield _read(images, preprocess, some)
+            yield _read(prepared, some)
         return
     loader = torch.utils.data.DataLoader(
-        _Prepared(images, preprocess), batch_sampler=plan, num_workers=workers, collate_fn=_collate
+        prepared, batch_sampler=plan, num_workers=workers, collate_fn=_collate
     )
     try:
         yield from loader
@@ -57,53 +55,39 @@ def read_batches(
 
 
 @torch.inference_mode()  # a little faster, and whoever encodes does it in this mode too
-def _read(images: Sequence, preprocess: Callable, rows: range) -> Batch:
-    return _collate([_prepared(images, preprocess, row) for row in rows])
+def _read(prepared: "_Prepared", rows: range) -> Batch:
+    return _collate([prepared[row] for row in rows])
 
 
 class _Prepared(torch.utils.data.Dataset):
-    """What DataLoader's workers see: the images, preprocessed."""
+    """The images, preprocessed, or the reasons why not; what DataLoader's workers see."""
 
     def __init__(self, images: Sequence, preprocess: Callable) -> None:
-        self.images, self.preprocess = images, preprocess
+        self.images, self.preprocess, self.shorter = images, preprocess, fewer_steps(preprocess)
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, row: int):
-        return _prepared(self.images, self.preprocess, row)
+    def __getitem__(self, row: int) -> tuple[int, torch.Tensor | str]:
+        try:
+            image = self.images[row]
+        except (InputError, MemoryError) as fault:
+            return row, str(fault) or f"{self._name(row)}: too little memory to read it"
+        width, height = image.size
+        if too_stretched(self.preprocess, width, height):
+            return row, (
+                f"{self._name(row)} is too stretched: an image of {width} x {height} pixels "
+                "would be enlarged without end"
+            )
+        try:
+            return row, self.shorter(image)
+        except (ValueError, RuntimeError, ZeroDivisionError, MemoryError) as fault:
+            reason = " ".join(str(fault).split())[:120] or type(fault).__name__
+            said = f"cannot preprocess an image of {width} x {height} pixels"
+            return row, f"{self._name(row)}: {said}: {reason}"
 
-
-def _prepared(images: Sequence, preprocess: Callable, row: int):
-    try:
-        image = images[row]
-    except (InputError, MemoryError) as fault:
-        return row, str(fault) or f"{images.names[row]}: too little memory to read it"
-    width, height = image.size
-    stretched = max(width, height) > _SQUARE * min(width, height)  # others are not worth a closer look
-    if stretched and _resized_pixels(preprocess, width, height) > MOST_RESIZED:
-        return row, (
-            f"{images.names[row]} is too stretched: an image of {width} x {height} pixels "
-            "would be enlarged without end"
-        )
-    try:
-        return row, preprocess(image)
-    except (ValueError, RuntimeError, ZeroDivisionError, MemoryError) as fault:
-        reason = " ".join(str(fault).split())[:120] or type(fault).__name__
-        said = f"cannot preprocess an image of {width} x {height} pixels"
-        return row, f"{images.names[row]}: {said}: {reason}"
-
-
-def _resized_pixels(preprocess: Callable, width: int, height: int) -> float:
-    """How many pixels an image has once its shorter side is the model's; 0 where that is not how it goes."""
-    for step in getattr(preprocess, "transforms", ()):
-        if not hasattr(step, "size"):
-            continue
-        size = step.size
-        if isinstance(size, (tuple, list)):  # both sides given, or OpenCLIP's ResizeKeepRatio
-            size = max(size) if getattr(step, "longest", 1) == 0 else 0
-        return float(size**2) * max(width, height) / min(width, height)
-    return 0.0
+    def _name(self, row: int) -> str:
+        return self.images.names[row]
 
 
 def _collate(items: list) -> Batch:
