@@ -1,6 +1,7 @@
 """Fewer steps, the same numbers."""
 
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -49,6 +50,20 @@ def test_real_architectures_take_the_short_way():
         image = next(images())
         assert fewer_steps(theirs) is not theirs
         assert torch.equal(fewer_steps(theirs)(image), theirs(image))
+
+
+def test_it_takes_less_time_for_small_images():
+    """Otherwise the module were of no use; its share of the time was about 0.4 when it was written."""
+    theirs = load_model("miniclip-random").preprocess
+    ours, some = fewer_steps(theirs), [next(images())] * 50
+    took = {theirs: [], ours: []}
+    for _ in range(7):
+        for function, times in took.items():
+            began = time.process_time()
+            for image in some:
+                function(image)
+            times.append(time.process_time() - began)
+    assert min(took[ours]) < 0.8 * min(took[theirs])
 
 
 def test_the_image_and_the_preprocessing_are_left_as_they_were():
