@@ -1,0 +1,23 @@
+"""What can happen to stored embeddings: noise, coarser numbers, lost dimensions.
+
+Each perturbation is a small frozen object with one method, ``apply(embeddings, generator=...)``, that returns a
+perturbed copy. `gapkit.robustness` takes any of them, and anything else with that method.
+
+Two facts about each decide how it may be sampled: ``deterministic`` (applying it twice gives the same) and
+``per_row`` (each row is perturbed for itself, so that several galleries can be perturbed in one stack).
+"""
+
+from gapkit.perturbations.base import Perturbation, as_generator
+from gapkit.perturbations.codes import BinaryCodes, DimensionDropout, Int8Codes, UniformQuantization
+from gapkit.perturbations.gaussian import GaussianNoise, covariance_root
+
+__all__ = [
+    "BinaryCodes",
+    "DimensionDropout",
+    "GaussianNoise",
+    "Int8Codes",
+    "Perturbation",
+    "UniformQuantization",
+    "as_generator",
+    "covariance_root",
+]

@@ -1,0 +1,75 @@
+"""What every perturbation is: an object whose ``apply`` returns a perturbed copy, random numbers from a generator."""
+
+import operator
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gapkit._arrays import ArrayLike, as_matrix, like, one_line
+from gapkit.errors import InputError
+
+_LEAST_SEED, _LARGEST_SEED = -(2**63), 2**64 - 1
+
+
+def as_generator(generator) -> torch.Generator:
+    """A torch generator from a generator, a seed, or None (seed 0: the same call gives the same numbers).
+
+    Raises
+    ------
+    InputError
+        If it is neither, or a seed beyond the 64 bits that torch takes.
+
+    Examples
+    --------
+    >>> torch.randn(1, generator=as_generator(3)) == torch.randn(1, generator=as_generator(3))
+    tensor([True])
+    """
+    if isinstance(generator, torch.Generator):
+        return generator
+    if generator is None:
+        generator = 0
+    if isinstance(generator, bool) or not hasattr(generator, "__index__"):
+        raise InputError(
+            f"generator must be a torch.Generator, a whole number or None; got {one_line(generator)}; "
+            "pass a seed such as 0"
+        )
+    seed = operator.index(generator)
+    if not _LEAST_SEED <= seed <= _LARGEST_SEED:
+        raise InputError(
+            f"generator must be a seed between -2**63 and 2**64 - 1; got one of {seed.bit_length()} bits; "
+            "pass a smaller one, such as 0"
+        )
+    return torch.Generator().manual_seed(seed)
+
+
+def draw_normal(shape: tuple[int, ...], like_tensor: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal float64 numbers, drawn where the generator lives and brought to ``like_tensor``."""
+    drawn = torch.randn(shape, generator=generator, dtype=torch.float64, device=generator.device)
+    return drawn.to(like_tensor.device)
+
+
+class Perturbation:
+    """Base of the perturbations; a subclass gives ``_perturb`` on float64 rows."""
+
+    deterministic: ClassVar[bool] = False
+    per_row = True
+
+    def apply(self, embeddings, *, generator=None) -> ArrayLike:
+        """A perturbed copy.
+
+        Parameters
+        ----------
+        embeddings : (n, d) array-like
+        generator : torch.Generator, int seed or None (seed 0); deterministic perturbations ignore it
+
+        Returns
+        -------
+        (n, d), of the kind and floating dtype that came in
+        """
+        kept = as_matrix(embeddings, "embeddings", dtype=None)
+        return like(self._perturb(kept.double(), as_generator(generator)), embeddings, dtype=kept.dtype)
+
+    def _perturb(self, rows: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, "n d"]:
+        raise NotImplementedError

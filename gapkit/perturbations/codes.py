@@ -1,0 +1,137 @@
+"""What stores and indexes do to embeddings: coarser numbers, and dimensions that are lost."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from gapkit._arrays import check_choice, check_number
+from gapkit.errors import InputError
+from gapkit.perturbations.base import Perturbation
+
+
+@dataclass(frozen=True)
+class UniformQuantization(Perturbation):
+    """Each number replaced by the middle of its bin, out of ``bins`` bins of one width.
+
+    Parameters
+    ----------
+    bins : number of bins, at least 2
+    range : ``"fixed"`` (from −limit to limit in every dimension; what lies outside goes to the last bin) or
+        ``"fitted"`` (from the least to the largest value of each dimension of the gallery at hand). A fitted
+        range follows a translation of the gallery, a fixed one does not.
+    limit : half the fixed range; 1 holds every coordinate of a unit vector
+
+    Examples
+    --------
+    >>> UniformQuantization(4).apply([[0.1, -0.9, 2.0]])
+    array([[ 0.25, -0.75,  0.75]])
+    """
+
+    bins: int | float
+    range: str = "fixed"
+    limit: float | int = 1.0
+    deterministic: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if isinstance(self.bins, bool) or not hasattr(self.bins, "__index__") or self.bins < 2:
+            raise InputError(f"bins must be a whole number of at least 2; got {self.bins!r}")
+        check_choice(self.range, "range", ("fixed", "fitted"))
+        check_number(self.limit, "limit", above=0.0)
+
+    def _perturb(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        if self.range == "fixed":
+            low = torch.full_like(rows[0], -self.limit)
+            high = -low
+        else:
+            low, high = rows.min(0).values, rows.max(0).values
+        width = (high - low) / self.bins
+        code = ((rows - low) / torch.where(width > 0, width, 1)).floor().clamp(0, self.bins - 1)
+        return torch.where(width > 0, low + (code + 0.5) * width, rows)
+
+
+@dataclass(frozen=True)
+class Int8Codes(Perturbation):
+    """Numbers rounded to one of 255 signed steps, the largest magnitude being 127 of them.
+
+    Parameters
+    ----------
+    scale : ``"row"`` (each row has a step of its own, as vector databases do) or ``"gallery"`` (one for all)
+
+    Examples
+    --------
+    >>> Int8Codes().apply([[1.27, 0.004, -0.006]])
+    array([[ 1.27,  0.  , -0.01]])
+    """
+
+    scale: str = "row"
+    deterministic: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_choice(self.scale, "scale", ("row", "gallery"))
+
+    def _perturb(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        largest = rows.abs().amax(1, keepdim=True) if self.scale == "row" else rows.abs().max()
+        step = largest / 127
+        return torch.where(step > 0, (rows / torch.where(step > 0, step, 1)).round() * step, rows)
+
+
+@dataclass(frozen=True)
+class BinaryCodes(Perturbation):
+    """One bit a number: its sign, times the row's mean magnitude (the best scale in least squares).
+
+    Parameters
+    ----------
+    threshold : ``"zero"``, or ``"mean"``: signs about the mean of the gallery at hand, which is put back afterwards
+
+    Examples
+    --------
+    >>> BinaryCodes().apply([[0.6, -0.2, 0.1]])
+    array([[ 0.3, -0.3,  0.3]])
+    """
+
+    threshold: str = "zero"
+    deterministic: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_choice(self.threshold, "threshold", ("zero", "mean"))
+
+    def _perturb(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        centre = rows.mean(0) if self.threshold == "mean" else torch.zeros_like(rows[0])
+        rest = rows - centre
+        return centre + torch.where(rest >= 0, 1.0, -1.0) * rest.abs().mean(1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class DimensionDropout(Perturbation):
+    """Each dimension set to 0 with probability ``rate``.
+
+    Parameters
+    ----------
+    rate : in [0, 1)
+    shared : whether all rows lose the same dimensions in one draw (a dead column), or each row its own
+
+    Examples
+    --------
+    >>> DimensionDropout(0.5).apply([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]], generator=0)
+    array([[1., 2., 0., 4.],
+           [5., 6., 0., 8.]])
+    """
+
+    rate: float | int
+    shared: bool = True
+
+    def __post_init__(self) -> None:
+        if check_number(self.rate, "rate", least=0.0) >= 1:
+            raise InputError(f"rate must be below 1; got {self.rate:g}")
+
+    @property
+    def per_row(self) -> bool:
+        """Whether rows are perturbed each for itself."""
+        return not self.shared
+
+    def _perturb(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        shape = (1 if self.shared else len(rows), rows.shape[1])
+        drawn = torch.rand(shape, generator=generator, dtype=torch.float64, device=generator.device)
+        return rows * (drawn >= self.rate).to(rows)
