@@ -66,7 +66,7 @@ test-notebooks: $(VENV)/.installed-all  ## run every notebook: tagged cells stri
 
 test-browser: $(VENV)/.installed-all  ## drive the lessons in a real browser (installs chromium where it may)
 	@tools/install_chromium.sh
-	$(QUIET) $(BIN)/python -m pytest -m browser $(ARGS)
+	$(QUIET) $(BIN)/python -m pytest -n 2 --dist load -m browser $(ARGS)
 
 notebooks: $(VENV)/.installed-all  ## execute the lessons and update their outputs (NB=05 for one)
 	$(QUIET) $(BIN)/python tools/notebooks.py execute $(NB)
