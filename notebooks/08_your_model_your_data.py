@@ -116,9 +116,9 @@ plots.show(axes, alt="Six of the images, one of each class, each with its class 
 #
 # ## 3. Embed
 #
-# `embed` reads the images in batches, and skips none silently: with `on_error="raise"` an unreadable file stops the run and is
-# named, with `"skip"` it is left out and listed. For a large folder, interrupt it whenever you like: the same call
-# goes on where it was. A second call takes the result from the cache.
+# `embed` reads the images in batches, and skips none silently: with `on_error="raise"` it ends with an error that names
+# every unreadable file, with `"skip"` those are left out and listed. For a large folder, interrupt it whenever you like:
+# the same call goes on where it was. A second call takes the result from the cache.
 #
 # > **Predict.** A small CLIP that has only ever seen clean renderings looks at blurred, grainy ones, six classes to
 # > choose from. How many of the thirty will it name rightly?
