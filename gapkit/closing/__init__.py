@@ -5,10 +5,10 @@ What each moves, where it comes from and what it guarantees is in its ``moves``,
 
 from gapkit.closing.base import Closer
 from gapkit.closing.baselines import Centring, Procrustes, Standardisation
+from gapkit.closing.catalogue import CLOSERS, load_closer
 from gapkit.closing.projections import AffineProjection, LinearProjection
 from gapkit.closing.selection import Selection, select_closer
 from gapkit.closing.shifts import GapCloser, HalfwayShift, MeanShift
-from gapkit.closing.storage import CLOSERS, load_closer
 from gapkit.closing.system import ClosedModel, close_gap
 
 __all__ = [

@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from torch import Tensor
 
 from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_same_width, like
+from gapkit.closing.storage import write_closer
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import METRICS, blocks
 
@@ -125,10 +126,12 @@ class Closer(TransformerMixin, BaseEstimator):
         return self._answers_kept(self._keeps())
 
     def save(self, path: str | os.PathLike) -> Path:
-        """Write the fitted closer to a safetensors file, whole or not at all."""
-        from gapkit.closing.storage import save
-
-        return save(self, path)
+        """Write the fitted closer to a safetensors file, whole or not at all; `load_closer` reads it back."""
+        self._check_fitted()
+        if type(self).__module__.rpartition(".")[0] != __package__:
+            raise InputError(f"only gapkit's own closers can be saved; got {type(self).__name__}")
+        fitted = {name: value for name, value in vars(self).items() if name.endswith("_")}
+        return write_closer(path, type(self).__name__, self.get_params(), fitted)
 
     # What subclasses give.
 

@@ -1,4 +1,4 @@
-"""Closers in safetensors files: arrays as tensors, hyperparameters and single numbers in the header."""
+"""Files of fitted closers: arrays as safetensors, hyperparameters and single numbers in the header."""
 
 import json
 import os
@@ -7,40 +7,26 @@ from pathlib import Path
 import numpy as np
 
 from gapkit._files import write_atomically
-from gapkit.closing.base import SIDES, Closer
-from gapkit.closing.baselines import Centring, Procrustes, Standardisation
-from gapkit.closing.projections import AffineProjection, LinearProjection
-from gapkit.closing.shifts import GapCloser, HalfwayShift, MeanShift
 from gapkit.errors import InputError
 
 FORMAT_VERSION = 1
-CLOSERS: dict[str, type[Closer]] = {
-    one.__name__: one
-    for one in (
-        GapCloser,
-        MeanShift,
-        HalfwayShift,
-        AffineProjection,
-        LinearProjection,
-        Centring,
-        Standardisation,
-        Procrustes,
-    )
-}
-"""Every closer by its name."""
 
 
-def save(closer: Closer, path: str | os.PathLike) -> Path:
-    """Write a fitted closer to ``path``, whole or not at all; `load_closer` reads it back."""
+def write_closer(path: str | os.PathLike, kind: str, parameters: dict, fitted: dict) -> Path:
+    """Write what a closer is and has learned, whole or not at all.
+
+    Parameters
+    ----------
+    path : where to write
+    kind : the name of its class
+    parameters : its hyperparameters, plain values
+    fitted : what it has learned: arrays, single numbers, or None
+    """
     from safetensors.numpy import save_file
 
-    closer._check_fitted()
-    if CLOSERS.get(type(closer).__name__) is not type(closer):
-        raise InputError(f"only gapkit's own closers can be saved; got {type(closer).__name__}")
-    fitted = {name: value for name, value in vars(closer).items() if name.endswith("_")}
     tensors = {name: np.ascontiguousarray(v) for name, v in fitted.items() if isinstance(v, np.ndarray)}
     numbers = {name: value for name, value in fitted.items() if name not in tensors and value is not None}
-    facts = {"closer": type(closer).__name__, "parameters": closer.get_params(), "fitted": numbers}
+    facts = {"closer": kind, "parameters": parameters, "fitted": numbers}
     facts["arrays"] = {name: list(array.shape) for name, array in tensors.items()}
     header = {
         "gapkit_closer_format": str(FORMAT_VERSION),
@@ -49,16 +35,8 @@ def save(closer: Closer, path: str | os.PathLike) -> Path:
     return write_atomically(path, lambda beside: save_file(tensors, beside, metadata=header))
 
 
-def load_closer(path: str | os.PathLike) -> Closer:
-    """Read a closer that `Closer.save` has written.
-
-    Parameters
-    ----------
-    path : the file
-
-    Returns
-    -------
-    the fitted closer
+def read_closer(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """What `write_closer` has written: the facts (``closer``, ``parameters``, ``fitted``), and the arrays.
 
     Raises
     ------
@@ -67,7 +45,6 @@ def load_closer(path: str | os.PathLike) -> Closer:
     """
     from safetensors import SafetensorError, safe_open
 
-    path = Path(path)
     if not path.is_file():
         raise InputError(f"no file {path}")
     try:
@@ -81,7 +58,7 @@ def load_closer(path: str | os.PathLike) -> Closer:
         raise InputError(
             f"{path} is no readable safetensors file (truncated or damaged?): {fault}"
         ) from fault
-    return _rebuild(facts, tensors, path)
+    return facts, tensors
 
 
 def _facts(header: dict, path: Path) -> dict:
@@ -102,32 +79,4 @@ def _facts(header: dict, path: Path) -> dict:
         or any(not isinstance(facts.get(k), t) for k, t in kinds.items())
     ):
         raise InputError(f"{path} is damaged: its header says nothing usable about the closer")
-    if facts["closer"] not in CLOSERS:
-        raise InputError(f"{path} holds a closer called {facts['closer']!r}, which this gapkit does not know")
     return facts
-
-
-def _rebuild(facts: dict, tensors: dict[str, np.ndarray], path: Path) -> Closer:
-    kind = CLOSERS[facts["closer"]]
-    known = set(kind().get_params())
-    if set(facts["parameters"]) != known:
-        raise InputError(f"{path} is damaged: {kind.__name__} has the hyperparameters {sorted(known)}")
-    closer = kind(**facts["parameters"])
-    fitted = {f"{side}_{part}_": None for side in SIDES for part in ("linear", "offset")}
-    fitted |= facts["fitted"] | tensors
-    width = fitted.get("n_features_in_")
-    if not isinstance(width, int) or not all(name.endswith("_") for name in fitted):
-        raise InputError(f"{path} is damaged: it does not say in which dimension the closer was fitted")
-    for name, array in tensors.items():
-        square = array.ndim == 2 and name.endswith("_linear_")
-        if square and array.shape[0] != width:
-            raise InputError(f"{path} is damaged: {name} has shape {array.shape}, not ({width}, {width})")
-        if array.dtype != np.float64 or array.shape[-1:] != (width,) or not np.isfinite(array).all():
-            raise InputError(f"{path} is damaged: {name} is not finite float64 of width {width}")
-    shapes = {name: list(array.shape) for name, array in tensors.items()}
-    if shapes != facts["arrays"]:  # a map that is missing would pass for the identity
-        raise InputError(
-            f"{path} is damaged: its header lists the arrays {facts['arrays']}; it holds {shapes}"
-        )
-    vars(closer).update(fitted)
-    return closer

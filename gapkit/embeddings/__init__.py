@@ -5,8 +5,9 @@ downloaded set, or a path.
 """
 
 from gapkit.embeddings.convert import import_embeddings
+from gapkit.embeddings.files import FORMAT_VERSION
 from gapkit.embeddings.library import COCO500_NAMES, fetch_coco500, list_embeddings, load_embeddings
-from gapkit.embeddings.sets import FORMAT_VERSION, EmbeddingSet
+from gapkit.embeddings.sets import EmbeddingSet
 
 __all__ = [
     "COCO500_NAMES",

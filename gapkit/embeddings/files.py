@@ -17,39 +17,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gapkit._arrays import check_choice, check_unit_rows, normalise_rows
+from gapkit._arrays import check_unit_rows, normalise_rows
 from gapkit._files import write_atomically
-from gapkit.embeddings.sets import FORMAT_VERSION, EmbeddingSet
 from gapkit.errors import InputError
 
+FORMAT_VERSION = 1
 MATRICES = ("images", "texts")
 INDICES = ("labels", "options", "answers", "image_rows")
 STRINGS = ("text_names", "image_names", "groups")
 FOREIGN = (".npy", ".npz", ".csv", ".tsv", ".parquet")
-DTYPES = ("float16", "float32", "float64")
 _CODES = {"float16": "F16", "float32": "F32", "float64": "F64", "int64": "I64", "uint8": "U8"}
-
-
-def save(entries: EmbeddingSet, path: str | os.PathLike, *, dtype: str | None = None) -> Path:
-    """Write ``entries`` to ``path``, whole or not at all.
-
-    Parameters
-    ----------
-    entries : EmbeddingSet
-    path : usually ends in ``.safetensors``
-    dtype : "float16", "float32" or "float64"; as they are when left out
-
-    Returns
-    -------
-    path, as `pathlib.Path`
-    """
-    parts = {}
-    for name in MATRICES:
-        matrix = getattr(entries, name)
-        stored = matrix.dtype.name if dtype is None else check_choice(dtype, "dtype", DTYPES)
-        parts[name] = Part(stored, matrix.shape, [matrix])
-    fields = {name: getattr(entries, name) for name in (*INDICES, *STRINGS)}
-    return write_parts(path, parts, fields, entries.task, entries.normalised, entries.metadata)
 
 
 @dataclass(frozen=True)
@@ -78,7 +55,7 @@ def write_parts(
     normalised: bool,
     metadata: dict,
 ) -> Path:
-    """Write a file whose matrices arrive in blocks; `save` for sets that are larger than memory.
+    """Write the file of an `EmbeddingSet`, whose matrices arrive in blocks and need not fit into memory.
 
     Parameters
     ----------
@@ -126,17 +103,8 @@ def write_parts(
     return write_atomically(path, write)
 
 
-def load(path: str | os.PathLike, *, memory_map: bool = False) -> EmbeddingSet:
-    """Read a file that `save` has written.
-
-    Rows said to be normalised are normalised again in float64, since half precision leaves lengths of
-    1 ± 5e-4, which alone changes Euclidean neighbours. Rows further from 1 than rounding takes them are an error,
-    mapped or not.
-
-    Parameters
-    ----------
-    path : the file
-    memory_map : keep float32 and float64 matrices on the disk until they are used, exactly as stored
+def read_fields(path: str | os.PathLike, *, memory_map: bool = False) -> dict:
+    """The arguments of the `EmbeddingSet` that a file holds; see its ``load``.
 
     Raises
     ------
@@ -145,9 +113,7 @@ def load(path: str | os.PathLike, *, memory_map: bool = False) -> EmbeddingSet:
     """
     path = Path(path)
     facts, tensors = _read(path)
-    fields = {}
-    for name in MATRICES:
-        fields[name] = tensors.pop(name)
+    fields = {name: tensors.pop(name) for name in MATRICES}
     mapped = memory_map and all(fields[name].dtype in (torch.float32, torch.float64) for name in MATRICES)
     for name in MATRICES:
         if not mapped:  # clone: nothing may hang on the file any longer
@@ -156,12 +122,7 @@ def load(path: str | os.PathLike, *, memory_map: bool = False) -> EmbeddingSet:
             fields[name] = normalise_rows(_named(matrix, name, path)) if facts["normalised"] else matrix
     for name, tensor in tensors.items():
         fields[name] = _strings(tensor, name, path) if name in STRINGS else tensor.clone()
-    try:
-        return EmbeddingSet(
-            **fields, task=facts["task"], normalised=facts["normalised"], metadata=facts["metadata"]
-        )
-    except InputError as fault:
-        raise InputError(f"{path}: {fault}") from fault
+    return fields | {name: facts[name] for name in ("task", "normalised", "metadata")}
 
 
 def _read(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:

@@ -43,7 +43,7 @@ def load_embeddings(name: str | os.PathLike, *, memory_map: bool = False) -> Emb
         A shipped set such as ``"miniclip-wide/scenes100"`` (``"miniclip-wide@1/scenes100"`` is another
         seed), ``"coco500-clip-vitb16"`` once ``gapkit fetch`` has downloaded it, or the path of a file
         that gapkit wrote. `list_embeddings` lists the names.
-    memory_map : keep large matrices on the disk until they are used (see `gapkit.embeddings.files.load`)
+    memory_map : keep large matrices on the disk until they are used (see `EmbeddingSet.load`)
 
     Raises
     ------
