@@ -22,13 +22,22 @@ Perspective*, CVPR 2026, arXiv 2603.29080; other works are named.
 
 import difflib
 
-from gapkit.claims.closing import CLOSING
+from gapkit.claims.closing import CLOSING, RAW_SHIFT_AND_CHECKS
 from gapkit.claims.codes import BEYOND_GAUSS
-from gapkit.claims.gap import FORMATION, GAP
+from gapkit.claims.formation import FORMATION
+from gapkit.claims.gap import GAP
+from gapkit.claims.metrics import CLOSERS_AND_METRICS
 from gapkit.claims.model import Claim
 from gapkit.errors import InputError
 
-CLAIMS: tuple[Claim, ...] = (*GAP, *FORMATION, *CLOSING, *BEYOND_GAUSS)
+CLAIMS: tuple[Claim, ...] = (
+    *GAP,
+    *FORMATION,
+    *CLOSING,
+    *CLOSERS_AND_METRICS,
+    *RAW_SHIFT_AND_CHECKS,
+    *BEYOND_GAUSS,
+)
 
 
 def claim(name: str) -> Claim:
