@@ -20,12 +20,13 @@ import torch
 from gapkit.errors import InputError
 from gapkit.grading import beside, codec
 from gapkit.grading.faults import Fault
-from gapkit.grading.grade import _why_nothing, find_submissions, grade_folder
+from gapkit.grading.grade import _why_nothing, grade_folder
 from gapkit.grading.judge import Judge
 from gapkit.grading.notebooks import is_written
 from gapkit.grading.run import LATE
 from gapkit.grading.sandbox import landlock
 from gapkit.grading.student import Limits, StudentGone, StudentProcess
+from gapkit.grading.submissions import find_submissions
 from tests.assignments.hostile import DRIBBLE, FRAMES, HOSTILE, MARK, ORPHAN, REFUSED, TARGET, refused
 from tests.assignments.local import NAMES, LocalStudent
 
