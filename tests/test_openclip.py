@@ -1,10 +1,15 @@
 """The door to OpenCLIP: transformers comes in only with a model that needs it, and then all of it works."""
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
+
+from gapkit.encoders import load_model
+from gapkit.errors import InputError
+from tests.encoders.tiny import CONFIG, write_tiny
 
 LIGHT = """
 import sys
@@ -76,3 +81,14 @@ def test_the_first_embedding_waits_for_no_package_that_it_does_not_need():
 def test_a_text_tower_of_transformers_works_in_a_process_that_has_begun_without(tmp_path):
     pytest.importorskip("transformers")
     assert python(TOWER, tmp_path) == ["True", "True"]
+
+
+@pytest.mark.parametrize("need", ["hf_tokenizer_name", "hf_model_name"])
+def test_where_transformers_is_not_installed_the_remedy_is_named(tmp_path, monkeypatch, need):
+    folder = write_tiny(tmp_path / "model")
+    config = json.loads(json.dumps(CONFIG))
+    config["model_cfg"]["text_cfg"][need] = "someone/texts"
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(InputError, match=r"needs another package.*pip install \"gapkit\[siglip\]\""):
+        load_model(f"local-dir:{folder}")

@@ -38,7 +38,7 @@ def one_message(name: str) -> Iterator[None]:
         missing = fault.name or str(fault).splitlines()[0][:100]
         if "transformers" in str(fault) or missing in ("transformers", "sentencepiece", "google.protobuf"):
             raise InputError(
-                f"cannot load {name}: its tokenizer needs another package; install it with: "
+                f"cannot load {name}: it needs another package for its texts; install it with: "
                 'pip install "gapkit[siglip]"'
             ) from fault
         raise InputError(f"cannot load {name}: the package {missing} is missing") from fault
