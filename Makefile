@@ -27,7 +27,7 @@ replicate: $(VENV)/.installed  ## measure every claim on the shipped models; wri
 
 test: lint $(VENV)/.installed-all  ## everything CI checks, except the browser
 	$(QUIET) $(BIN)/python -m pytest -n 2 --dist loadscope -m "not notebooks and not browser" $(ARGS)
-	$(QUIET) $(BIN)/python -m pytest -m "notebooks and not browser" $(ARGS)
+	$(QUIET) $(BIN)/python -m pytest -n 2 --dist loadscope -m "notebooks and not browser" $(ARGS)
 
 lab: $(VENV)/.installed-all  ## open the lessons in JupyterLab
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
