@@ -145,11 +145,10 @@ def test_many_small_members_and_repeated_parquet_columns_are_weighed_together(tm
             import_embeddings(tmp_path / name, tmp_path / name)
 
 
-def test_one_long_text_that_stands_in_every_row_is_weighed_as_often(tmp_path, monkeypatch):
+def test_one_long_text_that_stands_in_every_row_is_weighed_as_often(tmp_path):
     import pyarrow
     import pyarrow.parquet
 
-    monkeypatch.setattr("gapkit.embeddings.tables._LARGE", 100_000_000)
     rows = 100_000
     for length, kind in ((5_000, "string"), (5, "string"), (5_000, "large_string"), (5_000, "binary")):
         text = "x" * length if kind != "binary" else b"x" * length
