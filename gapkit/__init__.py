@@ -6,6 +6,8 @@ torch nor matplotlib nor open_clip.
 
 import lazy_loader
 
+from gapkit._renamed import renamed
+
 __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -39,3 +41,4 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "robustness": ["calibrate_sigma", "certified_radius"],
     },
 )
+__getattr__ = renamed(__name__, __getattr__)
