@@ -115,7 +115,7 @@ def test_an_old_name_leads_nowhere(old):
         with pytest.raises((AttributeError, ModuleNotFoundError), match="is gone"):
             imported(old)
         return
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="is now called"):
         found = imported(old)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
