@@ -2,9 +2,11 @@
 
 SHELL := /bin/bash
 VENV ?= .venv
-BIN := $(VENV)/bin
-PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1 && echo $$p && break; done)
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
+# Any Python from 3.11 to 3.14; "py" is the launcher of Windows.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python py; do \
+	$$p -c '$(SUPPORTED)' >/dev/null 2>&1 && echo $$p && break; done)
 # Where Linux machines without an NVIDIA card take torch from, if it answers (tools/install.py).
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 EXTRAS := lab faiss parquet siglip teach test docs browser binder dev
@@ -29,22 +31,27 @@ test: lint $(VENV)/.installed-all  ## everything CI checks, except the browser
 	$(QUIET) $(BIN)/python -m pytest -n 2 --dist loadscope -m "not notebooks and not browser" $(ARGS)
 	$(QUIET) $(BIN)/python -m pytest -n 2 --dist loadscope -m "notebooks and not browser" $(ARGS)
 
-lab: $(VENV)/.installed-all  ## open the lessons in JupyterLab
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+lab: $(VENV)/.installed-all  ## open the lessons in JupyterLab, as copies in my_notebooks/ that git ignores
+	$(BIN)/python tools/lab.py $(ARGS)
 
 install: $(VENV)/.installed  ## the package and what it needs to run
 install-all: $(VENV)/.installed-all  ## the same, with JupyterLab, tests, book and teaching tools
 
-$(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed (or say which: make PYTHON=/path/to/python ...)"; exit 2; }
-	$(PYTHON) -m venv $(VENV)
+# A virtual environment whose Python does not start, or has no pip, is made again.
+BROKEN := $(shell $(BIN)/python -c 'import pip' >/dev/null 2>&1 || echo mend)
+INSTALL = TORCH_INDEX=$(TORCH_INDEX) $(or $(PYTHON),$(BIN)/python) tools/install.py --venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml requirements.lock tools/install.py | $(BIN)/python
-	TORCH_INDEX=$(TORCH_INDEX) $(BIN)/python tools/install.py
+.PHONY: mend
+mend:
+	@test -n "$(PYTHON)" && $(PYTHON) -c '$(SUPPORTED)' 2>/dev/null || \
+		{ echo "gapkit needs Python 3.11 to 3.14$(if $(PYTHON),; got $(PYTHON)). Say which: make PYTHON=/path/to/python ..."; exit 2; }
+
+$(VENV)/.installed: pyproject.toml requirements.lock tools/install.py $(BROKEN)
+	$(INSTALL)
 	@touch $@
 
 $(VENV)/.installed-all: $(VENV)/.installed
-	TORCH_INDEX=$(TORCH_INDEX) $(BIN)/python tools/install.py $(EXTRAS)
+	$(INSTALL) $(EXTRAS)
 	@touch $@
 
 lint: $(VENV)/.installed-all  ## ruff, import rules, spelling, generated parts of the README
@@ -96,9 +103,13 @@ results: $(VENV)/.installed  ## replicate; put the table of results into README.
 	$(BIN)/gapkit replicate --readme README.md $(ARGS)
 	cp results/claims.json docs/claims.json
 
+# Made with Python 3.11, which needs the most. What only other systems need stays: the lines with a marker.
 lock: $(VENV)/.installed-all  ## pin what is installed here
-	@{ echo "# Every version this project is tested with, for all extras; made by: make lock"; \
-	  $(BIN)/python -m pip freeze --exclude-editable --exclude gapkit | sed 's/+cpu$$//'; } > requirements.lock
+	@{ $(BIN)/python -m pip freeze --exclude-editable --exclude gapkit | sed 's/+cpu$$//'; grep ' ; ' requirements.lock; } | \
+	  $(BIN)/python -c "import sys; print('# Every version this project is tested with, for all extras; made by: make lock', \
+	    *sorted(sys.stdin.read().split('\n')[:-1], key=lambda pin: pin.partition('==')[0].lower()), sep='\n')" \
+	  > requirements.lock.part
+	@mv requirements.lock.part requirements.lock
 
 clean:  ## remove what builds and tests leave behind
 	rm -rf build dist *.egg-info docs/_build docs/_generated test-artifacts .ruff_cache .hypothesis .import_linter_cache

@@ -30,7 +30,7 @@ def requirements(*extras: str) -> list[Requirement]:
 def lock() -> dict[str, str]:
     """Canonical name -> pinned version, of requirements.lock."""
     lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    pins = [line.split("==") for line in lines if line and not line.startswith("#")]
+    pins = [line.partition(";")[0].strip().split("==") for line in lines if line and not line.startswith("#")]
     return {canonicalize_name(name): version for name, version in pins}
 
 

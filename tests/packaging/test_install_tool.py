@@ -1,7 +1,10 @@
 """tools/install.py: the CPU build of torch where it helps, and no fuss where it does not."""
 
 import http.server
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -110,8 +113,85 @@ def test_the_package_itself_is_installed_under_the_pins_with_the_extras_asked_fo
     assert not {"--index-url", "--no-index", "--isolated", "--extra-index-url"} & set(call)
 
 
-def test_a_wrong_python_is_named(monkeypatch, pip_calls):
-    monkeypatch.setattr(tool.sys, "version_info", (3, 9, 1))
-    with pytest.raises(SystemExit, match=r"3\.11 or 3\.12"):
-        tool.main([])
+@pytest.mark.parametrize("version", [(3, 10, 13), (3, 15, 0)])
+def test_a_python_too_old_or_too_new_is_named_before_anything_is_made(
+    monkeypatch, pip_calls, tmp_path, version
+):
+    monkeypatch.setattr(tool.sys, "version_info", version)
+    with pytest.raises(SystemExit, match=r"^[^\n]*3\.11 to 3\.14 is needed[^\n]*$"):
+        tool.main(["--venv", str(tmp_path / "venv")])
     assert pip_calls == []
+    assert not (tmp_path / "venv").exists()
+
+
+@pytest.mark.slow
+def test_half_a_virtual_environment_is_made_again_and_a_whole_one_is_left(tmp_path):
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)  # as if it broke off
+    (venv / "left behind").touch()
+    tool.make_venv(venv)
+    assert tool.works(venv)
+    assert not (venv / "left behind").exists()
+    (venv / "left behind").touch()
+    tool.make_venv(venv)
+    assert (venv / "left behind").exists()
+
+
+def test_an_attempt_that_breaks_off_leaves_nothing(monkeypatch, tmp_path):
+    def breaks_off(command, **_):
+        if "venv" in command:
+            (tmp_path / "venv" / "bin").mkdir(parents=True)
+            raise KeyboardInterrupt
+        raise FileNotFoundError
+
+    monkeypatch.setattr(tool.subprocess, "run", breaks_off)
+    with pytest.raises(KeyboardInterrupt):
+        tool.make_venv(tmp_path / "venv")
+    assert not (tmp_path / "venv").exists()
+
+
+def test_a_folder_that_is_no_virtual_environment_is_never_emptied(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(SystemExit, match="holds something else"):
+        tool.make_venv(tmp_path)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_a_python_that_cannot_make_one_is_one_line(monkeypatch, tmp_path):
+    failed = subprocess.CompletedProcess([], 1)
+    monkeypatch.setattr(tool.subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(SystemExit, match=r"^[^\n]*cannot make a virtual environment[^\n]*$"):
+        tool.make_venv(tmp_path / "venv")
+    assert not (tmp_path / "venv").exists()
+
+
+MAKE = shutil.which("make")
+
+
+@pytest.mark.skipif(MAKE is None, reason="no make here")
+@pytest.mark.parametrize("python", ["", "{folder}/old", "{folder}/new", "{folder}/nowhere"])
+def test_make_refuses_a_python_in_one_line_before_it_makes_an_environment(tmp_path, python):
+    for name, version in (("old", "3, 10, 13"), ("new", "3, 15, 0")):
+        script = tmp_path / name
+        script.write_text(f"""#!/bin/sh
+exec {sys.executable} -c "import sys; sys.version_info = ({version}); exec(sys.argv[1])" "$2"
+""")
+        script.chmod(0o755)
+    asked = f"PYTHON={python.format(folder=tmp_path)}"
+    command = [MAKE, "--no-print-directory", "-C", str(ROOT), f"VENV={tmp_path / 'venv'}", asked, "install"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert len(done.stdout.splitlines()) == 1
+    assert "gapkit needs Python 3.11 to 3.14" in done.stdout
+    assert not (tmp_path / "venv").exists()
+
+
+@pytest.mark.skipif(MAKE is None, reason="no make here")
+def test_make_mends_half_an_environment_even_if_it_is_marked_as_installed(tmp_path):
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "pyvenv.cfg").touch()
+    (venv / ".installed").touch()
+    command = [MAKE, "-n", "-C", str(ROOT), f"VENV={venv}", f"PYTHON={sys.executable}", "install"]
+    planned = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert f"tools/install.py --venv {venv}" in planned
