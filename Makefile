@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 p
 # Where Linux machines without an NVIDIA card take torch from, if it answers (tools/install.py).
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 EXTRAS := lab faiss parquet siglip teach test docs browser binder dev
-CODE := gapkit tests tools notebooks benchmarks docs
+CODE := gapkit teaching tests tools notebooks benchmarks docs
 
 # The same numbers on every machine: one thread, fixed seeds, no progress bars in the output.
 QUIET := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONHASHSEED=0 \
@@ -90,11 +90,11 @@ book: $(VENV)/.installed-all  ## build the book into docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
 assignments: $(VENV)/.installed-all  ## build the students' notebooks (ARGS="--seed 2027 --dataset NAME" for a variant)
-	$(QUIET) $(BIN)/python -m gapkit.grading assignments $(ARGS)
+	$(QUIET) $(BIN)/python -m teaching assignments $(ARGS)
 
 grade: $(VENV)/.installed-all  ## grade a folder of notebooks: make grade SUBMITTED=folder
 	@test -n "$(SUBMITTED)" || { echo "say what to grade: make grade SUBMITTED=folder"; exit 2; }
-	$(QUIET) $(BIN)/python -m gapkit.grading grade "$(SUBMITTED)" $(ARGS)
+	$(QUIET) $(BIN)/python -m teaching grade "$(SUBMITTED)" $(ARGS)
 
 readme: $(VENV)/.installed-all  ## write the generated parts of README.md but the results
 	$(BIN)/python tools/readme.py
@@ -113,7 +113,7 @@ lock: $(VENV)/.installed-all  ## pin what is installed here
 
 clean:  ## remove what builds and tests leave behind
 	rm -rf build dist *.egg-info docs/_build docs/_generated test-artifacts .ruff_cache .hypothesis .import_linter_cache
-	find gapkit tests tools notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+	find gapkit teaching tests tools notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
 
 distclean: clean  ## the same, and the virtual environment
 	rm -rf $(VENV)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools import slides
+from teaching import slides
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -10,7 +10,7 @@ import struct
 import time
 from collections.abc import Callable
 
-from gapkit.grading import codec
+from teaching import codec
 
 MAX_TELLS = 100
 """How often one request may be told of what was refused; the sandbox itself tells far less."""

@@ -1,7 +1,7 @@
 """The process a submission runs in: imports, gives up its rights, then does what the judge asks.
 
-Started by `gapkit.grading.sandbox.start`; talks over two inherited pipes in frames of 4 bytes of length
-and a message of `gapkit.grading.codec`. What comes out of here is never trusted.
+Started by `teaching.sandbox.start`; talks over two inherited pipes in frames of 4 bytes of length
+and a message of `teaching.codec`. What comes out of here is never trusted.
 """
 
 import importlib
@@ -11,12 +11,12 @@ import struct
 import types
 from pathlib import Path
 
-from gapkit.grading import codec
-from gapkit.grading.channel import MAX_TELLS
-from gapkit.grading.sandbox.landlock import restrict
-from gapkit.grading.sandbox.limits import set_limits
-from gapkit.grading.sandbox.shell import Shell, run_cell, start_shell
-from gapkit.grading.sandbox.watch import watch
+from teaching import codec
+from teaching.channel import MAX_TELLS
+from teaching.sandbox.landlock import restrict
+from teaching.sandbox.limits import set_limits
+from teaching.sandbox.shell import Shell, run_cell, start_shell
+from teaching.sandbox.watch import watch
 
 
 def serve(source: int, sink: int) -> None:
@@ -105,7 +105,7 @@ def import_what_notebooks_use() -> None:
         "scipy.integrate",
         "scipy.special",
         "scipy.stats",
-        "gapkit.check.engine",
+        "gapkit.check",
     ):
         importlib.import_module(name)
     for name in ("check.contrastive", "check.geometry", "closing", "embeddings", "tasks"):

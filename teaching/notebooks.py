@@ -6,8 +6,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from gapkit.errors import InputError
-from gapkit.grading.faults import Fault
+from gapkit import InputError
+from teaching.faults import Fault
 
 MAX_BYTES = 20 * 2**20
 

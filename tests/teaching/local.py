@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from gapkit.grading import codec, course
-from gapkit.grading.faults import Fault
-from gapkit.grading.judge import Judge
-from gapkit.grading.notebooks import grade_id, is_answer, is_setup, is_test
-from gapkit.grading.sandbox.serve import answer_request
+from teaching import codec, course
+from teaching.faults import Fault
+from teaching.judge import Judge
+from teaching.notebooks import grade_id, is_answer, is_setup, is_test
+from teaching.sandbox.serve import answer_request
 
 SOURCES = Path(__file__).parents[2] / "notebooks" / "assignments" / "source"
 ANSWERS = Path(__file__).parent / "answers"

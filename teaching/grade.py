@@ -13,16 +13,15 @@ from pathlib import Path
 
 import nbformat
 
-import gapkit
-from gapkit.errors import InputError
-from gapkit.grading.course import COURSE, points
-from gapkit.grading.faults import FAULTS, Fault
-from gapkit.grading.one import Order, Result, plain_page
-from gapkit.grading.results import line, write_results
-from gapkit.grading.run import LATE
-from gapkit.grading.sandbox.start import THREADS
-from gapkit.grading.student import Limits
-from gapkit.grading.submissions import Submission, find_submissions
+from gapkit import InputError
+from teaching.course import COURSE, points
+from teaching.faults import FAULTS, Fault
+from teaching.one import Order, Result, plain_page
+from teaching.results import line, write_results
+from teaching.run import LATE
+from teaching.sandbox.start import THREADS, import_paths
+from teaching.student import Limits
+from teaching.submissions import Submission, find_submissions
 
 _OVERHEAD = 180.0  # seconds around the notebook's own: imports on a busy machine, nbgrader, the page
 
@@ -44,7 +43,7 @@ def grade_folder(
     Parameters
     ----------
     submitted : folder of notebooks, see `find_submissions`
-    course : what `gapkit.grading.course.build` made
+    course : what `teaching.course.build` made
     out : folder for the results; one that is there is replaced, once all is graded
     limits : what each submission may use; `Limits` has the usual values
     jobs : submissions graded at a time
@@ -104,7 +103,7 @@ def _run_all(
     fonts: Path,
     done: Callable[[int], None],
 ) -> None:
-    """Let `gapkit.grading.run` carry out the orders; ``done`` hears the number of each that has ended."""
+    """Let `teaching.run` carry out the orders; ``done`` hears the number of each that has ended."""
     for _, order in waiting:
         Path(order.work).mkdir(parents=True)
         (Path(order.work) / "order.json").write_text(json.dumps(asdict(order)), encoding="utf-8")
@@ -114,10 +113,10 @@ def _run_all(
     }  # fmt: skip
     environment = {
         **os.environ, **dict.fromkeys(THREADS, "1"), "MPLCONFIGDIR": str(fonts), "MPLBACKEND": "Agg",
-        "PYTHONPATH": str(Path(gapkit.__file__).parent.parent),
+        "PYTHONPATH": os.pathsep.join(import_paths()),
     }  # fmt: skip
     runner = subprocess.Popen(
-        [sys.executable, "-P", "-m", "gapkit.grading.run"], env=environment, text=True,
+        [sys.executable, "-P", "-m", "teaching.run"], env=environment, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     ended = set()

@@ -1,4 +1,4 @@
-"""Carries out grading orders, each in a process of its own: ``python -m gapkit.grading.run``.
+"""Carries out grading orders, each in a process of its own: ``python -m teaching.run``.
 
 Imports everything once, then forks for each submission two processes: the one its cells run in, before
 anything of the course was read, and the judge. Reads the task as JSON on its input and prints the number of each order that has ended.
@@ -15,9 +15,9 @@ import time
 import traceback
 from pathlib import Path
 
-from gapkit.grading.sandbox.family import adopt_orphans, end_children
-from gapkit.grading.sandbox.serve import import_what_notebooks_use, serve
-from gapkit.grading.sandbox.start import become_quiet, start_by_fork
+from teaching.sandbox.family import adopt_orphans, end_children
+from teaching.sandbox.serve import import_what_notebooks_use, serve
+from teaching.sandbox.start import become_quiet, start_by_fork
 
 LATE = "late.txt"
 """In an order's folder: says that it was stopped because its time was up."""
@@ -66,7 +66,7 @@ def _fork(work: Path) -> int:
         adopt_orphans()
         child = start_by_fork(work / "sandbox", serve, work / "sandbox.log")
         (work / "sandbox.pid").write_text(str(child.pid), encoding="ascii")
-        from gapkit.grading.one import carry_out
+        from teaching.one import carry_out
 
         carry_out(work, child)
         code = 0
@@ -89,7 +89,7 @@ def main() -> None:
     """Read the task, import, run."""
     task = json.loads(sys.stdin.read())
     import_what_notebooks_use()
-    importlib.import_module("gapkit.grading.one")
+    importlib.import_module("teaching.one")
     if threading.active_count() > 1:
         raise RuntimeError("a thread is running, so forking is not safe")
     run(**task)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from nbformat import NotebookNode
 
-from gapkit.grading.faults import Fault
-from gapkit.grading.notebooks import grade_id, is_answer, is_setup, is_test
+from teaching.faults import Fault
+from teaching.notebooks import grade_id, is_answer, is_setup, is_test
 
 NUMERICS = ("geometry", "contrastive", "closing", "robustness", "perturbations", "tasks", "experiments")
 """Parts of gapkit that hold what assignments ask to write."""

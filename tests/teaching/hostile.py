@@ -11,7 +11,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from gapkit.grading.notebooks import grade_id
+from teaching.notebooks import grade_id
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _cheaper(notebook: NotebookNode) -> NotebookNode:
 
 FLOOD = """
 import os, struct
-from gapkit.grading import codec
+from teaching import codec
 
 def write(part):
     for fd in range(3, 30):

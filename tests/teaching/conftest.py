@@ -3,8 +3,8 @@
 import nbformat
 import pytest
 
-from gapkit.grading import course
-from tests.assignments.local import NAMES
+from teaching import course
+from tests.teaching.local import NAMES
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from gapkit._files import write_text
-from gapkit.grading.faults import costly
-from gapkit.grading.submissions import Submission
+from teaching.faults import costly
+from teaching.submissions import Submission
 
 
 def line(one: Submission, forgiven: Iterable[str]) -> str:
@@ -48,10 +47,10 @@ def write_results(submissions: list[Submission], out: Path, forgiven: Iterable[s
             }
         )
         tasks += [{"student": one.student, "assignment": one.assignment, **task} for task in result.tasks]
-    write_text(out / "points.csv", _csv(rows))
+    (out / "points.csv").write_text(_csv(rows), encoding="utf-8")
     columns = ("student", "assignment", "task", "points", "most", "earned", "message")
-    write_text(out / "tasks.csv", _csv(tasks, columns))
-    write_text(out / "report.md", _report(submissions, forgiven))
+    (out / "tasks.csv").write_text(_csv(tasks, columns), encoding="utf-8")
+    (out / "report.md").write_text(_report(submissions, forgiven), encoding="utf-8")
 
 
 def _csv(rows: list[dict], columns: Iterable[str] = ()) -> str:

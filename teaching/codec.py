@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gapkit.check.axes import AxesDescription, describe
+from gapkit.check import AxesDescription, describe
 
 MAX_BYTES = 64 * 2**20
 """The largest message that is read."""

@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from gapkit.grading.course import Variant, points
-from tests.assignments import local
+from teaching.course import Variant, points
+from tests.teaching import local
 
 ANSWERS = local.answers()
 VARIANTS = [

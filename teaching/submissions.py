@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gapkit.errors import InputError
-from gapkit.grading.faults import Fault
-from gapkit.grading.one import Result
+from gapkit import InputError
+from teaching.faults import Fault
+from teaching.one import Result
 
 
 @dataclass

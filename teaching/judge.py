@@ -16,9 +16,9 @@ from typing import Any, Protocol, runtime_checkable
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from gapkit.grading.faults import Fault
-from gapkit.grading.notebooks import grade_id, is_setup, is_test
-from gapkit.grading.student import StudentGone
+from teaching.faults import Fault
+from teaching.notebooks import grade_id, is_setup, is_test
+from teaching.student import StudentGone
 
 
 @runtime_checkable

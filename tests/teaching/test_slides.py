@@ -6,8 +6,8 @@ import re
 import nbformat
 import pytest
 
+from teaching import slides
 from tests.notebooks.lessons import EXECUTED, ROOT
-from tools import slides
 from tools.check_book import faults
 
 LESSON = "01"
@@ -78,6 +78,6 @@ def test_headings_inside_code_are_no_slides():
 
 def test_the_teaching_guide_names_the_command():
     guide = (ROOT / "docs" / "teaching" / "index.md").read_text(encoding="utf-8")
-    said = re.search(r"tools/slides\.py (\d\d) +# writes build/slides/(\S+)\.slides\.html", guide)
+    said = re.search(r"-m teaching\.slides (\d\d) +# writes build/slides/(\S+)\.slides\.html", guide)
     assert said, "docs/teaching/index.md does not say how slides are made"
     assert said[2] in {path.stem for path in EXECUTED if path.stem.startswith(said[1])}

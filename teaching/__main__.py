@@ -1,4 +1,4 @@
-"""Command line of the assignments: ``python -m gapkit.grading assignments`` and ``… grade FOLDER``."""
+"""Command line of the assignments: ``python -m teaching assignments`` and ``… grade FOLDER``."""
 
 import csv
 import os
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from gapkit.errors import InputError
-from gapkit.grading.course import COURSE, SOURCES, Variant, build
-from gapkit.grading.faults import FAULTS, costly
-from gapkit.grading.grade import grade_folder
-from gapkit.grading.student import Limits
+from gapkit import InputError
+from teaching.course import COURSE, SOURCES, Variant, build
+from teaching.faults import FAULTS, costly
+from teaching.grade import grade_folder
+from teaching.student import Limits
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,7 +77,7 @@ def read_rubric(path: Path) -> dict[tuple[str, str, str], float]:
 def main() -> None:
     """Run the command line; bad input is one line on stderr and exit code 2."""
     try:
-        group.main(prog_name="python -m gapkit.grading", standalone_mode=True)
+        group.main(prog_name="python -m teaching", standalone_mode=True)
     except InputError as fault:
         click.echo(f"Error: {fault}", err=True)
         sys.exit(2)

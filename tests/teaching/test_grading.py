@@ -17,18 +17,18 @@ import pandas as pd
 import pytest
 import torch
 
-from gapkit.errors import InputError
-from gapkit.grading import beside, codec
-from gapkit.grading.faults import Fault
-from gapkit.grading.grade import _why_nothing, grade_folder
-from gapkit.grading.judge import Judge
-from gapkit.grading.notebooks import is_written
-from gapkit.grading.run import LATE
-from gapkit.grading.sandbox import landlock
-from gapkit.grading.student import Limits, StudentGone, StudentProcess
-from gapkit.grading.submissions import find_submissions
-from tests.assignments.hostile import DRIBBLE, FRAMES, HOSTILE, MARK, ORPHAN, REFUSED, TARGET, refused
-from tests.assignments.local import NAMES, LocalStudent
+from gapkit import InputError
+from teaching import beside, codec
+from teaching.faults import Fault
+from teaching.grade import _why_nothing, grade_folder
+from teaching.judge import Judge
+from teaching.notebooks import is_written
+from teaching.run import LATE
+from teaching.sandbox import landlock
+from teaching.student import Limits, StudentGone, StudentProcess
+from teaching.submissions import find_submissions
+from tests.teaching.hostile import DRIBBLE, FRAMES, HOSTILE, MARK, ORPHAN, REFUSED, TARGET, refused
+from tests.teaching.local import NAMES, LocalStudent
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 QUICK = Limits(cell=4.0, total=60.0, patience=8.0, memory=512 * 2**20)
@@ -179,7 +179,7 @@ def test_same_seed_gives_the_same_messages(built, perfect, tmp_path):
 
 def test_command_line_names_bad_input_in_one_line(built, tmp_path):
     def run(*arguments):
-        command = [sys.executable, "-m", "gapkit.grading", "grade", *arguments]
+        command = [sys.executable, "-m", "teaching", "grade", *arguments]
         return subprocess.run(command, capture_output=True, text=True)
 
     for arguments, said in (
@@ -248,7 +248,7 @@ def test_processes_left_in_sessions_of_their_own_end_with_the_submission(tmp_pat
     """The judge adopts orphans, so none is left when it has ended its children; nor is a living parent's child."""
     judge = (
         "import json, sys, time\nfrom pathlib import Path\n"
-        "from gapkit.grading.sandbox import family\nfrom gapkit.grading.student import StudentProcess\n"
+        "from teaching.sandbox import family\nfrom teaching.student import StudentProcess\n"
         "adopted = family.adopt_orphans()\n"
         f"with StudentProcess(Path({str(tmp_path)!r})) as student:\n"
         f"    student.run_cell({ORPHAN!r})\n"

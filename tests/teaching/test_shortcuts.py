@@ -3,9 +3,9 @@ import copy
 import pytest
 from nbformat.v4 import new_code_cell
 
-from gapkit.grading.notebooks import grade_id
-from gapkit.grading.shortcuts import shortcuts
-from tests.assignments.local import NAMES
+from teaching.notebooks import grade_id
+from teaching.shortcuts import shortcuts
+from tests.teaching.local import NAMES
 
 
 def found(notebook, source):

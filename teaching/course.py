@@ -18,9 +18,8 @@ import nbformat
 from nbformat import NotebookNode
 
 import gapkit
-from gapkit._files import write_text
-from gapkit.errors import InputError
-from gapkit.grading.notebooks import grade_id, is_answer, is_setup, is_test, is_written, marks
+from gapkit import InputError
+from teaching.notebooks import grade_id, is_answer, is_setup, is_test, is_written, marks
 
 SOURCES = Path("notebooks/assignments/source")
 COURSE = Path("build/assignments")
@@ -90,7 +89,7 @@ def build(
     variant : seed and dataset of this year
     only : build this assignment alone
     """
-    from gapkit.grading.autograde import generate
+    from teaching.autograde import generate
 
     found = assignments(sources)
     if only is not None and only not in found:
@@ -107,7 +106,7 @@ def build(
             nbformat.write(notebook, beside / "source" / name / f"{name}.ipynb")
             _check_release(generate(beside, name))
         facts = {"variant": asdict(variant), "gapkit": gapkit.__version__, "assignments": sorted(found)}
-        write_text(beside / "course.json", json.dumps(facts, indent=1) + "\n")
+        (beside / "course.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         shutil.rmtree(course, ignore_errors=True)
         beside.rename(course)
         course.chmod(0o755)

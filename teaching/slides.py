@@ -1,4 +1,4 @@
-"""Makes slides of a lesson from its committed outputs: ``python tools/slides.py 01``.
+"""Makes slides of a lesson from its committed outputs: ``python -m teaching.slides 01``.
 
 nbconvert renders the cells; nothing is run, and nothing is loaded from the network when the slides are
 shown: pictures are inside the page, MathJax is copied into a folder beside it. A slide begins at each

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from gapkit.grading import codec
-from gapkit.grading.channel import Channel
-from gapkit.grading.faults import NOTES, Fault
-from gapkit.grading.sandbox.start import Child, readable_paths, start_by_exec
+from teaching import codec
+from teaching.channel import Channel
+from teaching.faults import NOTES, Fault
+from teaching.sandbox.start import Child, readable_paths, start_by_exec
 
 _LOOK = 0.25  # seconds between looks at how long a cell has computed
 _GRACE = 2.0  # seconds between asking a cell to stop and killing its process

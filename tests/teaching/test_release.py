@@ -7,11 +7,11 @@ import re
 import nbformat
 import pytest
 
-from gapkit.errors import InputError
-from gapkit.grading import course
-from gapkit.grading.notebooks import grade_id, is_answer, is_setup, is_test, is_written, marks
-from gapkit.grading.student import Limits
-from tests.assignments.local import NAMES, SOURCES, notebook
+from gapkit import InputError
+from teaching import course
+from teaching.notebooks import grade_id, is_answer, is_setup, is_test, is_written, marks
+from teaching.student import Limits
+from tests.teaching.local import NAMES, SOURCES, notebook
 
 pytestmark = pytest.mark.slow
 

@@ -1,4 +1,4 @@
-"""Grades one submission, in a process of its own that `gapkit.grading.run` forks.
+"""Grades one submission, in a process of its own that `teaching.run` forks.
 
 Whatever goes wrong in here concerns this submission only; whoever asked for it reads ``result.json``
 and ``feedback.html``, or finds that there is none.
@@ -14,16 +14,14 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from gapkit._files import write_text
-from gapkit.check.engine import SEED_VARIABLE
-from gapkit.errors import InputError
-from gapkit.grading import autograde, notebooks
-from gapkit.grading.beside import copy_beside
-from gapkit.grading.faults import Fault, costly
-from gapkit.grading.judge import Judge, TestResult, failure
-from gapkit.grading.sandbox.start import Child
-from gapkit.grading.shortcuts import shortcuts
-from gapkit.grading.student import Limits, StudentProcess
+from gapkit import InputError
+from teaching import autograde, notebooks
+from teaching.beside import copy_beside
+from teaching.faults import Fault, costly
+from teaching.judge import Judge, TestResult, failure
+from teaching.sandbox.start import Child
+from teaching.shortcuts import shortcuts
+from teaching.student import Limits, StudentProcess
 
 WAITING = "waits for a person"
 
@@ -83,7 +81,7 @@ def grade_one(order: Order, child: Child | None = None) -> tuple[Result, str]:
     confined = []
 
     def judge(notebook: NotebookNode) -> None:
-        os.environ[SEED_VARIABLE] = str(order.seed)
+        os.environ["GAPKIT_CHECK_SEED"] = str(order.seed)
         limits = Limits(**order.limits)
         with StudentProcess(
             work / "sandbox", limits=limits, child=child, log=work / "sandbox.log"
@@ -217,5 +215,6 @@ def carry_out(work: Path, child: Child | None = None) -> None:
     """Read the order in ``work``, grade, and leave the result there."""
     order = Order(**json.loads((work / "order.json").read_text(encoding="utf-8")))
     result, page = grade_one(order, child)
-    write_text(work / "feedback.html", page)
-    write_text(work / "result.json", json.dumps(asdict(result)))
+    (work / "feedback.html").write_text(page, encoding="utf-8")
+    (work / "part").write_text(json.dumps(asdict(result)), encoding="utf-8")
+    (work / "part").replace(work / "result.json")

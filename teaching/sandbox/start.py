@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gapkit
-from gapkit.grading.sandbox.family import descendants
+from teaching.sandbox.family import descendants
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _KEPT = (
@@ -77,7 +77,7 @@ def start_by_exec(folder: Path, log: Path | None = None) -> Child:
     source, their_sink, their_source, sink = *os.pipe(), *os.pipe()
     with open(log or os.devnull, "ab") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "gapkit.grading.sandbox", json.dumps([their_source, their_sink])],
+            [sys.executable, "-P", "-m", "teaching.sandbox", json.dumps([their_source, their_sink])],
             env=environment(folder), pass_fds=(their_source, their_sink), cwd=folder,
             stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True,
         )  # fmt: skip
@@ -132,9 +132,14 @@ def environment(folder: Path) -> dict[str, str]:
     kept.setdefault("MPLCONFIGDIR", str(folder / "tmp"))
     return {
         **kept, **here, **dict.fromkeys(THREADS, "1"), "HOME": str(folder),
-        "PYTHONPATH": str(Path(gapkit.__file__).parent.parent), "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": os.pathsep.join(import_paths()), "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONNOUSERSITE": "1", "TQDM_DISABLE": "1",
     }  # fmt: skip
+
+
+def import_paths() -> list[str]:
+    """The folders that hold gapkit and this package."""
+    return list(dict.fromkeys([str(Path(gapkit.__file__).parent.parent), str(Path(__file__).parents[2])]))
 
 
 def readable_paths() -> list[str]:
@@ -149,10 +154,6 @@ def readable_paths() -> list[str]:
     # of /proc nothing of other processes: their environments may hold secrets (self is looked up by the child)
     paths |= {"/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat"}
     paths |= {"/etc/localtime", "/etc/ld.so.cache", "/etc/passwd", "/etc/nsswitch.conf", "/etc/mime.types"}
-    with contextlib.suppress(Exception):  # no cache folder can be told: nothing to read there
-        from gapkit._paths import cache_folder
-
-        paths.add(str(cache_folder()))
     return sorted(path for path in paths if os.path.exists(path))
 
 
