@@ -5,8 +5,9 @@ tensors, and hand the result through `like`, so that a caller who brings numpy g
 Nothing here, and nothing built on it, writes into the caller's memory.
 """
 
-import difflib
+import contextlib
 import math
+import operator
 import reprlib
 import warnings
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gapkit.errors import InputError
+from gapkit.errors import InputError, did_you_mean
 
 ArrayLike = np.ndarray | Tensor
 SMALLEST, LARGEST = 1e-60, 1e60
@@ -206,9 +207,8 @@ def check_choice(value: str, name: str, known: Iterable[str]) -> str:
     known = list(known)
     if value in known:
         return value
-    near = difflib.get_close_matches(str(value), known, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise InputError(f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}{hint}")
+    listed, hint = ", ".join(map(repr, known)), did_you_mean(value, known)
+    raise InputError(f"{name} must be one of {listed}; got {one_line(value)}{hint}")
 
 
 def check_number(
@@ -226,7 +226,7 @@ def check_number(
     kind = getattr(getattr(value, "dtype", None), "kind", None)  # numpy's words and truth values
     if isinstance(value, str | bytes) or kind in ("U", "S"):
         raise InputError(f"{name} must be a number; got {one_line(value)}; pass it without quotes")
-    if isinstance(value, bool) or kind == "b" or getattr(value, "dtype", None) == torch.bool:
+    if _is_truth_value(value):
         raise InputError(f"{name} must be a number; got {one_line(value)}; pass 0.0 or 1.0 if that is meant")
     try:
         number = float(value)
@@ -245,6 +245,33 @@ def check_number(
     if above is not None and number <= above:
         raise InputError(f"{name} must be greater than {above:g}; got {number:g}; pass a larger number")
     return number
+
+
+def check_whole(value, name: str, *, least: int = 1) -> int:
+    """``value`` as an int of at least ``least``. A float that is whole, such as 1e3, is one; nothing is ever rounded.
+
+    >>> check_whole(1e3, "draws")
+    1000
+    >>> check_whole(10.5, "steps", least=0)
+    Traceback (most recent call last):
+    ...
+    gapkit.errors.InputError: steps must be a whole number of at least 0; got 10.5
+    """
+    number = None
+    if not _is_truth_value(value) and not isinstance(value, str | bytes):
+        try:
+            number = operator.index(value)  # exact, however large
+        except (TypeError, RuntimeError):  # a float, or what is no single number at all
+            with contextlib.suppress(TypeError, ValueError, RuntimeError, OverflowError):
+                number = int(value) if float(value).is_integer() else None
+    if number is None or number < least:
+        raise InputError(f"{name} must be a whole number of at least {least}; got {one_line(value)}")
+    return number
+
+
+def _is_truth_value(value) -> bool:
+    dtype = getattr(value, "dtype", None)
+    return isinstance(value, bool) or dtype == torch.bool or getattr(dtype, "kind", None) == "b"
 
 
 def one_line(value) -> str:

@@ -20,15 +20,13 @@ Chowers, Naparstek, Barzelay, Weiss, *Is the Modality Gap a Bug or a Feature? A 
 Perspective*, CVPR 2026, arXiv 2603.29080; other works are named.
 """
 
-import difflib
-
 from gapkit.claims.closing import CLOSING, RAW_SHIFT_AND_CHECKS
 from gapkit.claims.codes import BEYOND_GAUSS
 from gapkit.claims.formation import FORMATION
 from gapkit.claims.gap import GAP
 from gapkit.claims.metrics import CLOSERS_AND_METRICS
 from gapkit.claims.model import Claim
-from gapkit.errors import InputError
+from gapkit.errors import InputError, did_you_mean
 
 CLAIMS: tuple[Claim, ...] = (
     *GAP,
@@ -49,5 +47,4 @@ def claim(name: str) -> Claim:
     for one in CLAIMS:
         if one.id == name:
             return one
-    near = difflib.get_close_matches(name, [one.id for one in CLAIMS], n=1)
-    raise InputError(f"no claim {name!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
+    raise InputError(f"no claim {name!r}{did_you_mean(name, [one.id for one in CLAIMS])}")

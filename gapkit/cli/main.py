@@ -1,6 +1,5 @@
 """The command group: loads commands lazily and turns bad input into one clear line."""
 
-import difflib
 import importlib
 import importlib.util
 import sys
@@ -9,7 +8,7 @@ import warnings
 import click
 
 import gapkit
-from gapkit.errors import GapkitWarning, InputError
+from gapkit.errors import GapkitWarning, InputError, did_you_mean
 
 COMMANDS = {
     "replicate": ("gapkit.cli.replicate", "Measure every claim of the paper and write a report."),
@@ -36,9 +35,9 @@ class LazyGroup(click.Group):
     def get_command(self, context, name):
         known = self.list_commands(context)
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise InputError(f"no command {name!r}{hint}; the commands are {', '.join(known)}")
+            raise InputError(
+                f"no command {name!r}{did_you_mean(name, known)}; the commands are {', '.join(known)}"
+            )
         return importlib.import_module(COMMANDS[name][0]).command
 
     def format_commands(self, context, formatter):

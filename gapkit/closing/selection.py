@@ -1,6 +1,5 @@
 """Choosing a closer's setting by a criterion: the most robust one that keeps enough answers."""
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ from sklearn.model_selection import ParameterGrid
 
 from gapkit._arrays import check_number, one_line
 from gapkit.closing.base import Closer
-from gapkit.errors import InputError
+from gapkit.errors import InputError, did_you_mean
 from gapkit.geometry.neighbours import nearest
 
 
@@ -97,10 +96,9 @@ def _settings(grid, closer: Closer) -> ParameterGrid:
     known = sorted(closer.get_params())
     for name, values in (item for part in parts for item in part.items()):
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "take the name from these"
+            hint = did_you_mean(name, known) or "; take the name from these"
             raise InputError(
-                f"{type(closer).__name__} has no hyperparameter {one_line(name)}; it has {', '.join(known)}; {hint}"
+                f"{type(closer).__name__} has no hyperparameter {one_line(name)}; it has {', '.join(known)}{hint}"
             )
         listed = isinstance(values, Sequence) and not isinstance(values, str | bytes)
         if not (listed or (isinstance(values, np.ndarray) and values.ndim == 1)) or len(values) == 0:

@@ -7,21 +7,70 @@ temperature and the starting point, not of an architecture.
 import math
 import warnings
 from collections.abc import Iterable
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gapkit._arrays import check_choice, check_unit_rows
+from gapkit._arrays import check_choice, check_number, check_unit_rows, check_whole
 from gapkit.contrastive.gradient import pull_on_rows
+from gapkit.contrastive.initialisation import starting_pairs
 from gapkit.contrastive.loss import KINDS, SIGLIP_BIAS, as_pairs, sigmoid_pull, similarities, softmax_pull
-from gapkit.contrastive.numbers import real_number, whole_number
-from gapkit.contrastive.starts import starting_pairs
-from gapkit.contrastive.trajectory import Recorder, Trajectory
 from gapkit.errors import GapkitWarning, InputError
+from gapkit.geometry import gap_vector, relative_variance
 
 _LARGEST_EXPONENT = 700.0
 """e to this still is a float; a log scale of minus that is no longer a temperature."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """A recorded run; every array has one entry for each recorded step.
+
+    Attributes
+    ----------
+    steps : (r,) int
+    x, y : (r, n, d), texts and images
+    loss : (r,), nats, Eq. 6 or SigLIP's
+    gap : (r,), ‖g‖
+    variance_along_gap_x, variance_along_gap_y : (r,), relative to isotropic (1 = as much as in a mean
+        direction, 0 = orthogonal to the gap); NaN where there is no gap or no spread
+    defect : (r,), see `doubly_stochastic_defect`
+    alignment : (r,), mean ‖x_i - y_i‖² (Wang & Isola 2020)
+    accuracy : (r,), share of images whose nearest text is their own
+    tau, bias : (r,), as they were used
+    diverged_at : the step at which the loss left the finite numbers, or None
+    """
+
+    steps: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    loss: np.ndarray
+    gap: np.ndarray
+    variance_along_gap_x: np.ndarray
+    variance_along_gap_y: np.ndarray
+    defect: np.ndarray
+    alignment: np.ndarray
+    accuracy: np.ndarray
+    tau: np.ndarray
+    bias: np.ndarray
+    diverged_at: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @property
+    def mismatch(self) -> np.ndarray:
+        """(r,): what is left of the alignment when the gap is taken out, ``alignment - ‖g‖²``.
+
+        It is the mean of ``‖(x_i - μ_x) - (y_i - μ_y)‖²``, because the mean of x_i - y_i is -g.
+        """
+        return self.alignment - self.gap**2
+
+    def nearest(self, step: int) -> int:
+        """Index of the recorded step nearest to ``step``."""
+        return int(np.abs(self.steps - step).argmin())
 
 
 def simulate(
@@ -89,7 +138,7 @@ def simulate(
     (True, True)
     """
     check_choice(kind, "kind", KINDS)
-    steps = whole_number(steps, "steps")
+    steps = check_whole(steps, "steps", least=0)
     if isinstance(start, str):
         start = starting_pairs(
             start, n=n, d=d, gap=gap, spread=spread, collapsed_to=collapsed_to, sphere=sphere, seed=seed
@@ -98,11 +147,11 @@ def simulate(
     if sphere:
         check_unit_rows(x, "x", tolerance=1e-6)
         check_unit_rows(y, "y", tolerance=1e-6)
-    step_size = real_number(step_size, "step_size", above=0.0)
-    learned_rate = real_number(learned_rate, "learned_rate", least=0.0)
-    bias = real_number(bias, "bias")
+    step_size = check_number(step_size, "step_size", above=0.0)
+    learned_rate = check_number(learned_rate, "learned_rate", least=0.0)
+    bias = check_number(bias, "bias")
     log_scale = math.log(2 / tau)
-    most_log_scale = math.log(2 / real_number(least_tau, "least_tau", above=0.0))
+    most_log_scale = math.log(2 / check_number(least_tau, "least_tau", above=0.0))
     if learned and log_scale > most_log_scale:
         raise InputError(f"a learned tau must start at least_tau={least_tau:g} or above; got tau={tau:g}")
     recorder = Recorder(_steps_to_record(steps, record))
@@ -173,7 +222,57 @@ def _steps_to_record(steps: int, record) -> set[int]:
         return {step for step in (*range(11), 100, 1000, 10_000, *late.tolist(), steps) if step <= steps}
     if isinstance(record, str) or not isinstance(record, Iterable):
         raise InputError(f"record must hold steps in 0 … {steps}; got {record!r}")
-    chosen = {whole_number(step, "every entry of record") for step in record}
+    chosen = {check_whole(step, "every entry of record", least=0) for step in record}
     if chosen and max(chosen) > steps:
         raise InputError(f"record must hold steps in 0 … {steps}; got {sorted(chosen)[:10]}")
     return {*chosen, steps}
+
+
+class Recorder:
+    """Collects rows while `simulate` runs."""
+
+    def __init__(self, wanted: set[int]) -> None:
+        self._wanted = wanted
+        self._rows: list[dict] = []
+        self._last: dict = {}
+
+    def see(self, step: int, x: Tensor, y: Tensor, **context) -> None:
+        """Record ``step`` if it is wanted; otherwise only remember it as the last finite one."""
+        self._last = {"step": step, "x": x, "y": y, **context}
+        if step in self._wanted:
+            self._rows.append(_measure(**self._last))
+
+    def trajectory(self, *, diverged_at: int | None) -> Trajectory:
+        """Everything recorded; after a divergence with the last finite step at the end."""
+        if diverged_at is not None and self._last and self._last["step"] not in self._wanted:
+            self._rows.append(_measure(**self._last))
+        columns = [field.name for field in fields(Trajectory) if field.name != "diverged_at"]
+        arrays = {name: np.array([row[name] for row in self._rows]) for name in columns}
+        return Trajectory(**arrays, diverged_at=diverged_at)
+
+
+def _measure(step, x, y, *, loss, similarity, tau, bias) -> dict:
+    g = gap_vector(x, y)
+    sums = torch.cat([similarity.softmax(1).sum(0), similarity.softmax(0).sum(1)])
+    return {
+        "steps": step,
+        "x": x.numpy(),
+        "y": y.numpy(),
+        "loss": float(loss),
+        "gap": float(torch.linalg.vector_norm(g)),
+        "variance_along_gap_x": _variance_along(x, g),
+        "variance_along_gap_y": _variance_along(y, g),
+        "defect": float((sums - 1).abs().mean()),
+        "alignment": float(((x - y) ** 2).sum(1).mean()),
+        "accuracy": float((similarity.argmax(0) == torch.arange(len(x))).double().mean()),
+        "tau": tau,
+        "bias": bias,
+    }
+
+
+def _variance_along(z: Tensor, g: Tensor) -> float:
+    """`relative_variance`, or NaN where it has no meaning (no gap, or all points in one)."""
+    try:
+        return relative_variance(z, g)
+    except InputError:
+        return float("nan")

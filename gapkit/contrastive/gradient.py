@@ -4,11 +4,13 @@ The loss sees the embeddings through ``s_ij = -‖x_i - y_j‖²/τ`` only. With
 gives ``∂L/∂y_i = (2/τ) Σ_k G_ki (x_k - y_i)``: every text pulls image i towards itself or pushes it away.
 """
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, check_choice, like
+from gapkit._arrays import ArrayLike, check_choice, check_number, like
 from gapkit.contrastive.loss import (
     KINDS,
     SIGLIP_BIAS,
@@ -17,7 +19,7 @@ from gapkit.contrastive.loss import (
     similarities,
     softmax_pull,
 )
-from gapkit.contrastive.numbers import real_number
+from gapkit.errors import InputError
 from gapkit.geometry import gap_vector
 
 
@@ -58,7 +60,7 @@ def contrastive_gradient(
     s = similarities(x_rows, y_rows, tau)
     check_choice(kind, "kind", KINDS)
     if kind == "sigmoid":
-        _, pull = sigmoid_pull(s, tau, real_number(bias, "bias"))
+        _, pull = sigmoid_pull(s, tau, check_number(bias, "bias"))
     else:
         _, pull = softmax_pull(s)
     grad_x, grad_y = pull_on_rows(pull, x_rows, y_rows, tau)
@@ -99,6 +101,54 @@ def gradient_along_gap(x, y, tau) -> tuple[ArrayLike, ArrayLike]:
     scale = 4 / (len(x_rows) * tau**2)
     along = [scale * torch.outer((z - z.mean(0)) @ g, g) for z in (x_rows, y_rows)]
     return like(along[0], x, y), like(along[1], x, y)
+
+
+class TheoremFit(NamedTuple):
+    """How well Theorem 3.1 describes the gradient of the images; exactly, it would give (1, 0, 0)."""
+
+    slope: float
+    residual: float
+    off_gap: float
+
+
+def theorem_fit(x, y, tau) -> TheoremFit:
+    """Compare Theorem 3.1's approximation of ∂L/∂y with the exact gradient (derived).
+
+    Parameters
+    ----------
+    x, y : (n, d) array-like, texts and images
+    tau : τ of Eq. 6, positive
+
+    Returns
+    -------
+    TheoremFit
+        ``slope`` of the exact gradient along g against the theorem's (least squares through 0);
+        ``residual`` ‖exact - theorem‖ / ‖theorem‖, both along g; ``off_gap`` the length of the exact
+        gradient across g over its length along g.
+
+    Raises
+    ------
+    InputError
+        If there is no gap, or nothing varies along it: then the theorem says nothing.
+
+    Examples
+    --------
+    >>> from gapkit.contrastive import starting_pairs
+    >>> fit = theorem_fit(*starting_pairs("cones", spread=1e-4), tau=0.01)
+    >>> abs(fit.slope - 1) < 0.01, fit.residual < 0.03, fit.off_gap < 0.08
+    (True, True, True)
+    """
+    x, y, tau = as_pairs(x, y, tau)
+    g = gap_vector(x, y)
+    direction = g / torch.linalg.vector_norm(g)
+    exact = contrastive_gradient(x, y, tau)[1]
+    along, theorem = exact @ direction, gradient_along_gap(x, y, tau)[1] @ direction
+    if not torch.isfinite(direction).all() or not theorem.any():
+        raise InputError("theorem_fit needs a gap, and images that vary along it")
+    norm = torch.linalg.vector_norm
+    slope = along @ theorem / (theorem @ theorem)
+    off_gap = norm(exact - torch.outer(along, direction)) / norm(along)
+    return TheoremFit(float(slope), float(norm(along - theorem) / norm(theorem)), float(off_gap))
 
 
 def pull_on_rows(

@@ -2,14 +2,17 @@
 
 Everything starts from the similarities ``s_ij = -‖x_i - y_j‖²/τ`` of text i and image j. The loss
 reaches the embeddings only through them, so one matrix, ``∂L/∂s``, carries the whole gradient.
+
+One number is written in two ways: τ of Eq. 6 and the temperature that OpenCLIP trains. Between unit vectors
+``‖x - y‖² = 2 - 2 x·y``, so ``-‖x - y‖²/τ`` is ``(2/τ) x·y`` minus a constant that the softmax ignores: the *logit
+scale* is 2/τ. OpenCLIP calls its reciprocal the *temperature*. In gapkit ``tau`` always means τ, never the temperature.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_pairs, like
-from gapkit.contrastive.numbers import real_number
+from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_number, check_pairs, like
 
 KINDS = ("softmax", "sigmoid")
 """The losses by name: CLIP's and SigLIP's."""
@@ -58,7 +61,7 @@ def contrastive_loss(x, y, tau, kind: str = "softmax", *, bias=SIGLIP_BIAS) -> f
     s = similarities(x, y, tau)
     check_choice(kind, "kind", KINDS)
     if kind == "sigmoid":
-        return float(sigmoid_pull(s, tau, real_number(bias, "bias"))[0])
+        return float(sigmoid_pull(s, tau, check_number(bias, "bias"))[0])
     return float(softmax_pull(s)[0])
 
 
@@ -117,11 +120,47 @@ def doubly_stochastic_defect(x, y, tau) -> float:
     return float((torch.cat([images, texts]) - 1).abs().mean())
 
 
+def tau_from_temperature(temperature) -> float:
+    """τ of Eq. 6 for a CLIP temperature (derived): τ = 2 · temperature.
+
+    >>> tau_from_temperature(0.01)  # logit scale 100, where OpenCLIP stops
+    0.02
+    """
+    return 2 * check_number(temperature, "temperature", above=0.0)
+
+
+def temperature_from_tau(tau) -> float:
+    """CLIP's temperature, 1 / logit scale, for τ of Eq. 6 (derived): temperature = τ / 2.
+
+    >>> temperature_from_tau(0.02)
+    0.01
+    """
+    return check_number(tau, "tau", above=0.0) / 2
+
+
+def logit_scale_from_tau(tau) -> float:
+    """What OpenCLIP multiplies cosines by (``model.logit_scale.exp()``), from τ of Eq. 6: 2 / τ.
+
+    >>> logit_scale_from_tau(0.02)
+    100.0
+    """
+    return 2 / check_number(tau, "tau", above=0.0)
+
+
+def tau_from_logit_scale(logit_scale) -> float:
+    """τ of Eq. 6 for a logit scale (``model.logit_scale.exp()``, not its logarithm): 2 / logit scale.
+
+    >>> tau_from_logit_scale(100.0)
+    0.02
+    """
+    return 2 / check_number(logit_scale, "logit_scale", above=0.0)
+
+
 def as_pairs(x, y, tau) -> tuple[Tensor, Tensor, float]:
     """``x`` and ``y`` as matched float64 matrices and ``tau`` as a positive number, or a clear error."""
     x, y = as_matrix(x, "x"), as_matrix(y, "y")
     check_pairs(x, "x", y, "y")
-    return x, y, real_number(tau, "tau", above=0.0)
+    return x, y, check_number(tau, "tau", above=0.0)
 
 
 def similarities(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"], tau: float) -> Float[Tensor, "n n"]:

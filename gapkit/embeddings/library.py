@@ -1,6 +1,5 @@
 """Embeddings by name: those shipped with the repository, and the real CLIP embeddings of COCO-500."""
 
-import difflib
 import os
 import shutil
 from pathlib import Path
@@ -11,7 +10,7 @@ from gapkit._arrays import check_choice
 from gapkit._files import sha256_of, write_atomically
 from gapkit._paths import cache_folder, data_folder, read_manifest, shipped_file
 from gapkit.embeddings.sets import EmbeddingSet
-from gapkit.errors import InputError
+from gapkit.errors import InputError, did_you_mean
 
 _COMMIT = "8e20cb24efa4c5f89aad694f2f65eb43ffc46d10"
 _ADDRESS = f"https://raw.githubusercontent.com/Weixin-Liang/Modality-Gap/{_COMMIT}/Figure_1_Modality_Gap/"
@@ -61,13 +60,8 @@ def load_embeddings(name: str | os.PathLike, *, memory_map: bool = False) -> Emb
     if text not in known and text.startswith("miniclip-"):
         data_folder()  # says so if there is none: then no shipped name is known
     if text not in known or text in _COCO500:
-        near = difflib.get_close_matches(text, [*known, *COCO500_NAMES], n=3)
-        hint = (
-            f"the nearest known names are {', '.join(near)}"
-            if near
-            else f"known are {', '.join(known[:8])} …"
-        )
-        raise InputError(f"no embeddings {text!r}, neither a file nor a known name; {hint}")
+        hint = did_you_mean(text, [*known, *COCO500_NAMES], most=3) or f"; known are {', '.join(known[:8])} …"
+        raise InputError(f"no embeddings {text!r}, neither a file nor a known name{hint}")
     return EmbeddingSet.load(shipped_file(f"embeddings/{text}.safetensors"), memory_map=memory_map)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gapkit._arrays import check_choice
+from gapkit._arrays import check_choice, check_whole
 from gapkit._files import write_atomically
 from gapkit._paths import cache_folder
 from gapkit.datasets.base import Dataset
@@ -94,8 +94,8 @@ def embed_to_file(
     """
     model = load_model(model) if isinstance(model, str) else model
     dataset = load_dataset(dataset) if isinstance(dataset, str) else dataset
-    _check_count(batch_size, "batch_size", 1)
-    _check_count(workers, "workers", 0)
+    batch_size = check_whole(batch_size, "batch_size")
+    workers = check_whole(workers, "workers", least=0)
     check_choice(on_error, "on_error", ("raise", "skip"))
     check_choice(dtype, "dtype", ("float32", "float16"))
     precision = _precision(precision, model)
@@ -156,11 +156,6 @@ def _check_texts(dataset: Dataset) -> None:
             text.encode()
         except UnicodeEncodeError as fault:
             raise InputError(f"dataset {dataset.name}: {text[:60]!r} is no valid Unicode") from fault
-
-
-def _check_count(value, name: str, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise InputError(f"{name} must be a whole number, at least {least}; got {value!r}")
 
 
 def _precision(precision: str, model: Model) -> str:

@@ -1,11 +1,10 @@
 """What a model's name means."""
 
-import difflib
 import os
 import re
 from dataclasses import dataclass
 
-from gapkit.errors import InputError
+from gapkit.errors import InputError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -122,8 +121,6 @@ def _split_seed(name: str) -> tuple[str, int]:
 def _near(name: str) -> str:
     from gapkit._openclip import open_clip
 
-    every = {known.lower(): known for known in list_models()}
-    every |= {f"{a}/{t}".lower(): f"{a}/{t}" for a, t in open_clip().list_pretrained()}
-    every |= {a.lower(): f"{a}/…" for a in open_clip().list_models()}
-    near = difflib.get_close_matches(name.lower(), every, n=3)
-    return f". Did you mean {', '.join(every[one] for one in near)}?" if near else ""
+    known = [f"{architecture}/{tag}" for architecture, tag in open_clip().list_pretrained()]
+    known += [f"{architecture}/…" for architecture in open_clip().list_models()]
+    return did_you_mean(name, [*list_models(), *known], most=3)

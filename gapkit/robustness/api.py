@@ -7,13 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_same_width, like
+from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_same_width, check_whole, like
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import METRICS
 from gapkit.perturbations import GaussianNoise, as_generator
 from gapkit.robustness.exact import error_bound, exact_values
 from gapkit.robustness.monte_carlo import monte_carlo
-from gapkit.robustness.noise import Solvable, as_noise, solvable, whole
+from gapkit.robustness.noise import Solvable, as_noise, solvable
 from gapkit.robustness.query_noise import quasi_monte_carlo, query_bounds
 
 SIDES = ("gallery", "queries")
@@ -145,8 +145,8 @@ def robustness(
         raise InputError(
             f"transform must be callable, such as a fitted closer's transform; got {transform!r}"
         )
-    draws = whole(draws, "draws")
-    memory = whole(memory_limit, "memory_limit")
+    draws = check_whole(draws, "draws")
+    memory = check_whole(memory_limit, "memory_limit")
 
     chosen, problem = _choose(y, x, noise, metric, noise_on, method, transform)
     if chosen == "exact":
@@ -229,6 +229,6 @@ def robustness_bounds(
     check_same_width(y, "queries", x, "gallery")
     noise = as_noise(sigma, covariance, None)
     lower, upper, _ = query_bounds(
-        y, x, noise, check_choice(metric, "metric", METRICS), whole(memory_limit, "memory_limit")
+        y, x, noise, check_choice(metric, "metric", METRICS), check_whole(memory_limit, "memory_limit")
     )
     return like(lower, queries, gallery), like(upper, queries, gallery)

@@ -4,12 +4,12 @@ import math
 
 from scipy.optimize import brentq
 
-from gapkit._arrays import as_matrix, check_choice, check_number, check_same_width
+from gapkit._arrays import as_matrix, check_choice, check_number, check_same_width, check_whole
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import METRICS, prepare
 from gapkit.perturbations import GaussianNoise
 from gapkit.robustness.exact import exact_values
-from gapkit.robustness.noise import solvable, whole
+from gapkit.robustness.noise import solvable
 
 _SMALLEST, _LARGEST = 1e-9, 1e6
 
@@ -52,7 +52,7 @@ def calibrate_sigma(
     check_choice(metric, "metric", METRICS)
     target = check_number(target, "target", above=0.0)
     check_number(tolerance, "tolerance", above=0.0)
-    memory = whole(memory_limit, "memory_limit")
+    memory = check_whole(memory_limit, "memory_limit")
     if target >= 1:
         raise InputError(f"target must be below 1; got {target:g}")
 

@@ -35,10 +35,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, check_choice, like, row_lengths
+from gapkit._arrays import ArrayLike, check_choice, check_whole, like, row_lengths
 from gapkit.geometry.neighbours import prepare
 from gapkit.robustness.distances import angles_from, margins_and_answers, squares_and_answers
-from gapkit.robustness.noise import whole
 
 PERTURBED = ("one row", "each row", "all rows", "query")
 _PAIR_BYTES = 120
@@ -87,7 +86,7 @@ def certified_radius(
     y, x = prepare(queries, gallery, metric)
     lengths = row_lengths(prepare(gallery, gallery, "dot")[0].to(x.device))
     raw = row_lengths(prepare(queries, queries, "dot")[0])
-    step = max(1, whole(memory_limit, "memory_limit") // (_PAIR_BYTES * len(x)))
+    step = max(1, check_whole(memory_limit, "memory_limit") // (_PAIR_BYTES * len(x)))
     radii = []
     for first in range(0, len(y), step):
         part = slice(first, first + step)

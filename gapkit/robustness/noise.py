@@ -86,12 +86,3 @@ def solvable(
     ):
         return None  # a query at right angles to the subspace: all its cosines are 0 but for rounding
     return Solvable(inside, x @ basis, largest**0.5)
-
-
-def whole(value, name: str) -> int:
-    """``value`` as an int of at least 1; the message names it ``name``."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-        raise InputError(f"{name} must be a whole number of at least 1; got {value!r}")
-    return int(value)

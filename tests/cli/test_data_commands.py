@@ -201,7 +201,7 @@ def test_import_and_fetch_end_with_a_file(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("measure", "miniclip-wide/scenes1000"), "nearest known names"),
+        (("measure", "miniclip-wide/scenes1000"), "did you mean 'miniclip-wide/scenes100'"),
         (("measure", "nowhere.safetensors"), "no file nowhere.safetensors"),
         (("embed", "ViT-B-16/opena", "digits10"), "has no weights 'opena'"),
         (("embed", "miniclip-random", "digits"), "did you mean 'digits10'"),

@@ -50,7 +50,7 @@ def test_hyperparameters_outside_the_grid_are_kept(two_sides):
     [
         (GapCloser(), {"n_components": [0]}, 1.01, "no setting keeps 1.01 of the answers; the best keeps"),
         (GapCloser(), {"beta": [0]}, 0.9, "no hyperparameter 'beta'; it has alpha, .*; take the name"),
-        (GapCloser(), {"alphas": [0]}, 0.9, "no hyperparameter 'alphas'; .*; did you mean 'alpha'"),
+        (GapCloser(), {"alphas": [0]}, 0.9, "no hyperparameter 'alphas'; .* .did you mean 'alpha'"),
         (GapCloser(), {"alpha": [0], 1: [0]}, 0.9, "no hyperparameter 1; it has"),
         (GapCloser(), [{"alpha": [0]}, {"beta": [0]}], 0.9, "no hyperparameter 'beta'"),
         (

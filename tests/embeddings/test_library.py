@@ -52,7 +52,7 @@ def test_a_broken_manifest_is_named(data):
 
 
 def test_unknown_names_bring_the_nearest_known(data):
-    with pytest.raises(InputError, match="nearest known names are miniclip-wide@1/scenes100"):
+    with pytest.raises(InputError, match="did you mean 'miniclip-wide@1/scenes100'"):
         load_embeddings("miniclip-wide/scenes10")
     with pytest.raises(InputError, match="no file"):
         load_embeddings("nothing/here.safetensors")

@@ -439,8 +439,8 @@ def test_a_cache_that_is_a_file_is_one_clear_error(model, cache):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "batch_size must be a whole number, at least 1"),
-        ({"workers": -1}, "workers must be a whole number, at least 0"),
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1"),
+        ({"workers": -1}, "workers must be a whole number of at least 0"),
         ({"precision": "float64"}, "precision must be one of"),
         ({"on_error": "ignore"}, "on_error must be one of"),
         ({"dtype": "float64"}, "dtype must be one of"),

@@ -50,8 +50,8 @@ def test_every_published_model_of_openclip_is_a_name_and_has_a_repository():
     [
         ("ViT-B-16-quickgelu/opena", "has no weights 'opena'; write ViT-B-16-quickgelu/ and one of openai"),
         ("ViT-B-16", "has no weights ''"),
-        ("VIT-B16/openai", "no model .*Did you mean .*ViT-B-16"),
-        ("clip-vit-b-16", "Did you mean .*clip-vit-b16"),
+        ("VIT-B16/openai", "no model .*did you mean .*ViT-B-16"),
+        ("clip-vit-b-16", "did you mean .*clip-vit-b16"),
         ("miniclip-wid", "no mini-CLIP 'wid'; there are wide"),
         ("miniclip-wide@x", "must be a seed"),
         ("miniclip-wide@-1", "must be a seed"),

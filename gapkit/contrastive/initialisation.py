@@ -13,8 +13,7 @@ Gap and spread can be set apart from the start's usual values: a collapsed start
 
 import numpy as np
 
-from gapkit._arrays import check_choice, normalise_rows
-from gapkit.contrastive.numbers import real_number, whole_number
+from gapkit._arrays import check_choice, check_number, check_whole, normalise_rows
 from gapkit.errors import InputError
 
 STARTS = ("cones", "isotropic", "collapsed", "no-gap", "mismatched")
@@ -78,16 +77,14 @@ def starting_pairs(
     (0.9, 1.0)
     """
     usual_gap, usual_spread = usual_gap_and_spread(start)
-    n, d = whole_number(n, "n"), whole_number(d, "d")
-    if n < 2 or d < 2:
-        raise InputError(f"a start needs at least 2 pairs in 2 dimensions; got n={n} and d={d}")
-    gap = real_number(usual_gap if gap is None else gap, "gap", least=0.0)
-    spread = real_number(usual_spread if spread is None else spread, "spread", least=0.0)
-    rng = np.random.default_rng(whole_number(seed, "seed"))
+    n, d = check_whole(n, "n", least=2), check_whole(d, "d", least=2)
+    gap = check_number(usual_gap if gap is None else gap, "gap", least=0.0)
+    spread = check_number(usual_spread if spread is None else spread, "spread", least=0.0)
+    rng = np.random.default_rng(check_whole(seed, "seed", least=0))
     x, y = spread * rng.standard_normal((2, n, d))
     if start == "collapsed":
-        kept = max(1, d // 4) if collapsed_to is None else whole_number(collapsed_to, "collapsed_to")
-        if not 1 <= kept <= d // 2:
+        kept = max(1, d // 4) if collapsed_to is None else check_whole(collapsed_to, "collapsed_to")
+        if kept > d // 2:
             raise InputError(f"collapsed_to must lie in 1 … {d // 2} (d // 2); got {collapsed_to}")
         x[:, kept:] = 0
         y[:, : d - kept] = 0
