@@ -12,8 +12,18 @@ import types
 from gapkit.robustness.api import RobustnessInfo, robustness, robustness_bounds
 from gapkit.robustness.calibration import calibrate_sigma
 from gapkit.robustness.certified import certified_radius
+from gapkit.robustness.law import effective_noise, expected_shift, predict_closed
 
-__all__ = ["RobustnessInfo", "calibrate_sigma", "certified_radius", "robustness", "robustness_bounds"]
+__all__ = [
+    "RobustnessInfo",
+    "calibrate_sigma",
+    "certified_radius",
+    "effective_noise",
+    "expected_shift",
+    "predict_closed",
+    "robustness",
+    "robustness_bounds",
+]
 
 
 class _CallablePackage(types.ModuleType):

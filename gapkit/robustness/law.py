@@ -1,0 +1,285 @@
+r"""The law of the gap: closing it is turning the noise down by a factor that two lengths tell.
+
+*One candidate.* Between two candidates the query decides by a score: half the squared distance, the dot product, or
+the cosine. Noise ε ~ N(0, Σ) on a candidate x moves its score by an amount of variance (derived)
+
+.. math::
+    s^2 &= a^\top \Sigma a + \tfrac12 \operatorname{tr} \Sigma^2, \quad a = x - y && \text{(Euclidean, exact)} \\
+    s^2 &= y^\top \Sigma y && \text{(dot product, exact)} \\
+    s^2 &= u^\top \Sigma u + \frac{(y^\top x)^2}{2 L^4 \rho^4} \operatorname{tr} \Sigma^2, \quad
+        u = y - \frac{y^\top x}{L^2 \rho^2}\, x && \text{(cosine, to second order)}
+
+with :math:`L = \|x\|` and :math:`\rho^2 = 1 + \operatorname{tr}\Sigma / L^2`: noise of length :math:`\sqrt{\operatorname{tr} \Sigma}`
+makes every candidate longer by about the factor ρ, and the cosine divides by it. The cosine's s is in units of
+:math:`\rho L \|y\|` cosines.
+
+*Many candidates.* A closer that keeps margins changes the scores of one query by one common amount, so the margins
+stay and only s changes, from that of the untouched to that of the closed embeddings. As far as s is alike for the
+candidates near the answer and the noise in a score is nearly normal, robustness depends on margins over s alone. So
+
+.. math:: \mathrm{Rob}_\text{closed}(\sigma) \approx \mathrm{Rob}_\text{untouched}(\sigma^*), \qquad
+    s_\text{untouched}(\sigma^*) = s_\text{closed}(\sigma) \qquad \text{(derived)}
+
+with squared lengths averaged over the queries. For Euclidean distance and dot product s is a function of one length:
+:math:`\sigma^2 (D^2 + d \sigma^2 / 2)`, D the distance to the clean answer, and :math:`\sigma^2 \|y\|^2`. Nothing is fitted.
+
+*Limits.* The law is an approximation. It errs where candidates that compete lie at very different distances, where few dimensions
+make a squared distance far from normal (below about 10), and for tiny galleries of which one pair decides.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from scipy.optimize import brentq
+from torch import Tensor
+
+from gapkit._arrays import (
+    ArrayLike,
+    as_matrix,
+    as_vector,
+    check_choice,
+    check_number,
+    check_pairs,
+    check_same_width,
+    like,
+)
+from gapkit.errors import InputError
+from gapkit.geometry import METRICS, nearest
+from gapkit.perturbations import GaussianNoise
+from gapkit.robustness.api import robustness
+from gapkit.robustness.noise import as_noise
+
+_SAME_MARGIN = 1e-6
+"""Largest change of a margin, in units of the largest squared length, that still counts as rounding."""
+_ONE_LENGTH = 2e-3
+"""Relative difference of lengths that still passes for one length: embeddings stored in half precision reach 1e-3."""
+_BLOCK = 1024
+
+
+def effective_noise(
+    queries, candidates, sigma=None, *, covariance=None, metric: str = "euclidean"
+) -> ArrayLike:
+    r"""The standard deviation of a candidate's score under noise on the candidate, pair by pair (derived, see above).
+
+    .. math:: s = \sigma \sqrt{D^2 + d \sigma^2 / 2}, \qquad s = \sigma \|y\|, \qquad s \approx \sigma \sqrt{1 - c^2}
+
+    for Euclidean distance (of half the squared distance), dot product, and cosine c (of unit vectors, at small noise).
+
+    Parameters
+    ----------
+    queries : (n, d) array-like
+    candidates : (n, d) array-like, row i belongs to query i
+    sigma : float or (d,) array-like, standard deviation of the noise per coordinate
+    covariance : (d, d) array-like, of the noise, instead of ``sigma``
+    metric : "euclidean", "dot" or "cosine"
+
+    Returns
+    -------
+    (n,) float64, of the kind that came in: in the units of half a squared distance, of a score, or of a cosine
+
+    Raises
+    ------
+    InputError
+        If the rows are no pairs, the noise does not fit, or a row is zero and has no cosine.
+
+    Examples
+    --------
+    >>> effective_noise([[1.0, 0.0]], [[0.6, 0.8]], 0.1).round(4)          # D² = 0.8, d = 2
+    array([0.09])
+    >>> effective_noise([[1.0, 0.0]], [[0.6, 0.8]], 0.1, metric="dot")
+    array([0.1])
+    """
+    y = as_matrix(queries, "queries")
+    x = as_matrix(candidates, "candidates").to(y.device)
+    check_pairs(y, "queries", x, "candidates")
+    check_choice(metric, "metric", METRICS)
+    noise = as_noise(sigma, covariance, None)
+    variance = _score_variance(y, x, noise, metric)
+    if metric == "cosine":
+        lengths = torch.linalg.vector_norm(y, dim=1) * torch.linalg.vector_norm(x, dim=1)
+        growth = 1 + _moments(noise, x)[0] / x.square().sum(1)
+        variance = variance / (lengths.square() * growth)
+    return like(variance.sqrt(), queries, candidates)
+
+
+def predict_closed(
+    queries, gallery, sigma, *, closer, metric: str = "euclidean", return_sigma: bool = False
+) -> float | tuple[float, float]:
+    r"""Mean robustness after closing, from the untouched embeddings and lengths alone (the law, derived above).
+
+    .. math:: \mathrm{Rob}_\text{closed}(\sigma) \approx \mathrm{Rob}_\text{untouched}(\sigma^*)
+
+    The closed side is looked at for its lengths only; no robustness is computed on it.
+
+    Parameters
+    ----------
+    queries : (m, d) array-like, untouched
+    gallery : (K, d) array-like, untouched
+    sigma : float > 0, standard deviation per coordinate of noise on the gallery
+    closer : a fitted closer, such as `gapkit.GapCloser`; it must keep margins on this gallery: a shift orthogonal to
+        the gallery's span, or a projection of the queries onto it
+    metric : "euclidean", "dot" or "cosine"
+    return_sigma : also return σ*, the noise that the untouched embeddings would have to bear instead
+
+    Returns
+    -------
+    float, or (float, float) with ``return_sigma``
+
+    Raises
+    ------
+    InputError
+        If the closer changes margins under this metric (a raw shift, fewer components than the gallery's rank, anything
+        that rescales or renormalises, a gallery it was not fitted on), or, for the cosine, if the gallery's rows
+        differ in length.
+
+    Examples
+    --------
+    >>> from gapkit.closing import GapCloser
+    >>> texts = [[1.0, 0.0, 0.5], [0.0, 1.0, 0.5]]
+    >>> images = [[0.9, 0.1, 3.0], [0.3, 0.6, 2.0]]
+    >>> closer = GapCloser().fit(texts, images)
+    >>> value, sigma = predict_closed(images, texts, 0.3, closer=closer, return_sigma=True)
+    >>> bool(0.1 < sigma < 0.3), bool(value > robustness(images, texts, sigma=0.3).mean())
+    (True, True)
+    """
+    y = as_matrix(queries, "queries", shape="(m, d)")
+    x = as_matrix(gallery, "gallery", shape="(K, d)").to(y.device)
+    check_same_width(y, "queries", x, "gallery")
+    check_choice(metric, "metric", METRICS)
+    sigma = check_number(sigma, "sigma", above=0.0)
+    moved_x, moved_y = _moved(closer, x, y)
+    _check_margins(closer, metric, before=(x, y), after=(moved_x, moved_y))
+    answers = nearest(y, x, metric=metric)  # (m,)
+    target = _mean_variance(moved_y, moved_x[answers], sigma, metric)
+    equal = _solve(lambda s: _mean_variance(y, x[answers], s, metric), target, start=sigma)
+    value = float(robustness(y, x, sigma=equal, metric=metric).mean())
+    return (value, equal) if return_sigma else value
+
+
+def expected_shift(gap, n_candidates: int, dimension: int | None = None) -> float:
+    r"""The length of the part of a gap that is orthogonal to K candidates, if they lie as chance would have it.
+
+    .. math:: \mathbb{E}\,\|g'\|^2 = \|g\|^2 \left(1 - \frac{K - 1}{d}\right) \qquad \text{(derived)}
+
+    K candidates span K − 1 of the d dimensions, and a random direction has the share (K − 1)/d of its squared length
+    there. From K = d + 1 on nothing is left to move. Trained galleries lie otherwise: compare with ``closer.shift_``.
+
+    Parameters
+    ----------
+    gap : (d,) array-like, the gap vector; or its length, and then ``dimension`` is needed
+    n_candidates : K ≥ 1
+    dimension : d
+
+    Returns
+    -------
+    float, in the units of the gap
+
+    Examples
+    --------
+    >>> round(expected_shift(0.85, 100, 512), 3)
+    0.763
+    >>> expected_shift(0.85, 513, 512)
+    0.0
+    """
+    if getattr(gap, "ndim", int(hasattr(gap, "__len__") and not isinstance(gap, str))):
+        vector = as_vector(gap, "gap")
+        if dimension is not None and dimension != len(vector):
+            raise InputError(f"dimension must be that of the gap vector, {len(vector)}; got {dimension}")
+        length, dimension = float(torch.linalg.vector_norm(vector)), len(vector)
+    else:
+        length = check_number(gap, "gap", least=0.0)
+        if dimension is None:
+            raise InputError("dimension is needed where gap is a length; pass dimension=d, or the gap vector")
+    spanned = check_number(n_candidates, "n_candidates", least=1) - 1
+    return length * math.sqrt(max(0.0, 1 - spanned / check_number(dimension, "dimension", least=1)))
+
+
+def _moments(noise: GaussianNoise, rows: Float[Tensor, "n d"]) -> tuple[float, float]:
+    """Tr Σ and tr Σ²."""
+    d = rows.shape[1]
+    if noise.isotropic is not None:
+        return d * noise.isotropic**2, d * noise.isotropic**4
+    covariance = noise.covariance_matrix(d)
+    return float(covariance.trace()), float(covariance.square().sum())
+
+
+def _quadratic(rows: Float[Tensor, "n d"], noise: GaussianNoise) -> Float[Tensor, " n"]:
+    """AᵀΣA for every row a."""
+    if noise.isotropic is not None:
+        return noise.isotropic**2 * rows.square().sum(1)
+    return ((rows @ noise.covariance_matrix(rows.shape[1]).to(rows)) * rows).sum(1)
+
+
+def _score_variance(
+    y: Float[Tensor, "n d"], x: Float[Tensor, "n d"], noise: GaussianNoise, metric: str
+) -> Float[Tensor, " n"]:
+    """s² of each pair; the cosine's in units of the dot product, so that it can be set against margins of that."""
+    trace, trace_of_square = _moments(noise, x)
+    if metric == "euclidean":
+        return _quadratic(x - y, noise) + trace_of_square / 2
+    if metric == "dot":
+        return _quadratic(y, noise)
+    squares = x.square().sum(1)  # (n,)
+    if not (squares.all() and y.square().sum(1).all()):
+        raise InputError("rows must not be zero under the cosine; remove zero rows or use another metric")
+    growth = 1 + trace / squares
+    share = (y * x).sum(1) / (squares * growth)
+    return _quadratic(y - share[:, None] * x, noise) + share.square() * trace_of_square / 2
+
+
+def _mean_variance(y: Float[Tensor, "m d"], x: Float[Tensor, "m d"], sigma: float, metric: str) -> float:
+    return float(_score_variance(y, x, GaussianNoise(sigma), metric).mean())
+
+
+def _solve(variance, target: float, *, start: float) -> float:
+    """σ* with s²(σ*) = target; s² rises with σ for every metric."""
+
+    def excess(log_sigma: float) -> float:
+        return math.log(variance(math.exp(log_sigma)) / target)
+
+    low = high = math.log(start)
+    while excess(low) > 0:
+        low -= 1
+    while excess(high) < 0:
+        high += 1
+    return math.exp(low if low == high else brentq(excess, low, high, xtol=1e-12))
+
+
+def _moved(closer, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> tuple[Tensor, Tensor]:
+    if not hasattr(closer, "transform_pair"):
+        raise InputError(f"closer must be a fitted closer of gapkit.closing; got {type(closer).__name__}")
+    return closer.transform_pair(x, y)
+
+
+def _check_margins(
+    closer, metric: str, *, before: tuple[Tensor, Tensor], after: tuple[Tensor, Tensor]
+) -> None:
+    """Raise unless every query's scores differ between any two candidates as they did untouched."""
+    (x, y), (moved_x, moved_y) = before, after
+    name = type(closer).__name__
+    scale = float(max(z.square().sum(1).max() for z in (*before, *after)))
+    for first in range(0, len(y), _BLOCK):
+        rows = slice(first, first + _BLOCK)
+        change = _scores(moved_y[rows], moved_x, metric) - _scores(y[rows], x, metric)  # (block, K)
+        change = change - change[:, :1]
+        if float(change.abs().max()) > _SAME_MARGIN * scale:
+            raise InputError(
+                f"closer {name} does not keep margins on this gallery under the metric {metric!r}, so its gain cannot "
+                "be predicted from lengths; measure it with gapkit.robustness, or take a full-rank GapCloser or a "
+                "projection, fitted on this gallery"
+            )
+    if metric == "cosine":
+        for rows in (x, moved_x):
+            lengths = torch.linalg.vector_norm(rows, dim=1)
+            if float(lengths.max()) > (1 + _ONE_LENGTH) * float(lengths.min()):
+                raise InputError(
+                    "gallery must have rows of one length for a prediction under the cosine; got lengths from "
+                    f"{float(lengths.min()):.4g} to {float(lengths.max()):.4g}; normalise the rows first"
+                )
+
+
+def _scores(y: Float[Tensor, "m d"], x: Float[Tensor, "k d"], metric: str) -> Float[Tensor, "m k"]:
+    """What decides between candidates, larger is nearer; for the cosine the dot product, the lengths being alike."""
+    products = y @ x.T
+    return products - x.square().sum(1) / 2 if metric == "euclidean" else products
