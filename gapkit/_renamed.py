@@ -21,6 +21,8 @@ RENAMED: dict[str, str] = {
     # tasks
     # engine
     # embeddings
+    "gapkit.embeddings.fetch_coco500": "gapkit.embeddings.fetch_embeddings",
+    "gapkit.embeddings.COCO500_NAMES": "gapkit.embeddings.published_sets() knows every published set by name",
     # datasets
     # encoders
     # miniclip

@@ -1,23 +1,69 @@
-"""``gapkit fetch``: real CLIP embeddings into the cache."""
+"""``gapkit fetch``: published embeddings of real models into the cache."""
 
 from pathlib import Path
 
 import click
 
+from gapkit.errors import InputError
+
 
 @click.command("fetch")
-@click.argument("name", default="coco500-clip-vitb16")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--all", "everything", is_flag=True, help="Every set that is known.")
 @click.option(
-    "--from", "source", type=click.Path(path_type=Path), help="Take a local copy instead of the network."
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    metavar="FILE|FOLDER",
+    help="Take local copies instead of the network; they are known by their bytes, whatever they are called.",
 )
-def command(name, source):
-    """Put NAME into the cache: coco500-clip-vitb16 (default) or coco500-clip-vitb16-random, 1 MB each way.
+def command(names, everything, source):
+    """Put published embeddings into the cache; without a name, list them.
 
-    These are OpenAI's CLIP ViT-B/16 on the first 500 image-caption pairs of COCO val2017, published by Liang
-    et al. (github.com/Weixin-Liang/Modality-Gap, MIT licence), and the same pairs through random towers.
+    They are embeddings of real models that others have published under an open licence, each known by the sha256 of its
+    file. `--from` alone takes all that it finds.
     """
-    from gapkit.embeddings import fetch_coco500, load_embeddings
+    from gapkit.embeddings import differing, fetch_embeddings, find_published, published_sets
 
-    path = fetch_coco500(name, source=source)
-    click.echo(f"{load_embeddings(name)}: gapkit.load_embeddings({name!r})", err=True)
-    click.echo(path)
+    register = published_sets()
+    if everything and names:
+        raise InputError("--all takes every set; leave out --all, or the names")
+    faults = []
+    if not names and not everything:
+        if source is None:
+            _list(register.values())
+            return
+        names = list(find_published(source))
+        faults += differing(source, [entry for name, entry in register.items() if name not in names]).values()
+        if not names and not faults:
+            raise InputError(f"nothing in {source} is a published set; what is known says: gapkit fetch")
+    for name in register if everything else names:
+        try:
+            path = fetch_embeddings(name, source=source)
+        except InputError as fault:
+            faults.append(str(fault))
+            continue
+        click.echo(f"{register[name].load()}: gapkit.load_embeddings({name!r})", err=True)
+        click.echo(path)
+    if faults:
+        rest = f"; and {len(faults) - 1} more: {'; '.join(faults[1:])}" if len(faults) > 1 else ""
+        raise InputError(faults[0] + rest)
+
+
+def _list(entries) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("name", "what it is", "MB", "licence", "in the cache"):
+        table.add_column(column, overflow="fold", no_wrap=column == "name")
+    for entry in entries:
+        table.add_row(
+            entry.name,
+            entry.about,
+            f"{entry.bytes / 1e6:.1f}",
+            entry.licence,
+            "yes" if entry.cached else "no",
+        )
+    Console().print(table)
+    click.echo("\nDownload with: gapkit fetch NAME…   (or --all; offline: --from FILE or FOLDER)")

@@ -40,7 +40,7 @@ def collect() -> dict:
 
     from gapkit._paths import cache_folder, data_folder
     from gapkit.datasets import BUILDERS
-    from gapkit.embeddings import list_embeddings
+    from gapkit.embeddings import list_embeddings, published_sets
     from gapkit.encoders.hub import hub_cache
     from gapkit.errors import InputError
 
@@ -61,6 +61,10 @@ def collect() -> dict:
         "cache": str(cache_folder()),
         "hub cache": str(hub_cache()),
         "embeddings": list_embeddings(),
+        "published embeddings": [
+            f"{name} ({'in the cache' if entry.cached else 'not in the cache'})"
+            for name, entry in published_sets().items()
+        ],
         "datasets": list(BUILDERS),
     }
 

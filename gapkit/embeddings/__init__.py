@@ -4,17 +4,25 @@ Files are safetensors, never pickles. `load_embeddings` takes a shipped name, th
 downloaded set, or a path.
 """
 
-from gapkit.embeddings.convert import import_embeddings
+from gapkit._renamed import renamed
+from gapkit.embeddings.convert import import_embeddings, import_gram
 from gapkit.embeddings.files import FORMAT_VERSION
-from gapkit.embeddings.library import COCO500_NAMES, fetch_coco500, list_embeddings, load_embeddings
+from gapkit.embeddings.library import list_embeddings, load_embeddings
+from gapkit.embeddings.published import Published, differing, fetch_embeddings, find_published, published_sets
 from gapkit.embeddings.sets import EmbeddingSet
 
 __all__ = [
-    "COCO500_NAMES",
     "FORMAT_VERSION",
     "EmbeddingSet",
-    "fetch_coco500",
+    "Published",
+    "differing",
+    "fetch_embeddings",
+    "find_published",
     "import_embeddings",
+    "import_gram",
     "list_embeddings",
     "load_embeddings",
+    "published_sets",
 ]
+
+__getattr__ = renamed(__name__)

@@ -85,6 +85,45 @@ def import_embeddings(
     return entries.normalise() if normalise == "yes" or (normalise == "auto" and unit) else entries
 
 
+def import_gram(
+    path: str | os.PathLike,
+    *,
+    images: int,
+    dimension: int,
+    task: str | None = None,
+    labels: str | os.PathLike | None = None,
+    metadata: dict | None = None,
+) -> EmbeddingSet:
+    """Embeddings, up to a rotation, from a file with a matrix of all their cosines; see `EmbeddingSet.from_gram`.
+
+    Parameters
+    ----------
+    path : ``.npy``, ``.csv`` or another table of n + k rows and columns, the n images first
+    images, dimension, task, metadata : as in `EmbeddingSet.from_gram`
+    labels : as in `import_embeddings`
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or does not hold such a matrix.
+    """
+    table = read_table(Path(path))
+    if len(table.matrices) != 1:
+        raise InputError(f"{path} must hold one matrix of cosines; it has {', '.join(table.matrices)[:200]}")
+    (gram,) = table.matrices.values()
+    try:
+        return EmbeddingSet.from_gram(
+            gram,
+            images=images,
+            dimension=dimension,
+            task=task,
+            labels=None if labels is None else _read_labels(Path(labels)),
+            metadata={"imported_from": [Path(path).name], **(metadata or {})},
+        )
+    except InputError as fault:
+        raise InputError(f"{path}: {fault}") from fault
+
+
 def _used(*tables: Table) -> list[str]:
     return list(dict.fromkeys(table.used for table in tables if table.used))
 

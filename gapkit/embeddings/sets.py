@@ -21,6 +21,7 @@ from gapkit._arrays import (
 )
 from gapkit.embeddings.files import INDICES, MATRICES, STRINGS, Part, read_fields, write_parts
 from gapkit.errors import InputError
+from gapkit.geometry.gram import points_from_gram
 
 DTYPES = ("float16", "float32", "float64")
 
@@ -175,6 +176,70 @@ class EmbeddingSet:
             return cls(**fields)
         except InputError as fault:
             raise InputError(f"{path}: {fault}") from fault
+
+    @classmethod
+    def from_gram(
+        cls,
+        gram: Floats,
+        *,
+        images: int,
+        dimension: int,
+        task: str | None = None,
+        labels: Integers | None = None,
+        metadata: dict | None = None,
+    ) -> "EmbeddingSet":
+        """Embeddings, up to a rotation, from a matrix of all their cosines.
+
+        All of the gap's geometry and every robustness to isotropic noise depend on nothing else; what reads single
+        coordinates, such as quantisation, is not that of the model. ``metadata["gram"]`` says so, with what was
+        clipped (see `gapkit.geometry.points_from_gram`).
+
+        Parameters
+        ----------
+        gram : (n + k, n + k) array-like of cosines, the n images first, then the k texts
+        images : n
+        dimension : d of the model's embeddings, in which the noise lives; the matrix does not tell it
+        task : "pairs" where text i belongs to image i, or "zero-shot" with ``labels``; told by the labels if left out
+        labels : (n,) int, row of each image's right text
+        metadata : what is known of the model and the data
+
+        Raises
+        ------
+        InputError
+            If the matrix is no matrix of cosines, or the counts do not fit.
+
+        Examples
+        --------
+        >>> EmbeddingSet.from_gram(np.eye(4), images=2, dimension=8)
+        EmbeddingSet(pairs: 2 images, 2 texts, d=8)
+        """
+        found = points_from_gram(gram, dimension=dimension)
+        points = np.asarray(found.points)
+        if isinstance(images, bool) or images != int(images) or not 0 < images < len(points):
+            raise InputError(
+                f"images must be a whole number from 1 to {len(points) - 1}, how many of the {len(points)} rows are "
+                f"images; got {images!r}"
+            )
+        images = int(images)
+        if labels is None and 2 * images != len(points):
+            raise InputError(
+                f"images={images} leaves {len(points) - images} texts; pairs need as many of both, other sets need labels"
+            )
+        about = {
+            "kept": "everything up to a rotation: lengths, angles and what isotropic noise does, not single coordinates",
+            "rank": found.rank,
+            "clipped": found.clipped,
+            "least_eigenvalue": found.least,
+            "rounding": found.rounding,
+        }
+        return cls(
+            images=points[:images],
+            texts=points[images:],
+            task=task or ("pairs" if labels is None else "zero-shot"),
+            labels=labels,
+            normalised=True,
+            metadata={**(metadata or {}), "gram": about},
+        )
 
     def _set(self, **values) -> None:
         for name, value in values.items():

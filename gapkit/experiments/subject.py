@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gapkit.embeddings import COCO500_NAMES, EmbeddingSet, list_embeddings, load_embeddings
+from gapkit.embeddings import EmbeddingSet, list_embeddings, load_embeddings, published_sets
 from gapkit.errors import InputError
 from gapkit.experiments.intervals import Resamples
 from gapkit.experiments.sweep import Job
@@ -46,8 +46,8 @@ class Task:
 
 
 def stands_alone(dataset: str) -> bool:
-    """Whether the dataset's name is that of a whole set of embeddings: a file, or COCO-500."""
-    return dataset in COCO500_NAMES or dataset.endswith(".safetensors")
+    """Whether the dataset's name is that of a whole set of embeddings: a file, or a published set."""
+    return dataset in published_sets() or dataset.endswith(".safetensors")
 
 
 _EMBEDDED: ContextVar[Mapping[tuple[str, str], Path]] = ContextVar("embedded", default={})  # noqa: B039

@@ -5,6 +5,7 @@ Pure functions of a gallery ``x`` (texts) and queries ``y`` (images); numpy arra
 
 from gapkit.geometry.bootstrap import Interval, bootstrap_interval
 from gapkit.geometry.gap import gap_vector, l2i, l2m, matched_cosine, rmg
+from gapkit.geometry.gram import GramPoints, points_from_gram
 from gapkit.geometry.neighbours import METRICS, nearest
 from gapkit.geometry.orthogonality import (
     Band,
@@ -22,6 +23,7 @@ __all__ = [
     "METRICS",
     "Band",
     "Cone",
+    "GramPoints",
     "Interval",
     "Streamed",
     "alignment",
@@ -36,6 +38,7 @@ __all__ = [
     "measure",
     "measure_stream",
     "nearest",
+    "points_from_gram",
     "relative_variance",
     "relative_variance_band",
     "rmg",

@@ -1,5 +1,7 @@
 """embed, import, fetch, measure, close, models and info, called as the command line calls them."""
 
+import dataclasses
+import hashlib
 import json
 import pickle
 
@@ -9,7 +11,7 @@ from PIL import Image
 
 from gapkit.cli import main
 from gapkit.closing import GapCloser
-from gapkit.embeddings import EmbeddingSet, load_embeddings
+from gapkit.embeddings import EmbeddingSet, load_embeddings, published_sets
 from gapkit.embeddings.using import answer, close_set
 from gapkit.errors import InputError
 from gapkit.geometry import measure
@@ -193,9 +195,72 @@ def test_import_and_fetch_end_with_a_file(run, tmp_path):
     code, out, _ = run("import", tmp_path / "both.npy", "--out", tmp_path / "a.safetensors", "--model", "m")
     assert code == 0
     assert load_embeddings(out.strip()).metadata["model"] == "m"
-    code, _, err = run("fetch", "--from", tmp_path / "both.npy")
+    code, _, err = run("fetch", "coco500-clip-vitb16", "--from", tmp_path / "both.npy")
     assert code == 2
-    assert "is not the published file" in err
+    assert "is not the published file of coco500-clip-vitb16" in err
+    code, _, err = run("fetch", "--from", tmp_path)
+    assert code == 2
+    assert "nothing in" in err
+
+
+def test_fetch_takes_what_it_finds_and_names_what_is_changed(run, tmp_path, monkeypatch):
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    for place, name in enumerate(("one", "two", "three")):
+        path = folder / f"{name}.npy"
+        np.save(path, np.random.default_rng(place).standard_normal((2, 5 + place, 4)))
+        entry = dataclasses.replace(
+            published_sets()["coco500-clip-vitb16"],
+            name=f"made-{name}",
+            file=path.name,
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            bytes=path.stat().st_size,
+        )
+        monkeypatch.setitem(published_sets(), entry.name, entry)
+    (folder / "two.npy").write_bytes((folder / "two.npy").read_bytes()[:-1] + b"x")
+    (folder / "three.npy").unlink()
+    (folder / "one.npy").rename(folder / "renamed.bin")
+    code, out, err = run("fetch", "--from", folder)
+    assert code == 2
+    assert "made-one.npy" in out and "made-two" not in out
+    assert (
+        "two.npy is not the published file of made-two" in err and published_sets()["made-two"].sha256 in err
+    )
+    code, _, err = run("fetch", "made-one", "made-two", "made-three", "--from", folder)
+    assert code == 2
+    assert "is not the published file of made-two" in err and "is made-three" in err
+    code, out, _ = run("fetch")
+    assert code == 0
+    cached = {line.split()[0]: line.split()[-1] for line in out.splitlines() if line.startswith("made-")}
+    assert cached == {"made-one": "yes", "made-two": "no", "made-three": "no"}
+    assert run("fetch", "--all", "made-one")[0] == 2
+
+
+@pytest.mark.parametrize("ending", ["csv", "npy"])
+def test_import_takes_a_matrix_of_cosines(run, tmp_path, ending):
+    rows = np.concatenate([toy("pairs").images, toy("pairs").texts]).astype(float)
+    path = tmp_path / f"gram.{ending}"
+    if ending == "csv":
+        np.savetxt(path, rows @ rows.T, delimiter=",")
+    else:
+        np.save(path, (rows @ rows.T).astype(np.float32))
+    out = tmp_path / "g.safetensors"
+    code, _, err = run("import", "--gram", path, "--images", 12, "--dimension", 64, "--out", out)
+    assert code == 0
+    assert "up to a rotation" in err
+    entries = EmbeddingSet.load(out)
+    assert entries.dim == 64
+    expected = np.linalg.norm(rows[:12].mean(0) - rows[12:].mean(0))
+    assert np.linalg.norm(entries.images.mean(0) - entries.texts.mean(0)) == pytest.approx(expected, abs=1e-5)
+    for arguments, message in (
+        (("--gram", path, "--images", 12), "takes --images N"),
+        (("--gram", path, "--images", 11, "--dimension", 64), "leaves 13 texts"),
+        (("--gram", path, "--images", 12, "--dimension", 3), "more than dimension=3"),
+        ((path, "--images", 12), "need --gram FILE"),
+        ((), "name a file to import"),
+    ):
+        code, _, err = run("import", *arguments, "--out", out)
+        assert code == 2 and message in err
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
 import hashlib
 import json
-import socket
 
-import numpy as np
 import pytest
 
-from gapkit.embeddings import fetch_coco500, library, list_embeddings, load_embeddings
+from gapkit.embeddings import list_embeddings, load_embeddings
 from gapkit.errors import InputError
 from tests.embeddings.test_sets import toy
 
@@ -78,50 +76,3 @@ def test_a_shipped_set_whose_file_is_gone_says_how_to_restore_it(data):
     assert list_embeddings() == ["miniclip-wide@1/scenes100"]
     with pytest.raises(InputError, match=r"is missing; restore it with: git checkout"):
         load_embeddings("miniclip-wide@1/scenes100")
-
-
-@pytest.fixture
-def coco(data, tmp_path, monkeypatch):
-    """A stand-in for the published file, so that the road can be walked without a network."""
-    rng = np.random.default_rng(0)
-    path = tmp_path / "features_clip.npy"
-    np.save(path, rng.standard_normal((2, 7, 16)).astype(np.float32))
-    name, _, model = library._COCO500["coco500-clip-vitb16"]
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    monkeypatch.setitem(library._COCO500, "coco500-clip-vitb16", (name, sha256, model))
-    return path
-
-
-def test_coco500_comes_from_a_local_copy_and_is_normalised(coco):
-    with pytest.raises(InputError, match="gapkit fetch coco500-clip-vitb16"):
-        load_embeddings("coco500-clip-vitb16")
-    fetch_coco500(source=coco)
-    pairs = load_embeddings("coco500-clip-vitb16")
-    assert pairs.task == "pairs"
-    assert pairs.normalised
-    images = np.load(coco)[0].astype(float)
-    assert np.abs(pairs.images - images / np.linalg.norm(images, axis=1, keepdims=True)).max() < 1e-7
-    assert "coco500-clip-vitb16" in list_embeddings()
-
-
-def test_coco500_refuses_other_bytes_and_leaves_no_file(coco, tmp_path):
-    coco.write_bytes(coco.read_bytes()[:-1])
-    with pytest.raises(InputError, match="not the published file"):
-        fetch_coco500(source=coco)
-    assert not (tmp_path / "cache").exists()
-
-
-def test_coco500_without_a_network_says_so(coco, monkeypatch, tmp_path):
-    with socket.socket() as server:  # bound, but nobody listens
-        server.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("GAPKIT_COCO500_URL", f"http://127.0.0.1:{server.getsockname()[1]}/")
-        with pytest.raises(InputError, match=r"no connection.*--from FILE"):
-            fetch_coco500()
-    assert [p for p in (tmp_path / "cache").rglob("*") if p.is_file()] == []
-
-
-def test_damaged_coco500_in_the_cache_is_refused(coco):
-    path = fetch_coco500(source=coco)
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(InputError, match=r"is damaged.*Delete it"):
-        load_embeddings("coco500-clip-vitb16")

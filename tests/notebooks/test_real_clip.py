@@ -1,12 +1,13 @@
 """Lesson 03 measures the real CLIP of section 6 where its embeddings are in the cache, and says so where not."""
 
+import dataclasses
 import hashlib
 
 import jupytext
 import numpy as np
 import pytest
 
-from gapkit.embeddings import fetch_coco500, library, load_embeddings
+from gapkit.embeddings import fetch_embeddings, load_embeddings, published_sets
 from gapkit.geometry import (
     bootstrap_interval,
     gap_vector,
@@ -18,7 +19,7 @@ from gapkit.geometry import (
 from gapkit.geometry.orthogonality import place_in_band
 from tests.notebooks.lessons import NOTEBOOKS
 
-NAME, CONTROL = library.COCO500_NAMES
+NAME, CONTROL = "coco500-clip-vitb16", "coco500-clip-vitb16-random"
 SOURCE = NOTEBOOKS / "03_is_the_gap_orthogonal.py"
 
 
@@ -41,9 +42,9 @@ def lesson():
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """An empty cache; returns the published file, or where it would be in the user's own cache."""
-    published = library._coco500_path(NAME)
+    theirs = published_sets()[NAME].path
     monkeypatch.setenv("GAPKIT_CACHE", str(tmp_path / "cache"))
-    return published
+    return theirs
 
 
 @pytest.fixture
@@ -56,11 +57,10 @@ def stand_in(tmp_path, cache, monkeypatch):
     )
     path = tmp_path / "made.npy"
     np.save(path, (both + 2 * rng.standard_normal((2, 1, 512)) / 5).astype(np.float32))
-    file_name, _, model = library._COCO500[NAME]
-    monkeypatch.setitem(
-        library._COCO500, NAME, (file_name, hashlib.sha256(path.read_bytes()).hexdigest(), model)
-    )
-    return fetch_coco500(NAME, source=path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    entry = dataclasses.replace(published_sets()[NAME], sha256=digest, bytes=path.stat().st_size)
+    monkeypatch.setitem(published_sets(), NAME, entry)
+    return fetch_embeddings(NAME, source=path)
 
 
 @pytest.mark.slow
@@ -102,7 +102,7 @@ def test_the_cached_branch_measures_what_the_package_measures(stand_in, lesson, 
 def test_the_cited_numbers_are_those_of_the_published_file(cache, lesson, capsys):
     if not cache.is_file():
         pytest.skip(f"{NAME} is not in the user's cache")
-    fetch_coco500(NAME, source=cache)
+    fetch_embeddings(NAME, source=cache)
     space, cell = lesson
     exec(cell, space)  # compares what it measures with what is cited
     assert f"{NAME}, measured here" in capsys.readouterr().out
