@@ -6,6 +6,7 @@ What has gone for good has a sentence, with a space in it, in place of a new nam
 """
 
 import importlib
+import importlib.util
 import sys
 import warnings
 from collections.abc import Callable
@@ -80,6 +81,13 @@ def _look_up(old: str, new: str, *, stacklevel: int) -> object:
     return getattr(importlib.import_module(module), name)
 
 
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 class OldModules:
     """Imports of modules that have been renamed, or taken apart: they ask finders, never a package's ``__getattr__``.
 
@@ -92,6 +100,8 @@ class OldModules:
             return None
         if " " in RENAMED.get(name, ""):
             raise ModuleNotFoundError(f"{name} is gone: {RENAMED[name]}", name=name)
+        if name in RENAMED and not _is_module(RENAMED[name]):
+            return None  # a function or a constant: its package's face knows it
         return ModuleSpec(name, self, is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> None:
