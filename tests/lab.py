@@ -6,7 +6,6 @@ import secrets
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from pathlib import Path
 import psutil
 
 from tests.notebooks.lessons import peak_megabytes
+from tests.waiting import wait_until
 
-SECONDS_TO_START = 180
 WITHOUT = {"disabledExtensions": {"@jupyterlab/debugger-extension": True}}
 """``page_config.json`` of a JupyterLab without its debugger, which reports an error when a kernel restarts."""
 
@@ -78,19 +77,20 @@ def jupyter_lab(
     server = subprocess.Popen(command, cwd=folder, env=variables or dict(os.environ), stdout=log, stderr=log)
     try:
         lab = Lab(port, token, psutil.Process(server.pid), folder)
-        for _ in range(2 * SECONDS_TO_START):
-            with contextlib.suppress(OSError), urllib.request.urlopen(lab.address("api/status"), timeout=5):
-                break
+
+        def answers() -> bool:
             assert server.poll() is None, (folder / "jupyter.log").read_text()
-            time.sleep(0.5)
-        else:
-            raise AssertionError(f"JupyterLab did not answer in {SECONDS_TO_START} s")
+            with contextlib.suppress(OSError), urllib.request.urlopen(lab.address("api/status"), timeout=30):
+                return True
+            return False
+
+        assert wait_until(answers, pause=0.5), "JupyterLab does not answer"
         yield lab
     finally:
         kernels = lab.process.children(recursive=True) if server.poll() is None else []
         server.terminate()
         try:
-            server.wait(20)
+            server.wait(60)
         except subprocess.TimeoutExpired:
             server.kill()
         for kernel in kernels:

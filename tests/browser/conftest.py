@@ -13,7 +13,7 @@ from tests.notebooks.lessons import EXECUTED, ROOT
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARTEFACTS = ROOT / "test-artifacts" / "browser"
-PATIENCE_MS = 180_000
+PATIENCE_MS = 240_000
 """How long anything in the browser may take before a test gives up: long, for slow machines."""
 FLAGS = [
     "--no-sandbox",

@@ -2,10 +2,11 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
+
+from tests.waiting import wait_until
 
 
 def killed_runs(folder, **options):
@@ -41,7 +42,6 @@ def test_runs_killed_at_random_moments_end_with_the_same_bytes(tmp_path, kills, 
         assert run["sha256"] == whole["sha256"], f"run {number}"
         assert run["extra"] == [], f"run {number} left temporary files, shards or a lock"
         assert run["done"] == 2
-    deadline = time.monotonic() + 30  # orphaned workers look for their parent every few seconds
-    while orphans(tmp_path) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert orphans(tmp_path) == []
+    assert wait_until(
+        lambda: not orphans(tmp_path), pause=0.5
+    )  # they look for their parent every few seconds

@@ -9,6 +9,7 @@ from pathlib import Path
 from gapkit.errors import InputError
 from gapkit.experiments.processes import as_done
 from gapkit.experiments.sweep import Job, JobStore, run_jobs
+from tests.waiting import wait_until
 
 PLACE = Path(sys.argv[2]) if len(sys.argv) > 2 else Path()
 JOBS = [Job("gap", "m", f"d{i}") for i in range(6)]
@@ -26,14 +27,14 @@ def wrong(job: Job) -> dict:
 
 def dies(job: Job) -> dict:
     if job.dataset == "d3":
-        time.sleep(1)
+        wait_until(lambda: len(list(PLACE.glob("*.json"))) >= 3)
         os.kill(os.getpid(), signal.SIGKILL)
     return measure(job)
 
 
 def sleeps(job: Job) -> dict:
     (PLACE / f"{os.getpid()}.pid").touch()
-    time.sleep(300)
+    time.sleep(3000)  # ended with its first process, long before
     return {}
 
 

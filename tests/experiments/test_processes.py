@@ -2,12 +2,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
+from tests.waiting import PATIENCE, wait_until
+
 COMMAND = [sys.executable, "-m", "tests.experiments.crew"]
-PATIENCE = 120
 
 
 def crew(what, place):
@@ -25,10 +25,7 @@ def alive(pid):
 
 
 def gone(pids):
-    deadline = time.monotonic() + 30
-    while any(map(alive, pids)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not any(map(alive, pids))
+    return wait_until(lambda: not any(map(alive, pids)))
 
 
 @pytest.mark.parametrize("what", ["tables", "begins"])
@@ -53,14 +50,12 @@ def test_a_killed_process_is_an_error_that_says_so_and_what_is_finished_is_kept(
 def test_no_process_is_left_behind_however_the_first_one_ends(tmp_path, how):
     with subprocess.Popen([*COMMAND, "endless", str(tmp_path)], stderr=subprocess.DEVNULL) as first:
         try:
-            deadline = time.monotonic() + PATIENCE
-            while len(list(tmp_path.glob("*.pid"))) < 2 and time.monotonic() < deadline:
-                time.sleep(0.05)
+            wait_until(lambda: len(list(tmp_path.glob("*.pid"))) == 2)
             pids = [int(path.stem) for path in tmp_path.glob("*.pid")]
             assert len(pids) == 2
             assert all(map(alive, pids))
             os.kill(first.pid, how)
-            first.wait(timeout=30)
+            first.wait(timeout=PATIENCE)
         finally:
             first.kill()
     assert gone(pids)

@@ -5,10 +5,8 @@ import copy
 import csv
 import html
 import os
-import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nbformat
@@ -211,10 +209,8 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 @pytest.mark.parametrize(("source", "fault"), [(FRAMES, "protocol"), (DRIBBLE, "time")])
 def test_a_flood_of_the_pipe_ends_in_time(source, fault, tmp_path):
     with _process(tmp_path, cell=2.0, patience=2.0) as student:
-        begun = time.monotonic()
         with pytest.raises(StudentGone):
             student.run_cell(source)
-        assert time.monotonic() - begun < 30  # the clock's limit is 4 s, 2 more are for asking it to stop
         assert fault in [one.kind for one in student.faults]
 
 
@@ -265,11 +261,9 @@ def test_processes_left_in_sessions_of_their_own_end_with_the_submission(tmp_pat
 def test_sleeping_is_bounded_in_all(tmp_path):
     """Naps that are each within a cell's limits use the total up, a part of the clock at a time."""
     with _process(tmp_path, cell=4.0, total=1.0, patience=2.0) as student:
-        begun = time.monotonic()
         with pytest.raises(StudentGone):
             for _ in range(60):
                 student.run_cell("import time\ntime.sleep(0.5)")
-        assert time.monotonic() - begun < 20  # 60 naps would be 30 s
         assert [one.kind for one in student.faults] == ["time"]
 
 
@@ -350,18 +344,3 @@ def test_text_travels_and_what_does_not_is_named_by_its_type():
         come = codec.unpack(codec.pack(sent))
         assert isinstance(come, codec.Opaque)
         assert type(come).__name__ == come.kind == said
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="computing time of children is not told")
-def test_thirty_submissions_take_two_cores_less_than_ten_minutes(built, perfect, tmp_path):
-    """A3 computes most. Of 10 min on 2 cores each of 30 submissions has 40 s; the imports are shared."""
-    few = 3
-    for number in range(few):
-        _write(tmp_path / "in", f"student{number}", "A3", perfect["A3"])
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = grade_folder(tmp_path / "in", course=built, out=tmp_path / "out")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert [one.result.points for one in done] == [100] * few
-    seconds = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / few
-    print(f"{seconds:.1f} CPU seconds a submission")
-    assert 0.1 < seconds < 10 * 60 * 2 / 30

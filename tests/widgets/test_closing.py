@@ -1,8 +1,6 @@
-"""The closing explorer: its numbers are the package's, every control counts, a redraw is quick."""
+"""The closing explorer: its numbers are the package's, every control counts, a redraw does no more than it must."""
 
-import os
-import subprocess
-import sys
+import functools
 
 import numpy as np
 import pytest
@@ -10,8 +8,9 @@ import pytest
 from gapkit.closing import GapCloser
 from gapkit.embeddings import load_embeddings
 from gapkit.robustness import robustness
+from gapkit.widgets import closing
 from gapkit.widgets.closing import ClosingPicture, Outcome, closing_explorer, closing_view
-from tests.notebooks.lessons import ROOT
+from tests.widgets.counting import counted
 
 
 @pytest.fixture(scope="module")
@@ -63,43 +62,45 @@ def test_more_components_than_there_are_break_the_view():
     )
 
 
-TIMED = """
-from gapkit.widgets import closing
-from tests.widgets.timing import quiet_median
+@pytest.fixture
+def work():
+    """Counts what a redraw of the explorer costs."""
+    return functools.partial(
+        counted,
+        loads=(closing, "load_embeddings"),
+        fits=(closing.GapCloser, "fit"),
+        robustness=(closing, "robustness"),
+    )
 
-def view(dataset="scenes100", alpha=1.0, sigma=0.02, metric="euclidean", model="miniclip-wide"):
-    return closing.closing_view(model, dataset, alpha, 99, sigma, metric, "gallery")
 
-def first(dataset):
+@pytest.mark.parametrize("metric", closing.METRICS)
+@pytest.mark.parametrize("dataset", ["scenes100", "digits10"])
+def test_a_redraw_makes_a_figure_or_measures_what_has_not_changed(dataset, metric, work):
+    def view(alpha=1.0, sigma=0.02):
+        closing_view("miniclip-wide", dataset, alpha, 99, sigma, metric, "gallery")
+
+    view()
+    with work() as calls:
+        view()
+    assert calls == {"robustness": 1}
+    with work() as calls:
+        view(alpha=0.35)
+    assert calls == {"fits": 1, "robustness": 1}  # before closing it stays as it was
+    with work() as calls:
+        view(alpha=0.35, sigma=0.031)
+    assert calls == {"robustness": 2}  # before and after
+    with work() as calls:
+        view(alpha=0.35)
+    assert calls == {"robustness": 1}
+
+
+def test_another_dataset_is_read_once_and_drawn_into_the_same_figure(work):
+    closing_view("miniclip-wide", "scenes100", 1.0, 99, 0.02, "dot", "gallery")
     closing._outcome.cache_clear()
-    view(dataset)
-
-for dataset in ("scenes100", "digits10"):
-    print(dataset, "first", quiet_median([lambda: first(dataset)] * 5))
-    for metric in closing.METRICS:
-        view(dataset, metric=metric)
-        moves = [lambda turn=turn: view(dataset, alpha=turn / 20, metric=metric) for turn in range(5)]
-        print(dataset, metric, "alpha", quiet_median(moves))
-        moves = [lambda turn=turn: view(dataset, sigma=0.03 + turn / 500, metric=metric) for turn in range(5)]
-        print(dataset, metric, "sigma", quiet_median(moves))
-"""
-
-
-def test_a_redraw_takes_150_milliseconds_or_more():
-    # in a process of its own, without the type checks that tests switch on
-    quiet = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    least = {}
-    for _ in range(3):  # a busy minute of the machine makes no redraw slow: what counts is each one's least
-        done = subprocess.run(
-            [sys.executable, "-c", TIMED], capture_output=True, text=True, env=quiet, check=True
-        )
-        for line in done.stdout.splitlines():
-            name, _, seconds = line.rpartition(" ")
-            least[name] = min(float(seconds), least.get(name, np.inf))
-        assert len(least) == 14
-        if max(least.values()) < 0.15:
-            return
-    pytest.fail(str(least))
+    with work() as calls:
+        for sigma in (0.02, 0.03, 0.02):
+            closing_view("miniclip-wide", "digits10", 1.0, 99, sigma, "dot", "gallery")
+    assert calls == {"loads": 1, "fits": 1, "robustness": 5}
 
 
 def test_a_redraw_depends_on_what_was_drawn_before():

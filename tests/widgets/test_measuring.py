@@ -1,4 +1,4 @@
-"""The widgets of lesson 01 say and show what the package computes, quickly."""
+"""The widgets of lesson 01 say and show what the package computes, and draw it once."""
 
 import re
 
@@ -9,7 +9,7 @@ from gapkit.embeddings import load_embeddings
 from gapkit.geometry import gap_vector, matched_cosine
 from gapkit.widgets import gap_explorer, measuring, similarity_explorer
 from gapkit.widgets.measuring import DATASETS, MARKED, gap_view, marked_rows, similarity_view
-from tests.widgets.timing import fixed_work, quiet_median
+from tests.widgets.counting import counted
 
 MODELS = ["miniclip-wide", "miniclip-siglip"]
 
@@ -116,30 +116,34 @@ def test_each_control_redraws_and_is_labelled(build):
         assert "<figcaption>" in output.value
 
 
-@pytest.fixture(scope="module")
-def sheets():
-    """What `gap_explorer` prepares before any control can be moved."""
+@pytest.fixture
+def fresh():
+    """What `gap_explorer` prepares before any control can be moved, and nothing remembered besides."""
     gap_explorer(MODELS)
+    measuring._entries.cache_clear()
+    measuring._scene.cache_clear()
 
 
-@pytest.mark.parametrize("view", ["gap", "similarity"])
+ONE_PICTURE = {"figures": 1, "whole drawings": 1}
+
+
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_the_first_redraw_of_a_model_and_dataset_takes_less_than_150_ms(view, dataset, sheets):
-    def redraw(turn):
-        measuring._entries.cache_clear()
-        measuring._scene.cache_clear()
-        if view == "gap":
-            return gap_view(MODELS[turn % 2], dataset, turn)
-        return similarity_view(MODELS[turn % 2], dataset, 100, True)
+def test_the_gap_is_drawn_again_when_another_pair_is_marked(dataset, fresh):
+    for model in MODELS:
+        with counted(loads=(measuring, "load_embeddings"), sheets=(measuring, "load_dataset")) as calls:
+            gap_view(model, dataset, 0)
+        assert calls == {"loads": 1, "axes with ticks": 2} | ONE_PICTURE
+    with counted(loads=(measuring, "load_embeddings"), sheets=(measuring, "load_dataset")) as calls:
+        for pair in range(5):
+            gap_view(MODELS[pair % 2], dataset, pair)
+    assert calls == {}
 
-    redraw(0)  # matplotlib looks for its fonts once in a process
-    assert quiet_median(lambda turn=turn: redraw(turn) for turn in range(5)) < 0.150
 
-
-def test_a_slow_redraw_is_not_excused_by_a_busy_machine():
-    def slow():
-        """About 0.22 s of a quiet machine."""
-        for _ in range(4):
-            fixed_work()
-
-    assert quiet_median([slow] * 3) > 0.150
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_a_heat_map_is_drawn_twice_or_read_twice(dataset, fresh):
+    with counted(loads=(measuring, "load_embeddings")) as calls:
+        similarity_view(MODELS[0], dataset, 100, True)
+    assert calls == {"loads": 1, "axes with ticks": 4} | ONE_PICTURE
+    with counted(loads=(measuring, "load_embeddings")) as calls:
+        similarity_view(MODELS[0], dataset, 60, False)
+    assert calls == {"axes with ticks": 4} | ONE_PICTURE

@@ -1,0 +1,16 @@
+"""Waiting for something to happen: long enough for any machine, and no clock is read."""
+
+import time
+from collections.abc import Callable
+
+PATIENCE = 240
+"""Seconds after which something hangs; a tenth of it is plenty, so this fits a machine ten times slower."""
+
+
+def wait_until(happened: Callable[[], object], *, patience: float = PATIENCE, pause: float = 0.05):
+    """Look until ``happened()`` is true and return what it gave; after ``patience`` return what it gives then."""
+    for _ in range(round(patience / pause)):
+        if found := happened():
+            return found
+        time.sleep(pause)
+    return happened()
