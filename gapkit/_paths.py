@@ -1,35 +1,54 @@
-"""Where the shipped data and the cache are.
+"""Where the shipped data and the cache are, and how shipped files come to those who have no clone.
 
-``$GAPKIT_DATA`` names the data folder, else it is the repository's ``data`` beside the package;
-``$GAPKIT_CACHE`` names the cache, else it is the platform's usual place for caches.
+The shipped data are the folder that ``$GAPKIT_DATA`` names, else the repository's ``data`` beside the package, else
+a folder of the cache, into which each file is fetched when it is first asked for. The manifest, which comes with
+the package, says what each file must be: whatever a server answers, only those very bytes are taken.
+
+``$GAPKIT_CACHE`` names the cache, else it is the platform's usual place for caches. ``$GAPKIT_DATA_URL`` names another
+address of the data folder than the repository's.
 """
 
 import functools
+import hashlib
+import importlib.metadata
 import json
 import os
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
-from gapkit._files import sha256_of
+from gapkit._files import sha256_of, write_atomically
 from gapkit.errors import InputError
 
 MANIFEST = "manifest.json"
+SECONDS_OF_SILENCE = 30
+"""After which a server that says nothing is given up; a slow one may take as long as it needs."""
+_CHUNK = 65_536
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where shipped files lie, and what they must be."""
+
+    folder: Path
+    manifest: dict[str, dict]
+    fetched: bool
+    """Whether files come from the network, into the cache."""
 
 
 def data_folder() -> Path:
-    """The folder of shipped data.
+    """The folder of shipped data that is complete: that of a clone, or the one that GAPKIT_DATA names.
 
     Raises
     ------
     InputError
         If there is none: the package was installed without its repository.
     """
-    named = os.environ.get("GAPKIT_DATA")
-    folder = Path(named) if named else Path(__file__).resolve().parent.parent / "data"
-    if not (folder / MANIFEST).is_file():
-        said = "which GAPKIT_DATA names" if named else "beside the package"
+    folder = _complete_folder()
+    if folder is None:
         raise InputError(
-            f"no shipped data in {folder} ({said}): it has no {MANIFEST}. Work in a clone of the repository, "
-            "or set GAPKIT_DATA to the data folder of one"
+            f"no data folder beside the package ({_beside()}); work in a clone of the repository, or set "
+            "GAPKIT_DATA to the data folder of one"
         )
     return folder
 
@@ -44,10 +63,33 @@ def cache_folder() -> Path:
     return Path(pooch.os_cache("gapkit"))
 
 
+def shipped_names(prefix: str = "") -> list[str]:
+    """Paths under the data folder of all shipped files whose path begins with ``prefix``, sorted."""
+    place = _place()
+    names = {path.removeprefix("data/") for path in place.manifest}
+    if not place.fetched:  # what nobody vouches for is named too, so that asking for it says so
+        found = (path.relative_to(place.folder) for path in place.folder.rglob("*") if path.is_file())
+        names |= {path.as_posix() for path in found if not _is_about(path)}
+    return sorted(name for name in names if name.startswith(prefix))
+
+
+def shipped_source() -> str:
+    """In words: where the shipped data are, or are fetched from."""
+    place = _place()
+    return f"{place.folder}, fetched from {data_address()}" if place.fetched else str(place.folder)
+
+
+def shipped_here(relative: str) -> Path | None:
+    """The path of a shipped file if it can be had without a network; its bytes are not looked at."""
+    path = _place().folder / relative
+    return path if path.is_file() else None
+
+
 def shipped_file(relative: str) -> Path:
     """The path of a shipped file, once its bytes were checked against the manifest.
 
-    Each file is checked once in a process, and again if it changes.
+    Outside a clone it is fetched into the cache if it is not there yet. Each file is checked once in a process,
+    and again if it changes.
 
     Parameters
     ----------
@@ -56,24 +98,49 @@ def shipped_file(relative: str) -> Path:
     Raises
     ------
     InputError
-        If the file is missing, is not in the manifest, or differs from it.
+        If the file is missing, is not in the manifest, or differs from it, or cannot be fetched.
     """
-    folder = data_folder()
-    path = folder / relative
+    place = _place()
+    path = place.folder / relative
+    expected = place.manifest.get(f"data/{relative}")
+    if place.fetched:
+        if expected is None:
+            raise InputError(f"gapkit {_version()} ships no file {relative}; look for it in the repository")
+        if not (path.is_file() and _hash(path) == expected["sha256"]):
+            _fetch(relative, path, expected)
+        return path
     if not path.is_file():
         raise InputError(f"shipped file {path} is missing; restore it with: git checkout -- data/{relative}")
-    expected = read_manifest(folder).get(f"data/{relative}")
     if expected is None:
         raise InputError(
-            f"{path} is not listed in {folder / MANIFEST}; rebuild the manifest or remove the file"
+            f"{path} is not listed in {place.folder / MANIFEST}; rebuild the manifest or remove the file"
         )
-    state = path.stat()
-    if _checked_sha256(path, state.st_size, state.st_mtime_ns) != expected["sha256"]:
+    if _hash(path) != expected["sha256"]:
         raise InputError(
             f"{path} is not the shipped file: its sha256 differs from {MANIFEST}. "
             f"Restore it with: git checkout -- data/{relative}"
         )
     return path
+
+
+def shipped_folder(relative: str = "") -> Path:
+    """The path of a folder of shipped files, once every file in it is there and checked.
+
+    Parameters
+    ----------
+    relative : path under the data folder, such as ``"example_images/pairs"``; all of it when left out
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, or as in `shipped_file`.
+    """
+    names = shipped_names(f"{relative.rstrip('/')}/" if relative else "")
+    if not names:
+        raise InputError(f"gapkit ships no folder {relative!r}")
+    for name in names:
+        shipped_file(name)
+    return _place().folder / relative
 
 
 def read_manifest(folder: Path) -> dict[str, dict]:
@@ -83,6 +150,130 @@ def read_manifest(folder: Path) -> dict[str, dict]:
         return {entry["path"]: entry for entry in json.loads(path.read_text(encoding="utf-8"))["files"]}
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise InputError(f"cannot read {path}: {fault}") from fault
+
+
+def data_address() -> str:
+    """The address of the data folder that files are fetched from, with a slash at its end.
+
+    That of the repository named in pyproject.toml: at the commit if pip installed one, else at the tag of this
+    version.
+    """
+    named = os.environ.get("GAPKIT_DATA_URL")
+    if named:
+        return named.rstrip("/") + "/"
+    try:
+        installed = importlib.metadata.distribution("gapkit")
+    except importlib.metadata.PackageNotFoundError as fault:
+        raise InputError(
+            "gapkit is not installed, so its repository is not known: set GAPKIT_DATA_URL"
+        ) from fault
+    urls = dict(line.split(", ", 1) for line in installed.metadata.get_all("Project-URL") or [])
+    source = json.loads(installed.read_text("direct_url.json") or "{}")
+    at = source.get("vcs_info", {}).get("commit_id") or f"v{installed.version}"
+    return f"{urls['Repository'].rstrip('/')}/raw/{at}/data/"
+
+
+def _place() -> _Place:
+    folder = _complete_folder()
+    if folder is not None:
+        return _Place(folder, read_manifest(folder), fetched=False)
+    bundled = Path(__file__).parent / MANIFEST
+    if not bundled.is_file():
+        raise InputError(
+            f"no shipped data in {_beside()} (beside the package) and no {MANIFEST} in the package; "
+            "work in a clone of the repository, or install the package again"
+        )
+    kept = hashlib.sha256(bundled.read_bytes()).hexdigest()[:12]  # another release may ship other files
+    return _Place(cache_folder() / "shipped" / kept, read_manifest(bundled.parent), fetched=True)
+
+
+def _complete_folder() -> Path | None:
+    named = os.environ.get("GAPKIT_DATA")
+    folder = Path(named).expanduser() if named else _beside()
+    if (folder / MANIFEST).is_file():
+        return folder
+    if named:
+        raise InputError(
+            f"no shipped data in {folder} (which GAPKIT_DATA names): it has no {MANIFEST}. Work in a clone of the "
+            "repository, or set GAPKIT_DATA to the data folder of one"
+        )
+    return None
+
+
+def _beside() -> Path:
+    return Path(__file__).resolve().parent.parent / "data"
+
+
+def _is_about(path: Path) -> bool:
+    """Whether a file in the data folder is about the data, not one of them."""
+    return path.name in (MANIFEST, "README.md") or any(part.startswith(".") for part in path.parts)
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("gapkit")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _fetch(relative: str, path: Path, expected: dict) -> None:
+    """Download one shipped file; what is not exactly it leaves nothing behind."""
+    address = data_address() + relative
+
+    def download(beside: Path) -> None:
+        import pooch
+        import requests
+        from tqdm import tqdm
+
+        off = os.environ.get("GAPKIT_PROGRESS") == "0"
+        bar = tqdm(
+            desc=f"fetching {path.name}",
+            total=expected["bytes"],
+            unit="B",
+            unit_scale=True,
+            leave=False,
+            file=sys.stderr,
+            disable=off or (False if "ipykernel" in sys.modules else None),  # None: off unless on a terminal
+        )
+        get = pooch.HTTPDownloader(timeout=SECONDS_OF_SILENCE, chunk_size=_CHUNK, progressbar=bar)
+        try:
+            get(address, str(beside), None)
+        except (requests.RequestException, ValueError) as fault:  # ValueError: no address at all
+            raise _cannot_fetch(relative, address, _reason(fault)) from fault
+        finally:
+            bar.close()
+        if sha256_of(beside) != expected["sha256"]:
+            raise _cannot_fetch(relative, address, "the bytes there are not those of this version of gapkit")
+
+    write_atomically(path, download)
+
+
+def _cannot_fetch(relative: str, address: str, why: str) -> InputError:
+    return InputError(
+        f"cannot fetch {relative} from {address}: {why}. Try again with a network (gapkit fetch --shipped gets "
+        "everything), or set GAPKIT_DATA to the data folder of a clone, or GAPKIT_DATA_URL to another address of it"
+    )
+
+
+def _reason(fault: Exception) -> str:
+    """What went wrong with a download, in a few words."""
+    status = getattr(getattr(fault, "response", None), "status_code", None)
+    if status is not None:
+        return f"the server answers {status}"
+    kinds = {
+        "ConnectionError": "no connection",
+        "ConnectTimeout": "no answer",
+        "ReadTimeout": "no answer",
+        "ChunkedEncodingError": "the connection broke off",
+    }
+    if "Read timed out" in str(fault):
+        return "no answer"
+    return kinds.get(type(fault).__name__, f"{type(fault).__name__}: {' '.join(str(fault).split())[:120]}")
+
+
+def _hash(path: Path) -> str:
+    state = path.stat()
+    return _checked_sha256(path, state.st_size, state.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=1024)

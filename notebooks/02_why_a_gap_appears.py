@@ -589,7 +589,7 @@ for seed in (0, 1, 2):
 # The same for OpenCLIP's large architectures, with random weights. They need more than 1 GB of memory, too much for a notebook; the table ships with the repository and is made by `python tools/cone_effect.py --architectures ViT-B-32 ViT-B-16 RN50`.
 
 # %% tags=["nbval-check-output"]
-from gapkit._paths import shipped_file
+from gapkit.datasets import shipped_file
 
 cone = np.genfromtxt(shipped_file("cone_effect.csv"), delimiter=",", names=True, dtype=None, encoding="utf-8")
 for name in dict.fromkeys(cone["architecture"]):

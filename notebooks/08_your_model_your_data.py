@@ -44,10 +44,9 @@ import pandas as pd
 
 import gapkit
 from gapkit import plots
-from gapkit._paths import data_folder
 from gapkit.claims import VERDICTS, claim, decide
 from gapkit.closing import GapCloser
-from gapkit.datasets import load_dataset
+from gapkit.datasets import load_dataset, shipped_folder
 from gapkit.embeddings.using import answer, close_set
 from gapkit.encoders import available_models, hub_answers
 from gapkit.experiments import plan, replicate
@@ -84,7 +83,7 @@ print(
 
 # %%
 MODEL = None
-IMAGES = data_folder() / "example_images" / "classes"
+IMAGES = shipped_folder("example_images/classes")
 
 cached = models[models["place"] == "cache"].sort_values("megabytes")
 if MODEL is not None:
@@ -190,7 +189,7 @@ assert (after == given).all(), "with full rank no answer may change (Theorem 3.5
 # For retrieval, each image has its own text. A table in CSV will do, with a column of paths and a column of captions.
 
 # %% tags=["nbval-check-output"]
-folder = data_folder() / "example_images" / "pairs"
+folder = shipped_folder("example_images/pairs")
 print((folder / "captions.csv").read_text().splitlines()[1])
 pairs = gapkit.embed(model, load_dataset("csv", root=folder, annotations=folder / "captions.csv"))
 found = nearest(pairs.images, pairs.texts)

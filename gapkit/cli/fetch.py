@@ -1,4 +1,4 @@
-"""``gapkit fetch``: published embeddings of real models into the cache."""
+"""``gapkit fetch``: published embeddings of real models, or the shipped data, into the cache."""
 
 from pathlib import Path
 
@@ -17,12 +17,20 @@ from gapkit.errors import InputError
     metavar="FILE|FOLDER",
     help="Take local copies instead of the network; they are known by their bytes, whatever they are called.",
 )
-def command(names, everything, source):
+@click.option(
+    "--shipped", is_flag=True, help="The data that come with gapkit (60 MB), for work outside a clone."
+)
+def command(names, everything, source, shipped):
     """Put published embeddings into the cache; without a name, list them.
 
     They are embeddings of real models that others have published under an open licence, each known by the sha256 of its
     file. `--from` alone takes all that it finds.
     """
+    if shipped:
+        if names or everything or source:
+            raise InputError("--shipped takes no names, no --all and no --from; leave them out")
+        _fetch_shipped()
+        return
     from gapkit.embeddings import differing, fetch_embeddings, find_published, published_sets
 
     register = published_sets()
@@ -67,3 +75,18 @@ def _list(entries) -> None:
         )
     Console().print(table)
     click.echo("\nDownload with: gapkit fetch NAME…   (or --all; offline: --from FILE or FOLDER)")
+
+
+def _fetch_shipped() -> None:
+    import os
+
+    from tqdm import tqdm
+
+    from gapkit._paths import shipped_file, shipped_folder, shipped_names
+
+    off = True if os.environ.get("GAPKIT_PROGRESS") == "0" else None
+    names = shipped_names()
+    for name in tqdm(names, desc="shipped data", unit=" files", disable=off):
+        shipped_file(name)
+    click.echo(f"{len(names)} files, each with the sha256 of the manifest", err=True)
+    click.echo(shipped_folder())

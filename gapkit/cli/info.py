@@ -38,14 +38,14 @@ def collect() -> dict:
     """Everything a report of a fault should contain, and nothing personal but folders."""
     import torch
 
-    from gapkit._paths import cache_folder, data_folder
+    from gapkit._paths import cache_folder, shipped_source
     from gapkit.datasets import BUILDERS
     from gapkit.embeddings import list_embeddings, published_sets
     from gapkit.encoders.hub import hub_cache
     from gapkit.errors import InputError
 
     try:
-        data = str(data_folder())
+        data = shipped_source()
     except InputError as fault:
         data = f"none: {fault}"
     devices = ["cpu"]

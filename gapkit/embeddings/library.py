@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from gapkit._paths import data_folder, read_manifest, shipped_file
+from gapkit._paths import shipped_file, shipped_names
 from gapkit.embeddings.published import published_sets
 from gapkit.embeddings.sets import EmbeddingSet
 from gapkit.errors import InputError, did_you_mean
@@ -34,7 +34,7 @@ def load_embeddings(name: str | os.PathLike, *, memory_map: bool = False) -> Emb
         raise InputError(f"no file {text}")
     known = list_embeddings()
     if text not in known and text.startswith("miniclip-"):
-        data_folder()  # says so if there is none: then no shipped name is known
+        shipped_names()  # says so if no data were shipped: then no such name is known
     if text not in known:
         names = dict.fromkeys([*known, *published_sets()])
         hint = did_you_mean(text, names, most=3) or f"; known are {', '.join(known[:8])} …"
@@ -48,15 +48,8 @@ def list_embeddings() -> list[str]:
     A shipped set whose file is missing is listed, so that asking for it says what is missing.
     """
     try:
-        folder = data_folder()
+        files = shipped_names("embeddings/")
     except InputError:
-        shipped = []
-    else:
-        listed = {path.removeprefix("data/") for path in read_manifest(folder)}
-        listed |= {path.relative_to(folder).as_posix() for path in folder.glob("embeddings/*/*.safetensors")}
-        shipped = sorted(
-            name.removeprefix("embeddings/").removesuffix(".safetensors")
-            for name in listed
-            if name.startswith("embeddings/")
-        )
+        files = []
+    shipped = [name.removeprefix("embeddings/").removesuffix(".safetensors") for name in files]
     return shipped + [name for name, entry in published_sets().items() if entry.cached]

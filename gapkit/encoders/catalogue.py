@@ -1,7 +1,7 @@
 """What can be loaded here and now: shipped models and the hub's cache."""
 
 from gapkit._openclip import open_clip
-from gapkit._paths import data_folder
+from gapkit._paths import shipped_here
 from gapkit.encoders.hub import SAFE_WEIGHTS, cached_file, published_weights
 from gapkit.encoders.names import PRESETS, list_models
 from gapkit.errors import InputError
@@ -38,13 +38,11 @@ def _shipped(name: str) -> dict:
     if name == "miniclip-random":
         return _row(name, "rebuilt from its seed", 0.0, True, "mini-CLIP, the random control")
     try:
-        path = data_folder() / "models" / name / SAFE_WEIGHTS
+        path = shipped_here(f"models/{name}/{SAFE_WEIGHTS}")
     except InputError:
         path = None
-    here = path is not None and path.is_file()
-    return _row(
-        name, "shipped", path.stat().st_size / 1e6 if here else 0.0, here, "mini-CLIP, trained by gapkit"
-    )
+    megabytes = path.stat().st_size / 1e6 if path else 0.0
+    return _row(name, "shipped", megabytes, path is not None, "mini-CLIP, trained by gapkit")
 
 
 def _row(name: str, source: str, megabytes: float, here: bool, about: str) -> dict:

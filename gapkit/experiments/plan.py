@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gapkit._paths import data_folder, shipped_file
+from gapkit._paths import shipped_file, shipped_names
 from gapkit.datasets import STANDINS, dataset_options, load_dataset
 from gapkit.embeddings import list_embeddings, load_embeddings
 from gapkit.errors import InputError
@@ -55,7 +55,7 @@ def plan(
     """
     chosen = [experiment(name) for name in only] if only else list(EXPERIMENTS)
     if not models and not datasets:
-        data_folder()  # without the shipped data next to nothing would be left, and nobody would notice
+        shipped_names()  # without the shipped data next to nothing would be left, and nobody would notice
     subjects = _subjects(models, datasets)
     everything = not models and not datasets
     jobs = []

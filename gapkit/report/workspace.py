@@ -6,6 +6,7 @@ old results or the new ones. A run that was killed leaves ``<results>.part`` beh
 on from it.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -71,7 +72,16 @@ class Workspace:
         return self
 
     def __exit__(self, *_) -> None:
-        self._lock.release()
+        try:
+            self._drop_if_empty()
+        finally:
+            self._lock.release()
+
+    def _drop_if_empty(self) -> None:
+        """Leave no folder behind if nothing was finished: a fault at the start then leaves no trace."""
+        for folder in (self.part / "jobs", self.part):
+            with contextlib.suppress(OSError):  # not there, or not empty
+                folder.rmdir()
 
     @property
     def store(self) -> JobStore:

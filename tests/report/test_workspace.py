@@ -101,3 +101,13 @@ def test_places_that_cannot_be_written_to_are_one_clear_error(tmp_path):
         with pytest.raises(InputError) as fault, Workspace(place):
             pass
         assert "\n" not in str(fault.value)
+
+
+def test_a_run_that_finished_nothing_leaves_no_folder_and_one_that_did_keeps_it(tmp_path):
+    with pytest.raises(InputError), Workspace(tmp_path / "results"):
+        raise InputError("no data")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(KeyboardInterrupt), Workspace(tmp_path / "results") as space:
+        (space.part / "jobs" / "a.json").write_text("{}")
+        raise KeyboardInterrupt
+    assert (tmp_path / "results.part" / "jobs" / "a.json").exists()
