@@ -23,7 +23,7 @@ from gapkit._arrays import check_number
 from gapkit.closing.base import Closer, to_numpy
 from gapkit.closing.shifts import count_components
 from gapkit.errors import GapkitWarning
-from gapkit.geometry.subspace import principal_directions
+from gapkit.geometry.shape import principal_directions
 
 DERIVED = "derived in this project (notebook 04); extends Chowers et al. 2026, arXiv 2603.29080, Theorem 3.5"
 

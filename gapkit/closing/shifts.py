@@ -11,7 +11,7 @@ from torch import Tensor
 from gapkit._arrays import as_matrix, as_vector, check_choice, check_number, check_same_width
 from gapkit.closing.base import Closer, to_numpy
 from gapkit.errors import GapkitWarning, InputError
-from gapkit.geometry.subspace import principal_directions
+from gapkit.geometry.shape import principal_directions
 
 LIANG = "Liang et al. 2022, Mind the Gap, NeurIPS (arXiv 2203.02053)"
 CHOWERS = "Chowers et al. 2026, Is the Modality Gap a Bug or a Feature?, CVPR (arXiv 2603.29080), Eq. 11"

@@ -1,9 +1,6 @@
 """Noise levels calibrated to the untouched robustness, so that models and datasets can be compared."""
 
 import math
-from collections.abc import Callable
-
-from scipy.optimize import brentq
 
 from gapkit.errors import InputError
 from gapkit.experiments.levels import CALIBRATED, TARGETS, Level
@@ -25,13 +22,3 @@ def calibrated_levels(task: Task, *, metric: str = "euclidean", unsolved: bool =
             if unsolved:
                 levels.append(Level(name, math.nan, str(fault)))
     return levels
-
-
-def solve_sigma(robustness_at: Callable[[float], float], target: float) -> float:
-    """σ at which a mean robustness that falls with σ has come down to ``target``."""
-    low, high = math.log(1e-6), math.log(1e-1)
-    while robustness_at(math.exp(high)) > target and high < math.log(1e4):
-        high += math.log(10)
-    if not robustness_at(math.exp(low)) > target > robustness_at(math.exp(high)):
-        raise InputError(f"no noise leaves {target:g} of the answers")
-    return math.exp(brentq(lambda x: robustness_at(math.exp(x)) - target, low, high, xtol=1e-6))

@@ -12,7 +12,6 @@ import torch
 from gapkit.closing import GapCloser
 from gapkit.embeddings import EmbeddingSet
 from gapkit.errors import InputError
-from gapkit.experiments.calibration import solve_sigma
 from gapkit.experiments.draws import drawn_right
 from gapkit.experiments.intervals import Resamples
 from gapkit.experiments.levels import CALIBRATED, MIDDLE, TARGETS, Level
@@ -21,6 +20,7 @@ from gapkit.experiments.rows import GAUSSIAN, level_columns, tidy_row
 from gapkit.experiments.subject import load_subject
 from gapkit.experiments.sweep import Job, Rows
 from gapkit.geometry import gap_vector
+from gapkit.robustness.calibration import solve_sigma
 from gapkit.robustness.exact_euclidean import euclidean
 
 ALPHAS = (-0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
@@ -87,7 +87,9 @@ def measure_multiple_choice(job: Job) -> dict[str, Rows]:
     rows = []
     for name, target in zip(CALIBRATED, TARGETS, strict=True):
         try:
-            sigma = solve_sigma(lambda s: float(questions.robustness(0.0, s).mean()), target)
+            sigma = solve_sigma(
+                lambda s: float(questions.robustness(0.0, s).mean()), target, low=1e-6, high=0.1, factor=10.0
+            )
         except InputError as fault:
             unsolved = {"question_type": ALL, "level": name, "alpha": 1.0, "reason": str(fault)}
             rows.append(head | unsolved | {"seed": job.seed})

@@ -4,7 +4,7 @@ Pure functions of a gallery ``x`` (texts) and queries ``y`` (images); numpy arra
 """
 
 from gapkit.geometry.bootstrap import Interval, bootstrap_interval
-from gapkit.geometry.gap import gap_vector, l2i, l2m, matched_cosine, rmg
+from gapkit.geometry.gap import gap_vector, l2i, l2m, linear_separability, matched_cosine, rmg
 from gapkit.geometry.gram import GramPoints, points_from_gram
 from gapkit.geometry.neighbours import METRICS, nearest
 from gapkit.geometry.orthogonality import (
@@ -14,10 +14,8 @@ from gapkit.geometry.orthogonality import (
     subspace_share,
     subspace_share_chance,
 )
-from gapkit.geometry.separability import linear_separability
 from gapkit.geometry.shape import Cone, alignment, cone_statistics, effective_rank, uniformity
-from gapkit.geometry.streaming import Streamed, measure_stream
-from gapkit.geometry.summary import measure
+from gapkit.geometry.summary import Streamed, measure, measure_stream
 
 __all__ = [
     "METRICS",

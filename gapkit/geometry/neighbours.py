@@ -31,6 +31,8 @@ _NUMBERS = 2**20
 """Numbers that are compared again at once."""
 _MANY = 1
 """Ties a candidate from which it pays to look for rows that are alike."""
+_CLOSE = 1e-3
+"""Squares below this share of ‖x‖² + ‖y‖² have lost digits that the difference itself still has."""
 
 
 def prepare(queries, gallery, metric: str) -> tuple[Tensor, Tensor]:
@@ -64,9 +66,9 @@ def cost_block(
     lengths = torch.linalg.vector_norm(x, dim=1)
     costs = y @ x.T
     costs = costs.mul_(-2).add_(lengths.square()) if metric == "euclidean" else costs.neg_()
-    own = row_lengths(y)[:, None]
+    query_lengths = row_lengths(y)[:, None]  # (b, 1)
     # A product alone is off by its own size, however much shorter the query is than the candidate.
-    size = 2 * own if metric == "dot" else own + lengths
+    size = 2 * query_lengths if metric == "dot" else query_lengths + lengths  # (b, 1) or (b, k)
     return costs, size * (lengths * (4 * _EPS * x.shape[1] ** 0.5))
 
 
@@ -166,14 +168,14 @@ def order_about(
 
     So a candidate comes before the reference where this is negative, or is 0 and its index is lower.
     """
-    own = reference[:, None]
-    above = costs - costs.gather(1, own)
-    undecided = above.abs() <= tie + tie.gather(1, own)
+    column = reference[:, None]  # (b, 1)
+    above = costs - costs.gather(1, column)
+    undecided = above.abs() <= tie + tie.gather(1, column)
     several = (undecided.sum(1) > 1).nonzero()[:, 0]
     above.masked_fill_(undecided, 0)
     if len(several) == 0:
         return above
-    close, first = undecided[several], own[several]
+    close, first = undecided[several], column[several]
     leads, errors = leads_over(first[:, 0], close, y[several], x, metric)
     leads = torch.where(leads.abs() <= errors + errors.gather(1, first), 0, leads)
     if metric == "cosine":
@@ -197,12 +199,59 @@ def blocks(length: int, row_bytes: int) -> Iterator[slice]:
         yield slice(start, min(start + step, length))
 
 
-def _nearest(y: Float[Tensor, "m d"], x: Float[Tensor, "k d"], metric: str) -> Int[Tensor, " m"]:
-    answers = torch.empty(len(y), dtype=torch.int64, device=y.device)
-    for block in blocks(len(y), len(x) * 8 * 5):
-        costs, tie = cost_block(y[block], x, metric)
-        answers[block] = answers_of(costs, tie, y[block], x, metric)
-    return answers
+def clean_answers(y: Float[Tensor, "m d"], x: Float[Tensor, "k d"], metric: str) -> Int[Tensor, " m"]:
+    """Nearest candidate of each query, both sides prepared for the metric."""
+    return answers_of(*cost_block(y, x, metric), y, x, metric)
+
+
+def squares_and_answers(
+    y: Float[Tensor, "m d"], x: Float[Tensor, "k d"], metric: str
+) -> tuple[Float[Tensor, "m k"], Int[Tensor, " m"]]:
+    """‖x_k − y‖² and the answers, both sides prepared for the metric (unit rows for the cosine).
+
+    ‖x‖² + ‖y‖² − 2 x·y loses the digits by which ‖x‖² exceeds it; for close pairs the difference itself is taken.
+    """
+    costs, tie = cost_block(y, x, metric)
+    answers = answers_of(costs, tie, y, x, metric)
+    of_query, of_row = y.square().sum(1, keepdim=True), x.square().sum(1)  # (m, 1), (k,)
+    squares = costs.mul_(2).add_(of_query + of_row) if metric == "cosine" else costs.add_(of_query)
+    squares.clamp_min_(0)
+    rows, columns = (squares < _CLOSE * (of_query + of_row)).nonzero(as_tuple=True)
+    step = max(1, 4 * _NUMBERS // y.shape[1])
+    for first in range(0, len(rows), step):
+        r, c = rows[first : first + step], columns[first : first + step]
+        squares[r, c] = (y[r] - x[c]).square().sum(1)
+    return squares, answers
+
+
+def margins_and_answers(
+    y: Float[Tensor, "m d"], x: Float[Tensor, "k d"]
+) -> tuple[Float[Tensor, "m k"], Int[Tensor, " m"]]:
+    """The answer's dot product minus each candidate's, and the answers."""
+    costs, tie = cost_block(y, x, "dot")
+    answers = answers_of(costs, tie, y, x, "dot")
+    return costs.sub_(costs.gather(1, answers[:, None])), answers
+
+
+def angles_from(
+    squares: Float[Tensor, "m k"], y: Float[Tensor, "m d"], x: Float[Tensor, "k d"]
+) -> Float[Tensor, "m k"]:
+    r"""Angles between unit rows from squared chords, right to a few units of 1e-16 from 0 to π.
+
+    .. math:: \theta = 2 \operatorname{atan2}(\|u - v\|, \|u + v\|), \qquad
+        \|u + v\|^2 = 2\|u\|^2 + 2\|v\|^2 - \|u - v\|^2 .
+
+    An arc cosine loses half of the digits at both ends, an arc sine of the chord at π. ``squares`` are those of
+    `squares_and_answers`, with all their digits at small angles; for opposite pairs the sum itself is taken.
+    """
+    both = 2 * (y.square().sum(1, keepdim=True) + x.square().sum(1))
+    opposite = (both - squares).clamp_min_(0)
+    rows, columns = (opposite < _CLOSE * both).nonzero(as_tuple=True)
+    step = max(1, 4 * _NUMBERS // y.shape[1])
+    for first in range(0, len(rows), step):
+        r, c = rows[first : first + step], columns[first : first + step]
+        opposite[r, c] = (y[r] + x[c]).square().sum(1)
+    return torch.atan2(squares.sqrt(), opposite.sqrt_()).mul_(2)
 
 
 def nearest(queries, gallery, *, metric: str = "euclidean") -> ArrayLike:
@@ -229,4 +278,5 @@ def nearest(queries, gallery, *, metric: str = "euclidean") -> ArrayLike:
     array([1, 0])
     """
     y, x = prepare(queries, gallery, metric)
-    return like(_nearest(y, x, metric), queries, gallery)
+    parts = [clean_answers(y[block], x, metric) for block in blocks(len(y), len(x) * 8 * 5)]
+    return like(torch.cat(parts), queries, gallery)

@@ -13,10 +13,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, as_vector, check_number, check_same_width, like, row_lengths
+from gapkit._arrays import (
+    ArrayLike,
+    as_matrix,
+    as_vector,
+    check_number,
+    check_same_width,
+    check_whole,
+    like,
+    row_lengths,
+)
 from gapkit.errors import InputError
 from gapkit.geometry.bootstrap import both_tails
-from gapkit.geometry.subspace import principal_directions
+from gapkit.geometry.shape import principal_directions
 
 
 class Band(NamedTuple):
@@ -151,7 +160,9 @@ def relative_variance_band(z, *, directions=2000, confidence=0.95, seed: int = 0
     centred = _centred(z, what="relative_variance_band")
     tails = both_tails(confidence)
     rng = np.random.default_rng(seed)
-    units = torch.from_numpy(rng.standard_normal((int(directions), centred.shape[1]))).to(centred.device)
+    units = torch.from_numpy(
+        rng.standard_normal((check_whole(directions, "directions"), centred.shape[1]))
+    ).to(centred.device)
     values = _relative_variances(centred, units / torch.linalg.vector_norm(units, dim=1, keepdim=True))
     low, high = np.quantile(values.cpu().numpy(), tails)
     return Band(float(values.mean()), float(low), float(high))
@@ -185,7 +196,9 @@ def band_of_spectrum(variances, *, directions=2000, confidence=0.95, seed: int =
     spectrum = as_vector(variances, "variances").cpu().numpy()
     if spectrum.min() < 0 or spectrum.sum() == 0:
         raise InputError("variances must not be negative, and not all of them zero")
-    values = _squares(int(directions), len(spectrum), seed) @ (spectrum / spectrum.mean())
+    values = _squares(check_whole(directions, "directions"), len(spectrum), seed) @ (
+        spectrum / spectrum.mean()
+    )
     low, high = np.quantile(values, both_tails(confidence))
     return Band(float(values.mean()), float(low), float(high))
 
@@ -228,7 +241,7 @@ def subspace_share(z, direction, components) -> float | ArrayLike:
     _centred(matrix, what="subspace_share")
     vectors, _ = principal_directions(matrix)
     several = np.ndim(direction) == 2
-    units = torch.stack([_direction(matrix, one) for one in (direction if several else [direction])])
+    units = torch.stack([_direction(matrix, row) for row in (direction if several else [direction])])
     squares = (units @ vectors.T).square().cumsum(1)
     cumulative = torch.nn.functional.pad(squares, (1, 0)).clamp(max=1).sqrt()
     wanted = torch.as_tensor(np.atleast_1d(np.asarray(components)), device=matrix.device)
@@ -268,8 +281,8 @@ def subspace_share_chance(components, dimension, *, confidence=0.95) -> Band:
     """
     from scipy.special import betaincinv  # a quarter of a second, which most who come here need not wait
 
-    k, d = int(components), int(dimension)
-    if not 0 <= k <= d or d < 1:
+    k, d = check_whole(components, "components", least=0), check_whole(dimension, "dimension")
+    if k > d:
         raise InputError(f"components must lie between 0 and the dimension {d}; got {k}")
     if k in (0, d):
         return Band(float(k == d), float(k == d), float(k == d))

@@ -115,7 +115,7 @@ def resampled_shares(z, directions, weights, components) -> np.ndarray:
     centred = z - z.mean(0)
     products, along = centred @ centred.T, units @ centred.T
     wanted = np.asarray(components, dtype=int)
-    found = np.empty((len(weights), len(wanted)))
+    shares = np.empty((len(weights), len(wanted)))
     for i, row in enumerate(weights):
         drawn = np.flatnonzero(row)
         weight, root = row[drawn], np.sqrt(row[drawn])
@@ -128,8 +128,8 @@ def resampled_shares(z, directions, weights, components) -> np.ndarray:
         values, projected = values[::-1][:count], projected[::-1][:count]
         real = values > values[0] * len(drawn) * np.finfo(float).eps
         cumulative = np.concatenate([[0.0], np.cumsum(projected[real] ** 2 / values[real])])
-        found[i] = cumulative[wanted.clip(max=len(cumulative) - 1)].clip(max=1)
-    return found
+        shares[i] = cumulative[wanted.clip(max=len(cumulative) - 1)].clip(max=1)
+    return shares
 
 
 def _checked(z, directions, weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The shape of one modality, or of the pairs: cone, alignment, uniformity, effective rank."""
+"""The shape of one modality, or of the pairs: cone, alignment, uniformity, principal directions, effective rank."""
 
 from typing import NamedTuple
 
@@ -136,6 +136,21 @@ def uniformity(z, *, t=2.0, rows: int = 1024) -> float:
         later = torch.arange(n, device=matrix.device) > torch.arange(n, device=matrix.device)[block, None]
         total += float(torch.exp(-t * distances[later].clamp(min=0)).sum())
     return float(np.log(total / (n * (n - 1) / 2)))
+
+
+def principal_directions(z: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "r d"], Float[Tensor, " r"]]:
+    """Orthonormal principal directions of the centred rows, with their singular values, largest first.
+
+    The rank is decided in float64 with float64's tolerance: float32's default would drop true components
+    of a trained gallery. One row, or rows all alike, span no direction: r = 0.
+    """
+    centred = z.double() - z.double().mean(0)
+    _, values, directions = torch.linalg.svd(centred, full_matrices=False)
+    # Centring itself leaves errors of eps·|mean|, which must not count as a direction.
+    scale = torch.maximum(values[0], torch.linalg.vector_norm(z.double().mean(0)) * len(z) ** 0.5)
+    rank = int((values > scale * max(z.shape) * torch.finfo(torch.float64).eps).sum())
+    rank = min(rank, len(z) - 1)
+    return directions[:rank], values[:rank]
 
 
 def effective_rank(z) -> float:

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gapkit._arrays import check_choice, check_number
+from gapkit._arrays import check_choice, check_number, check_whole
 from gapkit.errors import InputError
 from gapkit.perturbations.base import Perturbation
 
@@ -35,8 +35,7 @@ class UniformQuantization(Perturbation):
     deterministic: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if isinstance(self.bins, bool) or not hasattr(self.bins, "__index__") or self.bins < 2:
-            raise InputError(f"bins must be a whole number of at least 2; got {self.bins!r}")
+        object.__setattr__(self, "bins", check_whole(self.bins, "bins", least=2))
         check_choice(self.range, "range", ("fixed", "fitted"))
         check_number(self.limit, "limit", above=0.0)
 

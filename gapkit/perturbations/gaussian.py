@@ -71,9 +71,9 @@ class GaussianNoise(Perturbation):
         self._check_dimension(len(self.sigma), d)
         return self.sigma.square().diag()
 
-    def _check_dimension(self, own: int, d: int) -> None:
-        if own != d:
-            raise InputError(f"the noise is given for {own} dimensions, the embeddings have {d}")
+    def _check_dimension(self, given: int, d: int) -> None:
+        if given != d:
+            raise InputError(f"the noise is given for {given} dimensions, the embeddings have {d}")
 
     def _perturb(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         noise = draw_normal(tuple(rows.shape), rows, generator)

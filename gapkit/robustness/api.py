@@ -11,9 +11,8 @@ from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_same_width,
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import METRICS
 from gapkit.perturbations import GaussianNoise, as_generator
-from gapkit.robustness.exact import error_bound, exact_values
+from gapkit.robustness.exact import Solvable, error_bound, exact_values, solvable
 from gapkit.robustness.monte_carlo import monte_carlo
-from gapkit.robustness.noise import Solvable, as_noise, solvable
 from gapkit.robustness.query_noise import quasi_monte_carlo, query_bounds
 
 SIDES = ("gallery", "queries")
@@ -123,7 +122,8 @@ def robustness(
     References
     ----------
     Chowers, Naparstek, Barzelay, Weiss, *Is the Modality Gap a Bug or a Feature?*, CVPR 2026, Eq. 10. The exact integrals:
-    derived in `gapkit.robustness.exact_euclidean`, `exact_dot` and `exact_cosine`.
+    derived in `gapkit.robustness.exact`, `exact_euclidean` and `exact_cosine`; `gapkit.robustness.reference` computes them with
+    scipy, on one page.
 
     Examples
     --------
@@ -155,11 +155,13 @@ def robustness(
     else:
         options = {"metric": metric, "draws": draws, "generator": as_generator(generator), "memory": memory}
         if chosen == "quasi-monte-carlo":
-            found = quasi_monte_carlo(y, x, noise, **options)
+            sampled = quasi_monte_carlo(y, x, noise, **options)
         else:
-            found = monte_carlo(y, x, noise, noise_on=noise_on, shared=shared, transform=transform, **options)
-        values, answers, errors = found.values, found.answers, found.std_error
-        mean_error, bound, drawn = found.mean_std_error, 0.0, found.draws
+            sampled = monte_carlo(
+                y, x, noise, noise_on=noise_on, shared=shared, transform=transform, **options
+            )
+        values, answers, errors = sampled.values, sampled.answers, sampled.std_error
+        mean_error, bound, drawn = sampled.mean_std_error, 0.0, sampled.draws
     result = [like(values, queries, gallery)]
     if return_std_error:
         result.append(like(errors, queries, gallery))
@@ -197,6 +199,27 @@ def _choose(
             "transform; use method='auto' or 'monte-carlo'"
         )
     return ("quasi-monte-carlo" if by_points and method != "monte-carlo" else "monte-carlo"), None
+
+
+def as_noise(sigma, covariance, perturbation):
+    """The one perturbation that the caller described."""
+    given = [
+        name
+        for name, value in (("sigma", sigma), ("covariance", covariance), ("perturbation", perturbation))
+        if value is not None
+    ]
+    if len(given) != 1:
+        raise InputError(
+            "say how the embeddings are perturbed by exactly one of sigma, covariance and perturbation; "
+            f"got {' and '.join(given) or 'none'}"
+        )
+    if perturbation is None:
+        return GaussianNoise(sigma, covariance)
+    if not callable(getattr(perturbation, "apply", None)):
+        raise InputError(
+            f"a perturbation needs a method apply(embeddings, generator=...); got {perturbation!r}"
+        )
+    return perturbation
 
 
 def robustness_bounds(

@@ -1,15 +1,15 @@
 """The noise at which a given share of the answers survives."""
 
 import math
+from collections.abc import Callable
 
 from scipy.optimize import brentq
 
 from gapkit._arrays import as_matrix, check_choice, check_number, check_same_width, check_whole
 from gapkit.errors import InputError
-from gapkit.geometry.neighbours import METRICS, prepare
+from gapkit.geometry.neighbours import METRICS
 from gapkit.perturbations import GaussianNoise
-from gapkit.robustness.exact import exact_values
-from gapkit.robustness.noise import solvable
+from gapkit.robustness.exact import exact_values, solvable
 
 _SMALLEST, _LARGEST = 1e-9, 1e6
 
@@ -56,23 +56,57 @@ def calibrate_sigma(
     if target >= 1:
         raise InputError(f"target must be below 1; got {target:g}")
 
-    def excess(log_sigma: float) -> float:
-        problem = solvable(y, x, GaussianNoise(math.exp(log_sigma)), metric)
-        return float(exact_values(problem, metric, memory=memory)[0].mean()) - target
+    def mean_robustness(sigma: float) -> float:
+        problem = solvable(y, x, GaussianNoise(sigma), metric)
+        return float(exact_values(problem, metric, memory=memory)[0].mean())
 
-    unit = float(prepare(x, x, "euclidean")[1].square().sum(1).mean().sqrt()) / math.sqrt(x.shape[1])
-    start = math.log(unit if unit > 0 else 1.0)
-    low = high = start
-    while excess(low) <= 0:
-        low -= math.log(4)
-        if low < start + math.log(_SMALLEST):
+    spread = float((x - x.mean(0)).square().sum(1).mean().sqrt()) / math.sqrt(x.shape[1])
+    start = spread if spread > 0 else 1.0
+    return solve_sigma(mean_robustness, target, low=start, high=start, tolerance=tolerance)
+
+
+def solve_sigma(
+    robustness_at: Callable[[float], float],
+    target: float,
+    *,
+    low: float,
+    high: float,
+    factor: float = 4.0,
+    tolerance: float = 1e-6,
+) -> float:
+    """The σ at which a mean robustness that falls with σ has come down to ``target``, however it is computed.
+
+    Parameters
+    ----------
+    robustness_at : the mean robustness at a σ
+    target : in (0, 1)
+    low, high : where the search begins; they are moved apart by ``factor`` until the target lies between
+    factor, tolerance : of σ, and of ln σ
+
+    Raises
+    ------
+    InputError
+        If no σ in reach gives the target.
+
+    Examples
+    --------
+    >>> round(solve_sigma(lambda sigma: math.exp(-sigma), 0.5, low=1.0, high=1.0), 4)
+    0.6931
+    """
+
+    def excess(log_sigma: float) -> float:
+        return robustness_at(math.exp(log_sigma)) - target
+
+    begin, end, step = math.log(low), math.log(high), math.log(factor)
+    least, largest = begin + math.log(_SMALLEST), end + math.log(_LARGEST)
+    while excess(begin) <= 0:
+        begin -= step
+        if begin < least:
             raise InputError(
                 f"no noise is small enough to keep {target:g} of the answers (duplicates in the gallery?)"
             )
-    while excess(high) >= 0:
-        high += math.log(4)
-        if high > start + math.log(_LARGEST):
-            raise InputError(
-                f"no noise is large enough to leave only {target:g} of the answers among {len(x)} candidates"
-            )
-    return math.exp(brentq(excess, low, high, xtol=tolerance))
+    while excess(end) >= 0:
+        end += step
+        if end > largest:
+            raise InputError(f"no noise is large enough to leave only {target:g} of the answers")
+    return math.exp(brentq(excess, begin, end, xtol=tolerance))

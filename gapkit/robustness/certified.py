@@ -36,8 +36,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gapkit._arrays import ArrayLike, check_choice, check_whole, like, row_lengths
-from gapkit.geometry.neighbours import prepare
-from gapkit.robustness.distances import angles_from, margins_and_answers, squares_and_answers
+from gapkit.geometry.neighbours import angles_from, margins_and_answers, prepare, squares_and_answers
 
 PERTURBED = ("one row", "each row", "all rows", "query")
 _PAIR_BYTES = 120
@@ -109,23 +108,22 @@ def _block(
     else:
         squares, answers = squares_and_answers(y, x, metric)
         lead = squares - squares.gather(1, answers[:, None])
-    own = answers[:, None]
+    answer = answers[:, None]  # (m, 1)
     if perturbed == "query":
         radii = lead / (2 * _apart(x, answers))
         if metric == "cosine":
             radii *= raw[:, None]
-        radii[radii.isnan() | radii.isinf()] = (
-            math.inf
-        )  # duplicates of the answer: no query prefers one of them
+        # Duplicates of the answer: no query prefers one of them.
+        radii[radii.isnan() | radii.isinf()] = math.inf
     elif metric == "cosine":
         angles = angles_from(squares, y, x)
-        radii = _turning(angles - angles.gather(1, own), lengths[answers][:, None], lengths, perturbed)
+        radii = _turning(angles - angles.gather(1, answer), lengths[answers][:, None], lengths, perturbed)
     else:
         distances = squares.sqrt() if metric == "euclidean" else raw[:, None]
-        together = distances + distances.gather(1, own) if metric == "euclidean" else 2 * raw[:, None]
+        together = distances + distances.gather(1, answer) if metric == "euclidean" else 2 * raw[:, None]
         way = torch.where(together > 0, lead / together, 0.0 if metric == "euclidean" else math.inf)
         radii = way * {"one row": 1.0, "each row": 0.5, "all rows": math.sqrt(0.5)}[perturbed]
-    radii = radii.scatter(1, own, math.inf)
+    radii = radii.scatter(1, answer, math.inf)
     return radii.amin(1).clamp_min(0)
 
 
@@ -136,11 +134,14 @@ def _apart(x: Float[Tensor, "k d"], answers: Int[Tensor, " m"]) -> Float[Tensor,
 
 
 def _turning(
-    beta: Float[Tensor, "m k"], own: Float[Tensor, "m 1"], theirs: Float[Tensor, " k"], perturbed: str
+    beta: Float[Tensor, "m k"],
+    answer_length: Float[Tensor, "m 1"],
+    rival_length: Float[Tensor, " k"],
+    perturbed: str,
 ) -> Float[Tensor, "m k"]:
-    """Least movement of rows of lengths ``own`` and ``theirs`` that turns them towards each other by β altogether."""
+    """Least movement of the answer and of a rival that turns them towards each other by β altogether."""
     beta = beta.clamp(0, math.pi)
-    shorter, longer = torch.minimum(own, theirs), torch.maximum(own, theirs)
+    shorter, longer = (pick(answer_length, rival_length) for pick in (torch.minimum, torch.maximum))
     if perturbed == "one row":
         return shorter * beta.clamp_max(math.pi / 2).sin()
     if perturbed == "each row":

@@ -1,21 +1,95 @@
-"""Exact robustness under Gaussian noise on the gallery, block of queries by block."""
+r"""Exact robustness under Gaussian noise on the gallery: for which noise it is known, and the shortest of the integrals.
+
+*Which noise.* Under the dot product any Gaussian noise on the gallery is exact: :math:`y \cdot \varepsilon \sim N(0, y^\top \Sigma y)`. For
+distances and angles the derivations need noise that is alike in all directions, :math:`\Sigma = \sigma^2 I`, or alike in
+all directions of a subspace, :math:`\Sigma = \sigma^2 V V^\top` with orthonormal V, and a gallery that does not differ outside of it:
+what is common to all candidates then adds the same to all squared distances, and the problem is that of the
+coordinates in V. (For the cosine the gallery must lie in the subspace.) This is the noise that a projecting
+closer leaves of isotropic noise.
+
+*The dot product.* :math:`y \cdot (x_k + \varepsilon_k) \sim N(y \cdot x_k, \tau^2)` with one :math:`\tau^2 = y^\top \Sigma y` for all candidates
+(:math:`\sigma^2\|y\|^2` for isotropic noise), independent over k. With the margins :math:`\Delta_j = y \cdot (x_i - x_j) \ge 0`
+
+.. math:: \mathrm{Rob}(y) = \int \varphi(z) \prod_{j \ne i} \Phi(z + \Delta_j/\tau)\, dz .
+
+A common translation of the gallery leaves every margin as it is, and τ too: it changes nothing at all.
+Candidates more than 10.5 τ behind are dropped, each for less than :math:`\Phi(-10.5/\sqrt2) < 10^{-13}`.
+
+Distances and angles take a module each: `gapkit.robustness.exact_euclidean` and `gapkit.robustness.exact_cosine`.
+"""
+
+import math
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from gapkit._arrays import row_lengths
-from gapkit.geometry.neighbours import prepare
-from gapkit.robustness.distances import angles_from, clean_answers, margins_and_answers, squares_and_answers
-from gapkit.robustness.exact_cosine import cosine, cosine_on_a_line
-from gapkit.robustness.exact_dot import dot
-from gapkit.robustness.exact_euclidean import euclidean
-from gapkit.robustness.noise import Solvable
-from gapkit.robustness.tails import CLOSED_FORM_FROM
+from gapkit.geometry.neighbours import (
+    angles_from,
+    clean_answers,
+    margins_and_answers,
+    prepare,
+    squares_and_answers,
+)
+from gapkit.perturbations import GaussianNoise, covariance_root
+from gapkit.robustness.exact_cosine import cosine
+from gapkit.robustness.exact_euclidean import CLOSED_FORM_FROM, euclidean
+from gapkit.robustness.quadrature import REACH, TAIL, Panels, deposit, falling_edges, grid_points, probability
 
+_ALIKE = 1e-9
 _PAIR_BYTES, _QUERY_BYTES = 160, 40_000
 _LEAST_NOISE = 1e-14
 """Noise finer than this share of the lengths is taken as this: distances and angles in float64 are no finer."""
+_NORMAL = 1000
+"""Degrees of freedom from which a χ falls like a normal variable: there is no origin to be fine at."""
+
+
+@dataclass(frozen=True)
+class Solvable:
+    """A problem that the exact integrals solve.
+
+    ``scale`` is σ of noise that is alike in every direction of the space that ``y`` and ``x`` are now in (Euclidean and
+    cosine), or each query's standard deviation of a score (dot).
+    """
+
+    y: Float[Tensor, "m r"]
+    x: Float[Tensor, "k r"]
+    scale: float | Float[Tensor, " m"]
+
+
+def solvable(
+    y: Float[Tensor, "m d"], x: Float[Tensor, "k d"], noise: GaussianNoise, metric: str
+) -> Solvable | None:
+    """The solvable problem with the same robustness, or None if there is none."""
+    sigma = noise.isotropic
+    if metric == "dot":
+        if sigma is not None:
+            return Solvable(y, x, sigma * row_lengths(y))
+        spread = row_lengths(y @ covariance_root(noise.covariance_matrix(x.shape[1]).to(x.device)))
+        return Solvable(y, x, spread)
+    if sigma is not None:
+        return Solvable(y, x, sigma)
+    values, vectors = torch.linalg.eigh(noise.covariance_matrix(x.shape[1]).to(x.device))
+    largest = float(values[-1])
+    if largest <= 0:
+        return Solvable(y, x, 0.0)
+    used = values > _ALIKE * largest
+    if float(values[used][0]) < (1 - _ALIKE) * largest:
+        return None
+    basis = vectors[:, used]
+    common = torch.zeros_like(x[0]) if metric == "cosine" else x[0]
+    rest = (x - common) - (x - common) @ basis @ basis.T
+    if float(rest.abs().max()) > _ALIKE * float(x.abs().max()):
+        return None
+    inside = y @ basis
+    if (
+        metric == "cosine"
+        and (torch.linalg.vector_norm(inside, dim=1) <= _ALIKE * torch.linalg.vector_norm(y, dim=1)).any()
+    ):
+        return None  # a query at right angles to the subspace: all its cosines are 0 but for rounding
+    return Solvable(inside, x @ basis, largest**0.5)
 
 
 def exact_values(
@@ -62,8 +136,8 @@ def error_bound(problem: Solvable, metric: str) -> float:
     elif problem.scale == 0:
         size = 0.0
     else:
-        own = torch.linalg.vector_norm(y, dim=1).max() if metric == "euclidean" else 0.0
-        size = float(lengths + own) / problem.scale
+        longest_query = torch.linalg.vector_norm(y, dim=1).max() if metric == "euclidean" else 0.0
+        size = float(lengths + longest_query) / problem.scale
     return tail + dropped + 2e-7 + 2 * torch.finfo(torch.float64).eps * size
 
 
@@ -87,3 +161,46 @@ def _block(
     if metric == "cosine":
         return cosine(angles_from(squares, y, x), lengths, answers, scale, x.shape[1], memory=memory), answers
     return euclidean(squares, answers, scale, x.shape[1]), answers
+
+
+def dot(
+    margins: Float[Tensor, "m k"], answers: Int[Tensor, " m"], spread: Float[Tensor, " m"]
+) -> Float[Tensor, " m"]:
+    """Robustness of each query, K > 1 candidates.
+
+    Parameters
+    ----------
+    margins : (m, K) score of the answer minus that of each candidate
+    answers : (m,) the answers
+    spread : (m,) standard deviation τ of every score; where it is 0 nothing changes
+    """
+    moved = spread > 0
+    u = (margins / torch.where(moved, spread, 1)[:, None]).clamp_min_(0)  # (m, K): Δ_j / τ
+    near = (u < REACH) & moved[:, None]
+    near.scatter_(1, answers[:, None], False)
+    rival_of, columns = near.nonzero(as_tuple=True)
+    rule = Panels(falling_edges(2 * TAIL + 2, _NORMAL, u.shape[1]).to(u.device))
+    nodes = rule.nodes - (TAIL + 1)
+    points = grid_points(0.0, REACH, u.device)
+    table = torch.special.log_ndtr(nodes + points[:, None])  # (g, t)
+    weights = deposit(u[rival_of, columns], rival_of, count=len(u), origin=0.0, size=len(points))  # (m, g)
+    logs = weights @ table  # (m, t): Σ_j ln Φ
+    density = torch.exp(-0.5 * nodes.square()) / math.sqrt(2 * math.pi)
+    return torch.where(moved, probability(logs.exp_() @ (density * rule.weights)), 1)
+
+
+def cosine_on_a_line(
+    scores: Float[Tensor, "m k"], answers: Int[Tensor, " m"], sigma: float
+) -> Float[Tensor, " m"]:
+    """Robustness in one dimension, where a cosine is a sign and the lowest index wins among those alike.
+
+    Parameters
+    ----------
+    scores : (m, K) products of each query's sign with the candidates
+    answers : (m,) the first candidate on the query's side; 0 if none is
+    sigma : standard deviation of the noise, > 0
+    """
+    same = torch.special.ndtr(scores / sigma)
+    none_before = torch.cat([torch.ones_like(same[:, :1]), (1 - same).cumprod(1)], 1)  # (m, K + 1)
+    kept = (same * none_before[:, :-1]).gather(1, answers[:, None])[:, 0]
+    return torch.where(answers == 0, kept + none_before[:, -1], kept)

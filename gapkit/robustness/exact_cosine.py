@@ -8,7 +8,9 @@ the distance :math:`R` from y's axis, a noncentral χ with d − 1 degrees of fr
 .. math:: f(\phi; a, b) = \int_0^\infty \rho\, \varphi(\rho\sin\phi - a)\, f_R(\rho\cos\phi; b)\, d\rho,
 
 close to Gaussian in ρ with a width between 0.7 and 1 whatever φ is. Integrating it from above gives the chance that a candidate
-stays below φ, and then robustness is the integral of `gapkit.robustness.quadrature` over φ.
+stays below φ, and then robustness is the integral of `gapkit.robustness.quadrature` over φ. An elevation lies about
+:math:`\phi_0 = \arctan(a/M_R)`, :math:`M_R = \sqrt{b^2 + d - 1.5} \approx \mathbb{E}[R]`, with a standard deviation of about
+1/M, :math:`M = \sqrt{a^2 + M_R^2}`, which the code calls ``mean`` and ``spread`` (the inverse of a deviation).
 
 *Which candidates count.* :math:`R\tan\phi - n` is a Lipschitz function of a standard Gaussian vector with constant :math:`1/\cos\phi`. So, with
 :math:`\zeta(\phi) = \mathbb{E}[R] \sin\phi - a\cos\phi = M \sin(\phi - \phi_0)`, the elevation exceeds φ with probability at most
@@ -16,29 +18,38 @@ stays below φ, and then robustness is the integral of `gapkit.robustness.quadra
 :math:`\sin\alpha + \sin\beta \ge \sin(\alpha+\beta)`, cutting the way between two middles into steps of half a unit gives
 :math:`P(\text{j overtakes i}) \le 22\, e^{-(\Delta - 1/2)^2/4}` for :math:`\Delta = \min(M_i, M_j)\sin(\phi_{0i} - \phi_{0j})`.
 Candidates with Δ > 10.75 are dropped, each for less than 1e-10.
+
+*Names.* A candidate is a row (angle from its query, length in units of σ). ``winners`` (m, 2) are the queries' clean answers;
+``rivals`` (p, 2) are all candidates near enough to overtake one, of all queries one below the other, and ``rival_of`` (p,)
+says which query each belongs to.
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit.robustness.elevation import (
-    RIGHT,
-    density_at,
-    elevation_density,
-    log_below,
-    middle_and_spread,
-    panel_edges,
-    tail_edge,
+from gapkit.robustness.exact_euclidean import log_density
+from gapkit.robustness.quadrature import (
+    ORDER,
+    Panels,
+    deposit,
+    falling_edges,
+    grid_points,
+    log_complement,
+    probability,
 )
-from gapkit.robustness.quadrature import ORDER, Panels, deposit, falling_edges, grid_points, probability
 
+RIGHT = math.pi / 2
+TAIL = 7.0
+"""Deviations from its middle beyond which an elevation is left out."""
 BIN = 3.0
 _REACH = 10.75
 _MESH_FROM = 250
+_HERMITE_FROM = 32
 _ARRAYS = 26
 """About as many arrays of its shape does `elevation_density` hold at once."""
 _MOST_LENGTHS = 40
@@ -65,145 +76,259 @@ def cosine(
     memory : bytes that pairs may take which are integrated one by one
     """
     lengths = lengths / sigma
-    mean, spread = middle_and_spread(lengths * angles.cos(), lengths * angles.sin(), d)
-    own = answers[:, None]
-    low = tail_edge(mean.gather(1, own), spread.gather(1, own), -1)
-    behind = (mean.gather(1, own) - mean).clamp(0, RIGHT).sin_()
-    near = torch.minimum(spread, spread.gather(1, own)) * behind < _REACH
+    mean, spread = middle_and_spread(lengths * angles.cos(), lengths * angles.sin(), d)  # (m, K) each
+    answer = answers[:, None]  # (m, 1)
+    low = tail_edge(mean.gather(1, answer), spread.gather(1, answer), -1)
+    behind = (mean.gather(1, answer) - mean).clamp(0, RIGHT).sin_()
+    near = torch.minimum(spread, spread.gather(1, answer)) * behind < _REACH
     top = torch.where(near, tail_edge(mean, spread, 1), -RIGHT).max(1).values
-    fine = torch.where(near, spread, 0).max(1).values
-    window = torch.stack([low[:, 0], top, fine], 1)
-    near.scatter_(1, own, False)
-    rows, columns = near.nonzero(as_tuple=True)
-    pairs = torch.stack([angles[rows, columns], lengths[columns]], 1)
-    mine = torch.stack([angles.gather(1, own)[:, 0], lengths[answers]], 1)
+    finest = torch.where(near, spread, 0).max(1).values
+    window = torch.stack([low[:, 0], top, finest], 1)  # (m, 3)
+    near.scatter_(1, answer, False)
+    rival_of, columns = near.nonzero(as_tuple=True)
+    rivals = torch.stack([angles[rival_of, columns], lengths[columns]], 1)  # (p, 2)
+    winners = torch.stack([angles.gather(1, answer)[:, 0], lengths[answers]], 1)  # (m, 2)
 
-    place = mean.gather(1, own)[:, 0] * float(spread.gather(1, own).median()) / BIN
-    bins = (place - place.min()).long().unique(return_inverse=True)[1]
-    counts = torch.bincount(bins[rows], minlength=int(bins.max()) + 1)
+    # Queries are binned by the elevation of their answer. A bin with many rivals pays for tables; the others are few
+    # altogether and are integrated one by one.
+    place = mean.gather(1, answer)[:, 0] * float(spread.gather(1, answer).median()) / BIN
+    bins = (place - place.min()).long().unique(return_inverse=True)[1]  # (m,)
+    counts = torch.bincount(bins[rival_of], minlength=int(bins.max()) + 1)
     result, single = torch.ones_like(top), torch.zeros_like(bins, dtype=torch.bool)
-    for one in range(len(counts)):
-        members, chosen = bins == one, bins[rows] == one
-        levels = _levels(pairs[chosen], d) if counts[one] >= _MESH_FROM else None
-        if levels is None or counts[one] < _MESH_FROM * len(levels):
+    for number in range(len(counts)):
+        members, chosen = bins == number, bins[rival_of] == number
+        levels = _levels(rivals[chosen], d) if counts[number] >= _MESH_FROM else None
+        if levels is None or counts[number] < _MESH_FROM * len(levels):
             single |= members
             continue
-        index = members.cumsum(0) - 1
+        index = members.cumsum(0) - 1  # row of a query within its bin
         result[members] = _by_mesh(
-            mine[members], pairs[chosen], index[rows[chosen]], window[members], levels, d
+            winners[members], rivals[chosen], index[rival_of[chosen]], window[members], levels, d
         )
-    single &= torch.bincount(rows, minlength=len(single)) > 0  # nobody near: certainly kept
+    single &= torch.bincount(rival_of, minlength=len(single)) > 0  # nobody near: certainly kept
     if single.any():
-        chosen, index = single[rows], single.cumsum(0) - 1
+        chosen, index = single[rival_of], single.cumsum(0) - 1
         result[single] = _one_by_one(
-            mine[single], pairs[chosen], index[rows[chosen]], window[single, :2], d, memory
+            winners[single], rivals[chosen], index[rival_of[chosen]], window[single, :2], d, memory
         )
     return result
 
 
-def _levels(pairs: Float[Tensor, "p 2"], d: int) -> Float[Tensor, " q"] | None:
-    """Chebyshev points over the lengths of the candidates, as many as interpolation to 1e-7 takes; None if too many.
+def _levels(rivals: Float[Tensor, "p 2"], d: int) -> Float[Tensor, " q"] | None:
+    """Chebyshev points over the lengths of the rivals, as many as interpolation to 1e-7 takes; None if too many.
 
     ln P is analytic in ζ up to about 3 from the real line, and ζ changes by at most ``swing`` over the lengths.
     """
-    shortest, longest = float(pairs[:, 1].min()), float(pairs[:, 1].max())
+    shortest, longest = float(rivals[:, 1].min()), float(rivals[:, 1].max())
     half = (longest - shortest) / 2
-    swing = half * (float(pairs[:, 0].cos().abs().max()) + 10 / math.hypot(shortest, math.sqrt(d)))
+    swing = half * (float(rivals[:, 0].cos().abs().max()) + 10 / math.hypot(shortest, math.sqrt(d)))
     count = 1 if swing < 1e-9 else math.ceil(18 / math.asinh(3 / swing)) + 1
     if count > _MOST_LENGTHS:
         return None
-    turns = torch.arange(count, dtype=torch.float64, device=pairs.device)
+    turns = torch.arange(count, dtype=torch.float64, device=rivals.device)
     return (longest + shortest) / 2 + half * torch.cos((turns + 0.5) * math.pi / count)
 
 
 def _by_mesh(
-    mine: Float[Tensor, "m 2"],
-    pairs: Float[Tensor, "p 2"],
-    rows: Int[Tensor, " p"],
+    winners: Float[Tensor, "m 2"],
+    rivals: Float[Tensor, "p 2"],
+    rival_of: Int[Tensor, " p"],
     window: Float[Tensor, "m 3"],
     levels: Float[Tensor, " q"],
     d: int,
 ) -> Float[Tensor, " m"]:
     """Queries of one bin: a table over elevation for each of a few lengths, and interpolation in both."""
-    low, top, fine = float(window[:, 0].min()), float(window[:, 1].max()), float(window[:, 2].max())
+    low, top, finest = float(window[:, 0].min()), float(window[:, 1].max()), float(window[:, 2].max())
     # Three of the widest deviations below the answers' reach: from there the deep tails are integrated.
     low = max(-RIGHT, low - 3 / math.hypot(float(levels.min()), math.sqrt(d - 1.5)))
-    edges = falling_edges((top - low) * fine, d - 1, int(torch.bincount(rows).max()) + 1) / fine
-    rule = Panels((top - edges.flip(0)).to(mine.device))
-    nodes = rule.nodes
+    edges = falling_edges((top - low) * finest, d - 1, int(torch.bincount(rival_of).max()) + 1) / finest
+    rule = Panels((top - edges.flip(0)).to(winners.device))
+    nodes = rule.nodes  # (t,)
     scale = max(1.0, float(levels.max()))
-    u = (RIGHT - pairs[:, 0]) * scale
-    points = grid_points(float(u.min()), float(u.max() - u.min()), mine.device)
-    elevations = (points / scale)[:, None]
-    logs = torch.zeros(len(mine), len(nodes), dtype=u.dtype, device=u.device)
+    u = (RIGHT - rivals[:, 0]) * scale  # (p,)
+    points = grid_points(float(u.min()), float(u.max() - u.min()), winners.device)  # (g,)
+    elevations = (points / scale)[:, None]  # (g, 1)
+    logs = torch.zeros(len(winners), len(nodes), dtype=u.dtype, device=u.device)  # (m, t): Σ_j ln S_j
     for q, level in enumerate(levels):
         others = torch.cat([levels[:q], levels[q + 1 :]])
-        share = ((pairs[:, 1, None] - others) / (level - others)).prod(1)
+        share = ((rivals[:, 1, None] - others) / (level - others)).prod(1)  # (p,): Lagrange's weights
         a, b = level * elevations.sin(), level * elevations.cos().abs()
-        table = log_below(elevation_density(nodes, a, b, d), rule, middle_and_spread(a, b, d)[1])
-        logs += (
-            deposit(u, rows, count=len(mine), origin=float(points[0]), size=len(points), scale=share) @ table
+        table = log_below(elevation_density(nodes, a, b, d), rule, middle_and_spread(a, b, d)[1])  # (g, t)
+        weights = deposit(
+            u, rival_of, count=len(winners), origin=float(points[0]), size=len(points), scale=share
         )
-    return probability((density_at(nodes, mine, d) * logs.exp_()) @ rule.weights)
+        logs += weights @ table  # (m, g) @ (g, t)
+    return probability((density_at(nodes, winners, d) * logs.exp_()) @ rule.weights)
 
 
 def _one_by_one(
-    mine: Float[Tensor, "m 2"],
-    pairs: Float[Tensor, "p 2"],
-    rows: Int[Tensor, " p"],
+    winners: Float[Tensor, "m 2"],
+    rivals: Float[Tensor, "p 2"],
+    rival_of: Int[Tensor, " p"],
     window: Float[Tensor, "m 2"],
     d: int,
     memory: int,
 ) -> Float[Tensor, " m"]:
-    """Queries each on panels of its own; ``rows`` ascend. Queries with about as many panels go together."""
-    edges = panel_edges(mine, pairs, rows, window, d)
-    order = sorted(range(len(mine)), key=lambda i: len(edges[i]))
-    begins = torch.bincount(rows, minlength=len(mine)).cumsum(0).cpu()
-    begins = torch.cat([begins.new_zeros(1), begins]).tolist()
-    result = torch.empty_like(mine[:, 0])
+    """Queries each on panels of its own; ``rival_of`` ascends. Queries with about as many panels go together."""
+    edges = panel_edges(winners, rivals, rival_of, window, d)
+    order = sorted(range(len(winners)), key=lambda i: len(edges[i]))
+    begins = torch.bincount(rival_of, minlength=len(winners)).cumsum(0).cpu()
+    begins = torch.cat(
+        [begins.new_zeros(1), begins]
+    ).tolist()  # query i has the rivals begins[i] … begins[i + 1]
+    result = torch.empty_like(winners[:, 0])
     while order:
         # From the most panels down. Shorter ones are filled up with panels of no width.
         longest = len(edges[order[-1]])
         count = max(1, memory // (8 * _ARRAYS * (longest - 1) * ORDER))
         together = [i for i in order[-count:] if 2 * len(edges[i]) >= longest]
         del order[-len(together) :]
-        filled = np.stack(
-            [np.concatenate([edges[i], np.full(longest - len(edges[i]), edges[i][-1])]) for i in together]
-        )
-        rule = Panels(torch.from_numpy(filled).to(mine.device))
-        at = rule.nodes
-        logs = torch.zeros_like(at)
-        owner = [row for row, i in enumerate(together) for _ in range(begins[i], begins[i + 1])]
-        theirs = [pair for i in together for pair in range(begins[i], begins[i + 1])]
-        for first in range(0, len(theirs), count):
-            row = torch.tensor(owner[first : first + count], device=mine.device)
-            pair = torch.tensor(theirs[first : first + count], device=mine.device)
-            density = density_at(at[row], pairs[pair], d)
-            spread = _spread(pairs[pair], d)
+        filled = [np.pad(edges[i], (0, longest - len(edges[i])), mode="edge") for i in together]
+        rule = Panels(torch.from_numpy(np.stack(filled)).to(winners.device))
+        nodes = rule.nodes  # (b, t)
+        logs = torch.zeros_like(nodes)
+        owners = [row for row, i in enumerate(together) for _ in range(begins[i], begins[i + 1])]
+        members = [rival for i in together for rival in range(begins[i], begins[i + 1])]
+        for first in range(0, len(members), count):
+            row = torch.tensor(owners[first : first + count], device=winners.device)
+            rival = torch.tensor(members[first : first + count], device=winners.device)
+            density = density_at(nodes[row], rivals[rival], d)  # (c, t)
+            spread = middle_and_spread(*_height_and_distance(rivals[rival]), d)[1]  # (c, 1)
             logs.index_add_(0, row, log_below(density, Panels(rule.edges[row]), spread))
-        density = density_at(at, mine[together], d)
+        density = density_at(nodes, winners[together], d)
         result[together] = probability((density * logs.exp_() * rule.weights).sum(1))
     return result
 
 
-def _spread(candidates: Float[Tensor, "p 2"], d: int) -> Float[Tensor, "p 1"]:
-    angle, length = candidates[:, :1], candidates[:, 1:]
-    return middle_and_spread(length * angle.cos(), length * angle.sin(), d)[1]
+def _radial_rule(peak: Tensor, width: Tensor, d: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Nodes ρ and weights around the peak: Gauss–Hermite, or in few dimensions Gauss–Legendre from ρ = 0 on."""
+    if d >= _HERMITE_FROM:
+        t, w = np.polynomial.hermite_e.hermegauss(14)
+        for node, weight in zip(t, w * np.exp(t * t / 2), strict=True):
+            yield peak + width * float(node), width * float(weight)
+    else:
+        low, high = (peak - 6).clamp_min(0), peak + 6
+        for node, weight in zip(*np.polynomial.legendre.leggauss(30), strict=True):
+            yield low + (high - low) * float(1 + node) / 2, (high - low) * float(weight) / 2
 
 
-def cosine_on_a_line(
-    scores: Float[Tensor, "m k"], answers: Int[Tensor, " m"], sigma: float
-) -> Float[Tensor, " m"]:
-    """Robustness in one dimension, where a cosine is a sign and the lowest index wins among those alike.
+def elevation_density(
+    phi: Float[Tensor, "*#s t"], a: Float[Tensor, "*#s 1"], b: Float[Tensor, "*#s 1"], d: int
+) -> Float[Tensor, "*out t"]:
+    r"""The density of a candidate's elevation, d ≥ 2.
+
+    .. math:: f(\phi; a, b) = \int_0^\infty \rho\, \varphi(\rho\sin\phi - a)\, f_R(\rho\cos\phi; b)\, d\rho
 
     Parameters
     ----------
-    scores : (m, K) products of each query's sign with the candidates
-    answers : (m,) the first candidate on the query's side; 0 if none is
-    sigma : standard deviation of the noise, > 0
+    phi : (..., t) elevations in [−π/2, π/2]
+    a, b : (..., 1) height and distance from the axis, in units of σ
+    d : dimension
+
+    Examples
+    --------
+    >>> middle, nothing = torch.zeros(1, 1).double(), torch.zeros(1, 1).double()
+    >>> elevation_density(middle, nothing, nothing, 2) * math.pi        # pure noise in the plane: uniform
+    tensor([[1.0000]], dtype=torch.float64)
     """
-    same = torch.special.ndtr(scores / sigma)
-    none_before = torch.cat([torch.ones_like(same[:, :1]), (1 - same).cumprod(1)], 1)
-    own = answers[:, None]
-    kept = (same.gather(1, own) * none_before.gather(1, own))[:, 0]
-    return torch.where(answers == 0, kept + none_before[:, -1], kept)
+    sin, cos = phi.sin(), phi.cos().clamp_min(0)
+    nu = (d - 3) / 2
+    phi, up, out = torch.broadcast_tensors(phi, a * sin, b * cos)
+    # The peak over ρ, by Newton's rule from the right on ρ² − aρ sin φ − (ν + 2) − √(ν² + (ρ b cos φ)²) = 0.
+    peak = (up + out).clamp_min(0) + math.sqrt(d + 1)
+    for _ in range(6):
+        root = torch.sqrt(nu * nu + (peak * out).square() + 1e-30)
+        slope = 2 * peak - up - peak * out.square() / root
+        peak = peak - (peak * (peak - up) - (nu + 2) - root) / slope
+    root = torch.sqrt(nu * nu + (peak * out).square() + 1e-30)
+    width = (peak / (2 * peak - up - peak * out.square() / root)).clamp(1e-3, 1).sqrt()
+    total = torch.zeros_like(peak)
+    for rho, weight in _radial_rule(peak, width, d):
+        log = log_density(rho * cos, b, d - 1) - 0.5 * (rho * sin - a).square()
+        total += rho * weight * log.exp()
+    return total / math.sqrt(2 * math.pi)
+
+
+def _height_and_distance(
+    candidates: Float[Tensor, "p 2"],
+) -> tuple[Float[Tensor, "p 1"], Float[Tensor, "p 1"]]:
+    """A and b, along the query and from its axis."""
+    angle, length = candidates[:, :1], candidates[:, 1:]
+    return length * angle.cos(), length * angle.sin()
+
+
+def density_at(phi: Float[Tensor, "*s"], candidates: Float[Tensor, "m 2"], d: int) -> Float[Tensor, "m t"]:
+    """`elevation_density` of candidates given as (angle, length in units of σ)."""
+    return elevation_density(phi, *_height_and_distance(candidates), d)
+
+
+def log_below(
+    density: Float[Tensor, "*s t"], rule: Panels, spread: Float[Tensor, "*#s 1"]
+) -> Float[Tensor, "*s t"]:
+    """Ln P(elevation < φ) at every node: one minus the integral of the density from the top down.
+
+    ``spread`` is the M of `middle_and_spread`: `log_complement` takes the density per standard deviation, not per radian.
+    """
+    below, above = rule.running(density)
+    return log_complement(above, below, density / spread)
+
+
+def middle_and_spread(a: Tensor, b: Tensor, d: int) -> tuple[Tensor, Tensor]:
+    """About where the elevation is, φ₀, and M, the inverse of its standard deviation."""
+    across = (b.square() + (d - 1.5)).sqrt()
+    return torch.atan2(a, across), torch.hypot(a, across)
+
+
+def tail_edge(mean: Float[Tensor, "..."], spread: Float[Tensor, "..."], side: int) -> Float[Tensor, "..."]:
+    """Elevation beyond which, below (−1) or above (+1), at most 1e-12 lies; a right angle if there is none."""
+    wide = spread > TAIL
+    edge = mean + side * (TAIL / torch.where(wide, spread, TAIL)).asin()
+    return torch.where(wide, edge, side * RIGHT).clamp(-RIGHT, RIGHT)
+
+
+def panel_edges(
+    winners: Float[Tensor, "m 2"],
+    rivals: Float[Tensor, "p 2"],
+    rival_of: Int[Tensor, " p"],
+    window: Float[Tensor, "m 2"],
+    d: int,
+) -> list[np.ndarray]:
+    """Each query's panels: fine only where the elevation of a long, and therefore narrow, candidate lies."""
+    query = torch.cat([torch.arange(len(winners), device=rival_of.device), rival_of])  # (m + p,)
+    by_query = query.argsort(stable=True)
+    candidates = torch.cat([winners, rivals])[by_query]  # (m + p, 2): a query's winner and rivals together
+    mean, spread = middle_and_spread(*(part[:, 0] for part in _height_and_distance(candidates)), d)
+    begins, ends = (tail_edge(mean, spread, side).cpu().numpy() for side in (-1, 1))
+    spread = spread.cpu().numpy()
+    lasts = torch.bincount(query).cumsum(0).tolist()
+    panels, first = [], 0
+    for last, (low, top) in zip(lasts, window.tolist(), strict=True):
+        part = slice(first, last)
+        first = last
+        turn, units = _units(low, top, begins[part], ends[part], spread[part])
+        edges = falling_edges(float(units[0]), d - 1, len(spread[part])).numpy()
+        panels.append(np.interp(edges, units[::-1], turn[::-1])[::-1].copy())
+        panels[-1][[0, -1]] = low, top
+    return panels
+
+
+def _units(
+    low: float, top: float, begins: np.ndarray, ends: np.ndarray, spread: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Elevations, and how many of the least deviations reaching there lie between each and the top.
+
+    Deviations are taken in octaves, so that this takes a few passes, however many candidates there are.
+    """
+    octaves = np.ceil(np.log2(spread / spread.max()))
+    if octaves.min() == 0:
+        return np.array([low, top]), np.array([(top - low) * spread.max(), 0.0])
+    turn = np.unique(np.clip(np.concatenate([[low, top], begins, ends]), low, top))
+    scale = np.full(len(turn) - 1, spread.min())
+    for octave in np.unique(octaves):
+        of = octaves == octave
+        change = np.bincount(np.searchsorted(turn, begins[of].clip(low, top)), minlength=len(turn))
+        change = change - np.bincount(np.searchsorted(turn, ends[of].clip(low, top)), minlength=len(turn))
+        covered = change.cumsum()[:-1] > 0
+        scale[covered] = np.maximum(scale[covered], min(1.0, 2.0**octave) * spread.max())
+    below = np.concatenate([[0.0], np.cumsum(scale * np.diff(turn))])
+    return turn, below[-1] - below

@@ -47,8 +47,7 @@ from gapkit._arrays import (
 from gapkit.errors import InputError
 from gapkit.geometry import METRICS, nearest
 from gapkit.perturbations import GaussianNoise
-from gapkit.robustness.api import robustness
-from gapkit.robustness.noise import as_noise
+from gapkit.robustness.api import as_noise, robustness
 
 _SAME_MARGIN = 1e-6
 """Largest change of a margin, in units of the largest squared length, that still counts as rounding."""

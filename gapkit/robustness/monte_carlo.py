@@ -16,8 +16,7 @@ from torch import Tensor
 
 from gapkit._arrays import as_tensor, row_lengths
 from gapkit.errors import InputError
-from gapkit.geometry.neighbours import answers_within, cost_block, prepare
-from gapkit.robustness.distances import clean_answers
+from gapkit.geometry.neighbours import answers_within, clean_answers, cost_block, prepare
 
 _EPS = 4 * torch.finfo(torch.float64).eps
 
@@ -141,14 +140,14 @@ def _shared(
     for first in range(0, draws, together):
         count = min(together, draws - first)
         if noise_on == "gallery":
-            copies = stacked.copies(x, count, transform=True).reshape(count * k, -1)
+            copies = stacked.copies(x, count, transform=True).reshape(count * k, -1)  # (count · K, d')
             kept = _kept_among(*prepare(y, copies, metric), answers, metric, count, memory)
         else:
             copies = stacked.copies(y, count, transform=False).reshape(count * m, -1)
             moved, gallery = prepare(copies, x, metric)
             step = max(1, memory // (40 * k))
-            found = torch.cat([clean_answers(part, gallery, metric) for part in moved.split(step)])
-            kept = found.view(count, m) == answers
+            moved_answers = torch.cat([clean_answers(part, gallery, metric) for part in moved.split(step)])
+            kept = moved_answers.view(count, m) == answers  # (count, m)
         hits += kept.double().sum(0)
         per_draw.append(kept.double().mean(1))
     return hits, torch.cat(per_draw)
@@ -162,7 +161,7 @@ def _kept_among(
     kept = []
     for first in range(0, len(y), step):
         costs, tie = cost_block(y[first : first + step], x, metric)
-        costs, tie = (part.view(len(costs), count, -1) for part in (costs, tie))
+        costs, tie = (part.view(len(costs), count, -1) for part in (costs, tie))  # (b, count, K)
         kept.append(answers_within(costs, tie) == answers[first : first + step, None])
     return torch.cat(kept).T
 
@@ -183,7 +182,7 @@ def _independent(
 def _answers_of_own(y: Float[Tensor, "b d"], x: Float[Tensor, "b k d"], metric: str) -> Int[Tensor, " b"]:
     """Each query's answer in its own gallery."""
     if metric == "euclidean":
-        costs = (x - y[:, None]).square().sum(2)
+        costs = (x - y[:, None]).square().sum(2)  # (b, k)
         scale = costs
     else:
         costs = -(x @ y[:, :, None])[:, :, 0]

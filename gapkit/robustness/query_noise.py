@@ -26,9 +26,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gapkit._arrays import row_lengths
-from gapkit.geometry.neighbours import prepare
+from gapkit.geometry.neighbours import margins_and_answers, prepare, squares_and_answers
 from gapkit.perturbations import GaussianNoise, covariance_root
-from gapkit.robustness.distances import margins_and_answers, squares_and_answers
 from gapkit.robustness.monte_carlo import Sampled
 
 SCRAMBLES = 16
@@ -81,7 +80,7 @@ def quasi_monte_carlo(
         answers.append(best)
         sides = [_sides(*row, scores) for row in zip(z, best.tolist(), width, strict=True)]
         runs.append(torch.stack([_by_points(sides, scores, each, seed, memory // 2) for seed in seeds], 1))
-    runs = torch.cat(runs)
+    runs = torch.cat(runs)  # (m, SCRAMBLES)
     errors = runs.std(1) / math.sqrt(SCRAMBLES)
     mean_error = float(runs.mean(0).std()) / math.sqrt(SCRAMBLES)
     return Sampled(runs.mean(1), errors, mean_error, torch.cat(answers), SCRAMBLES * each)
@@ -162,17 +161,17 @@ def _by_points(
     for begin in range(0, count, step):
         drawn = engine.draw(min(step, count - begin), dtype=torch.float64)
         normal = torch.special.ndtri(drawn.clamp_(1e-12, 1 - 1e-12))
-        noise = normal.to(scores.device) @ scores.T
-        for i, one in enumerate(sides):
-            total[i] += len(noise) if one is None else _inside(one, noise)
+        noise = normal.to(scores.device) @ scores.T  # (points, r) @ (r, k): every candidate's s_k·ε
+        for i, side in enumerate(sides):
+            total[i] += len(noise) if side is None else _inside(side, noise)
     return total / count
 
 
 def _inside(side: _Sides, noise: Float[Tensor, "n k"]) -> Float[Tensor, ""]:
     """The sum over the points of the probability of [a, b], all that varies along v."""
-    own = (noise[:, side.first] - noise[:, side.best]) / side.width[side.near == side.first]
-    shift = (noise[:, side.near] - noise[:, side.best, None]) / side.width
-    room = side.z - (shift - own[:, None] * side.along)
+    along_v = (noise[:, side.first] - noise[:, side.best]) / side.width[side.near == side.first]  # (n,)
+    shift = (noise[:, side.near] - noise[:, side.best, None]) / side.width  # (n, hyperplanes)
+    room = side.z - (shift - along_v[:, None] * side.along)
     # Along v by t: t·along ≤ room for every hyperplane.
     across = side.along.abs() <= 1e-12
     ends = room / torch.where(across, 1, side.along)

@@ -14,7 +14,7 @@ from gapkit.geometry import (
     subspace_share_chance,
 )
 from gapkit.geometry.orthogonality import band_of_spectrum, place_in_band
-from gapkit.geometry.subspace import principal_directions
+from gapkit.geometry.shape import principal_directions
 
 
 def test_relative_variance_is_the_ratio_of_variances(rng):

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from gapkit.geometry.neighbours import prepare
+from gapkit.geometry.neighbours import angles_from, prepare, squares_and_answers
 from gapkit.robustness import certified_radius
-from gapkit.robustness.distances import angles_from, squares_and_answers
 
 TURNS = [0.0, 1e-12, 1e-9, 1e-6, 1e-3, 0.03, 0.7, 1.5, 2.5, 3.1]
 
@@ -45,7 +44,7 @@ def test_blocks_of_opposite_pairs_are_those_of_a_single_pair(monkeypatch):
     y, x = prepare(row[None], others, "cosine")
     squares = squares_and_answers(y, x, "cosine")[0]
     whole = angles_from(squares, y, x)
-    monkeypatch.setattr("gapkit.robustness.distances._PAIRS", 12)
+    monkeypatch.setattr("gapkit.geometry.neighbours._NUMBERS", 12)
     assert torch.equal(angles_from(squares, y, x), whole)
 
 

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from gapkit.robustness import exact_euclidean, robustness
+from gapkit.robustness import exact_euclidean, reference, robustness
+from gapkit.robustness.exact_euclidean import closed_form_log_survival
 from gapkit.robustness.quadrature import probability
-from gapkit.robustness.tails import closed_form_log_survival
-from tests.robustness import reference
 
 
 @pytest.fixture(autouse=True)

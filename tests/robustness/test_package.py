@@ -9,7 +9,7 @@ ORDERS = {
     "attribute first": "import gapkit\ncall = gapkit.robustness\nfrom gapkit.robustness import calibrate_sigma, robustness",
     "module first": "import gapkit.robustness\nimport gapkit\ncall = gapkit.robustness",
     "from import first": "from gapkit.robustness import robustness\nfrom gapkit import robustness as call\nimport gapkit",
-    "submodule first": "import gapkit.robustness.tails\nimport gapkit\ncall = gapkit.robustness",
+    "submodule first": "import gapkit.robustness.reference\nimport gapkit\ncall = gapkit.robustness",
 }
 USE = """
 import inspect

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gapkit.errors import InputError
-from gapkit.geometry import measure, measure_stream, streaming
+from gapkit.geometry import measure, measure_stream, summary
 
 
 def pairs(rng, n=9001, d=24, dtype=np.float32):
@@ -39,8 +39,8 @@ def test_without_covariance_nothing_else_changes(rng):
 def test_blocks_change_nothing_but_rounding(rng, monkeypatch, rows):
     x, y = pairs(rng, n=1000, dtype=np.float64)
     whole = measure_stream(x, y, covariance=True).values
-    monkeypatch.setattr(streaming, "CACHED_ROWS", rows[0])
-    monkeypatch.setattr(streaming, "PRODUCT_ROWS", rows[1])
+    monkeypatch.setattr(summary, "CACHED_ROWS", rows[0])
+    monkeypatch.setattr(summary, "PRODUCT_ROWS", rows[1])
     assert measure_stream(x, y, covariance=True).values == pytest.approx(whole, rel=1e-10)
 
 
