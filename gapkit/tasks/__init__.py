@@ -6,6 +6,15 @@ a share lies in [0, 1].
 
 from gapkit.geometry.neighbours import nearest
 from gapkit.tasks.choice import answer_multiple_choice, multiple_choice
+from gapkit.tasks.galleries import (
+    block_interval,
+    calibrate_in_galleries,
+    corrected_gain,
+    cut_galleries,
+    nearest_in_galleries,
+    robustness_in_galleries,
+    unrepeated_rows,
+)
 from gapkit.tasks.retrieval import k_occurrence, retrieval, retrieval_ranks
 from gapkit.tasks.scores import accuracy, agreement
 from gapkit.tasks.zero_shot import prompt_ensemble, zero_shot
@@ -14,11 +23,18 @@ __all__ = [
     "accuracy",
     "agreement",
     "answer_multiple_choice",
+    "block_interval",
+    "calibrate_in_galleries",
+    "corrected_gain",
+    "cut_galleries",
     "k_occurrence",
     "multiple_choice",
     "nearest",
+    "nearest_in_galleries",
     "prompt_ensemble",
     "retrieval",
     "retrieval_ranks",
+    "robustness_in_galleries",
+    "unrepeated_rows",
     "zero_shot",
 ]
