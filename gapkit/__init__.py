@@ -32,7 +32,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     ],
     submod_attrs={
         "_arrays": ["normalise_rows"],
-        "closing": ["GapCloser", "close_gap"],
+        "closing": ["GapCloser", "ProjectedShift", "close_model"],
         "datasets": ["Dataset", "load_dataset"],
         "embeddings": ["EmbeddingSet", "list_embeddings", "load_embeddings"],
         "encoders": ["embed", "load_model"],

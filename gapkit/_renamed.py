@@ -19,6 +19,8 @@ RENAMED: dict[str, str] = {
     # perturbations
     # robustness
     # closing
+    "gapkit.close_gap": "gapkit.close_model",
+    "gapkit.closing.close_gap": "gapkit.closing.close_model",
     # tasks
     # engine
     # embeddings

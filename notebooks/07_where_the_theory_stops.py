@@ -326,8 +326,8 @@ for name, rows in found.items():
     promised = rows[rows["guarantee"]]
     assert (promised["agreement"] == 1).all()
     table = rows.set_index("closer")["robustness"]
-    assert np.ptp(table[["MeanShift", "HalfwayShift", "Centring"]]) < 1e-6
-    assert table["AffineProjection"] >= table["GapCloser"]
+    assert np.ptp(table[["raw shift", "halfway shift", "centring"]]) < 1e-6
+    assert table["affine projection"] >= table["projected shift"]
 for name, task in tasks.items():
     centre = task.gallery.mean(axis=0)
     away = np.linalg.norm(centre - linear_projection(task.gallery, centre))

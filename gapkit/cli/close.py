@@ -4,21 +4,13 @@ from pathlib import Path
 
 import click
 
-METHODS = {
-    "projected": "GapCloser",
-    "raw": "MeanShift",
-    "halfway": "HalfwayShift",
-    "affine": "AffineProjection",
-    "linear": "LinearProjection",
-    "centring": "Centring",
-}
-
 
 @click.command("close")
 @click.argument("file")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
-@click.option("--method", type=click.Choice(list(METHODS)), default="projected", show_default=True,
-              help="projected: the paper's shift, which keeps every answer; raw: the whole gap.")  # fmt: skip
+@click.option("--method", default="projected", show_default=True, metavar="NAME",
+              help="projected: the paper's shift, which keeps every answer; raw: the whole gap; halfway, affine, "
+              "linear, centring, …: the first word of any name in gapkit.closing.CLOSERS.")  # fmt: skip
 @click.option("--alpha", type=float, default=1.0, show_default=True, help="0 leaves the gap, 1 closes it.")
 @click.option(
     "--components", type=click.IntRange(min=0), help="Components the projected shift keeps clear of [all]."
@@ -28,17 +20,17 @@ METHODS = {
 @click.option("--sigma", type=click.FloatRange(min=0), help="Also show the robustness to noise of this size.")
 def command(file, out, method, alpha, components, metric, sigma):
     """Close the gap of FILE (a file gapkit wrote, or a shipped name) and show what it changed."""
-    from gapkit import closing
     from gapkit.cli.measure import measured
+    from gapkit.closing import ProjectedShift, find_closer
     from gapkit.embeddings import load_embeddings
     from gapkit.embeddings.using import answer, close_set
     from gapkit.errors import InputError
 
-    kind = getattr(closing, METHODS[method])
+    kind = find_closer(method)
     options = {"alpha": alpha} if "alpha" in kind().get_params() else {}
     if alpha != 1.0 and not options:
         raise InputError(f"--alpha has no meaning for the method {method}")
-    if components is not None and method != "projected":
+    if components is not None and kind is not ProjectedShift:
         raise InputError(f"--components has no meaning for the method {method}")
     if components is not None:
         options["n_components"] = components

@@ -1,15 +1,17 @@
 """Ways to close the modality gap, behind one interface: ``fit(X, Y)`` (gallery first), ``transform``, ``transform_pair``.
 
-What each moves, where it comes from and what it guarantees is in its ``moves``, ``reference`` and ``guarantee``.
+What each is called, what it moves, where it comes from and what it guarantees is in its ``name``, ``moves``, ``reference``
+and ``guarantee``; `CLOSERS` lists them. `GapCloser` is the short name of `ProjectedShift`, the closer of the paper.
 """
 
+from gapkit._renamed import renamed
 from gapkit.closing.base import Closer
 from gapkit.closing.baselines import Centring, Procrustes, Standardisation
-from gapkit.closing.catalogue import CLOSERS, load_closer
+from gapkit.closing.catalogue import CLOSERS, find_closer, load_closer
+from gapkit.closing.closed_model import ClosedModel, close_model
 from gapkit.closing.projections import AffineProjection, LinearProjection
 from gapkit.closing.selection import Selection, select_closer
-from gapkit.closing.shifts import GapCloser, HalfwayShift, MeanShift
-from gapkit.closing.system import ClosedModel, close_gap
+from gapkit.closing.shifts import GapCloser, HalfwayShift, MeanShift, ProjectedShift
 
 __all__ = [
     "CLOSERS",
@@ -22,9 +24,13 @@ __all__ = [
     "LinearProjection",
     "MeanShift",
     "Procrustes",
+    "ProjectedShift",
     "Selection",
     "Standardisation",
-    "close_gap",
+    "close_model",
+    "find_closer",
     "load_closer",
     "select_closer",
 ]
+
+__getattr__ = renamed(__name__)

@@ -5,6 +5,7 @@ A closer is fitted on untouched embeddings and then moves clean and perturbed on
 (`Closer.linear_part`); for a translation A is the identity.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import ClassVar
@@ -16,11 +17,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from torch import Tensor
 
 from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_same_width, like
-from gapkit.closing.storage import write_closer
+from gapkit._files import write_atomically
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import METRICS, blocks
 
 SIDES = ("gallery", "queries")
+FORMAT_VERSION = 1
+"""Of the files that `Closer.save` writes: arrays as safetensors, hyperparameters and single numbers in the header."""
 
 
 class Closer(TransformerMixin, BaseEstimator):
@@ -28,6 +31,8 @@ class Closer(TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
+    name : str
+        What tables, pictures and the command line call the method.
     moves : "gallery", "queries" or "both"
         The side that `transform` moves.
     reference : str
@@ -42,6 +47,7 @@ class Closer(TransformerMixin, BaseEstimator):
         The dimension d it was fitted in.
     """
 
+    name: ClassVar[str] = ""
     moves = "gallery"
     reference: ClassVar[str] = ""
 
@@ -127,11 +133,24 @@ class Closer(TransformerMixin, BaseEstimator):
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write the fitted closer to a safetensors file, whole or not at all; `load_closer` reads it back."""
+        from safetensors.numpy import save_file
+
         self._check_fitted()
         if type(self).__module__.rpartition(".")[0] != __package__:
             raise InputError(f"only gapkit's own closers can be saved; got {type(self).__name__}")
         fitted = {name: value for name, value in vars(self).items() if name.endswith("_")}
-        return write_closer(path, type(self).__name__, self.get_params(), fitted)
+        tensors = {name: np.ascontiguousarray(v) for name, v in fitted.items() if isinstance(v, np.ndarray)}
+        facts = {
+            "closer": type(self).__name__,
+            "parameters": self.get_params(),
+            "fitted": {name: v for name, v in fitted.items() if name not in tensors and v is not None},
+            "arrays": {name: list(array.shape) for name, array in tensors.items()},
+        }
+        header = {
+            "gapkit_closer_format": str(FORMAT_VERSION),
+            "gapkit_closer": json.dumps(facts, default=lambda number: number.item(), sort_keys=True),
+        }
+        return write_atomically(path, lambda partial: save_file(tensors, partial, metadata=header))
 
     # What subclasses give.
 

@@ -26,6 +26,7 @@ class Centring(Closer):
     ([[-1.0], [1.0]], [[-1.0], [1.0]])
     """
 
+    name: ClassVar[str] = "centring"
     moves = "both"
     reference: ClassVar[str] = (
         "Li et al. 2025, Closing the Modality Gap for Mixed Modality Search (arXiv 2507.19054)"
@@ -53,6 +54,7 @@ class Standardisation(Closer):
     ([[1.0]], [[1.0]])
     """
 
+    name: ClassVar[str] = "standardisation"
     moves = "both"
     reference: ClassVar[str] = (
         "An et al. 2025, I0T: Embedding Standardization Method Towards Zero Modality Gap, ACL (arXiv 2412.14384)"
@@ -88,6 +90,7 @@ class Procrustes(Closer):
            [3., 5.]])
     """
 
+    name: ClassVar[str] = "Procrustes"
     moves = "gallery"
     reference: ClassVar[str] = (
         "Schönemann 1966, A generalized solution of the orthogonal Procrustes problem, Psychometrika 31"

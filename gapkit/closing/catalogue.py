@@ -1,21 +1,25 @@
-"""Every closer by its name, and back from its file."""
+"""Every closer by its name, and back from its file: the one list of them.
 
+A closer says itself what it is called (``name``), what it moves (``moves``), where it comes from (``reference``) and under
+which metrics it keeps every answer (``guarantee``).
+"""
+
+import json
 import os
 from pathlib import Path
 
 import numpy as np
 
-from gapkit.closing.base import SIDES, Closer
+from gapkit.closing.base import FORMAT_VERSION, SIDES, Closer
 from gapkit.closing.baselines import Centring, Procrustes, Standardisation
 from gapkit.closing.projections import AffineProjection, LinearProjection
-from gapkit.closing.shifts import GapCloser, HalfwayShift, MeanShift
-from gapkit.closing.storage import read_closer
-from gapkit.errors import InputError
+from gapkit.closing.shifts import HalfwayShift, MeanShift, ProjectedShift
+from gapkit.errors import InputError, did_you_mean
 
 CLOSERS: dict[str, type[Closer]] = {
-    one.__name__: one
-    for one in (
-        GapCloser,
+    closer.name: closer
+    for closer in (
+        ProjectedShift,
         MeanShift,
         HalfwayShift,
         AffineProjection,
@@ -25,7 +29,28 @@ CLOSERS: dict[str, type[Closer]] = {
         Procrustes,
     )
 }
-"""Every closer by its name."""
+"""Every closer by the name that tables use."""
+_CLASSES = {closer.__name__: closer for closer in CLOSERS.values()} | {"GapCloser": ProjectedShift}
+
+
+def find_closer(name: str) -> type[Closer]:
+    """The closer called ``name``: that of tables, its first word, or the name of its class.
+
+    Raises
+    ------
+    InputError
+        If there is none; the message lists them.
+
+    Examples
+    --------
+    >>> find_closer("projected shift") is find_closer("projected") is find_closer("GapCloser")
+    True
+    """
+    words = {title.split()[0]: closer for title, closer in CLOSERS.items()}
+    known = words | CLOSERS | _CLASSES
+    if name not in known:
+        raise InputError(f"no closer {name!r}{did_you_mean(name, known)}; there are {', '.join(CLOSERS)}")
+    return known[name]
 
 
 def load_closer(path: str | os.PathLike) -> Closer:
@@ -45,14 +70,14 @@ def load_closer(path: str | os.PathLike) -> Closer:
         If the file is missing, truncated, damaged, of a newer format, or holds no closer.
     """
     path = Path(path)
-    facts, tensors = read_closer(path)
-    if facts["closer"] not in CLOSERS:
+    facts, tensors = _read(path)
+    if facts["closer"] not in _CLASSES:
         raise InputError(f"{path} holds a closer called {facts['closer']!r}, which this gapkit does not know")
     return _rebuild(facts, tensors, path)
 
 
 def _rebuild(facts: dict, tensors: dict[str, np.ndarray], path: Path) -> Closer:
-    kind = CLOSERS[facts["closer"]]
+    kind = _CLASSES[facts["closer"]]
     known = set(kind().get_params())
     if set(facts["parameters"]) != known:
         raise InputError(f"{path} is damaged: {kind.__name__} has the hyperparameters {sorted(known)}")
@@ -75,3 +100,44 @@ def _rebuild(facts: dict, tensors: dict[str, np.ndarray], path: Path) -> Closer:
         )
     vars(closer).update(fitted)
     return closer
+
+
+def _read(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """The facts in the header (``closer``, ``parameters``, ``fitted``, ``arrays``), and the arrays."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise InputError(f"no file {path}")
+    try:
+        with safe_open(path, framework="np") as file:
+            header = file.metadata() or {}
+            facts = _facts(header, path)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (SafetensorError, OSError, TypeError, ValueError) as fault:
+        if isinstance(fault, InputError):
+            raise
+        raise InputError(
+            f"{path} is no readable safetensors file (truncated or damaged?): {fault}"
+        ) from fault
+    return facts, tensors
+
+
+def _facts(header: dict, path: Path) -> dict:
+    if "gapkit_closer_format" not in header:
+        raise InputError(f"{path} holds no closer written by gapkit")
+    try:
+        version, facts = int(header["gapkit_closer_format"]), json.loads(header.get("gapkit_closer", ""))
+    except ValueError as fault:
+        raise InputError(f"{path} is damaged: its header cannot be read") from fault
+    if version > FORMAT_VERSION:
+        raise InputError(
+            f"{path} has format version {version}; this gapkit reads up to {FORMAT_VERSION}. Upgrade gapkit"
+        )
+    kinds = {"closer": str, "parameters": dict, "fitted": dict, "arrays": dict}
+    if (
+        version < 1
+        or not isinstance(facts, dict)
+        or any(not isinstance(facts.get(k), t) for k, t in kinds.items())
+    ):
+        raise InputError(f"{path} is damaged: its header says nothing usable about the closer")
+    return facts

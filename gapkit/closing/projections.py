@@ -72,7 +72,7 @@ class AffineProjection(_Projection):
     Parameters
     ----------
     alpha : float, 0 untouched, 1 projected
-    n_components : None, int or float, as in `GapCloser`; the optimality and the guarantee need all (None)
+    n_components : None, int or float, as in `ProjectedShift`; the optimality and the guarantee need all (None)
 
     Attributes
     ----------
@@ -89,6 +89,8 @@ class AffineProjection(_Projection):
            [0.5, 0.5, 0.5]])
     """
 
+    name: ClassVar[str] = "affine projection"
+
     def _offset(self, x: Float[Tensor, "k d"], outside: Float[Tensor, "d d"]) -> Float[Tensor, " d"] | None:
         return outside @ x.mean(0)
 
@@ -103,7 +105,7 @@ class LinearProjection(_Projection):
     Parameters
     ----------
     alpha : float, 0 untouched, 1 projected
-    n_components : None, int or float, as in `GapCloser`; the optimality and the guarantee need all (None)
+    n_components : None, int or float, as in `ProjectedShift`; the optimality and the guarantee need all (None)
 
     Attributes
     ----------
@@ -118,6 +120,8 @@ class LinearProjection(_Projection):
     >>> LinearProjection().fit(texts, images).transform(images).round(6)
     array([[ 0.4, -0.4,  0. ]])
     """
+
+    name: ClassVar[str] = "linear projection"
 
     def _offset(self, x: Float[Tensor, "k d"], outside: Float[Tensor, "d d"]) -> Float[Tensor, " d"] | None:
         return None

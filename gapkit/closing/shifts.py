@@ -76,14 +76,14 @@ class _Shift(Closer):
         return f"{type(self).__name__}: the two means coincide, there is no gap to close; nothing is moved"
 
 
-class GapCloser(_Shift):
+class ProjectedShift(_Shift):
     r"""The paper's projected shift: move one modality by the part of the gap orthogonal to the gallery.
 
     .. math:: x_i \leftarrow x_i + \alpha g', \qquad g' = g - V V^\top g
 
     with V the principal components of the gallery (Eq. 11 of Chowers et al. 2026). With all of them, g' is
     orthogonal to every difference of two candidates, and every query keeps its nearest neighbour for *every* α
-    (their Theorem 3.5). Nothing is renormalised afterwards.
+    (their Theorem 3.5). Nothing is renormalised afterwards. `GapCloser` is the short name of the same class.
 
     Parameters
     ----------
@@ -111,11 +111,12 @@ class GapCloser(_Shift):
     >>> import numpy as np
     >>> texts = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     >>> images = np.array([[0.9, 0.1, 1.0], [0.2, 0.8, 1.0]])
-    >>> GapCloser().fit(texts, images).transform(texts).round(6)
+    >>> ProjectedShift().fit(texts, images).transform(texts).round(6)
     array([[1., 0., 1.],
            [0., 1., 1.]])
     """
 
+    name: ClassVar[str] = "projected shift"
     reference: ClassVar[str] = CHOWERS
 
     def __init__(self, alpha=1.0, n_components=None, moves="gallery"):
@@ -142,9 +143,13 @@ class GapCloser(_Shift):
 
     def _nothing_to_move(self, x: Tensor) -> str:
         return (
-            f"GapCloser: the gap lies inside the span of the gallery's {self.n_components_} components "
+            f"ProjectedShift: the gap lies inside the span of the gallery's {self.n_components_} components "
             f"({len(x)} rows in {x.shape[1]} dimensions), so g' = 0 and nothing is moved"
         )
+
+
+GapCloser = ProjectedShift
+"""The short name of `ProjectedShift`, the closer of the paper."""
 
 
 class MeanShift(_Shift):
@@ -170,6 +175,7 @@ class MeanShift(_Shift):
     [[4.0, 5.0]]
     """
 
+    name: ClassVar[str] = "raw shift"
     reference: ClassVar[str] = LIANG
 
     def __init__(self, alpha=1.0, moves="gallery"):
@@ -199,6 +205,7 @@ class HalfwayShift(_Shift):
     ([[2.0, 0.0]], [[2.0, 0.0]])
     """
 
+    name: ClassVar[str] = "halfway shift"
     moves = "both"
     reference: ClassVar[str] = LIANG
 

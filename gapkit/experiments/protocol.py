@@ -14,22 +14,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gapkit.closing import AffineProjection, Closer, GapCloser, LinearProjection, MeanShift
+from gapkit.closing import CLOSERS, AffineProjection, Closer, LinearProjection, MeanShift, ProjectedShift
 from gapkit.experiments.subject import Task
 from gapkit.geometry import nearest
 
-PROJECTED, RAW, AFFINE, LINEAR = "projected shift", "raw shift", "affine projection", "linear projection"
-CLOSERS: dict[str, type[Closer]] = {
-    PROJECTED: GapCloser,
-    RAW: MeanShift,
-    AFFINE: AffineProjection,
-    LINEAR: LinearProjection,
-}
-"""The closers of the experiments, by the names of the tables."""
+PROJECTED, RAW = ProjectedShift.name, MeanShift.name
+AFFINE, LINEAR = AffineProjection.name, LinearProjection.name
 
 ALPHAS = tuple(round(0.1 * step, 1) for step in range(-5, 16))
 """α from −0.5 over 0 (untouched) and 1 (closed) to 1.5."""
-COARSE_ALPHAS = (-0.5, 0.0, 0.5, 1.0, 1.5)
 
 
 def fit_closer(name: str, task: Task) -> Closer:
@@ -63,7 +56,7 @@ def answers_after(
 def refitted_answers(task: Task, perturb: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """The control: the paper's closer fitted again on the perturbed gallery, then applied to it."""
     gallery = perturb(task.gallery)
-    closer = GapCloser().fit(gallery, task.queries)
+    closer = ProjectedShift().fit(gallery, task.queries)
     return nearest(task.queries, closer.transform(gallery))
 
 

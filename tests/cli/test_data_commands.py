@@ -109,7 +109,7 @@ def test_close_keeps_every_answer_and_says_so(run, tmp_path, task):
     assert out.splitlines()[-2].split() == ["same", "answers", "as", "before", "1.0000"]
     closed = load_embeddings(tmp_path / "closed.safetensors")
     assert not closed.normalised
-    assert closed.metadata["closed"]["closer"] == "GapCloser"
+    assert closed.metadata["closed"]["closer"] == "ProjectedShift"
 
 
 def test_close_moves_the_gallery_by_the_papers_shift(run, file, tmp_path):
@@ -136,6 +136,7 @@ def test_multiple_choice_takes_the_gap_from_all_and_the_projection_from_each_que
     ("arguments", "message"),
     [
         (("--method", "centring", "--alpha", "0.5"), "--alpha has no meaning"),
+        (("--method", "projekted"), "no closer 'projekted' (did you mean 'projected'?)"),
         (("--method", "raw", "--components", "3"), "--components has no meaning"),
         (("--components", "300"), "n_components"),
     ],

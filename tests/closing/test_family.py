@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from gapkit.closing import CLOSERS, GapCloser, MeanShift, load_closer
+from gapkit.closing import CLOSERS, GapCloser, MeanShift, ProjectedShift, find_closer, load_closer
 from gapkit.errors import InputError
 from gapkit.geometry import METRICS, nearest
 from tests.closing.conftest import make_sides
@@ -167,6 +167,24 @@ def test_a_saved_closer_comes_back_the_same(closer, rng, tmp_path):
     for one, other in zip(fitted.transform_pair(x, y), again.transform_pair(x, y), strict=True):
         np.testing.assert_array_equal(one, other)
     assert [p.name for p in tmp_path.iterdir()] == ["closer.safetensors"]
+
+
+def test_a_file_of_the_class_under_its_first_name_is_refused(rng, tmp_path):
+    x, y = make_sides(rng)
+    fitted = ProjectedShift(n_components=3).fit(x, y)
+    old = damaged(fitted.save(tmp_path / "c.safetensors"), tmp_path, facts={"closer": "GapCloser"})
+    again = load_closer(old)
+    assert type(again) is ProjectedShift
+    np.testing.assert_array_equal(again.transform(x), fitted.transform(x))
+
+
+def test_a_closer_is_found_by_no_name_but_its_class():
+    assert GapCloser is ProjectedShift
+    for title, kind in CLOSERS.items():
+        assert kind.name == title
+        assert find_closer(title) is find_closer(title.split()[0]) is find_closer(kind.__name__) is kind
+    with pytest.raises(InputError, match="no closer 'projekted shift' .did you mean 'projected shift'"):
+        find_closer("projekted shift")
 
 
 def test_numpy_hyperparameters_are_saved_as_numbers(rng, tmp_path):

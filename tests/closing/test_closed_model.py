@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from gapkit.closing import AffineProjection, GapCloser, HalfwayShift, close_gap
+from gapkit.closing import AffineProjection, GapCloser, HalfwayShift, close_model
 from gapkit.errors import InputError
 from gapkit.geometry import nearest
 
@@ -56,7 +56,7 @@ def fitted(model, inputs, kind=GapCloser, **options):
 def test_normalised_embeddings_are_the_closers(inputs, kind):
     model = TinyCLIP()
     closer, x, y = fitted(model, inputs, kind)
-    wrapped = close_gap(model, closer)
+    wrapped = close_model(model, closer)
     a, b = closer.transform_pair(x, y)
     torch.testing.assert_close(wrapped.encode_text(inputs[1], normalize=True), a, atol=1e-6, rtol=0)
     torch.testing.assert_close(wrapped.encode_image(inputs[0], normalize=True), b, atol=1e-6, rtol=0)
@@ -65,7 +65,7 @@ def test_normalised_embeddings_are_the_closers(inputs, kind):
 def test_embeddings_that_are_not_normalised_keep_the_encoders_scale(inputs):
     model = TinyCLIP()
     closer, *_ = fitted(model, inputs)
-    wrapped = close_gap(model, closer)
+    wrapped = close_model(model, closer)
     raw = model.encode_text(inputs[1])
     lengths = raw.norm(dim=1, keepdim=True)
     torch.testing.assert_close(
@@ -79,7 +79,7 @@ def test_embeddings_that_are_not_normalised_keep_the_encoders_scale(inputs):
 def test_answers_stay_and_the_gap_shrinks(inputs):
     model = TinyCLIP()
     closer, x, y = fitted(model, inputs)
-    wrapped = close_gap(model, closer)
+    wrapped = close_model(model, closer)
     with torch.no_grad():
         a, b = wrapped.encode_text(inputs[1], normalize=True), wrapped.encode_image(inputs[0], normalize=True)
     assert (nearest(b, a) == nearest(y, x)).all()
@@ -90,7 +90,7 @@ def test_answers_stay_and_the_gap_shrinks(inputs):
 def test_forward_gives_closed_features_in_the_models_own_form(inputs, output_dict):
     model = TinyCLIP(output_dict)
     closer, *_ = fitted(model, inputs)
-    wrapped = close_gap(model, closer)
+    wrapped = close_model(model, closer)
     output = wrapped(*inputs)
     assert type(output) is type(model(*inputs))
     image, text, scale = output.values() if output_dict else output
@@ -104,7 +104,7 @@ def test_forward_gives_closed_features_in_the_models_own_form(inputs, output_dic
 def test_logits_come_from_closed_embeddings(inputs):
     model = TinyCLIP()
     closer, *_ = fitted(model, inputs, AffineProjection)
-    wrapped = close_gap(model, closer)
+    wrapped = close_model(model, closer)
     images, texts = wrapped.get_logits(*inputs)
     product = (
         wrapped.encode_image(inputs[0], normalize=True) @ wrapped.encode_text(inputs[1], normalize=True).T
@@ -117,7 +117,7 @@ def test_the_gallery_may_be_the_images(inputs):
     model = TinyCLIP()
     _, x, y = fitted(model, inputs)
     closer = GapCloser().fit(y[:8], x)
-    wrapped = close_gap(model, closer, gallery="image")
+    wrapped = close_model(model, closer, gallery="image")
     moved = wrapped.encode_image(inputs[0], normalize=True)
     torch.testing.assert_close(moved, closer.transform(y), atol=1e-6, rtol=0)
     torch.testing.assert_close(wrapped.encode_text(inputs[1], normalize=True), x, atol=1e-6, rtol=0)
@@ -126,7 +126,7 @@ def test_the_gallery_may_be_the_images(inputs):
 def test_everything_else_is_the_wrapped_model(inputs):
     model = TinyCLIP()
     closer, *_ = fitted(model, inputs)
-    wrapped = close_gap(model, closer)
+    wrapped = close_model(model, closer)
     assert wrapped.context_length == 3
     assert wrapped.logit_scale is model.logit_scale
     assert wrapped.visual is model.visual
@@ -144,13 +144,13 @@ def test_everything_else_is_the_wrapped_model(inputs):
 def test_the_wrapped_model_itself_is_not_changed(inputs):
     model = TinyCLIP()
     before = model.encode_text(inputs[1], normalize=True)
-    close_gap(model, fitted(model, inputs)[0]).encode_text(inputs[1])
+    close_model(model, fitted(model, inputs)[0]).encode_text(inputs[1])
     torch.testing.assert_close(model.encode_text(inputs[1], normalize=True), before, atol=0, rtol=0)
 
 
 def test_gradients_flow_through_the_closer(inputs):
     model = TinyCLIP()
-    wrapped = close_gap(model, fitted(model, inputs, AffineProjection)[0])
+    wrapped = close_model(model, fitted(model, inputs, AffineProjection)[0])
     wrapped.encode_image(inputs[0], normalize=True).square().sum().backward()
     assert model.visual.weight.grad.abs().sum() > 0
 
@@ -160,7 +160,7 @@ def test_a_loaded_model_is_unpacked(inputs):
         module = TinyCLIP()
 
     closer, x, _ = fitted(Loaded.module, inputs)
-    wrapped = close_gap(Loaded(), closer)
+    wrapped = close_model(Loaded(), closer)
     assert wrapped.model is Loaded.module
     torch.testing.assert_close(
         wrapped.encode_text(inputs[1], normalize=True), closer.transform(x), atol=1e-6, rtol=0
@@ -171,13 +171,13 @@ def test_bad_arguments_are_named(inputs):
     model = TinyCLIP()
     closer, *_ = fitted(model, inputs)
     with pytest.raises(InputError, match="not fitted"):
-        close_gap(model, GapCloser())
+        close_model(model, GapCloser())
     with pytest.raises(InputError, match="encode_image"):
-        close_gap(nn.Linear(2, 2), closer)
+        close_model(nn.Linear(2, 2), closer)
     with pytest.raises(InputError, match="gallery must be one of"):
-        close_gap(model, closer, gallery="audio")
+        close_model(model, closer, gallery="audio")
     with pytest.raises(InputError, match="closer must be"):
-        close_gap(model, lambda z: z)
+        close_model(model, lambda z: z)
 
 
 def test_a_real_openclip_model_can_be_wrapped():
@@ -200,7 +200,7 @@ def test_a_real_openclip_model_can_be_wrapped():
     with torch.no_grad():
         x, y = model.encode_text(text, normalize=True), model.encode_image(image, normalize=True)
         closer = GapCloser().fit(x, y)
-        wrapped = close_gap(model, closer)
+        wrapped = close_model(model, closer)
         torch.testing.assert_close(
             wrapped.encode_text(text, normalize=True), closer.transform(x), atol=1e-6, rtol=0
         )
@@ -212,7 +212,7 @@ def test_a_real_openclip_model_can_be_wrapped():
 
 def test_a_closer_of_another_width_is_named(inputs):
     rng = np.random.default_rng(0)
-    wrapped = close_gap(TinyCLIP(), GapCloser().fit(rng.normal(size=(4, 12)), rng.normal(size=(9, 12))))
+    wrapped = close_model(TinyCLIP(), GapCloser().fit(rng.normal(size=(4, 12)), rng.normal(size=(9, 12))))
     for call in (lambda: wrapped.encode_text(inputs[1], normalize=True), lambda: wrapped(*inputs)):
         with pytest.raises(InputError, match="fitted in 12 dimensions; this model's embeddings have 16"):
             call()

@@ -9,7 +9,7 @@ from gapkit.errors import InputError
 
 
 class ClosedModel(nn.Module):
-    """An OpenCLIP model whose ``encode_image`` and ``encode_text`` give closed embeddings; see `close_gap`.
+    """An OpenCLIP model whose ``encode_image`` and ``encode_text`` give closed embeddings; see `close_model`.
 
     Everything else (``logit_scale``, ``visual``, ``state_dict`` …) is the wrapped model's.
     """
@@ -23,11 +23,11 @@ class ClosedModel(nn.Module):
             self._sides = {"image": "gallery", "text": "queries"}
 
     def encode_image(self, image, normalize: bool = False) -> Tensor:
-        """Closed image embeddings; ``normalize`` as in `close_gap`."""
+        """Closed image embeddings; ``normalize`` as in `close_model`."""
         return self._closed(self.model.encode_image(image), "image", normalize)
 
     def encode_text(self, text, normalize: bool = False) -> Tensor:
-        """Closed text embeddings; ``normalize`` as in `close_gap`."""
+        """Closed text embeddings; ``normalize`` as in `close_model`."""
         return self._closed(self.model.encode_text(text), "text", normalize)
 
     def get_logits(self, image, text) -> tuple[Tensor, Tensor]:
@@ -83,7 +83,7 @@ class ClosedModel(nn.Module):
             return getattr(super().__getattr__("model"), name)
 
 
-def close_gap(model, closer, *, gallery: str = "text") -> ClosedModel:
+def close_model(model, closer, *, gallery: str = "text") -> ClosedModel:
     """Wrap an OpenCLIP model so that its encoders give closed embeddings.
 
     The closer must have been fitted on unit embeddings of that model. Its map is applied to the unit embedding:
@@ -120,7 +120,7 @@ def close_gap(model, closer, *, gallery: str = "text") -> ClosedModel:
     ...         return image
     ...     encode_text = encode_image
     >>> closer = MeanShift().fit([[1.0, 0.0]], [[0.0, 1.0]])
-    >>> close_gap(Tiny(), closer).encode_text(torch.tensor([[5.0, 0.0]]), normalize=True)
+    >>> close_model(Tiny(), closer).encode_text(torch.tensor([[5.0, 0.0]]), normalize=True)
     tensor([[0., 1.]])
     """
     check_choice(gallery, "gallery", ("text", "image"))
