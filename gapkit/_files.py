@@ -1,12 +1,16 @@
-"""Whole files or none: writing beside and swapping in, and the sha256 of what lies there."""
+"""Files: written whole or not at all, hashed, locked between processes, and what a safetensors header says."""
 
+import contextlib
 import hashlib
+import json
 import os
 import tempfile
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-from gapkit.errors import InputError
+from gapkit.errors import GapkitWarning, InputError
 
 PART_SUFFIX = ".part"
 """Ending of a file that is being written; whoever finds one without its writer may delete it."""
@@ -35,27 +39,27 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
         If the folder cannot be written to, or the disk is full.
     """
     path = Path(path)
-    beside = None
+    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART_SUFFIX, dir=path.parent)
         os.close(handle)
-        beside = Path(name)
-        write(beside)
-        _flush(beside)
-        os.chmod(beside, 0o666 & ~_umask())  # mkstemp makes files that nobody else may read
-        os.replace(beside, path)
-        beside = None
+        temporary = Path(name)
+        write(temporary)
+        _flush(temporary)
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files that nobody else may read
+        os.replace(temporary, path)
+        temporary = None
         _flush(path.parent)
     except OSError as fault:
         raise InputError(f"cannot write {path}: {fault.strerror or fault}") from fault
     except Exception as fault:
         if type(fault).__name__ != "SafetensorError":  # what that library makes of a full disk
             raise
-        raise InputError(f"cannot write {path}: {' '.join(str(fault).split())[:120]}") from fault
+        raise InputError(f"cannot write {path}: {short_reason(fault, 120)}") from fault
     finally:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
     return path
 
 
@@ -79,7 +83,102 @@ def make_folder(path: str | os.PathLike) -> Path:
 
 def write_text(path: str | os.PathLike, text: str) -> Path:
     """Write ``text`` as UTF-8, whole or not at all."""
-    return write_atomically(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+    return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, waiting: str | None = None) -> Iterator[None]:
+    """Hold a lock that dies with its process, so that no crash leaves it behind.
+
+    Parameters
+    ----------
+    path : the lock's file, in the cache folder; it is removed at the end
+    waiting : what to warn of if another process holds it
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if waiting:
+                warnings.warn(waiting, GapkitWarning, stacklevel=5)
+            lock.acquire()
+    except OSError as fault:
+        raise InputError(f"cannot write to the cache {path.parent}: {fault.strerror or fault}") from fault
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # whoever waits for it notices that it is gone
+        lock.release()
+
+
+@contextlib.contextmanager
+def open_safetensors(path: Path, framework: str) -> Iterator[Any]:
+    """A safetensors file, open for reading; whatever is wrong with its bytes is one line.
+
+    Raises
+    ------
+    InputError
+        If it is missing, truncated or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise InputError(f"no file {path}")
+    try:
+        with safe_open(path, framework=framework) as file:
+            yield file
+    except InputError:
+        raise
+    except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as fault:
+        raise InputError(
+            f"{path} is no readable safetensors file (truncated or damaged?): {short_reason(fault)}"
+        ) from fault
+
+
+def read_facts(
+    header: dict[str, str] | None, path: Path, *, key: str, newest: int, kinds: dict[str, type], foreign: str
+) -> dict[str, Any]:
+    """What gapkit has written into a safetensors header: JSON under ``key``, its format under ``key`` + "_format".
+
+    Parameters
+    ----------
+    header : the file's metadata
+    path : how messages call the file
+    newest : the highest format that can be read
+    kinds : name -> type of what the JSON object must hold
+    foreign : what to say of a file without the key
+
+    Raises
+    ------
+    InputError
+        If the header is not gapkit's, damaged, or of a newer format.
+    """
+    header = header or {}
+    if f"{key}_format" not in header:
+        raise InputError(f"{path} {foreign}")
+    try:
+        version, facts = int(header[f"{key}_format"]), json.loads(header.get(key, "{}"))
+    except (ValueError, RecursionError) as fault:
+        raise InputError(f"{path} is damaged: its header cannot be read ({short_reason(fault)})") from fault
+    if version > newest:
+        raise InputError(
+            f"{path} has format version {version}; this gapkit reads up to {newest}. Upgrade gapkit"
+        )
+    if version < 1:
+        raise InputError(f"{path} is damaged: format version {version}")
+    for name, kind in kinds.items():
+        if not isinstance(facts, dict) or not isinstance(facts.get(name), kind):
+            raise InputError(f"{path} is damaged: its header says nothing usable about {name!r}")
+    return facts
+
+
+def short_reason(fault: Exception, most: int = 200) -> str:
+    """What another library says, on one line of limited length; its kind where it says nothing."""
+    return " ".join(str(fault).split())[:most] or type(fault).__name__
 
 
 def _flush(path: Path) -> None:

@@ -28,6 +28,8 @@ RENAMED: dict[str, str] = {
     "gapkit.embeddings.COCO500_NAMES": "gapkit.embeddings.published_sets() knows every published set by name",
     # datasets
     # encoders
+    "gapkit.encoders.catalogue": "gapkit.encoders.names",
+    "gapkit.encoders.preprocessing": "OpenCLIP's own preprocessing is used as it is",
     # miniclip
     # experiments
     # claims

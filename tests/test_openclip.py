@@ -1,25 +1,16 @@
-"""The door to OpenCLIP: transformers comes in only with a model that needs it, and then all of it works."""
+"""The door to OpenCLIP: torchvision is touched only where it cannot be imported, transformers is asked only for its part."""
 
 import json
 import os
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
 from gapkit.encoders import load_model
 from gapkit.errors import InputError
 from tests.encoders.tiny import CONFIG, write_tiny
-
-LIGHT = """
-import sys
-from gapkit.encoders import load_model
-load_model("miniclip-wide").encode_texts(["a three"])
-heavy = "transformers", "scipy", "pandas", "matplotlib", "sklearn", "pyarrow"
-print([name for name in heavy if name in sys.modules])
-import transformers
-print(transformers.__name__)
-"""
 
 TOWER = """
 import json, sys
@@ -29,7 +20,6 @@ from gapkit.encoders import load_model
 
 folder = Path(sys.argv[1])
 load_model("miniclip-random")
-assert "transformers" not in sys.modules
 bert = {"model_type": "bert", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
         "intermediate_size": 16, "vocab_size": 50000, "max_position_embeddings": 32}
 (folder / "config.json").write_text(json.dumps(bert))
@@ -59,8 +49,8 @@ assert made.returncode == 0, made.stderr[-2000:]
 expected = json.loads(made.stdout.splitlines()[-1])
 model = load_model("local-dir:" + str(folder))
 with torch.inference_mode():
-    found = model.module.encode_text(torch.arange(3, 11)[None], normalize=True)[0, :4].tolist()
-print(max(abs(a - b) for a, b in zip(expected, found)) < 1e-6, any(expected))
+    ours = model.module.encode_text(torch.arange(3, 11)[None], normalize=True)[0, :4].tolist()
+print(max(abs(a - b) for a, b in zip(expected, ours)) < 1e-6, any(expected))
 """
 
 
@@ -72,13 +62,20 @@ def python(code, *arguments):
     return done.stdout.split()
 
 
-def test_the_first_embedding_waits_for_no_package_that_it_does_not_need():
-    pytest.importorskip("transformers")
-    assert python(LIGHT) == ["[]", "transformers"]
+HEAVY = """
+import sys
+from gapkit.encoders import load_model
+load_model("miniclip-wide").encode_texts(["a three"])
+print([name for name in ("scipy", "pandas", "matplotlib", "sklearn", "pyarrow") if name in sys.modules])
+"""
+
+
+def test_the_first_embedding_waits_for_a_package_that_it_does_not_need():
+    assert python(HEAVY) == ["[]"]
 
 
 @pytest.mark.slow
-def test_a_text_tower_of_transformers_works_in_a_process_that_has_begun_without(tmp_path):
+def test_a_text_tower_of_transformers_differs_from_openclips_own(tmp_path):
     pytest.importorskip("transformers")
     assert python(TOWER, tmp_path) == ["True", "True"]
 
@@ -92,3 +89,54 @@ def test_where_transformers_is_not_installed_the_remedy_is_named(tmp_path, monke
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(InputError, match=r"needs another package.*pip install \"gapkit\[siglip\]\""):
         load_model(f"local-dir:{folder}")
+
+
+FAKES = {
+    "fine": "",
+    "other fault": "raise RuntimeError('something else is wrong')",
+    # as PyPI's build does beside a CPU build of torch: the operator is looked up while importing
+    "nms": """
+        import torch
+        try:
+            torch._C._dispatch_find_schema_or_throw("torchvision::nms", "")
+        except RuntimeError:
+            raise RuntimeError("operator torchvision::nms does not exist")
+    """,
+}
+PROBE = """
+import sys
+sys.path.insert(0, {folder!r})
+from gapkit import _openclip
+try:
+    _openclip.ensure_torchvision()
+    _openclip.ensure_torchvision()
+    import torchvision
+    print("works", "touched" if _openclip._library is not None else "untouched", "torch" in sys.modules)
+except RuntimeError as fault:
+    print(fault)
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("fine", "works untouched False"),
+        ("other fault", "something else is wrong"),
+        ("nms", "works touched True"),
+    ],
+)
+def test_torchvision_is_touched_only_where_it_cannot_be_imported(tmp_path, kind, said):
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision" / "__init__.py").write_text(textwrap.dedent(FAKES[kind]))
+    code = PROBE.format(folder=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == said
+
+
+def test_transforms_and_open_clip_work_here():
+    code = (
+        "from gapkit._openclip import ensure_torchvision; ensure_torchvision();"
+        "import open_clip, torchvision.transforms as t; print(t.Resize(8).size)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "8"

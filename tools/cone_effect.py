@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from gapkit._torchvision import ensure_torchvision
+from gapkit._openclip import ensure_torchvision
 from gapkit.datasets import load_dataset
 from gapkit.geometry import measure
 

@@ -12,7 +12,7 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(every, as_json):
     """List models, their sizes, and what is in the cache."""
-    from gapkit.encoders.catalogue import available_models
+    from gapkit.encoders import available_models
 
     rows = available_models(every=every)
     if as_json:

@@ -4,12 +4,12 @@ A closer says itself what it is called (``name``), what it moves (``moves``), wh
 which metrics it keeps every answer (``guarantee``).
 """
 
-import json
 import os
 from pathlib import Path
 
 import numpy as np
 
+from gapkit._files import open_safetensors, read_facts
 from gapkit.closing.base import FORMAT_VERSION, SIDES, Closer
 from gapkit.closing.baselines import Centring, Procrustes, Standardisation
 from gapkit.closing.projections import AffineProjection, LinearProjection
@@ -30,6 +30,8 @@ CLOSERS: dict[str, type[Closer]] = {
     )
 }
 """Every closer by the name that tables use."""
+_FACTS = {"closer": str, "parameters": dict, "fitted": dict, "arrays": dict}
+_FOREIGN = "holds no closer written by gapkit"
 _CLASSES = {closer.__name__: closer for closer in CLOSERS.values()} | {"GapCloser": ProjectedShift}
 
 
@@ -104,40 +106,8 @@ def _rebuild(facts: dict, tensors: dict[str, np.ndarray], path: Path) -> Closer:
 
 def _read(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
     """The facts in the header (``closer``, ``parameters``, ``fitted``, ``arrays``), and the arrays."""
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise InputError(f"no file {path}")
-    try:
-        with safe_open(path, framework="np") as file:
-            header = file.metadata() or {}
-            facts = _facts(header, path)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, OSError, TypeError, ValueError) as fault:
-        if isinstance(fault, InputError):
-            raise
-        raise InputError(
-            f"{path} is no readable safetensors file (truncated or damaged?): {fault}"
-        ) from fault
-    return facts, tensors
-
-
-def _facts(header: dict, path: Path) -> dict:
-    if "gapkit_closer_format" not in header:
-        raise InputError(f"{path} holds no closer written by gapkit")
-    try:
-        version, facts = int(header["gapkit_closer_format"]), json.loads(header.get("gapkit_closer", ""))
-    except ValueError as fault:
-        raise InputError(f"{path} is damaged: its header cannot be read") from fault
-    if version > FORMAT_VERSION:
-        raise InputError(
-            f"{path} has format version {version}; this gapkit reads up to {FORMAT_VERSION}. Upgrade gapkit"
+    with open_safetensors(path, "np") as file:
+        facts = read_facts(
+            file.metadata(), path, key="gapkit_closer", newest=FORMAT_VERSION, kinds=_FACTS, foreign=_FOREIGN
         )
-    kinds = {"closer": str, "parameters": dict, "fitted": dict, "arrays": dict}
-    if (
-        version < 1
-        or not isinstance(facts, dict)
-        or any(not isinstance(facts.get(k), t) for k, t in kinds.items())
-    ):
-        raise InputError(f"{path} is damaged: its header says nothing usable about the closer")
-    return facts
+        return facts, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)

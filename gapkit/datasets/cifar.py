@@ -204,7 +204,7 @@ def _unpickle(content: bytes, path: Path) -> dict:
 def _fetch(root: Path, name: str) -> None:
     import pooch
 
-    from gapkit._torchvision import ensure_torchvision
+    from gapkit._openclip import ensure_torchvision
 
     ensure_torchvision()
     from torchvision.datasets import CIFAR10, CIFAR100

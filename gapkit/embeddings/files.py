@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from gapkit._arrays import check_unit_rows, normalise_rows
-from gapkit._files import write_atomically
+from gapkit._files import open_safetensors, read_facts, short_reason, write_atomically
 from gapkit.errors import InputError
 
 FORMAT_VERSION = 1
@@ -26,6 +26,7 @@ MATRICES = ("images", "texts")
 INDICES = ("labels", "options", "answers", "image_rows")
 STRINGS = ("text_names", "image_names", "groups")
 FOREIGN = (".npy", ".npz", ".csv", ".tsv", ".parquet")
+_FACTS = {"task": str, "normalised": bool, "metadata": dict}
 _CODES = {"float16": "F16", "float32": "F32", "float64": "F64", "int64": "I64", "uint8": "U8"}
 
 
@@ -91,8 +92,8 @@ def write_parts(
     described = json.dumps(layout, ensure_ascii=False).encode()
     described += b" " * (-len(described) % 8)
 
-    def write(beside: Path) -> None:
-        with open(beside, "wb") as file:
+    def write(temporary: Path) -> None:
+        with open(temporary, "wb") as file:
             file.write(len(described).to_bytes(8, "little") + described)
             for name in order:
                 for piece in every[name][2]:
@@ -127,49 +128,21 @@ def read_fields(path: str | os.PathLike, *, memory_map: bool = False) -> dict:
 
 def _read(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
     """The facts in the header, and the known tensors, lazily mapped into memory."""
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise InputError(f"no file {path}")
-    if path.suffix.lower() in FOREIGN:
+    if path.suffix.lower() in FOREIGN and path.is_file():
         raise InputError(
             f"{path} is no file of gapkit's; bring it in with: gapkit import {path} --out "
             f"{path.with_suffix('.safetensors').name}"
         )
-    try:
-        with safe_open(path, framework="pt") as file:
-            header, names = file.metadata() or {}, set(file.keys())
-            facts = _facts(header, path)
-            for name in MATRICES:
-                if name not in names:
-                    raise InputError(f"{path} is damaged: it has no {name}")
-            return facts, {n: file.get_tensor(n) for n in (*MATRICES, *INDICES, *STRINGS) if n in names}
-    except (SafetensorError, OSError, RuntimeError, ValueError) as fault:
-        if isinstance(fault, InputError):
-            raise
-        raise InputError(
-            f"{path} is no readable safetensors file (truncated or damaged?): {_short(fault)}"
-        ) from fault
-
-
-def _facts(header: dict, path: Path) -> dict:
-    if "gapkit_format" not in header:
-        raise InputError(f"{path} was not written by gapkit; bring it in with: gapkit import {path}")
-    try:
-        version, facts = int(header["gapkit_format"]), json.loads(header.get("gapkit", "{}"))
-    except ValueError as fault:
-        raise InputError(f"{path} is damaged: its header cannot be read ({_short(fault)})") from fault
-    if version > FORMAT_VERSION:
-        raise InputError(
-            f"{path} has format version {version}; this gapkit reads up to {FORMAT_VERSION}. Upgrade gapkit"
+    with open_safetensors(path, "pt") as file:
+        foreign = f"was not written by gapkit; bring it in with: gapkit import {path}"
+        facts = read_facts(
+            file.metadata(), path, key="gapkit", newest=FORMAT_VERSION, kinds=_FACTS, foreign=foreign
         )
-    if version < 1 or not isinstance(facts, dict):
-        raise InputError(f"{path} is damaged: format version {version}")
-    kinds = {"task": str, "normalised": bool, "metadata": dict}
-    for name, kind in kinds.items():
-        if not isinstance(facts.get(name), kind):
-            raise InputError(f"{path} is damaged: its header says nothing usable about {name!r}")
-    return facts
+        names = set(file.keys())
+        for name in MATRICES:
+            if name not in names:
+                raise InputError(f"{path} is damaged: it has no {name}")
+        return facts, {n: file.get_tensor(n) for n in (*MATRICES, *INDICES, *STRINGS) if n in names}
 
 
 def _strings(tensor: torch.Tensor, name: str, path: Path) -> list[str]:
@@ -177,10 +150,10 @@ def _strings(tensor: torch.Tensor, name: str, path: Path) -> list[str]:
         if tensor.dtype != torch.uint8 or tensor.ndim != 1:
             raise ValueError(f"{tensor.dtype} of shape {tuple(tensor.shape)}")
         strings = json.loads(bytes(tensor.numpy()).decode())
-        if not isinstance(strings, list) or not all(isinstance(one, str) for one in strings):
+        if not isinstance(strings, list) or not all(isinstance(text, str) for text in strings):
             raise ValueError("no list of strings")
     except (ValueError, RecursionError) as fault:
-        raise InputError(f"{path} is damaged: {name} cannot be read ({_short(fault)})") from fault
+        raise InputError(f"{path} is damaged: {name} cannot be read ({short_reason(fault)})") from fault
     return strings
 
 
@@ -197,8 +170,3 @@ def _named(matrix: torch.Tensor, name: str, path: Path) -> torch.Tensor:
     except InputError as fault:
         raise InputError(f"{path} is said to be normalised, but {fault}") from fault
     return matrix
-
-
-def _short(fault: Exception) -> str:
-    text = " ".join(str(fault).split())
-    return text[:200] or type(fault).__name__

@@ -4,12 +4,11 @@
 interruption, and never twice for the same model and data.
 """
 
-from gapkit.encoders.catalogue import available_models
 from gapkit.encoders.embedding import embed, embed_to_file
 from gapkit.encoders.hub import hub_answers
 from gapkit.encoders.loading import load_model
 from gapkit.encoders.model import Model
-from gapkit.encoders.names import PRESETS, list_models
+from gapkit.encoders.names import PRESETS, available_models, list_models
 
 __all__ = [
     "PRESETS",

@@ -1,12 +1,19 @@
-"""Images in batches, preprocessed here or in worker processes; unreadable ones come back as reasons."""
+"""Images in batches, preprocessed here or in worker processes; unreadable ones come back as reasons.
+
+OpenCLIP's own preprocessing is called as it is, behind a bound on what resizing may make of an image.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from gapkit.encoders.preprocessing import fewer_steps, too_stretched
+from gapkit._files import short_reason
 from gapkit.errors import InputError
+
+MOST_RESIZED = 50_000_000
+"""Pixels after resizing: at 224 a side a line of 1 x 60,000, a file of 312 bytes, would be 3 billion."""
+_SQUARE = 40  # times as long as wide; even at 1,000 a side that is within MOST_RESIZED
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class _Prepared(torch.utils.data.Dataset):
     """The images, preprocessed, or the reasons why not; what DataLoader's workers see."""
 
     def __init__(self, images: Sequence, preprocess: Callable) -> None:
-        self.images, self.preprocess, self.shorter = images, preprocess, fewer_steps(preprocess)
+        self.images, self.preprocess = images, preprocess
 
     def __len__(self) -> int:
         return len(self.images)
@@ -80,11 +87,10 @@ class _Prepared(torch.utils.data.Dataset):
                 "would be enlarged without end"
             )
         try:
-            return row, self.shorter(image)
+            return row, self.preprocess(image)
         except (ValueError, RuntimeError, ZeroDivisionError, MemoryError) as fault:
-            reason = " ".join(str(fault).split())[:120] or type(fault).__name__
-            said = f"cannot preprocess an image of {width} x {height} pixels"
-            return row, f"{self._name(row)}: {said}: {reason}"
+            what = f"cannot preprocess an image of {width} x {height} pixels"
+            return row, f"{self._name(row)}: {what}: {short_reason(fault, 120)}"
 
     def _name(self, row: int) -> str:
         return self.images.names[row]
@@ -94,3 +100,22 @@ def _collate(items: list) -> Batch:
     pixels = [value for _, value in items if isinstance(value, torch.Tensor)]
     faults = {row: value for row, value in items if isinstance(value, str)}
     return Batch(torch.stack(pixels) if pixels else None, faults)
+
+
+def too_stretched(preprocess: Callable, width: int, height: int) -> bool:
+    """Whether resizing an image of this size would make more than `MOST_RESIZED` pixels of it."""
+    if max(width, height) <= _SQUARE * min(width, height):  # hardly any image is worth a closer look
+        return False
+    return _resized_pixels(preprocess, width, height) > MOST_RESIZED
+
+
+def _resized_pixels(preprocess: Callable, width: int, height: int) -> float:
+    """How many pixels an image has once its shorter side is the model's; 0 where that is not how it goes."""
+    for step in getattr(preprocess, "transforms", ()):
+        if not hasattr(step, "size"):
+            continue
+        size = step.size
+        if isinstance(size, (tuple, list)):  # both sides given, or OpenCLIP's ResizeKeepRatio
+            size = max(size) if getattr(step, "longest", 1) == 0 else 0
+        return float(size**2) * max(width, height) / min(width, height)
+    return 0.0

@@ -16,17 +16,15 @@ import numpy as np
 import torch
 
 from gapkit._arrays import check_choice, check_whole
-from gapkit._files import write_atomically
+from gapkit._files import locked, write_atomically
 from gapkit._paths import cache_folder
 from gapkit.datasets.base import Dataset
 from gapkit.datasets.registry import load_dataset
 from gapkit.embeddings import FORMAT_VERSION, EmbeddingSet
-from gapkit.encoders.assembling import assemble, listed
 from gapkit.encoders.batches import batches, read_batches
 from gapkit.encoders.loading import load_model
-from gapkit.encoders.locks import locked
 from gapkit.encoders.model import Model
-from gapkit.encoders.shards import ShardFolder, remove_leftovers, remove_stale
+from gapkit.encoders.shards import ShardFolder, assemble, listed, remove_leftovers, remove_stale
 from gapkit.errors import InputError
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -184,7 +182,7 @@ def _copy_out(source: Path, out: Path, dtype: str) -> Path:
     with locked(cache_folder() / "runs" / f"out-{name}.lock"):
         remove_leftovers(out.parent, out.name)
         if dtype == "float32":
-            return write_atomically(out, lambda beside: shutil.copyfile(source, beside))
+            return write_atomically(out, lambda temporary: shutil.copyfile(source, temporary))
         return EmbeddingSet.load(source, memory_map=True).save(out, dtype=dtype)
 
 

@@ -1,15 +1,18 @@
 """`load_model`: any OpenCLIP model, from the hub, a folder, a seed, or shipped with the repository."""
 
+import contextlib
 import json
+import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
 from gapkit._arrays import check_choice
+from gapkit._files import short_reason
 from gapkit._openclip import open_clip, transformers_for
 from gapkit._paths import shipped_file
-from gapkit.encoders.faults import one_message, quiet
 from gapkit.encoders.hub import OTHER_WEIGHTS, SAFE_WEIGHTS, hub_file, published_weights
 from gapkit.encoders.model import Model
 from gapkit.encoders.names import ModelName, parse_model_name
@@ -42,7 +45,7 @@ def load_model(name: str, *, device: str = "cpu") -> Model:
     """
     place = _device(device)
     parsed = parse_model_name(name)
-    with one_message(name), quiet():
+    with _in_one_line(name), _quiet():
         module, preprocess, tokenise, source = _LOADERS[parsed.kind](parsed, name)
         module = module.float().eval().requires_grad_(False).to(place)
     config = {
@@ -109,12 +112,11 @@ def _load_folder(parsed: ModelName, name: str):
         raise InputError(
             f"cannot load {name}: {folder} has no open_clip_config.json, so it is no OpenCLIP model"
         )
-    found = [p for ending in _WEIGHT_ENDINGS for p in sorted(folder.glob(f"*{ending}"))]
-    if not found:
+    files = {path.name: path for ending in _WEIGHT_ENDINGS for path in sorted(folder.glob(f"*{ending}"))}
+    if not files:
         raise InputError(f"cannot load {name}: {folder} has no weights (*.safetensors)")
-    named = {path.name: path for path in found}
-    weights = next((named[n] for n in (SAFE_WEIGHTS, *OTHER_WEIGHTS) if n in named), found[0])
-    return _load_files(config, weights, name, folder=folder)
+    usual = [file for file in (SAFE_WEIGHTS, *OTHER_WEIGHTS) if file in files]
+    return _load_files(config, files[(usual or list(files))[0]], name, folder=folder)
 
 
 def _load_miniclip(parsed: ModelName, name: str):
@@ -182,3 +184,59 @@ _LOADERS = {
     "folder": _load_folder,
     "miniclip": _load_miniclip,
 }
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep OpenCLIP from configuring the root logger, and all of them from reporting what we check ourselves.
+
+    The hub's client has a handler of its own, and a line for each of its attempts.
+    """
+    root, silent = logging.getLogger(), logging.NullHandler()
+    loggers = [root, logging.getLogger("huggingface_hub")]
+    levels = [logger.level for logger in loggers]
+    root.addHandler(silent)
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        root.removeHandler(silent)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _in_one_line(name: str) -> Iterator[None]:
+    """Whatever OpenCLIP, torch or safetensors raise, as one line that says what to do."""
+    try:
+        yield
+    except (InputError, GapkitWarning, MemoryError):
+        raise
+    except ImportError as fault:
+        missing = fault.name or str(fault).splitlines()[0][:100]
+        if "transformers" in str(fault) or missing in ("transformers", "sentencepiece", "google.protobuf"):
+            raise InputError(
+                f"cannot load {name}: it needs another package for its texts; install it with: "
+                'pip install "gapkit[siglip]"'
+            ) from fault
+        raise InputError(f"cannot load {name}: the package {missing} is missing") from fault
+    except Exception as fault:
+        kind = type(fault).__name__
+        if kind == "UnpicklingError" or "weights_only" in str(fault).lower():
+            raise InputError(
+                f"cannot load {name}: its weights are a pickle that could run code when opened; "
+                "ask for a safetensors file"
+            ) from fault
+        if "trust_remote_code" in str(fault):
+            raise InputError(
+                f"cannot load {name}: it wants to run Python code of its own, which gapkit never does; "
+                "ask for a model without"
+            ) from fault
+        if kind == "SafetensorError" or "PytorchStreamReader" in str(fault):
+            raise InputError(
+                f"cannot load {name}: its weights are truncated or damaged; get them again"
+            ) from fault
+        if "state_dict" in str(fault) and "CLIP" in str(fault):
+            raise InputError(f"cannot load {name}: the weights do not fit the architecture") from fault
+        raise InputError(f"cannot load {name}: {short_reason(fault)}") from fault

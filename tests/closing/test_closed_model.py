@@ -181,7 +181,7 @@ def test_bad_arguments_are_named(inputs):
 
 
 def test_a_real_openclip_model_can_be_wrapped():
-    from gapkit._torchvision import ensure_torchvision
+    from gapkit._openclip import ensure_torchvision
 
     ensure_torchvision()
     from open_clip.model import CLIP

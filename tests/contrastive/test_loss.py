@@ -48,7 +48,7 @@ def test_softmax_loss_is_equation_6_term_by_term(tau):
 
 
 def test_softmax_loss_is_twice_openclips_at_logit_scale_2_over_tau():
-    from gapkit._torchvision import ensure_torchvision
+    from gapkit._openclip import ensure_torchvision
 
     ensure_torchvision()
     from open_clip.loss import ClipLoss
@@ -59,7 +59,7 @@ def test_softmax_loss_is_twice_openclips_at_logit_scale_2_over_tau():
 
 
 def test_sigmoid_loss_is_openclips_siglip_on_the_sphere():
-    from gapkit._torchvision import ensure_torchvision
+    from gapkit._openclip import ensure_torchvision
 
     ensure_torchvision()
     from open_clip.loss import SigLipLoss

@@ -59,7 +59,7 @@ def test_cifar10_reads_the_folder_torchvision_makes(tmp_path):
 
 
 def test_cifar10_agrees_with_torchvision(tmp_path, monkeypatch):
-    from gapkit._torchvision import ensure_torchvision
+    from gapkit._openclip import ensure_torchvision
 
     ensure_torchvision()
     from torchvision.datasets import CIFAR10

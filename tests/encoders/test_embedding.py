@@ -8,12 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
+from gapkit import _files
+from gapkit._openclip import open_clip
 from gapkit.datasets import Dataset
 from gapkit.datasets.images import ArrayImages, FileImages
 from gapkit.embeddings import load_embeddings
-from gapkit.encoders import embed, embed_to_file, load_model, locks
+from gapkit.encoders import embed, embed_to_file, load_model
 from gapkit.encoders import embedding as machinery
-from gapkit.encoders.batches import read_batches
+from gapkit.encoders.batches import read_batches, too_stretched
 from gapkit.encoders.shards import ShardFolder
 from gapkit.errors import GapkitWarning, InputError
 from tests.encoders.tiny import write_tiny
@@ -227,7 +229,7 @@ def test_runs_that_nobody_goes_on_with_are_removed_after_a_month(model, cache):
         (runs / f"{name}-0" / "images-000000.safetensors").write_bytes(b"x")
         then = (runs / f"{name}-0").stat().st_mtime - days * 24 * 3600
         os.utime(runs / f"{name}-0", (then, then))
-    with locks.locked(runs / "busy.lock"):
+    with _files.locked(runs / "busy.lock"):
         embed(model, pairs())
     assert sorted(p.name for p in runs.iterdir()) == ["busy-0", "young-0"]
 
@@ -352,6 +354,19 @@ def test_lines_that_resizing_would_make_gigabytes_are_left_out(model, tmp_path, 
     assert batch.pixels.shape == (1, 3, 32, 32), "squashed it is harmless"
 
 
+def test_only_lines_are_too_stretched():
+    transform = open_clip().transform
+    shortest, squashed = (
+        transform.image_transform_v2(
+            transform.PreprocessCfg(size=(224, 224), resize_mode=mode), is_train=False
+        )
+        for mode in ("shortest", "squash")
+    )
+    assert too_stretched(shortest, 1, 60_000)
+    assert not too_stretched(squashed, 1, 60_000)
+    assert not too_stretched(shortest, 4_000, 100)
+
+
 def test_too_little_memory_for_an_image_is_its_fault_alone(files):
     def preprocess(image):
         raise MemoryError
@@ -374,7 +389,7 @@ def test_two_threads_and_two_processes_share_one_cache(model, cache, tmp_path, m
         return real(self, batch)
 
     monkeypatch.setattr(type(model), "encode_pixels", held)
-    monkeypatch.setattr(locks.warnings, "warn", lambda *_, **__: waiting.release())
+    monkeypatch.setattr(_files.warnings, "warn", lambda *_, **__: waiting.release())
     results = []
 
     def run():
@@ -393,7 +408,7 @@ def test_two_threads_and_two_processes_share_one_cache(model, cache, tmp_path, m
 def _embed_in_process(folder, start):
     torch.set_num_threads(1)
     machinery._SHARD_BATCHES = 2
-    locks.warnings.warn = lambda *_, **__: None
+    _files.warnings.warn = lambda *_, **__: None
     start.wait()
     embed_to_file(load_model(f"local-dir:{folder}"), pairs(), batch_size=2)
 

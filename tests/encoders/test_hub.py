@@ -329,7 +329,7 @@ def test_what_a_killed_download_left_is_removed_by_the_next_one(hub, tmp_path):
 
 
 def test_a_model_is_here_when_its_weights_and_its_tokeniser_are(hub, tmp_path):
-    from gapkit.encoders.catalogue import is_cached
+    from gapkit.encoders.names import is_cached
 
     def cached(repository, name):
         folder = tmp_path / "hub" / f"models--{repository.replace('/', '--')}"
