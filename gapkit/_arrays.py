@@ -11,6 +11,7 @@ import operator
 import reprlib
 import warnings
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,6 +20,15 @@ from torch import Tensor
 from gapkit.errors import InputError, did_you_mean
 
 ArrayLike = np.ndarray | Tensor
+"""What comes out."""
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    ArrayInput = npt.ArrayLike | Tensor
+    Number = float | np.number | Tensor
+else:  # at run time functions check for themselves, in better words; no checker of annotations comes before them
+    ArrayInput = Number = Any
+"""How public arguments are annotated: whatever holds numbers, and whatever is one."""
 SMALLEST, LARGEST = 1e-60, 1e60
 """Least and largest scale of embeddings and of noise: fourth powers, and squared ratios, are still numbers."""
 

@@ -34,7 +34,15 @@ RENAMED: dict[str, str] = {
     # experiments
     # claims
     # plots
+    "gapkit.plots.plot_boundary_3d": "gapkit.plots.plot_boundary(…, dimension=3) draws it",
+    "gapkit.plots.plot_regime": "gapkit.plots.plot_theorem_fit",
+    "gapkit.plots.FramePlayer": "gapkit.plots.dynamics.FramePlayer",
+    "gapkit.plots.frames": "gapkit.plots.dynamics",
+    "gapkit.plots.limits": "gapkit.plots.experiments",
+    "gapkit.plots.orthogonality": "gapkit.plots.geometry",
     # widgets
+    "gapkit.widgets.Outcome": "gapkit.closing.ClosingOutcome",
+    "gapkit.widgets.plot_closing": "gapkit.plots.plot_closing",
     # check
     # report
     # cli

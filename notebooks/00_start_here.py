@@ -41,8 +41,7 @@ import numpy as np
 import gapkit
 from gapkit import plots
 from gapkit.datasets import load_dataset
-from gapkit.geometry import matched_cosine
-from gapkit.plots.geometry import draw_clouds, gap_plane
+from gapkit.geometry import gap_axes, matched_cosine
 from gapkit.tasks import accuracy, agreement, nearest
 
 print("gapkit", gapkit.__version__)
@@ -145,7 +144,7 @@ print(f"zero-shot accuracy on 10 digits: {accuracy(before_shift, digits.labels):
 # %%
 closer = gapkit.GapCloser(alpha=1.0).fit(digits.texts, digits.images)
 closed = closer.transform(digits.texts)
-plane, origin = gap_plane(digits.texts, digits.images)
+plane, origin = gap_axes(digits.texts, digits.images)
 
 
 @plots.styled
@@ -154,7 +153,7 @@ def plot_move(sets):
     axes = plots.canvas(1, 2, width=9, height=3.4, sharex=True, sharey=True)
     for ax, (title, texts) in zip(axes, sets.items(), strict=True):
         flat = (texts - origin) @ plane
-        draw_clouds(ax, flat, (digits.images - origin) @ plane)
+        plots.draw_clouds(ax, flat, (digits.images - origin) @ plane)
         ax.scatter(*flat.T, s=44, color=plots.PALETTE["texts"], edgecolors="white", zorder=3)  # on top
         ax.set(title=title, xlabel="along the original gap")
     axes[0].legend(loc="upper center")

@@ -35,7 +35,6 @@ from scipy.special import softmax
 
 from gapkit import check, contrastive, plots
 from gapkit.contrastive import simulate, starting_pairs, theorem_fit
-from gapkit.plots.frames import plot_space
 
 # %% [markdown]
 # ## 1. The loss, and what it pulls at
@@ -151,7 +150,7 @@ grid = [
     for tau in (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005)
 ]
 plots.show(
-    plots.plot_regime(grid),
+    plots.plot_theorem_fit(grid),
     alt="""Three panels over τ from 0.005 to 1, one line for each cluster radius ε. The slope is 1 except for ε = 0.01 at small τ, where it
     falls far below 1. Residual and off-gap part fall in proportion to τ until ε‖g‖/τ becomes large, where the residual rises again.""",
 )
@@ -314,7 +313,7 @@ small = simulate("cones", n=40, d=3, spread=0.1, tau=0.05, step_size=0.005, step
 three = [small.nearest(step) for step in (0, 20, 1000)]
 assert small.steps[three].tolist() == [0, 20, 1000]
 plots.show(
-    plot_space(small, three),
+    plots.plot_space(small, three),
     alt="""Three pictures in space, the gap upright. Step 0: two round clouds, texts below and images above. Step 20: both clouds squeezed flat
     into small discs, one above the other. Step 1000: two wide flat sheets of well-spread points, with upright lines between partners.""",
 )

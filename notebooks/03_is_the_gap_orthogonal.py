@@ -45,7 +45,7 @@ from gapkit.geometry.orthogonality import place_in_band
 from gapkit.geometry.resampled import draw_weights, resampled_shares, resampled_variances
 from gapkit.miniclip import training_curve
 from gapkit.miniclip.family import MODEL_CONFIG, run_name
-from gapkit.plots.orthogonality import plot_along_gap
+from gapkit.plots import plot_along_gap
 from gapkit.widgets import orthogonality_explorer, present
 
 # %% [markdown]

@@ -35,8 +35,7 @@ import gapkit
 from gapkit import check, plots
 from gapkit.closing import GapCloser, MeanShift
 from gapkit.geometry import nearest
-from gapkit.plots.boundary import boundary_legend, boundary_scene, sweep
-from gapkit.robustness import calibrate_sigma, robustness
+from gapkit.robustness import boundary_scene, calibrate_sigma, robustness, sweep_boundary
 
 # %% [markdown]
 # ## 1. What is asked
@@ -101,8 +100,8 @@ for name, closer in {"projected shift": GapCloser, "raw shift": MeanShift}.items
 axes = plots.canvas(1, 3, width=9, height=4.8)
 for ax, gap, count in zip(axes, (0.0, 1.0, 2.0), (4, 13, 22), strict=True):
     plots.plot_boundary(gap, 0.12, ax=ax)
-    assert np.sum(~sweep(gap, 0.12)[1]) == count  # of 60 boundaries, those that swept over the query
-boundary_legend(axes)
+    assert np.sum(~sweep_boundary(gap, 0.12)[1]) == count  # of 60 boundaries, those that swept over the query
+plots.boundary_legend(axes)
 plots.show(
     axes,
     alt="""Three panels with two candidates and a query at distance 0, 1 and 2 above their line. Sixty noisy boundaries fan out from between the candidates.
@@ -118,9 +117,9 @@ plots.show(
 # %%
 axes = plots.canvas(1, 2, width=9, height=5.0, projection="3d")
 for ax, gap, count in zip(axes, (0.5, 2.0), (1, 3), strict=True):
-    plots.plot_boundary_3d(gap, 0.12, ax=ax)
-    assert np.sum(~sweep(gap, 0.12, draws=5, dimension=3)[1]) == count
-boundary_legend(axes)
+    plots.plot_boundary(gap, 0.12, dimension=3, ax=ax)
+    assert np.sum(~sweep_boundary(gap, 0.12, draws=5, dimension=3)[1]) == count
+plots.boundary_legend(axes)
 plots.show(
     axes,
     alt="""Two three-dimensional pictures: two candidates on the floor, the query above at height 0.5 and at height 2, and five noisy boundary planes between the

@@ -35,12 +35,12 @@ import pandas as pd
 
 import gapkit
 from gapkit import check, plots, widgets
-from gapkit.closing import AffineProjection, GapCloser, LinearProjection, MeanShift
+from gapkit.closing import AffineProjection, ClosingOutcome, GapCloser, LinearProjection, MeanShift
 from gapkit.experiments.intervals import Resamples
-from gapkit.plots.experiments import plot_effects, plot_over
+from gapkit.plots import plot_closing, plot_effects, plot_over
 from gapkit.robustness import calibrate_sigma, robustness
 from gapkit.tasks import accuracy, agreement, nearest
-from gapkit.widgets.closing import Outcome, closing_explorer, plot_closing
+from gapkit.widgets import closing_explorer
 
 scenes = gapkit.load_embeddings("miniclip-wide/scenes100")
 digits = gapkit.load_embeddings("miniclip-wide/digits10")
@@ -316,24 +316,26 @@ plots.show(ax, alt="Gains for four combinations of who is perturbed and who move
 # First three settings side by side, then the sliders. A point is an image; crosses are images whose answer changed.
 
 # %%
-outcome = Outcome(scenes)
+outcome = ClosingOutcome(scenes.texts, scenes.images, scenes.labels)
 chosen = ((0.5, 99), (1.0, 99), (1.0, 0))
-found = {(alpha, k): outcome.closed(alpha, k, 0.02, "euclidean", "gallery") for alpha, k in chosen}
+outcomes = {(alpha, k): outcome.closed(alpha=alpha, components=k, sigma=0.02) for alpha, k in chosen}
 axes3 = plots.canvas(1, 3, width=9, height=3.6)
 for ax, (alpha, k) in zip(axes3, chosen, strict=True):
-    plot_closing(found[alpha, k], title=f"α = {alpha:g}, k = {k}", ax=ax)
+    closed = outcomes[alpha, k]
+    title = f"α = {alpha:g}, k = {k}"
+    plot_closing(closed["before"], closed["after"], closed["changed"], title=title, ax=ax)
     ax.get_legend().remove()
 ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
 plots.show(axes3, alt="Three scatter plots of each image's robustness after closing against before: half-way closed, closed, "
            "and closed by the raw shift, where some images change their answer.")  # fmt: skip
 
 # %% tags=["nbval-check-output"]
-for (alpha, k), one in found.items():
-    kept = ~one["changed"]
-    below = int((one["after"][kept] < one["before"][kept] - 1e-5).sum())
+for (alpha, k), closed in outcomes.items():
+    kept = ~closed["changed"]
+    below = int((closed["after"][kept] < closed["before"][kept] - 1e-5).sum())
     print(
-        f"α = {alpha:g}, k = {k:2d}: mean {one['before'].mean():.2f} → {one['after'].mean():.2f}, "
-        f"{int(one['changed'].sum())} other answers, {below} less robust"
+        f"α = {alpha:g}, k = {k:2d}: mean {closed['before'].mean():.2f} → {closed['after'].mean():.2f}, "
+        f"{int(closed['changed'].sum())} other answers, {below} less robust"
     )
     assert k == 0 or (kept.all() and below == 0)
 

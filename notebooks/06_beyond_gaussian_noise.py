@@ -42,7 +42,7 @@ from gapkit.claims import claim, decide
 from gapkit.closing import GapCloser
 from gapkit.experiments import TRAINED, Job, experiment, tables_of
 from gapkit.experiments.sweep import Result
-from gapkit.plots.experiments import plot_before_after, plot_effects, plot_over, plot_scatter
+from gapkit.plots import plot_before_after, plot_effects, plot_over, plot_scatter
 from gapkit.tasks import nearest
 
 MODEL = "miniclip-wide"

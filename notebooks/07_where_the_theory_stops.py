@@ -41,10 +41,9 @@ from gapkit import check, plots, widgets
 from gapkit.closing import GapCloser, select_closer
 from gapkit.experiments import Job, comparison, experiment, limits
 from gapkit.experiments.subject import zero_shot_task
-from gapkit.plots.experiments import plot_over
-from gapkit.plots.limits import plot_cells, plot_tradeoff
+from gapkit.plots import plot_cells, plot_over, plot_tradeoff
 from gapkit.robustness import calibrate_sigma, robustness
-from gapkit.widgets.closing import closing_explorer
+from gapkit.widgets import closing_explorer
 
 MODEL = "miniclip-wide"
 tasks = {name: zero_shot_task(MODEL, name) for name in ("scenes100", "digits10")}

@@ -50,8 +50,7 @@ from gapkit.datasets import load_dataset, shipped_folder
 from gapkit.embeddings.using import answer, close_set
 from gapkit.encoders import available_models, hub_answers
 from gapkit.experiments import plan, replicate
-from gapkit.geometry import measure, nearest
-from gapkit.plots.geometry import draw_clouds, gap_plane
+from gapkit.geometry import gap_axes, measure, nearest
 from gapkit.report import make_record, write_report
 from gapkit.robustness import calibrate_sigma, robustness
 
@@ -148,9 +147,9 @@ for side, rows in (("gallery", "texts"), ("queries", "images")):
 print(f"{len(x)} texts, {len(y)} images: few rows, so treat every number here as a rough one")
 
 # %%
-plane, origin = gap_plane(x, y)
+plane, origin = gap_axes(x, y)
 ax = plots.canvas(width=5, height=3.6)
-draw_clouds(ax, (x - origin) @ plane, (y - origin) @ plane)
+plots.draw_clouds(ax, (x - origin) @ plane, (y - origin) @ plane)
 ax.set(xlabel="along the gap", ylabel="widest direction across it", title=MODEL)
 ax.legend()
 plots.show(

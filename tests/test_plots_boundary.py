@@ -8,10 +8,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from gapkit.errors import InputError
-from gapkit.plots import canvas, plot_boundary, plot_boundary_3d, plot_distances, plot_robustness, png
-from gapkit.plots.boundary import boundary_legend, boundary_scene, sweep
-from gapkit.plots.scene import BoundaryPlayer, kept_probability
-from gapkit.robustness import robustness
+from gapkit.plots import canvas, plot_boundary, plot_distances, plot_robustness, png
+from gapkit.plots.boundary import BoundaryPlayer, boundary_legend, survival
+from gapkit.robustness import boundary_scene, robustness, sweep_boundary
 
 
 def legend_of(ax):
@@ -35,17 +34,17 @@ def test_the_scene_keeps_its_answer_and_its_margin_at_every_gap():
 
 def test_a_far_query_is_swept_over_sooner_and_the_exact_value_agrees():
     for gap, sigma in ((0.0, 0.2), (1.0, 0.2), (2.0, 0.1)):
-        kept = sweep(gap, sigma, draws=20_000, seed=1)[1].mean()
+        kept = sweep_boundary(gap, sigma, draws=20_000, seed=1)[1].mean()
         candidates, query = boundary_scene(gap)
         exact = float(robustness(query, candidates, sigma=sigma)[0])
         assert kept == pytest.approx(exact, abs=4 * np.sqrt(0.25 / 20_000))
-    near, far = (sweep(gap, 0.2, draws=5000)[1].mean() for gap in (0.0, 2.0))
+    near, far = (sweep_boundary(gap, 0.2, draws=5000)[1].mean() for gap in (0.0, 2.0))
     assert near > far + 0.1
 
 
 def test_swept_boundaries_are_drawn_apart_and_really_passed_the_query():
     ax = plot_boundary(1.0, 0.3, draws=50, seed=3)
-    kept = sweep(1.0, 0.3, draws=50, seed=3)[1]
+    kept = sweep_boundary(1.0, 0.3, draws=50, seed=3)[1]
     grey, pink = ax.collections[:2]
     assert (len(grey.get_segments()), len(pink.get_segments())) == (kept.sum(), (~kept).sum())
     answer, query = np.array([-0.5, 0.0]), np.array([-0.15, 1.0])
@@ -90,7 +89,7 @@ def test_the_name_of_the_query_cannot_be_read_as_that_of_the_answer(gap):
     (left, low), (right, high) = ax.transData.inverted().transform(
         name.get_bbox_patch().get_window_extent(renderer)
     )
-    noisy = sweep(gap, 0.12)[0][:, 0]
+    noisy = sweep_boundary(gap, 0.12)[0][:, 0]
     covered = (noisy > (left, low)) & (noisy < (right, high))
     assert not covered.all(axis=1).any()
     assert low > 0.2  # above the clouds, which lie around 0
@@ -98,7 +97,7 @@ def test_the_name_of_the_query_cannot_be_read_as_that_of_the_answer(gap):
 
 
 def test_axes_carry_units_and_all_three_dimensions_a_name():
-    flat, solid = plot_boundary(1.0, 0.1), plot_boundary_3d(1.0, 0.1)
+    flat, solid = plot_boundary(1.0, 0.1), plot_boundary(1.0, 0.1, dimension=3)
     assert "(embedding units)" in flat.get_xlabel()
     assert "(embedding units)" in flat.get_ylabel()
     names = {solid.get_xlabel(), solid.get_ylabel(), solid.get_zlabel()}
@@ -106,16 +105,16 @@ def test_axes_carry_units_and_all_three_dimensions_a_name():
 
 
 def test_the_three_dimensional_picture_has_a_plane_for_each_draw():
-    ax = plot_boundary_3d(1.0, 0.1, draws=4)
+    ax = plot_boundary(1.0, 0.1, dimension=3, draws=4)
     planes = [c for c in ax.collections if type(c).__name__ == "Poly3DCollection"]
     assert len(planes) == 4
     png(ax)
 
 
 def test_planes_that_swept_over_the_query_are_dashed_and_so_in_the_legend():
-    kept = sweep(2.0, 0.12, draws=5, dimension=3)[1]
+    kept = sweep_boundary(2.0, 0.12, draws=5, dimension=3)[1]
     assert 0 < kept.sum() < 5
-    ax = plot_boundary_3d(2.0, 0.12, draws=5)
+    ax = plot_boundary(2.0, 0.12, dimension=3, draws=5)
     rims = [line.get_linestyle() for line in ax.lines if line.get_label().startswith("under noise")]
     assert rims == ["-" if one else "--" for one in kept]
     assert legend_of(ax) == {
@@ -149,9 +148,9 @@ def test_the_player_forgets_the_last_picture():
 def test_the_probability_in_the_title_is_that_of_the_scene_drawn():
     candidates, query = boundary_scene(1.0, half_width=0.4, margin=0.3, dimension=3)
     exact = float(robustness(query, candidates, sigma=0.2)[0])
-    assert kept_probability(1.0, 0.2, dimension=3, half_width=0.4, margin=0.3) == exact
+    assert survival(1.0, 0.2, dimension=3, half_width=0.4, margin=0.3) == exact
     ax = plot_boundary(1.0, 0.2, half_width=0.4, margin=0.3)
-    assert f"{kept_probability(1.0, 0.2, half_width=0.4, margin=0.3):.3f}" in ax.get_title(loc="left")
+    assert f"{survival(1.0, 0.2, half_width=0.4, margin=0.3):.3f}" in ax.get_title(loc="left")
 
 
 def test_panels_with_the_same_span_can_be_compared_by_eye():

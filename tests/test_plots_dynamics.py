@@ -10,15 +10,15 @@ from scipy.spatial.distance import pdist
 from gapkit.contrastive import simulate
 from gapkit.errors import InputError
 from gapkit.plots import (
-    FramePlayer,
     plot_curves,
     plot_final_gaps,
     plot_frame,
-    plot_regime,
+    plot_space,
+    plot_theorem_fit,
     plot_trajectory,
     png,
 )
-from gapkit.plots.frames import plot_space
+from gapkit.plots.dynamics import FramePlayer
 from tests.widgets.counting import counted
 
 
@@ -177,7 +177,7 @@ def test_regime_has_a_line_for_each_radius():
         for tau in (0.1, 0.01)
         for spread in (1e-2, 1e-3)
     ]
-    axes = plot_regime(table)
+    axes = plot_theorem_fit(table)
     np.testing.assert_array_equal(axes[1].lines[0].get_xydata(), [[0.01, 0.01], [0.1, 0.1]])
     assert all("squared distance" in ax.get_xlabel() for ax in axes)
     assert [t.get_text() for t in axes[0].figure.legends[0].get_texts()] == ["ε = 0.001", "ε = 0.01"]

@@ -5,10 +5,17 @@ import pandas as pd
 import pytest
 
 from gapkit.errors import InputError
-from gapkit.geometry import gap_vector, relative_variance, subspace_share, subspace_share_chance
-from gapkit.plots import PALETTE, plot_pca, plot_share, plot_similarity, plot_spectrum, plot_sphere
-from gapkit.plots.geometry import SMALLEST_SHARE, gap_plane
-from gapkit.plots.orthogonality import plot_along_gap
+from gapkit.geometry import gap_axes, gap_vector, relative_variance, subspace_share, subspace_share_chance
+from gapkit.plots import (
+    PALETTE,
+    plot_along_gap,
+    plot_pca,
+    plot_share,
+    plot_similarity,
+    plot_spectrum,
+    plot_sphere,
+)
+from gapkit.plots.geometry import SMALLEST_SHARE
 from gapkit.plots.style import MARKERS
 
 
@@ -38,10 +45,10 @@ def test_pca_puts_the_gap_on_the_horizontal_axis(clouds):
     assert "embedding units" in ax.get_ylabel()
 
 
-def test_the_gap_plane_is_orthonormal_and_also_there_without_a_gap(clouds):
+def test_the_axes_of_a_gap_are_orthonormal_and_also_there_without_a_gap(clouds):
     x, y = clouds
     for pair in ((x, y), (x, x)):
-        plane, _ = gap_plane(*pair)
+        plane, _ = gap_axes(*pair)
         np.testing.assert_allclose(plane.T @ plane, np.eye(2), atol=1e-9)
 
 

@@ -3,8 +3,7 @@
 import pandas as pd
 import pytest
 
-from gapkit.plots import png
-from gapkit.plots.limits import plot_cells, plot_tradeoff
+from gapkit.plots import plot_cells, plot_tradeoff, png
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from gapkit.errors import InputError
-from gapkit.plots import PALETTE, canvas, figure_of, png, show, styled
-from gapkit.plots.style import LINES, MARKERS, SERIES
+from gapkit.plots import PALETTE, canvas, png, show, styled
+from gapkit.plots.style import LINES, MARKERS, SERIES, figure_of
 
 
 def seen_by(colour: str, matrix: np.ndarray) -> np.ndarray:

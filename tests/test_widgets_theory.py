@@ -9,8 +9,7 @@ import pytest
 import gapkit.widgets.theory as theory
 from gapkit.contrastive import STARTS, usual_gap_and_spread
 from gapkit.errors import InputError
-from gapkit.plots.boundary import boundary_scene
-from gapkit.robustness import robustness
+from gapkit.robustness import boundary_scene, robustness
 from gapkit.widgets.panel import View, panel, picture_html, present
 from tests.widgets.counting import counted
 

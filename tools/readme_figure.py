@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import gapkit
-from gapkit.plots import PALETTE, png, styled
-from gapkit.plots.geometry import draw_clouds, gap_plane
+from gapkit.geometry import gap_axes
+from gapkit.plots import PALETTE, draw_clouds, png, styled
 from gapkit.tasks import accuracy, nearest
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "images" / "gap_and_robustness.png"
@@ -25,7 +25,7 @@ def draw() -> Figure:
     before, after, right = figure.subplots(1, 3, width_ratios=[1, 1, 1.25])
     digits = gapkit.load_embeddings("miniclip-wide/digits10")
     closed = gapkit.GapCloser(alpha=1.0).fit(digits.texts, digits.images).transform(digits.texts)
-    plane, origin = gap_plane(digits.texts, digits.images)
+    plane, origin = gap_axes(digits.texts, digits.images)
     for ax, texts, title in ((before, digits.texts, "a small CLIP"), (after, closed, "gap closed")):
         flat = (texts - origin) @ plane
         draw_clouds(ax, flat, (digits.images - origin) @ plane, size=20)

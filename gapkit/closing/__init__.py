@@ -9,6 +9,7 @@ from gapkit.closing.base import Closer
 from gapkit.closing.baselines import Centring, Procrustes, Standardisation
 from gapkit.closing.catalogue import CLOSERS, find_closer, load_closer
 from gapkit.closing.closed_model import ClosedModel, close_model
+from gapkit.closing.outcome import ClosingOutcome
 from gapkit.closing.projections import AffineProjection, LinearProjection
 from gapkit.closing.selection import Selection, select_closer
 from gapkit.closing.shifts import GapCloser, HalfwayShift, MeanShift, ProjectedShift
@@ -19,6 +20,7 @@ __all__ = [
     "Centring",
     "ClosedModel",
     "Closer",
+    "ClosingOutcome",
     "GapCloser",
     "HalfwayShift",
     "LinearProjection",

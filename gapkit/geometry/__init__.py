@@ -9,6 +9,8 @@ from gapkit.geometry.gram import GramPoints, points_from_gram
 from gapkit.geometry.neighbours import METRICS, nearest
 from gapkit.geometry.orthogonality import (
     Band,
+    gap_axes,
+    relative_spectrum,
     relative_variance,
     relative_variance_band,
     subspace_share,
@@ -28,6 +30,7 @@ __all__ = [
     "bootstrap_interval",
     "cone_statistics",
     "effective_rank",
+    "gap_axes",
     "gap_vector",
     "l2i",
     "l2m",
@@ -37,6 +40,7 @@ __all__ = [
     "measure_stream",
     "nearest",
     "points_from_gram",
+    "relative_spectrum",
     "relative_variance",
     "relative_variance_band",
     "rmg",

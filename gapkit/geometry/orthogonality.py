@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gapkit._arrays import (
+    ArrayInput,
     ArrayLike,
     as_matrix,
     as_vector,
@@ -288,3 +289,84 @@ def subspace_share_chance(components, dimension, *, confidence=0.95) -> Band:
         return Band(float(k == d), float(k == d), float(k == d))
     ends = betaincinv(k / 2, (d - k) / 2, both_tails(confidence))
     return Band((k / d) ** 0.5, *(float(end) ** 0.5 for end in ends))
+
+
+def relative_spectrum(z: ArrayInput) -> ArrayLike:
+    r"""Variance of one modality along each of its principal components, relative to isotropic, largest first.
+
+    .. math:: \lambda_i \big/ \tfrac1d \textstyle\sum_j \lambda_j
+
+    1 is the variance an isotropic cloud of the same total variance has in every direction; `relative_variance` along a
+    component is its entry here (derived).
+
+    Parameters
+    ----------
+    z : (n, d) array-like, one modality, n ≥ 2
+
+    Returns
+    -------
+    (min(n - 1, d),) of the kind of z, float64
+
+    Raises
+    ------
+    InputError
+        If the rows of z do not differ.
+
+    Examples
+    --------
+    >>> relative_spectrum([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    array([1.6, 0.4])
+    """
+    centred = _centred(z, what="relative_spectrum")
+    n, d = centred.shape
+    small = (
+        centred @ centred.T if n <= d else centred.T @ centred
+    )  # the smaller one: its eigenvalues come sooner
+    squares = torch.linalg.eigvalsh(small).flip(0)[: min(n - 1, d)].clamp(min=0)
+    return like(squares / squares.sum() * d, z)
+
+
+def gap_axes(
+    x: ArrayInput,
+    y: ArrayInput,
+    *,
+    across: int = 1,
+    spread_of: tuple[ArrayInput, ArrayInput] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Axes in which a gap can be seen: along it, then the leading components orthogonal to it.
+
+    Without a gap the leading components of both modalities together take over.
+
+    Parameters
+    ----------
+    x, y : (n, d) and (m, d) array-like, texts and images
+    across : how many components beside the gap
+    spread_of : two modalities whose components to take, each about its own mean, instead of those of x and y
+
+    Returns
+    -------
+    (d, 1 + across) orthonormal axes as columns, and the (d,) origin half-way between the two means
+
+    Examples
+    --------
+    >>> axes, origin = gap_axes([[0.0, 1.0, 0.0], [0.0, -1.0, 0.0]], [[4.0, 1.0, 0.0], [4.0, -1.0, 0.0]])
+    >>> np.abs(axes.T).round(6) + 0.0, origin
+    (array([[1., 0., 0.],
+           [0., 1., 0.]]), array([2., 0., 0.]))
+    """
+    texts, images = as_matrix(x, "x (texts)").cpu().numpy(), as_matrix(y, "y (images)").cpu().numpy()
+    g = images.mean(0) - texts.mean(0)
+    origin = (texts.mean(0) + images.mean(0)) / 2
+    clouds = [texts, images] if spread_of is None else [np.asarray(z, dtype=np.float64) for z in spread_of]
+    within = np.concatenate([z - z.mean(0) for z in clouds])
+    length = float(np.linalg.norm(g))
+    if length <= 1e-12:
+        return np.linalg.svd(within, full_matrices=False)[2][: 1 + across].T, origin
+    within = within - np.outer(within @ g, g) / length**2
+    if across == 1 and min(within.shape) > 2:
+        from scipy.sparse.linalg import svds  # finds one component ten times as fast as all
+
+        leading = svds(within, k=1, v0=np.ones(min(within.shape)), return_singular_vectors="vh")[2]
+    else:
+        leading = np.linalg.svd(within, full_matrices=False)[2][:across]
+    return np.column_stack([g / length, *leading]), origin

@@ -2,36 +2,45 @@
 
 Texts are blue circles and images orange triangles wherever they appear, so that no picture depends on
 colour alone. ``show(axes, alt=…)`` puts a picture into a notebook together with its alternative text.
-Importing this module imports matplotlib; nothing else in gapkit does.
+matplotlib is loaded here and by what draws (`gapkit.widgets`, `gapkit.report`), never by the numerics; pandas
+only by the pictures of tables.
 """
 
-from gapkit.plots.boundary import plot_boundary, plot_boundary_3d, plot_distances, plot_robustness
-from gapkit.plots.dynamics import plot_curves, plot_final_gaps, plot_regime, plot_trajectory
-from gapkit.plots.frames import FramePlayer, plot_frame
-from gapkit.plots.geometry import plot_pca, plot_share, plot_similarity, plot_spectrum, plot_sphere
-from gapkit.plots.style import PALETTE, STYLE, canvas, figure_of, png, show, styled
+import lazy_loader
 
-__all__ = [
-    "PALETTE",
-    "STYLE",
-    "FramePlayer",
-    "canvas",
-    "figure_of",
-    "plot_boundary",
-    "plot_boundary_3d",
-    "plot_curves",
-    "plot_distances",
-    "plot_final_gaps",
-    "plot_frame",
-    "plot_pca",
-    "plot_regime",
-    "plot_robustness",
-    "plot_share",
-    "plot_similarity",
-    "plot_spectrum",
-    "plot_sphere",
-    "plot_trajectory",
-    "png",
-    "show",
-    "styled",
-]
+from gapkit._renamed import renamed
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "boundary": ["boundary_legend", "plot_boundary", "plot_closing", "plot_distances", "plot_robustness"],
+        "dynamics": [
+            "plot_curves",
+            "plot_final_gaps",
+            "plot_frame",
+            "plot_space",
+            "plot_theorem_fit",
+            "plot_trajectory",
+        ],
+        "experiments": [
+            "plot_along_gap",
+            "plot_before_after",
+            "plot_cells",
+            "plot_chance",
+            "plot_effects",
+            "plot_over",
+            "plot_scatter",
+            "plot_tradeoff",
+        ],
+        "geometry": [
+            "draw_clouds",
+            "plot_pca",
+            "plot_share",
+            "plot_similarity",
+            "plot_spectrum",
+            "plot_sphere",
+        ],
+        "style": ["PALETTE", "canvas", "png", "show", "styled"],
+    },
+)
+__getattr__ = renamed(__name__, __getattr__)

@@ -1,24 +1,53 @@
 """Why distance costs robustness: noise turns the boundary between two candidates, and distance lets it sweep."""
 
+import functools
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.text import Annotation, Text
 
-from gapkit.plots.scene import (
-    LABELS,
-    boundary_legend,
-    boundary_scene,
-    draw_scene,
-    kept_probability,
-    place,
-    sweep,
-)
-from gapkit.plots.style import LINES, MARKERS, PALETTE, SERIES, canvas, styled
+from gapkit._arrays import ArrayInput, Number
+from gapkit.errors import InputError
+from gapkit.plots.blitting import BlittedFigure
+from gapkit.plots.style import MARKERS, PALETTE, canvas, figure_of, line_style, styled
+from gapkit.robustness import robustness
+from gapkit.robustness.boundary import boundary_scene, sweep_boundary
+
+LABELS = {
+    "still": "boundary without noise",
+    "kept": "under noise: leaves the query its answer",
+    "swept": "under noise: has swept over the query",
+}
+"""What the three kinds of lines are called in legends."""
+
+
+@functools.lru_cache(maxsize=512)
+def survival(
+    gap: Number, sigma: Number, *, half_width: Number = 0.5, margin: Number = 0.15, dimension: int = 2
+) -> float:
+    """The exact probability (Eq. 10) that the query of `boundary_scene` keeps its answer.
+
+    Kept in memory: a slider that comes back asks again.
+    """
+    candidates, query = boundary_scene(gap, half_width=half_width, margin=margin, dimension=dimension)
+    return float(robustness(query, candidates, sigma=sigma)[0])
 
 
 @styled
-def plot_boundary(gap, sigma, *, draws: int = 60, seed: int = 0, ax: Axes | None = None, **scene) -> Axes:
+def plot_boundary(
+    gap: Number,
+    sigma: Number,
+    *,
+    dimension: int = 2,
+    half_width: Number = 0.5,
+    margin: Number = 0.15,
+    draws: int | None = None,
+    seed: int = 0,
+    ax: Axes | None = None,
+) -> Axes:
     """Two candidates, the boundary between them under many draws of noise, and the query above.
 
     Boundaries that still leave the query with its answer are thin and grey; those that swept over it are
@@ -29,35 +58,41 @@ def plot_boundary(gap, sigma, *, draws: int = 60, seed: int = 0, ax: Axes | None
     ----------
     gap : distance of the query from the candidates' line
     sigma : standard deviation of the noise on each coordinate of each candidate
-    draws : how many noisy boundaries are drawn
+    dimension : 2, or 3, where the boundary is a plane that noise tilts
+    half_width, margin : as for `gapkit.robustness.boundary_scene`
+    draws : how many noisy boundaries are drawn; 60 lines or 5 planes when left out
     seed : seed of the draws
-    ax : axes to draw on
-    **scene : half_width, margin
+    ax : axes to draw on, three-dimensional ones in three dimensions
+
+    Raises
+    ------
+    InputError
+        If the dimension is neither 2 nor 3, or the scene impossible.
     """
+    if dimension not in (2, 3):
+        raise InputError(f"plot_boundary draws two or three dimensions; got {dimension}")
+    scene = {"half_width": half_width, "margin": margin, "dimension": dimension}
     boundary_scene(gap, **scene)
     alone = ax is None
-    ax = canvas(ax=ax, width=3.8, height=5.2)
-    moving = draw_scene(ax, **{key: scene[key] for key in scene if key == "half_width"})
-    place(moving, gap, sigma, draws=draws, seed=seed, **scene)
+    if dimension == 2:
+        ax = canvas(ax=ax, width=3.8, height=5.2)
+        moving = _draw_scene(ax, half_width=half_width)
+        _move(moving, gap, sigma, draws=draws or 60, seed=seed, half_width=half_width, margin=margin)
+    else:
+        ax = canvas(ax=ax, width=4.4, height=4.8, projection="3d")
+        _draw_planes(ax, gap, sigma, draws=draws or 5, seed=seed, **scene)
     if alone:
         boundary_legend(ax)
     return ax
 
 
-@styled
-def plot_boundary_3d(gap, sigma, *, draws: int = 5, seed: int = 0, ax: Axes | None = None, **scene) -> Axes:
-    """The same in three dimensions: the boundary is a plane, and noise tilts it.
+def _title(gap: Number, sigma: Number, **scene: Number) -> str:
+    return f"gap {gap:g}, σ = {sigma:g}:\nkept with probability {survival(gap, sigma, **scene):.3f}"
 
-    Parameters
-    ----------
-    gap, sigma, seed, **scene : as for `plot_boundary`
-    draws : how many noisy planes are drawn
-    ax : three-dimensional axes to draw on
-    """
-    candidates, query = boundary_scene(gap, dimension=3, **scene)
-    noisy, kept = sweep(gap, sigma, draws=draws, seed=seed, dimension=3, **scene)
-    alone = ax is None
-    ax = canvas(ax=ax, width=4.4, height=4.8, projection="3d")
+
+def _draw_planes(ax: Axes, gap: Number, sigma: Number, *, draws: int, seed: int, **scene: Number) -> None:
+    candidates, query = boundary_scene(gap, **scene)
+    noisy, kept = sweep_boundary(gap, sigma, draws=draws, seed=seed, **scene)
     depth, height = np.meshgrid([-0.8, 0.8], [-0.4, 2.4])
     edge = [[0, 0], [0, 1], [1, 1], [1, 0], [0, 0]]
     for i in range(draws):
@@ -68,38 +103,126 @@ def plot_boundary_3d(gap, sigma, *, draws: int = 5, seed: int = 0, ax: Axes | No
         rim = np.array([[across[a, b], depth[a, b], height[a, b]] for a, b in edge])
         label = LABELS["kept" if kept[i] else "swept"]
         ax.plot(*rim.T, color=colour, linewidth=1.2, linestyle="-" if kept[i] else "--", label=label)
-    ax.plot(
-        *np.stack([query[0], [query[0, 0], 0, 0]]).T, color=PALETTE["images"], linestyle=":", linewidth=1.5
-    )
+    foot = np.stack([query[0], [query[0, 0], 0, 0]])
+    ax.plot(*foot.T, color=PALETTE["images"], linestyle=":", linewidth=1.5)
     ax.plot(*candidates.T, color=PALETTE["texts"], linestyle=":", linewidth=1.5)
     for points, side, size in ((candidates, "texts", 60), (query, "images", 70)):
         ax.scatter(*points.T, s=size, marker=MARKERS[side], color=PALETTE[side], depthshade=False, zorder=9)
     for spot, name in ((candidates[0], "answer"), (candidates[1], "rival")):
         ax.text(*(spot - [0, 0, 0.35]), name, ha="center", fontsize=9, zorder=10)
     ax.text(*(query[0] + [-0.12, 0, 0]), "query", ha="right", va="center", fontsize=9, zorder=10)
-    survives = kept_probability(gap, sigma, dimension=3, **scene)
     ax.set(xlim=(-1.2, 1.2), ylim=(-0.8, 0.8), zlim=(-0.6, 2.6))
     ax.set(xticks=[-1, 0, 1], yticks=[-0.5, 0.5], zticks=[0, 1, 2])
     ax.set_xlabel("across the boundary", labelpad=-2)
     ax.set_ylabel("third direction", labelpad=-3)
     ax.set_zlabel("along the gap (embedding units)", labelpad=-6)
     ax.tick_params(pad=-2)
-    ax.set_title(f"gap {gap:g}, σ = {sigma:g}:\nkept with probability {survives:.3f}", y=0.99)
+    ax.set_title(_title(gap, sigma, **scene), y=0.99)
     ax.computed_zorder = False
     ax.view_init(elev=14, azim=-68)
     ax.set_box_aspect((2.4, 1.6, 3.2), zoom=0.95)
-    if alone:
-        boundary_legend(ax)
-    return ax
+
+
+class _Moving(NamedTuple):
+    """The artists of a boundary picture that change with gap, noise or margin."""
+
+    kept: LineCollection
+    swept: LineCollection
+    noisy: PathCollection
+    query: PathCollection
+    name: Annotation
+    title: Text
+
+
+def _draw_scene(ax: Axes, *, half_width: Number = 0.5) -> _Moving:
+    """Draw what never moves, and the artists that `_move` will move."""
+    candidates, _ = boundary_scene(0.0, half_width=half_width)
+    kept = LineCollection([], colors=PALETTE["grey"], linewidths=0.7, alpha=0.5, label=LABELS["kept"])
+    swept = LineCollection([], colors=PALETTE["pink"], linewidths=1.0, linestyles="--", label=LABELS["swept"])
+    ax.add_collection(kept)
+    ax.add_collection(swept)
+    ax.axvline(0, color=PALETTE["gap"], linewidth=1.5, label=LABELS["still"])
+    noisy = ax.scatter([], [], s=6, color=PALETTE["texts"], alpha=0.3, linewidths=0)
+    ax.scatter(*candidates.T, s=70, marker=MARKERS["texts"], color=PALETTE["texts"], zorder=4)
+    query = ax.scatter([], [], s=80, marker=MARKERS["images"], color=PALETTE["images"], zorder=4)
+    for place, name in zip(candidates, ("answer", "rival"), strict=True):
+        ax.annotate(name, place, (0, -14), textcoords="offset points", ha="center", fontsize=9)
+    # Left of the fan and tied to its point: above the point it would read as the answer's name.
+    name = ax.annotate("query", (0, 0), (0, 0), fontsize=9, va="center", zorder=5,
+                       bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+                       arrowprops={"arrowstyle": "-", "color": PALETTE["images"], "linewidth": 0.8, "shrinkA": 0})  # fmt: skip
+    ax.set(xlim=(-1.3, 1.3), ylim=(-0.8, 2.8))
+    ax.set(xlabel="across the boundary\n(embedding units)", ylabel="along the gap (embedding units)")
+    ax.set_aspect("equal", adjustable="box")
+    ax.grid(visible=False)
+    return _Moving(kept, swept, noisy, query, name, ax.set_title("\n"))
+
+
+def _move(moving: _Moving, gap: Number, sigma: Number, *, draws: int, seed: int, **scene: Number) -> None:
+    """Move the artists of `_draw_scene` to where one gap, noise and margin put them."""
+    _, query = boundary_scene(gap, **scene)
+    noisy, kept = sweep_boundary(gap, sigma, draws=draws, seed=seed, **scene)
+    middle, normal = noisy.mean(1), noisy[:, 1] - noisy[:, 0]
+    along = np.stack([-normal[:, 1], normal[:, 0]], 1)
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    ends = np.stack([middle - 6 * along, middle + 6 * along], 1)  # (draws, 2 ends, 2 coordinates)
+    moving.kept.set_segments(list(ends[kept]))
+    moving.swept.set_segments(list(ends[~kept]))
+    moving.noisy.set_offsets(noisy.reshape(-1, 2))
+    moving.query.set_offsets(query)
+    moving.name.xy = tuple(query[0])
+    moving.name.set_position((-1.22, min(query[0, 1] + 0.5, 2.6)))
+    moving.title.set_text(_title(gap, sigma, **scene))
+
+
+@styled
+def boundary_legend(axes: Axes | np.ndarray) -> None:
+    """One legend for all panels of boundary pictures, below them: it says what the line styles mean."""
+    panels = np.atleast_1d(np.asarray(axes, dtype=object)).ravel()
+    entries = {}
+    for ax in panels:
+        entries.update({label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)})
+    names = [label for label in LABELS.values() if label in entries]
+    figure = figure_of(panels[0])
+    columns = 1 if figure.get_figwidth() < 6 else len(names)
+    figure.legend([entries[name] for name in names], names, loc="outside lower center", ncols=columns)
+
+
+class BoundaryPlayer(BlittedFigure):
+    """One figure that shows the boundary picture at any gap, noise and margin.
+
+    Only what lies inside the axes, and the title, is drawn again.
+
+    Parameters
+    ----------
+    draws : how many noisy boundaries are drawn
+    seed : seed of the draws, the same for every picture
+    dpi : dots per inch of `png`
+    """
+
+    @styled
+    def __init__(self, *, draws: int = 60, seed: int = 0, dpi: int = 90) -> None:
+        self._draws, self._seed = draws, seed
+        self._ax = canvas(width=4.0, height=5.4)
+        self._artists = _draw_scene(self._ax)
+        boundary_legend(self._ax)
+        inside = [*self._ax.collections, *self._ax.lines, *self._ax.texts, self._artists.title]
+        inside.sort(key=lambda artist: artist.get_zorder())
+        super().__init__(figure_of(self._ax), inside, dpi=dpi)
+
+    def axes(self, gap: Number, sigma: Number, margin: Number) -> Axes:
+        """The Axes, showing one gap, noise and margin."""
+        _move(self._artists, gap, sigma, draws=self._draws, seed=self._seed, margin=margin)
+        return self._ax
 
 
 @styled
 def plot_distances(
-    distances,
-    sigma,
+    distances: ArrayInput,
+    sigma: Number,
     dimension: int,
     *,
-    span: float | None = None,
+    span: Number | None = None,
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Axes:
@@ -128,8 +251,8 @@ def plot_distances(
     at = np.linspace(low, high, 400)
     for k, law in enumerate(laws):
         label = "answer" if k == 0 else "rival" if len(laws) == 2 else f"rival {k}"
-        ax.plot(at, law.pdf(at), color=SERIES[k % 7], linestyle=LINES[k % 7], label=label)
-        ax.fill_between(at, law.pdf(at), color=SERIES[k % 7], alpha=0.15, linewidth=0)
+        ax.plot(at, law.pdf(at), **line_style(k), label=label)
+        ax.fill_between(at, law.pdf(at), color=line_style(k)["color"], alpha=0.15, linewidth=0)
     ax.set(xlabel="noisy squared distance to the query\n(embedding units²)", title=title)
     # Panels that share this axis need room for the tallest density of all of them.
     panels = ax.get_shared_y_axes().get_siblings(ax)
@@ -141,7 +264,7 @@ def plot_distances(
 
 @styled
 def plot_robustness(
-    offsets,
+    offsets: ArrayInput,
     curves: Mapping,
     *,
     errors: Mapping | None = None,
@@ -162,11 +285,63 @@ def plot_robustness(
     """
     ax = canvas(ax=ax, width=6.0)
     for i, (label, curve) in enumerate(curves.items()):
+        look = line_style(i, marker=bool(errors and label in errors))
         if errors and label in errors:
-            ax.errorbar(offsets, curve, yerr=errors[label], linestyle="none", marker="os^D"[i % 4], markersize=4,
-                        color=SERIES[i % 7], capsize=2, label=label)  # fmt: skip
+            look |= {"linestyle": "none", "markersize": 4, "capsize": 2}
+            ax.errorbar(offsets, curve, yerr=errors[label], label=label, **look)
         else:
-            ax.plot(offsets, curve, color=SERIES[i % 7], linestyle=LINES[i % 7], label=label)
+            ax.plot(offsets, curve, label=label, **look)
     ax.set(xlabel=xlabel, ylabel="probability of keeping the answer", title=title)
     ax.legend()
     return ax
+
+
+@styled
+def plot_closing(
+    before: np.ndarray, after: np.ndarray, changed: np.ndarray, *, title: str = "", ax: Axes | None = None
+) -> Axes:
+    """Each query's robustness after closing against before; queries whose answer changed are crosses.
+
+    Parameters
+    ----------
+    before, after : (m,) probabilities to keep the answer, as `gapkit.closing.ClosingOutcome` gives them
+    changed : (m,) bool, whether closing alone changed the answer
+    title : title of the axes
+    ax : axes to draw on
+    """
+    ax = canvas(ax=ax, width=4.8, height=3.6)
+    ax.plot([0, 1], [0, 1], color=PALETTE["grey"], linewidth=1, linestyle="-")
+    kept = {"color": PALETTE["texts"], "marker": "o", "markersize": 3.5, "linestyle": "none"}
+    ax.plot(before[~changed], after[~changed], label="same answer", **kept)
+    lost = {"color": PALETTE["images"], "marker": "x", "markersize": 6, "linestyle": "none"}
+    ax.plot(before[changed], after[changed], label="another answer", **lost)
+    ax.axhline(after.mean(), color=PALETTE["green"], linewidth=1.5, linestyle="--", label="mean after")
+    ax.axvline(before.mean(), color=PALETTE["amber"], linewidth=1.5, linestyle=":", label="mean before")
+    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title=title)
+    ax.set(xlabel="survives the noise, untouched", ylabel="survives, after closing")
+    ax.legend(loc="lower right", fontsize=8)
+    return ax
+
+
+class ClosingPlayer(BlittedFigure):
+    """The figure of `plot_closing`, made once: a redraw paints only what a control can change."""
+
+    @styled
+    def __init__(self, *, dpi: int = 80) -> None:
+        self._ax = canvas(width=4.8, height=3.6, layout=None)
+        figure = figure_of(self._ax)
+        figure.subplots_adjust(left=0.13, right=0.98, top=0.93, bottom=0.14)
+        plot_closing(np.zeros(1), np.zeros(1), np.zeros(1, dtype=bool), ax=self._ax)
+        self._ax.set(xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+        self.kept, self.lost, self.after, self.before = self._ax.lines[1:]
+        self._title = self._ax.set_title("")
+        super().__init__(figure, (*self._ax.lines[1:], self._title), dpi=dpi)
+
+    def axes(self, before: np.ndarray, after: np.ndarray, changed: np.ndarray, title: str) -> Axes:
+        """The Axes, showing one outcome."""
+        self.kept.set_data(before[~changed], after[~changed])
+        self.lost.set_data(before[changed], after[changed])
+        self.after.set_ydata([after.mean()] * 2)
+        self.before.set_xdata([before.mean()] * 2)
+        self._title.set_text(title)
+        return self._ax

@@ -1,4 +1,4 @@
-"""How the gap comes about: recorded runs of free embeddings, and training curves of mini-CLIPs."""
+"""How the gap comes about: recorded runs of free embeddings, moment by moment, and training curves of mini-CLIPs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,11 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from gapkit._arrays import check_choice
 from gapkit.contrastive import Trajectory
-from gapkit.plots.style import LINES, PALETTE, SERIES, canvas, styled
+from gapkit.errors import InputError
+from gapkit.geometry import gap_axes
+from gapkit.plots.blitting import BlittedFigure
+from gapkit.plots.geometry import draw_clouds
+from gapkit.plots.style import MARKERS, PALETTE, canvas, legend_below, line_style, styled
 
 QUANTITIES = {
     "gap": ("gap", "‖g‖ (embedding units)", "linear"),
@@ -49,10 +53,8 @@ def plot_trajectory(
     for ax, quantity in zip(grid, quantities, strict=False):
         title, unit, scale = QUANTITIES[quantity]
         for i, (label, run) in enumerate(runs.items()):
-            ax.plot(
-                run.steps, series(run, quantity), label=label, color=SERIES[i % 7], linestyle=LINES[i % 7]
-            )
-        step_axis(ax, max(int(run.steps[-1]) for run in runs.values()))
+            ax.plot(run.steps, _recorded(run, quantity), label=label, **line_style(i))
+        _step_axis(ax, max(int(run.steps[-1]) for run in runs.values()))
         ax.set(title=title, ylabel=unit, yscale=scale)
         if quantity in ("gap", "accuracy", "mismatch"):
             low, high = ax.get_ylim()
@@ -60,7 +62,7 @@ def plot_trajectory(
     for ax in grid[len(quantities) :]:
         ax.set_visible(False)
     if len(runs) > 1:
-        legend_below(grid)
+        _shared_legend(grid)
     return grid[: len(quantities)]
 
 
@@ -95,9 +97,9 @@ def plot_curves(
     for ax, quantity in zip(grid, quantities, strict=True):
         for i, (label, rows) in enumerate(curves.items()):
             steps, values = ([row[key] for row in rows] for key in ("step", quantity))
-            ax.plot(steps, values, label=label, color=SERIES[i % 7], linestyle=LINES[i % 7])
+            ax.plot(steps, values, label=label, **line_style(i))
         title, scale = titles.get(quantity, (quantity, "linear"))
-        step_axis(ax, last)
+        _step_axis(ax, last)
         ax.set(title=title, yscale=scale)
         if scale == "linear":
             ax.set_ylim(bottom=0)
@@ -105,7 +107,7 @@ def plot_curves(
             ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             ax.yaxis.set_major_formatter("{x:g}")
             ax.yaxis.set_minor_locator(NullLocator())
-    legend_below(grid)
+    _shared_legend(grid)
     return grid
 
 
@@ -124,7 +126,7 @@ def plot_final_gaps(
     ax = canvas(ax=ax, width=6.0)
     for i, (label, pairs) in enumerate(table.items()):
         tau, gaps = np.asarray(sorted(pairs)).T
-        ax.plot(tau, gaps, label=label, marker="os^Dv"[i % 5], color=SERIES[i % 7], linestyle=LINES[i % 7])
+        ax.plot(tau, gaps, label=label, **line_style(i, marker=True))
     ax.set(xscale="log", xlabel="τ of Eq. 6 (squared distance; 2 · temperature)", ylim=(-0.03, None))
     ax.set(ylabel="final gap ‖g‖ (embedding units)", title=title)
     ax.legend()
@@ -132,7 +134,7 @@ def plot_final_gaps(
 
 
 @styled
-def plot_regime(table: Sequence[Mapping]) -> np.ndarray:
+def plot_theorem_fit(table: Sequence[Mapping]) -> np.ndarray:
     """Theorem 3.1 against the exact gradient: slope, residual and off-gap part over τ, a line for each radius.
 
     Parameters
@@ -152,8 +154,8 @@ def plot_regime(table: Sequence[Mapping]) -> np.ndarray:
     for ax, (quantity, title) in zip(grid, titles.items(), strict=True):
         for i, spread in enumerate(sorted({row["spread"] for row in table})):
             rows = sorted((row["tau"], row[quantity]) for row in table if row["spread"] == spread)
-            ax.plot(*np.array(rows).T, marker="os^D"[i % 4], markersize=4, label=f"ε = {spread:g}",
-                    color=SERIES[i % 7], linestyle=LINES[i % 7])  # fmt: skip
+            look = line_style(i, marker=True)
+            ax.plot(*np.array(rows).T, markersize=4, label=f"ε = {spread:g}", **look)
         ax.set(
             xscale="log",
             xlabel="τ (squared distance)",
@@ -161,16 +163,16 @@ def plot_regime(table: Sequence[Mapping]) -> np.ndarray:
             yscale="linear" if quantity == "slope" else "log",
         )
     grid[0].axhline(1, color=PALETTE["grey"], linestyle=":", linewidth=1)
-    legend_below(grid)
+    _shared_legend(grid)
     return grid
 
 
-def series(run: Trajectory, quantity: str) -> np.ndarray:
+def _recorded(run: Trajectory, quantity: str) -> np.ndarray:
     """The recorded numbers that a name of `QUANTITIES` stands for."""
     return run.variance_along_gap_y if quantity == "variance" else getattr(run, quantity)
 
 
-def legend_below(grid: np.ndarray) -> None:
+def _shared_legend(grid: np.ndarray) -> None:
     """One legend for all axes, under them, in as many columns as its longest entry leaves room for."""
     figure = grid[0].get_figure()
     handles, labels = grid[0].get_legend_handles_labels()
@@ -181,10 +183,167 @@ def legend_below(grid: np.ndarray) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
-def step_axis(ax: Axes, last: int) -> None:
+def _step_axis(ax: Axes, last: int) -> None:
     """Horizontal axis of steps: linear up to 10, logarithmic after."""
     ax.set_xscale("symlog", linthresh=10, linscale=0.6)
     ax.set_xlim(0, max(last, 1))
     ax.set_xticks([step for step in (0, 10, 100, 1000, 10000) if step <= last])
     ax.set_xticklabels([f"{step:,}".replace(",", " ") for step in ax.get_xticks().astype(int)])
     ax.set_xlabel("step")
+
+
+_FOLLOWED = {
+    "gap": ("gap ‖g‖ (embedding units)", "gap", "-"),
+    "variance": ("images' variance along g (1 = isotropic)", "green", "--"),
+    "accuracy": ("accuracy (share of images)", "amber", "-."),
+}
+"""What the curves show: name with its unit, colour, line."""
+_TALL = 0.78
+"""Height of the picture of the clouds over its width."""
+
+
+def plot_frame(run: Trajectory, index: int, *, partners: int = 12) -> np.ndarray:
+    """One moment of a run: the clouds on the left, where it stands on its curves on the right.
+
+    The clouds are seen in one fixed plane, the first gap (upright) and the final leading component across
+    it, within fixed limits, so that frames can be compared.
+
+    Parameters
+    ----------
+    run : Trajectory
+    index : which recorded step, 0 … len(run) - 1
+    partners : how many pairs are connected by lines
+
+    Returns
+    -------
+    array of two Axes
+    """
+    return FramePlayer(run, partners=partners).axes(index)
+
+
+@styled
+def plot_space(run: Trajectory, indices: Sequence[int], *, partners: int = 12) -> np.ndarray:
+    """Moments of a run in three dimensions, in space: the first gap points upwards.
+
+    All panels have one scale and one view. Nothing is projected before drawing: the axes are a turned
+    copy of the embedding's own three.
+
+    Parameters
+    ----------
+    run : Trajectory of three-dimensional embeddings
+    indices : which recorded steps, a panel each
+    partners : how many pairs are connected by lines
+
+    Returns
+    -------
+    array of three-dimensional Axes
+
+    Raises
+    ------
+    InputError
+        If the embeddings have other than three dimensions.
+    """
+    if run.x.shape[-1] != 3:
+        raise InputError(
+            f"plot_space draws three dimensions; got d={run.x.shape[-1]} (plot_frame draws any d)"
+        )
+    turned, origin = _axes_of(run, 2)
+    x, y = (run.x - origin) @ turned, (run.y - origin) @ turned
+    reach = 1.05 * max(np.abs(x).max(), np.abs(y).max())
+    height = 1.05 * max(np.abs(x[..., 2]).max(), np.abs(y[..., 2]).max())
+    axes = np.atleast_1d(canvas(1, len(indices), width=9, height=3.2, projection="3d"))
+    for ax, index in zip(axes, indices, strict=True):
+        for ends in np.stack([x[index], y[index]], 1)[:partners]:
+            ax.plot(*ends.T, color=PALETTE["grey"], linewidth=0.7, linestyle="-")
+        for cloud, side in ((x[index], "texts"), (y[index], "images")):
+            ax.scatter(*cloud.T, s=14, marker=MARKERS[side], color=PALETTE[side], label=side)
+        ax.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-height, height))
+        ax.set_title(f"step {run.steps[index]}")
+        for name in "xyz":
+            label = "along the first gap" if name == "z" else "across the gap"
+            ax.set(**{f"{name}label": label})
+            getattr(ax, f"{name}axis").labelpad = -7
+            getattr(ax, f"{name}axis").label.set_fontsize(8)
+        ax.set_box_aspect((1, 1, height / reach), zoom=1.1)
+        ax.view_init(elev=14, azim=-62)
+        ax.locator_params(nbins=4)
+        ax.tick_params(labelsize=7, pad=-2)
+    legend_below(axes[0], markerscale=1.5)
+    axes[0].get_figure().suptitle("all axes in embedding units", fontsize=9)
+    return axes
+
+
+class FramePlayer(BlittedFigure):
+    """One figure that shows any recorded moment of a run.
+
+    A moment only moves the points, the partner lines and the cursor; the rest stays.
+
+    Parameters
+    ----------
+    run : Trajectory
+    partners : how many pairs are connected by lines
+    dpi : dots per inch of `png`
+    """
+
+    @styled
+    def __init__(self, run: Trajectory, *, partners: int = 12, dpi: int = 90) -> None:
+        self.run = run
+        plane, origin, limits = _view(run)
+        self._flat = (run.x - origin) @ plane, (run.y - origin) @ plane
+        self._partners = partners
+        self._axes = left, right = canvas(1, 2, width=9, height=4.0, width_ratios=[1, 1.15])
+        left.set(ylabel="along the first gap (embedding units)")
+        left.set(xlabel="along the leading component across it")
+        left.set(xlim=limits[0], ylim=limits[1])
+        left.set_box_aspect(_TALL)  # the limits have this shape, so both axes have one scale
+        draw_clouds(left, self._flat[0][0], self._flat[1][0], partners=partners)
+        self._title = left.set_title("")
+        for quantity, (label, colour, line) in _FOLLOWED.items():
+            right.plot(
+                run.steps, _recorded(run, quantity), color=PALETTE[colour], linestyle=line, label=label
+            )
+        _step_axis(right, int(run.steps[-1]))
+        right.set(ylim=(-0.05, max(1.05, right.get_ylim()[1])))
+        right.set(title="the whole run, cursor at this step", ylabel="value (units in the legend)")
+        figure = left.get_figure()
+        handles, labels = left.get_legend_handles_labels()
+        more = right.get_legend_handles_labels()
+        figure.legend(handles + more[0], labels + more[1], loc="outside lower center", ncols=3)
+        colours = [PALETTE[colour] for _, colour, _ in _FOLLOWED.values()]
+        self._dots = right.scatter([0, 0, 0], [0, 0, 0], color=colours, s=36, zorder=5, clip_on=False)
+        self._cursor = right.axvline(0, color=PALETTE["grey"], linewidth=1, linestyle=":")
+        moving = [*left.lines, *left.collections, self._title, self._cursor, self._dots]
+        super().__init__(figure, moving, dpi=dpi)
+
+    def axes(self, index: int) -> np.ndarray:
+        """The two Axes, showing recorded step number ``index``."""
+        if not 0 <= index < len(self.run):
+            raise InputError(f"index must lie in 0 … {len(self.run) - 1}; got {index}")
+        left, step = self._axes[0], self.run.steps[index]
+        x, y = (flat[index] for flat in self._flat)
+        for cloud, flat in zip(left.collections, (x, y), strict=True):
+            cloud.set_offsets(flat)
+        for line, ends in zip(left.lines, np.stack([x, y], 1)[: self._partners], strict=True):
+            line.set_data(*ends.T)
+        self._title.set_text(f"step {step}")
+        self._cursor.set_xdata([step, step])
+        heights = [_recorded(self.run, quantity)[index] for quantity in _FOLLOWED]
+        self._dots.set_offsets(np.stack([np.full(3, step), heights], 1))
+        return self._axes
+
+
+def _view(run: Trajectory) -> tuple[np.ndarray, np.ndarray, tuple]:
+    """A plane (across the gap, along it), its origin and limits that hold every recorded position."""
+    axes, origin = _axes_of(run, 1)
+    flat = (np.concatenate([run.x, run.y], 1) - origin) @ axes
+    low, high = flat.min((0, 1)), flat.max((0, 1))
+    middle, extent = (low + high) / 2, 1.12 * (high - low)
+    wide = max(extent[0], extent[1] / _TALL)
+    half = np.array([wide, _TALL * wide]) / 2
+    return axes, origin, tuple(zip(middle - half, middle + half, strict=True))
+
+
+def _axes_of(run: Trajectory, across: int) -> tuple[np.ndarray, np.ndarray]:
+    """(d, across + 1) axes, the last along the first gap, before it the leading components of the last moment; and their origin."""
+    axes, origin = gap_axes(run.x[0], run.y[0], across=across, spread_of=(run.x[-1], run.y[-1]))
+    return np.roll(axes, -1, axis=1), origin

@@ -1,7 +1,7 @@
 """Pictures of the experiments, drawn from the tidy tables of `gapkit.experiments`.
 
-Each is one panel, narrow enough for a phone; every series has its own marker and line style, so that
-nothing hangs on colour alone.
+A column ``value`` has its interval in ``value_low`` and ``value_high``. Each picture is one panel, narrow enough for a
+phone; every series has its own marker and line style, so that nothing hangs on colour alone.
 """
 
 from collections.abc import Sequence
@@ -9,27 +9,28 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patches import Patch, Rectangle
 
-from gapkit.plots.style import LINES, PALETTE, SERIES, canvas, styled
+from gapkit._arrays import Number
+from gapkit.plots.style import MARKERS, PALETTE, SIDES, canvas, figure_of, legend_below, line_style, styled
 
-MARKERS = "os^Dv<>P"
-PANEL = {"width": 4.4, "height": 3.2}
+WIDTH, HEIGHT = 4.4, 3.2
+"""Inches of a panel."""
 
 
-def _band(ax: Axes, rows: pd.DataFrame, x: str, y: str, index: int, label: str) -> None:
-    rows = rows.sort_values(x)
-    colour = SERIES[index % len(SERIES)]
-    ax.plot(
-        rows[x],
-        rows[y],
-        color=colour,
-        linestyle=LINES[index % len(LINES)],
-        marker=MARKERS[index % len(MARKERS)],
-        markersize=3.5,
-        label=label,
-    )
-    if f"{y}_low" in rows:
-        ax.fill_between(rows[x], rows[f"{y}_low"], rows[f"{y}_high"], color=colour, alpha=0.15, linewidth=0)
+def _reach(table: pd.DataFrame, value: str) -> np.ndarray:
+    """(2, n) how far the intervals of a column reach down and up from it; 0 where it has none."""
+    middle = table[value]
+    low, high = (table.get(f"{value}_{end}", middle) for end in ("low", "high"))
+    return np.clip([middle - low, high - middle], 0, None)
+
+
+def _named_rows(count: int, each: float, ax: Axes | None) -> Axes:
+    """Axes for one line of text a row, the first one on top."""
+    ax = canvas(ax=ax, width=WIDTH, height=max(2.2, 0.9 + each * count))
+    ax.set_ylim(count - 0.45, -0.55)
+    ax.grid(axis="y", visible=False)
+    return ax
 
 
 @styled
@@ -49,18 +50,24 @@ def plot_over(
 
     Parameters
     ----------
-    table : rows with ``x``, ``y``, ``y_low``, ``y_high`` and ``by``
+    table : rows with ``x``, ``y``, its interval and ``by``
+    x, y, by : names of columns
+    xlabel, ylabel, title : labels of the axes
     closure : mark α = 0 (untouched) and α = 1 (closed)
+    ax : axes to draw on
     """
-    ax = canvas(ax=ax, **PANEL)
+    ax = canvas(ax=ax, width=WIDTH, height=HEIGHT)
     if closure:
         for alpha, words in ((0.0, "untouched"), (1.0, "closed")):
             ax.axvline(alpha, color=PALETTE["grey"], linewidth=1, linestyle=":")
-            ax.annotate(
-                words, (alpha, 1), xycoords=("data", "axes fraction"), fontsize=8, ha="center", va="bottom"
-            )
+            place = {"xycoords": ("data", "axes fraction"), "ha": "center", "va": "bottom"}
+            ax.annotate(words, (alpha, 1), fontsize=8, **place)
     for i, (label, rows) in enumerate(table.groupby(by, sort=False)):
-        _band(ax, rows, x, y, i, str(label))
+        rows, look = rows.sort_values(x), line_style(i, marker=True)
+        ax.plot(rows[x], rows[y], markersize=3.5, label=str(label), **look)
+        if f"{y}_low" in rows:
+            band = {"color": look["color"], "alpha": 0.15, "linewidth": 0}
+            ax.fill_between(rows[x], rows[f"{y}_low"], rows[f"{y}_high"], **band)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.set_title(title, pad=16 if closure else 6)
     ax.legend(loc="best")
@@ -76,21 +83,23 @@ def plot_effects(
     by: str,
     xlabel: str,
     title: str = "",
-    zero: float | None = 0.0,
-    counts: float | None = None,
+    zero: Number | None = 0.0,
+    counts: Number | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Dots with intervals: one line for each value of ``rows``, one dot for each value of ``by``.
 
     Parameters
     ----------
-    table : rows with ``value``, its ``_low`` and ``_high``, ``rows`` and ``by``
+    table : rows with ``value``, its interval, ``rows`` and ``by``
+    value, rows, by : names of columns
+    xlabel, title : labels of the axes
     zero : where the line of no effect stands
     counts : the smallest effect that counts, marked by a dashed line
+    ax : axes to draw on
     """
-    names = list(dict.fromkeys(table[rows]))
-    groups = list(dict.fromkeys(table[by]))
-    ax = canvas(ax=ax, width=PANEL["width"], height=max(2.2, 0.9 + 0.42 * len(names)))
+    names, groups = (list(dict.fromkeys(table[column])) for column in (rows, by))
+    ax = _named_rows(len(names), 0.42, ax)
     if zero is not None:
         ax.axvline(zero, color=PALETTE["grey"], linewidth=1)
     if counts is not None:
@@ -98,22 +107,11 @@ def plot_effects(
     for i, group in enumerate(groups):
         chosen = table[table[by] == group]
         at = np.array([names.index(name) for name in chosen[rows]]) + 0.22 * (i - (len(groups) - 1) / 2)
-        low = (chosen[value] - chosen.get(f"{value}_low", chosen[value])).clip(lower=0)
-        high = (chosen.get(f"{value}_high", chosen[value]) - chosen[value]).clip(lower=0)
-        ax.errorbar(
-            chosen[value],
-            at,
-            xerr=[low, high],
-            fmt=MARKERS[i % len(MARKERS)],
-            color=SERIES[i % len(SERIES)],
-            markersize=5,
-            linewidth=1.4,
-            label=str(group),
-        )
+        look = line_style(i, marker=True) | {"linestyle": "none", "elinewidth": 1.4}
+        ax.errorbar(chosen[value], at, xerr=_reach(chosen, value), markersize=5, label=str(group), **look)
     ax.set_yticks(range(len(names)), names)
-    ax.set(ylim=(len(names) - 0.45, -0.55), xlabel=xlabel, title=title)
-    ax.grid(axis="y", visible=False)
-    ax.get_figure().legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    ax.set(xlabel=xlabel, title=title)
+    legend_below(ax)
     return ax
 
 
@@ -123,35 +121,66 @@ def plot_chance(table: pd.DataFrame, *, xlabel: str, title: str = "", ax: Axes |
 
     Parameters
     ----------
-    table : rows with ``label``, ``value``, ``value_low``, ``value_high``, ``band_low`` and ``band_high``
+    table : rows with ``label``, ``value``, its interval, ``band_low`` and ``band_high``
+    xlabel, title : labels of the axes
+    ax : axes to draw on
     """
-    ax = canvas(ax=ax, width=PANEL["width"], height=max(2.2, 0.9 + 0.3 * len(table)))
+    ax = _named_rows(len(table), 0.3, ax)
     at = np.arange(len(table))
-    ax.barh(
-        at,
-        table["band_high"] - table["band_low"],
-        left=table["band_low"],
-        height=0.6,
-        color=PALETTE["grey"],
-        alpha=0.3,
-        label="95 % of random directions",
-    )
-    errors = [table["value"] - table["value_low"], table["value_high"] - table["value"]]
-    ax.errorbar(
-        table["value"],
-        at,
-        xerr=np.clip(errors, 0, None),
-        fmt="D",
-        color=PALETTE["images"],
-        markersize=5,
-        linewidth=1.4,
-        label="measured",
-    )
+    _chance_bands(ax, table, at, height=0.6)
+    look = {"fmt": "D", "color": PALETTE["images"], "markersize": 5, "linewidth": 1.4}
+    ax.errorbar(table["value"], at, xerr=_reach(table, "value"), label="measured", **look)
     ax.set_yticks(at, table["label"])
-    ax.set(ylim=(len(table) - 0.4, -0.6), xlabel=xlabel, title=title)
+    ax.set(xlabel=xlabel, title=title)
     ax.set_xlim(left=0)
+    legend_below(ax)
+    return ax
+
+
+def _chance_bands(ax: Axes, table: pd.DataFrame, at: np.ndarray, *, height: Number) -> None:
+    width = table["band_high"] - table["band_low"]
+    look = {"color": PALETTE["grey"], "alpha": 0.3, "linewidth": 0, "label": "95 % of random directions"}
+    ax.barh(at, width, left=table["band_low"], height=height, **look)
+
+
+@styled
+def plot_along_gap(
+    table: pd.DataFrame, *, threshold: Number | None = 0.1, title: str = "", ax: Axes | None = None
+) -> Axes:
+    """Relative variance along the gap, with intervals, each against its own band of random directions.
+
+    Every row of the table gets a line of its own; lines of one model stand together, texts above images.
+
+    Parameters
+    ----------
+    table : rows with ``model``, ``side`` ("texts" or "images"), ``value``, its interval, ``band_low`` and
+        ``band_high``; several seeds of a model are several rows
+    threshold : where a dashed line stands, such as the largest value that an absolute rule allows
+    title : title of the axes
+    ax : axes to draw on
+    """
+    models = list(dict.fromkeys(table["model"]))
+    ordered = pd.concat([table[(table["model"] == m) & (table["side"] == s)] for m in models for s in SIDES])
+    order = np.array([models.index(model) for model in ordered["model"]])
+    at = np.arange(len(ordered)) + 0.9 * order  # a gap between models
+    ax = canvas(ax=ax, width=4.6, height=1.1 + 0.14 * (at[-1] + 1))
+    _chance_bands(ax, ordered, at, height=0.8)
+    for side in SIDES:
+        here = (ordered["side"] == side).to_numpy()
+        rows = ordered[here]
+        look = {"fmt": MARKERS[side], "color": PALETTE[side], "markersize": 4.5, "linewidth": 1.2}
+        ax.errorbar(rows["value"], at[here], xerr=_reach(rows, "value"), label=side, **look)
+    ax.axvline(1, color=PALETTE["grey"], linestyle=":", linewidth=1.2, zorder=0)
+    if threshold is not None:
+        line = {"color": PALETTE["gap"], "linestyle": "--", "linewidth": 1, "label": f"{threshold:g}"}
+        ax.axvline(threshold, zorder=0, **line)
+    lowest = min(ordered["band_low"].min(), ordered["value"].min())
+    ax.set(xscale="log", xlim=(lowest / 1.6, None), ylim=(at[-1] + 0.8, at[0] - 0.8), title=title)
+    ax.set_xlabel("variance along the gap, relative to average")
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.set_yticks([at[order == i].mean() for i in range(len(models))], models)
+    ax.tick_params(axis="y", length=0)
     ax.grid(axis="y", visible=False)
-    ax.get_figure().legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return ax
 
 
@@ -167,23 +196,22 @@ def plot_scatter(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Points with vertical intervals, a marker for each value of ``by``: the natural experiment."""
-    ax = canvas(ax=ax, **PANEL)
+    """Points with vertical intervals, a marker for each value of ``by``: the natural experiment.
+
+    Parameters
+    ----------
+    table : rows with ``x``, ``y``, its interval and ``by``
+    x, y, by : names of columns
+    xlabel, ylabel, title : labels of the axes
+    ax : axes to draw on
+    """
+    ax = canvas(ax=ax, width=WIDTH, height=HEIGHT)
     for i, (label, rows) in enumerate(table.groupby(by, sort=False)):
-        errors = [rows[y] - rows[f"{y}_low"], rows[f"{y}_high"] - rows[y]]
-        ax.errorbar(
-            rows[x],
-            rows[y],
-            yerr=np.clip(errors, 0, None),
-            fmt=MARKERS[i % len(MARKERS)],
-            color=SERIES[i % len(SERIES)],
-            markersize=5.5,
-            linewidth=1.2,
-            label=str(label),
-        )
+        look = line_style(i, marker=True) | {"linestyle": "none", "elinewidth": 1.2}
+        ax.errorbar(rows[x], rows[y], yerr=_reach(rows, y), markersize=5.5, label=str(label), **look)
     ax.axhline(0, color=PALETTE["grey"], linewidth=1)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
-    ax.get_figure().legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    legend_below(ax)
     return ax
 
 
@@ -194,7 +222,7 @@ def plot_before_after(
     *,
     rows: str,
     by: str,
-    order: Sequence,
+    order: Sequence[tuple],
     xlabel: str,
     title: str = "",
     ax: Axes | None = None,
@@ -204,28 +232,102 @@ def plot_before_after(
     Parameters
     ----------
     table : rows with ``value``, ``rows`` and ``by``
+    value, rows, by : names of columns
     order : the two values of ``by``, with their names: ``[(0.0, "untouched"), (1.0, "closed")]``
+    xlabel, title : labels of the axes
+    ax : axes to draw on
     """
     names = list(dict.fromkeys(table[rows]))
-    ax = canvas(ax=ax, width=PANEL["width"], height=max(2.2, 0.9 + 0.26 * len(names)))
-    ends = []
-    for i, (key, words) in enumerate(order):
-        chosen = table[table[by] == key].set_index(rows)[value].reindex(names)
-        ends.append(chosen)
-        ax.plot(
-            chosen,
-            range(len(names)),
-            marker=MARKERS[i],
-            linestyle="none",
-            markersize=5.5,
-            fillstyle="none" if i == 0 else "full",
-            color=SERIES[i],
-            label=words,
-        )
-    for at, (start, end) in enumerate(zip(*ends, strict=True)):
-        ax.plot([start, end], [at, at], color=PALETTE["grey"], linewidth=1, linestyle="-", zorder=0)
+    ax = _named_rows(len(names), 0.26, ax)
+    ends = [table[table[by] == key].set_index(rows)[value].reindex(names) for key, _ in order]
+    for i, (end, (_, words)) in enumerate(zip(ends, order, strict=True)):
+        look = line_style(i, marker=True) | {"linestyle": "none", "fillstyle": "full" if i else "none"}
+        ax.plot(end, range(len(names)), markersize=5.5, label=words, **look)
+    ax.hlines(range(len(names)), *ends, color=PALETTE["grey"], linewidth=1, zorder=0)
     ax.set_yticks(range(len(names)), names)
-    ax.set(ylim=(len(names) - 0.45, -0.55), xlabel=xlabel, title=title)
-    ax.grid(axis="y", visible=False)
-    ax.get_figure().legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    ax.set(xlabel=xlabel, title=title)
+    legend_below(ax)
+    return ax
+
+
+@styled
+def plot_cells(
+    table: pd.DataFrame,
+    value: str,
+    *,
+    rows: str,
+    columns: str,
+    none: str,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """A table as a picture: each cell's effect by shade and number, cells with a proof of no effect hatched.
+
+    Parameters
+    ----------
+    table : one row a cell, with ``value``, ``rows``, ``columns`` and ``none``
+    value, rows, columns : names of columns
+    none : column that says why nothing can happen in a cell; empty where it can
+    title : title of the axes
+    ax : axes to draw on
+    """
+    down, across = (list(dict.fromkeys(table[name])) for name in (rows, columns))
+    ax = canvas(ax=ax, width=1.2 + 1.5 * len(across), height=1.4 + 0.5 * len(down))
+    largest = max(float(table[value].abs().max()), 1e-12)
+    hatched = {"fill": False, "hatch": "//", "edgecolor": PALETTE["grey"], "linewidth": 0}
+    for _, cell in table.iterrows():
+        x, y = across.index(cell[columns]), down.index(cell[rows])
+        proved, effect = bool(cell[none]), float(cell[value])
+        colour = "white" if proved else PALETTE["texts"] if effect >= 0 else PALETTE["images"]
+        shade = 1 if proved else 0.08 + 0.5 * abs(effect) / largest
+        corner = (x - 0.5, y - 0.5)
+        ax.add_patch(Rectangle(corner, 1, 1, facecolor=colour, alpha=shade, edgecolor="white", linewidth=2))
+        if proved:
+            ax.add_patch(Rectangle(corner, 1, 1, **hatched))
+        number = f"{effect + 0.0:+.3f}" if abs(effect) >= 5e-4 else "0"
+        paper = {"facecolor": "white", "edgecolor": "none", "pad": 1.5} if proved else None
+        ax.text(x, y, number, ha="center", va="center", bbox=paper)
+    ax.set(xlim=(-0.5, len(across) - 0.5), ylim=(len(down) - 0.5, -0.5), title=title)
+    ax.set_xticks(range(len(across)), across)
+    ax.set_yticks(range(len(down)), down)
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+    meaning = Patch(facecolor="white", edgecolor=PALETTE["grey"], hatch="//", label="provably no effect")
+    figure_of(ax).legend(handles=[meaning], loc="outside lower center")
+    return ax
+
+
+@styled
+def plot_tradeoff(
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    *,
+    by: str,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """One marker for each method: what it keeps against what it gains, with intervals both ways.
+
+    Methods that come out the same (to 1e-6, both ways) share a marker and are named together.
+
+    Parameters
+    ----------
+    table : rows with ``x`` and ``y``, their intervals, and ``by``
+    x, y, by : names of columns
+    xlabel, ylabel, title : labels of the axes
+    ax : axes to draw on
+    """
+    ax = canvas(ax=ax, width=4.8, height=4.2)
+    place = np.round(table[[x, y]].to_numpy(dtype=float), 6)
+    for i, (_, alike) in enumerate(table.groupby([place[:, 0], place[:, 1]], sort=False)):
+        first = alike.iloc[:1]
+        look = line_style(i, marker=True) | {"linestyle": "none", "elinewidth": 1.2, "markersize": 6}
+        errors = {"xerr": _reach(first, x), "yerr": _reach(first, y)}
+        ax.errorbar(first[x], first[y], label=" = ".join(alike[by]), **errors, **look)
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    legend_below(ax, columns=1, fontsize=8)
     return ax

@@ -1,20 +1,39 @@
 """Where the two modalities lie: on the sphere, along the gap, in their principal components, in cosines."""
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 from matplotlib.axes import Axes
-from scipy.sparse.linalg import svds
 
-from gapkit._arrays import as_matrix, as_vector, check_choice, check_same_width, normalise_rows
+from gapkit._arrays import ArrayInput, as_matrix, as_vector, check_choice, check_same_width, normalise_rows
 from gapkit.errors import InputError
-from gapkit.geometry import gap_vector, relative_variance, subspace_share, subspace_share_chance
-from gapkit.plots.style import MARKERS, PALETTE, canvas, styled
+from gapkit.geometry import (
+    gap_axes,
+    gap_vector,
+    relative_spectrum,
+    relative_variance,
+    subspace_share,
+    subspace_share_chance,
+)
+from gapkit.plots.blitting import BlittedFigure
+from gapkit.plots.style import MARKERS, PALETTE, SIDES, canvas, figure_of, styled
 
 SMALLEST_SHARE = 1e-6
 """Where the logarithmic axis of a squared share ends: the lower edge of the band for k = 1 of 512."""
+_FLOOR = 1e-9
+"""Where the logarithmic axis of the spectrum ends."""
 
 
 @styled
-def plot_sphere(x, y, *, ax: Axes | None = None, title: str | None = None, legend: bool = True) -> Axes:
+def plot_sphere(
+    x: ArrayInput,
+    y: ArrayInput,
+    *,
+    ax: Axes | None = None,
+    title: str | None = None,
+    legend: bool = True,
+) -> Axes:
     """Two modalities on the unit sphere in three dimensions, their means and the gap vector between them.
 
     Filled markers lie on the side of the globe that faces the reader, hollow ones on the far side.
@@ -76,7 +95,9 @@ def _draw_globe(ax: Axes, reader: np.ndarray) -> None:
 
 
 @styled
-def plot_pca(x, y, *, ax: Axes | None = None, title: str | None = None, partners: int = 0) -> Axes:
+def plot_pca(
+    x: ArrayInput, y: ArrayInput, *, ax: Axes | None = None, title: str | None = None, partners: int = 0
+) -> Axes:
     """Both modalities seen along the gap (across) and along their leading component orthogonal to it (up).
 
     The two axes have one scale, so distances in the picture are distances.
@@ -89,7 +110,7 @@ def plot_pca(x, y, *, ax: Axes | None = None, title: str | None = None, partners
     partners : connect the first so many rows of x and y with lines (for matched rows)
     """
     x, y = _both(x, y)
-    plane, origin = gap_plane(x, y)
+    plane, origin = gap_axes(x, y)
     ax = canvas(ax=ax, width=6.0, height=4.0)
     flat_x, flat_y = (x - origin) @ plane, (y - origin) @ plane
     draw_clouds(ax, flat_x, flat_y, partners=partners)
@@ -108,7 +129,7 @@ def plot_pca(x, y, *, ax: Axes | None = None, title: str | None = None, partners
 
 
 @styled
-def plot_spectrum(x, y, *, ax: Axes | None = None, title: str | None = None) -> Axes:
+def plot_spectrum(x: ArrayInput, y: ArrayInput, *, ax: Axes | None = None, title: str | None = None) -> Axes:
     """Variance of each modality along its principal components, and along the gap, both relative to isotropic.
 
     1 is the variance an isotropic cloud of the same total variance has in every direction. The horizontal
@@ -125,8 +146,8 @@ def plot_spectrum(x, y, *, ax: Axes | None = None, title: str | None = None) -> 
     ax = canvas(ax=ax, width=6.0)
     g = gap_vector(x, y)
     for z, side, line in ((x, "texts", "-"), (y, "images", "--")):
-        variances = np.linalg.svd(z - z.mean(0), compute_uv=False) ** 2
-        variances = variances[variances > 1e-12 * variances[0]] / (variances.sum() / z.shape[1])
+        variances = relative_spectrum(z)
+        variances = variances[variances > 1e-12 * variances[0]]  # a logarithmic axis has no place for zero
         place = np.arange(1, len(variances) + 1)
         ax.plot(place, variances, color=PALETTE[side], linestyle=line, label=f"{side}: components")
         share = relative_variance(z, g)
@@ -145,8 +166,8 @@ def plot_spectrum(x, y, *, ax: Axes | None = None, title: str | None = None) -> 
 
 @styled
 def plot_share(
-    z,
-    direction,
+    z: ArrayInput,
+    direction: ArrayInput,
     *,
     ax: Axes | None = None,
     side: str = "texts",
@@ -171,17 +192,19 @@ def plot_share(
     ax = canvas(ax=ax, width=6.0)
     rank, d = min(len(z) - 1, z.shape[1]), z.shape[1]
     steps = np.unique(np.geomspace(1, max(rank, 1), 60).round().astype(int))
-    draw_share_band(ax, steps, d)
+    _draw_share_band(ax, steps, d)
     shares = np.asarray(subspace_share(z.numpy(), vector.numpy(), steps)) ** 2
     ax.plot(steps, shares, color=PALETTE[side], marker=MARKERS[side], markevery=6, label=f"gap in the {side}")
-    share_axes(ax, yscale)
+    _share_axes(ax, yscale)
     ax.set_title(title)
     ax.legend(loc="upper left" if yscale == "linear" else "lower right")
     return ax
 
 
 @styled
-def plot_similarity(x, y, *, ax: Axes | None = None, rows: int = 60, title: str | None = None) -> Axes:
+def plot_similarity(
+    x: ArrayInput, y: ArrayInput, *, ax: Axes | None = None, rows: int = 60, title: str | None = None
+) -> Axes:
     """Cosines of the first rows of both modalities with each other, in four blocks.
 
     Parameters
@@ -195,10 +218,10 @@ def plot_similarity(x, y, *, ax: Axes | None = None, rows: int = 60, title: str 
     x, y = normalise_rows(x[:rows]), normalise_rows(y[:rows])
     ax = canvas(ax=ax, width=5.2, height=4.4)
     both = np.concatenate([x, y])
-    picture = ax.imshow(both @ both.T, cmap="cividis", vmin=min(0.0, float((both @ both.T).min())), vmax=1)
-    for place in (len(x) - 0.5,):
-        ax.axhline(place, color="white", linewidth=1.5)
-        ax.axvline(place, color="white", linewidth=1.5)
+    cosines = both @ both.T
+    picture = ax.imshow(cosines, cmap="cividis", vmin=min(0.0, float(cosines.min())), vmax=1)
+    ax.axhline(len(x) - 0.5, color="white", linewidth=1.5)
+    ax.axvline(len(x) - 0.5, color="white", linewidth=1.5)
     middles = [len(x) / 2 - 0.5, len(x) + len(y) / 2 - 0.5]
     ax.set_xticks(middles, ["texts", "images"])
     ax.set_yticks(middles, ["texts", "images"], rotation=90, va="center")
@@ -209,30 +232,18 @@ def plot_similarity(x, y, *, ax: Axes | None = None, rows: int = 60, title: str 
     return ax
 
 
-def gap_plane(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Orthonormal (d, 2) plane of the gap and the leading component orthogonal to it, and its origin.
-
-    Without a gap the two leading components of both modalities together take over.
-    """
-    g = gap_vector(x, y)
-    origin = (x.mean(0) + y.mean(0)) / 2
-    within = np.concatenate([x - x.mean(0), y - y.mean(0)])
-    length = np.linalg.norm(g)
-    if length > 1e-12:
-        within = within - np.outer(within @ g, g) / length**2
-    if length > 1e-12 and min(within.shape) > 2:  # one component is found ten times as fast as all
-        start = np.ones(min(within.shape))
-        leading = svds(within, k=1, v0=start, return_singular_vectors="vh")[2]
-    else:
-        leading = np.linalg.svd(within, full_matrices=False)[2]
-    first, second = (g / length, leading[0]) if length > 1e-12 else leading[:2]
-    return np.stack([first, second], 1), origin
-
-
 def draw_clouds(
     ax: Axes, flat_x: np.ndarray, flat_y: np.ndarray, *, partners: int = 0, size: int = 14
 ) -> None:
-    """Scatter both modalities, given in the plane of the picture, and connect the first ``partners`` pairs."""
+    """Scatter both modalities, given in the plane of the picture, for example that of `gapkit.geometry.gap_axes`.
+
+    Parameters
+    ----------
+    ax : axes to draw on
+    flat_x, flat_y : (n, 2) and (m, 2) texts and images in the plane
+    partners : connect the first so many pairs with lines
+    size : of the markers
+    """
     if partners:
         ends = np.stack([flat_x[:partners], flat_y[:partners]])
         ax.plot(ends[..., 0], ends[..., 1], color=PALETTE["grey"], linewidth=0.7, linestyle="-", zorder=1)
@@ -241,14 +252,14 @@ def draw_clouds(
                    label=side, zorder=2)  # fmt: skip
 
 
-def share_axes(ax: Axes, yscale: str) -> None:
+def _share_axes(ax: Axes, yscale: str) -> None:
     """Label and scale the axes of a squared share over k."""
     ax.set(xscale="log", yscale=yscale, xlabel="k, number of leading components")
     ax.set_ylim((-0.02, 1.02) if yscale == "linear" else (SMALLEST_SHARE, 1.5))
     ax.set_ylabel("squared share inside")
 
 
-def draw_share_band(ax: Axes, steps: np.ndarray, dimension: int) -> None:
+def _draw_share_band(ax: Axes, steps: np.ndarray, dimension: int) -> None:
     """The band of random directions for the squared share in k components, for each k of ``steps``."""
     bands = np.array([subspace_share_chance(int(k), dimension) for k in steps]) ** 2
     ax.fill_between(steps, bands[:, 1], bands[:, 2], color=PALETTE["grey"], alpha=0.3, linewidth=0,
@@ -260,3 +271,72 @@ def _both(x, y) -> tuple[np.ndarray, np.ndarray]:
     x, y = as_matrix(x, "x (texts)"), as_matrix(y, "y (images)")
     check_same_width(x, "x (texts)", y, "y (images)")
     return x.numpy(), y.numpy()
+
+
+class Orthogonality(NamedTuple):
+    """What an `OrthogonalityPlayer` shows of one pair of modalities; dictionaries by "texts" and "images".
+
+    Attributes
+    ----------
+    spectra : variances along the components, relative to isotropic, largest first
+    along : relative variance along the gap
+    shares : (r,) squared share of the gap in the texts' top 1 … r components
+    """
+
+    spectra: Mapping[str, np.ndarray]
+    along: Mapping[str, float]
+    shares: np.ndarray
+
+
+class OrthogonalityPlayer(BlittedFigure):
+    """The spectrum and the share of the gap, for one model after another, drawn fast enough for a slider.
+
+    Axes, legends and the band of chance depend on the dimension alone and stay; each model only draws its
+    lines over them.
+
+    Parameters
+    ----------
+    dimension : d of all embeddings to be shown
+    dpi : dots per inch of `png`
+    """
+
+    @styled
+    def __init__(self, dimension: int, *, dpi: int = 90) -> None:
+        self._axes = left, right = canvas(1, 2, width=9, height=3.4)
+        self._components, self._along = {}, {}
+        for side, line in zip(SIDES, ("-", "--"), strict=True):
+            look = {"color": PALETTE[side], "linestyle": line}
+            self._components[side] = left.plot([], [], **look, label=f"{side}: components")[0]
+            self._along[side] = (
+                left.axhline(1, **look, linewidth=1),
+                left.plot([1], [1], **look | {"linestyle": "none"}, marker=MARKERS[side], markersize=8,
+                          label=f"{side}: along the gap", clip_on=False)[0],
+            )  # fmt: skip
+        left.axhline(1, color=PALETTE["grey"], linestyle=":", linewidth=1.2)
+        left.set(xscale="log", yscale="log", xlim=(0.85, dimension), ylim=(_FLOOR, 2 * dimension))
+        left.set(title="variance by component", xlabel="principal component, largest first")
+        left.set_ylabel("variance relative to isotropic")
+        left.legend(loc="lower left")
+        steps = np.unique(np.geomspace(1, max(dimension - 1, 1), 60).round().astype(int))
+        _draw_share_band(right, steps, dimension)
+        self._share = right.plot(
+            [], [], color=PALETTE["texts"], marker=MARKERS["texts"], label="gap in the texts"
+        )[0]
+        _share_axes(right, "log")
+        right.set(title="share of the gap", xlim=(0.85, dimension))
+        right.legend(loc="lower right")
+        moving = [*self._components.values(), *sum(self._along.values(), ()), self._share]
+        super().__init__(figure_of(left), moving, dpi=dpi)
+
+    def axes(self, shown: Orthogonality) -> np.ndarray:
+        """The two Axes, showing these numbers."""
+        for side in SIDES:
+            spectrum = np.maximum(shown.spectra[side], _FLOOR)
+            self._components[side].set_data(np.arange(1, len(spectrum) + 1), spectrum)
+            for line in self._along[side]:
+                line.set_ydata(np.full(len(line.get_ydata()), max(shown.along[side], _FLOOR)))
+        count = len(shown.shares)
+        self._share.set_data(np.arange(1, count + 1), np.maximum(shown.shares, SMALLEST_SHARE))
+        marked = np.unique(np.geomspace(1, max(count, 1), 10).round().astype(int)) - 1
+        self._share.set_markevery(marked[marked < count].tolist())
+        return self._axes

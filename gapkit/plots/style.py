@@ -8,6 +8,7 @@ state, nothing to close.
 import functools
 import io
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -16,7 +17,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
+from gapkit._arrays import Number
 from gapkit.errors import InputError
+
+Drawn = Axes | np.ndarray | Figure
+"""What a picture function returns: axes, an array of axes, or a figure."""
 
 PALETTE = {
     "texts": "#0072B2",
@@ -30,9 +35,12 @@ PALETTE = {
 }
 """Colours by what they stand for, then the rest of Okabe and Ito's palette (2008)."""
 
+SIDES = ("texts", "images")
 MARKERS = {"texts": "o", "images": "^"}
 SERIES = [PALETTE[name] for name in ("texts", "images", "green", "pink", "amber", "sky", "gap")]
 LINES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (7, 3))]
+
+SERIES_MARKERS = "os^Dv<>P"
 
 STYLE = {
     "axes.axisbelow": True,
@@ -59,6 +67,18 @@ DPI = 110
 """Dots per inch of a displayed picture."""
 
 
+def line_style(index: int, *, marker: bool = False) -> dict:
+    """Colour and line style of a picture's series number ``index``, and its marker if wanted, as options of `Axes.plot`."""
+    look = {"color": SERIES[index % len(SERIES)], "linestyle": LINES[index % len(LINES)]}
+    return look | ({"marker": SERIES_MARKERS[index % len(SERIES_MARKERS)]} if marker else {})
+
+
+def legend_below(ax: Axes, *, columns: int = 2, **options) -> None:
+    """The legend of ``ax`` under its figure, out of the way of the data."""
+    handles, labels = ax.get_legend_handles_labels()
+    figure_of(ax).legend(handles, labels, loc="outside lower center", ncols=columns, **options)
+
+
 def styled(function: Callable) -> Callable:
     """Decorator: draw in the book's style, and leave matplotlib's settings as they were."""
 
@@ -75,13 +95,13 @@ def canvas(
     rows: int = 1,
     columns: int = 1,
     *,
-    width=None,
-    height=None,
-    ax=None,
+    width: Number | None = None,
+    height: Number | None = None,
+    ax: Axes | None = None,
     projection: str | None = None,
     layout: str | None = "constrained",
-    **grid,
-):
+    **grid: Any,
+) -> Any:
     """``ax`` itself, or new axes: one `Axes`, or an array of them for several rows or columns.
 
     Parameters
@@ -101,7 +121,7 @@ def canvas(
     return figure.subplots(rows, columns, subplot_kw={"projection": projection}, **grid)
 
 
-def figure_of(drawn) -> Figure:
+def figure_of(drawn: Drawn) -> Figure:
     """The figure behind axes, an array of axes, or a figure itself."""
     if isinstance(drawn, Figure):
         return drawn
@@ -109,7 +129,7 @@ def figure_of(drawn) -> Figure:
     return first.get_figure(root=True)
 
 
-def png(drawn, *, dpi: int = DPI) -> bytes:
+def png(drawn: Drawn, *, dpi: int = DPI) -> bytes:
     """The picture as PNG bytes; the same picture gives the same bytes."""
     figure, stream = figure_of(drawn), io.BytesIO()
     canvas_before, dpi_before = figure.canvas, figure.dpi
@@ -125,7 +145,7 @@ def png(drawn, *, dpi: int = DPI) -> bytes:
     return stream.getvalue()
 
 
-def show(drawn, alt: str) -> None:
+def show(drawn: Drawn, alt: str) -> None:
     """Display a picture in a notebook with its alternative text.
 
     Parameters

@@ -10,12 +10,14 @@ import sys
 import types
 
 from gapkit.robustness.api import RobustnessInfo, robustness, robustness_bounds
+from gapkit.robustness.boundary import boundary_scene, sweep_boundary
 from gapkit.robustness.calibration import calibrate_sigma
 from gapkit.robustness.certified import certified_radius
 from gapkit.robustness.law import effective_noise, expected_shift, predict_closed
 
 __all__ = [
     "RobustnessInfo",
+    "boundary_scene",
     "calibrate_sigma",
     "certified_radius",
     "effective_noise",
@@ -23,6 +25,7 @@ __all__ = [
     "predict_closed",
     "robustness",
     "robustness_bounds",
+    "sweep_boundary",
 ]
 
 

@@ -7,31 +7,16 @@ returns the panel; ``present(panel, …)`` displays it with a sentence for reade
 
 import lazy_loader
 
-from gapkit.widgets.measuring import gap_explorer, similarity_explorer
-from gapkit.widgets.panel import View, choice, panel, present, slider
-from gapkit.widgets.theory import boundary_explorer, dynamics_player
+from gapkit._renamed import renamed
 
-# These two bring scikit-learn and pandas, 80 MB, which lessons with other widgets have no room for.
-__getattr__, _, _ = lazy_loader.attach(
+# One by one: `closing` brings scikit-learn, 80 MB, which lessons with other widgets have no room for.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "closing": ["Outcome", "closing_explorer", "plot_closing"],
-        "orthogonality": ["orthogonality_explorer"],
+        "closing": ["closing_explorer"],
+        "measuring": ["gap_explorer", "orthogonality_explorer", "similarity_explorer"],
+        "panel": ["View", "choice", "panel", "present", "slider"],
+        "theory": ["boundary_explorer", "dynamics_player"],
     },
 )
-
-__all__ = [
-    "Outcome",
-    "View",
-    "boundary_explorer",
-    "choice",
-    "closing_explorer",
-    "dynamics_player",
-    "gap_explorer",
-    "orthogonality_explorer",
-    "panel",
-    "plot_closing",
-    "present",
-    "similarity_explorer",
-    "slider",
-]
+__getattr__ = renamed(__name__, __getattr__)

@@ -1,4 +1,4 @@
-"""The widgets of lesson 01: the gap explorer, which names every point, and the heat map of cosines."""
+"""Explorers of a model's embeddings: the gap, with every point named; the cosines; and is the gap orthogonal?"""
 
 import base64
 import functools
@@ -7,18 +7,27 @@ import io
 from typing import NamedTuple
 
 import ipywidgets as ipw
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from gapkit._arrays import normalise_rows
 from gapkit.datasets import load_dataset
 from gapkit.embeddings import EmbeddingSet, load_embeddings
-from gapkit.geometry import gap_vector, matched_cosine, nearest
-from gapkit.plots import PALETTE, STYLE, canvas, plot_pca, plot_similarity
-from gapkit.widgets.panel import View, choice, painted, panel, slider
+from gapkit.geometry import (
+    Band,
+    gap_vector,
+    matched_cosine,
+    nearest,
+    relative_spectrum,
+    relative_variance,
+    subspace_share,
+)
+from gapkit.geometry.orthogonality import band_of_spectrum, place_in_band
+from gapkit.plots.blitting import quick_png
+from gapkit.plots.geometry import Orthogonality, OrthogonalityPlayer, plot_pca, plot_similarity
+from gapkit.plots.style import PALETTE, SIDES, canvas
+from gapkit.widgets.panel import View, choice, panel, slider
 
 DATASETS = ("scenes100", "digits10", "scenes-pairs")
 THUMBNAIL = 40
@@ -85,7 +94,7 @@ def _thumbnail(row: int, *, attributes: str = "") -> str:
 def _scene(model: str, dataset: str) -> Scene:
     entries = _entries(model, dataset)
     ax = plot_pca(entries.texts, entries.images, ax=_still_axes(6.4, 5.0, left=0.14, bottom=0.115, top=0.88))
-    picture = _quick_png(ax)
+    picture = quick_png(ax)
     width, height = ax.figure.bbox.size
     drawn = [np.asarray(cloud.get_offsets()) for cloud in ax.collections[:2]]
     places = [ax.transData.transform(flat) / (width, -height) + (0, 1) for flat in drawn]
@@ -97,14 +106,6 @@ def _still_axes(width, height, **margins) -> Axes:
     ax = canvas(width=width, height=height, layout=None)
     ax.figure.subplots_adjust(**{"right": 0.98, "top": 0.95, **margins})
     return ax
-
-
-def _quick_png(ax: Axes, *, dpi: int = 90) -> bytes:
-    ax.figure.set_dpi(dpi)
-    screen = FigureCanvasAgg(ax.figure)
-    with mpl.rc_context(STYLE):
-        screen.draw()
-    return painted(screen)
 
 
 def _at(place: np.ndarray) -> str:
@@ -203,7 +204,7 @@ def similarity_view(model: str, dataset: str, rows: int, centred: bool) -> View:
     title = "means taken off" if centred else "as the model gives them"
     ax = _still_axes(5.2, 4.4, left=0.06, bottom=0.08)
     return View(
-        _quick_png(plot_similarity(x, y, rows=rows, title=title, ax=ax)),
+        quick_png(plot_similarity(x, y, rows=rows, title=title, ax=ax)),
         "Heat map of cosines in four blocks: texts with texts, texts with images, images with images.",
         f"{model} on {dataset}, {title}: mean cosine of an image and its own text {own:.2f}, and of an image and "
         f"other texts {others:.2f}.",
@@ -218,4 +219,58 @@ def similarity_explorer(models: list[str], datasets: tuple[str, ...] = DATASETS)
         dataset=choice("dataset", datasets, datasets[0]),
         rows=slider("pairs", 60, 10, 100, 10),
         centred=ipw.Checkbox(value=False, description="take off each modality's mean", indent=False),
+    )
+
+
+def orthogonality_numbers(texts, images) -> tuple[Orthogonality, dict[str, Band]]:
+    """What the explorer draws of two modalities, and the band of random directions for each.
+
+    Parameters
+    ----------
+    texts, images : (k, d) and (n, d) arrays
+
+    Returns
+    -------
+    Orthogonality, and a dict from side to Band
+    """
+    sides = dict(zip(SIDES, (texts, images), strict=True))
+    g, d = gap_vector(texts, images), texts.shape[1]
+    spectra = {side: relative_spectrum(z) for side, z in sides.items()}
+    along = {side: relative_variance(z, g) for side, z in sides.items()}
+    bands = {side: band_of_spectrum(np.pad(s, (0, d - len(s)))) for side, s in spectra.items()}
+    steps = np.arange(1, min(len(texts) - 1, d) + 1)
+    return Orthogonality(spectra, along, np.asarray(subspace_share(texts, g, steps)) ** 2), bands
+
+
+@functools.lru_cache(maxsize=2)
+def _player(dimension: int) -> OrthogonalityPlayer:
+    return OrthogonalityPlayer(dimension)
+
+
+@functools.lru_cache(maxsize=16)
+def orthogonality_view(model: str, dataset: str) -> View:
+    """Spectrum and subspace share of one model's embeddings, and where the gap stands among them."""
+    entries = load_embeddings(f"{model}/{dataset}")
+    texts, images = (np.asarray(z, dtype=np.float64) for z in (entries.texts, entries.images))
+    shown, bands = orthogonality_numbers(texts, images)
+    sentences = []
+    for side, value in shown.along.items():
+        band = bands[side]
+        place = place_in_band(value, value, band)
+        sentences.append(f"{side} {value:.2f}, {place} the random band {band.low:.2f} to {band.high:.2f}")
+    return View(
+        _player(texts.shape[1]).png(shown),
+        "Left: variance of each modality by principal component, with a line at the variance along the gap. "
+        "Right: squared share of the gap in the texts' leading components, with the band of random directions.",
+        f"{model} on {dataset}: gap {np.linalg.norm(gap_vector(texts, images)):.2f}; "
+        f"variance along it: {'; '.join(sentences)} (values alone, without their intervals).",
+    )
+
+
+def orthogonality_explorer(models: list[str], datasets: tuple[str, ...] = DATASETS) -> ipw.VBox:
+    """Choose a model and a dataset, and see how orthogonal its gap is."""
+    return panel(
+        orthogonality_view,
+        model=choice("model", models, models[0]),
+        dataset=choice("dataset", datasets, datasets[0]),
     )

@@ -2,15 +2,12 @@
 
 import base64
 import html
-import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import ipywidgets as ipw
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from PIL import Image
 
+from gapkit._arrays import Number
 from gapkit.errors import InputError
 
 _ACCESSIBLE = """
@@ -43,8 +40,8 @@ const wait = tries => {
       set(button, 'aria-label', title);
       set(button, 'title', title);
     });
-    const said = panel.querySelector('figcaption')?.textContent ?? '';
-    if (live.textContent !== said) live.textContent = said;
+    const sentence = panel.querySelector('figcaption')?.textContent ?? '';
+    if (live.textContent !== sentence) live.textContent = sentence;
   };
   const watched = {subtree: true, childList: true, characterData: true, attributes: true};
   new MutationObserver(name).observe(panel, {...watched, attributeFilter: ['aria-valuetext']});
@@ -68,14 +65,6 @@ class View(NamedTuple):
     alt: str
     summary: str
     overlay: str = ""
-
-
-def painted(screen: FigureCanvasAgg) -> bytes:
-    """What has been drawn on a screen as PNG bytes, compressed lightly: packing tightly takes longer than drawing."""
-    stream = io.BytesIO()
-    pixels = Image.fromarray(np.asarray(screen.buffer_rgba())).convert("RGB")
-    pixels.save(stream, "png", compress_level=3)
-    return stream.getvalue()
 
 
 def picture_html(view: View) -> str:
@@ -127,10 +116,10 @@ def panel(view: Callable[..., View], /, **controls: ipw.Widget) -> ipw.VBox:
 
 def slider(
     description: str,
-    value,
-    low,
-    high,
-    step,
+    value: Number,
+    low: Number,
+    high: Number,
+    step: Number,
     *,
     readout: str = ".2f",
     wait: bool = False,
@@ -164,7 +153,7 @@ def slider(
     )
 
 
-def choice(description: str, options, value, *, width: str = "260px") -> ipw.Widget:
+def choice(description: str, options: Iterable, value: object, *, width: str = "260px") -> ipw.Widget:
     """One of a few options: a labelled drop-down list, which arrow keys move.
 
     Parameters

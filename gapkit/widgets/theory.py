@@ -5,8 +5,8 @@ import functools
 import ipywidgets as ipw
 
 from gapkit.contrastive import STARTS, Trajectory, simulate, usual_gap_and_spread
-from gapkit.plots import FramePlayer
-from gapkit.plots.scene import BoundaryPlayer, kept_probability
+from gapkit.plots.boundary import BoundaryPlayer, survival
+from gapkit.plots.dynamics import FramePlayer
 from gapkit.widgets.panel import View, choice, panel, slider
 
 TAUS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
@@ -96,7 +96,7 @@ def boundary_player() -> BoundaryPlayer:
 def boundary_view(gap, sigma, margin) -> View:
     """The boundary picture and the exact probability that the answer survives."""
     picture = boundary_player().png(gap, sigma, margin)
-    kept, near = (kept_probability(height, sigma, margin=margin) for height in (gap, 0.0))
+    kept, near = (survival(height, sigma, margin=margin) for height in (gap, 0.0))
     return View(
         picture,
         "Two candidates, the boundary between them turned by many draws of noise, and the query above; "

@@ -5,21 +5,24 @@ import functools
 import numpy as np
 import pytest
 
-from gapkit.closing import GapCloser
+from gapkit.closing import ClosingOutcome, GapCloser
+from gapkit.closing import outcome as outcomes
 from gapkit.embeddings import load_embeddings
+from gapkit.plots.boundary import ClosingPlayer
 from gapkit.robustness import robustness
 from gapkit.widgets import closing
-from gapkit.widgets.closing import ClosingPicture, Outcome, closing_explorer, closing_view
+from gapkit.widgets.closing import closing_explorer, closing_view
 from tests.widgets.counting import counted
 
 
 @pytest.fixture(scope="module")
 def outcome():
-    return Outcome(load_embeddings("miniclip-wide/scenes100"))
+    entries = load_embeddings("miniclip-wide/scenes100")
+    return ClosingOutcome(entries.texts, entries.images, entries.labels)
 
 
 def test_the_numbers_shown_are_not_those_of_the_package(outcome):
-    found = outcome.closed(0.7, 99, 0.05, "euclidean", "gallery")
+    found = outcome.closed(alpha=0.7, components=99, sigma=0.05)
     closer = GapCloser(alpha=0.7).fit(outcome.texts, outcome.images)
     after = robustness(outcome.images, closer.transform(outcome.texts), 0.05)
     assert found["after"] == pytest.approx(after, abs=1e-6)
@@ -29,13 +32,13 @@ def test_the_numbers_shown_are_not_those_of_the_package(outcome):
 
 
 def test_answers_that_change_with_few_components_are_not_marked(outcome):
-    found = outcome.closed(1.5, 3, 0.05, "euclidean", "gallery")
+    found = outcome.closed(alpha=1.5, components=3, sigma=0.05)
     assert 0 < found["changed"].mean() < 1
     assert found["agreement"] == pytest.approx(1 - found["changed"].mean())
 
 
 def test_under_the_dot_product_moving_the_gallery_seems_to_help(outcome):
-    found = outcome.closed(1.0, 99, 0.05, "dot", "gallery")
+    found = outcome.closed(components=99, sigma=0.05, metric="dot")
     assert np.abs(found["after"] - found["before"]).max() < 1e-6
 
 
@@ -68,8 +71,8 @@ def work():
     return functools.partial(
         counted,
         loads=(closing, "load_embeddings"),
-        fits=(closing.GapCloser, "fit"),
-        robustness=(closing, "robustness"),
+        fits=(GapCloser, "fit"),
+        robustness=(outcomes, "robustness"),
     )
 
 
@@ -104,18 +107,14 @@ def test_another_dataset_is_read_once_and_drawn_into_the_same_figure(work):
 
 
 def test_a_redraw_depends_on_what_was_drawn_before():
-    picture = ClosingPicture()
-    found = {
-        "before": np.array([0.2, 0.4]),
-        "after": np.array([0.3, 0.9]),
-        "changed": np.array([False, True]),
-    }
-    other = {"before": np.array([0.8]), "after": np.array([0.1]), "changed": np.array([False])}
-    first = picture.png(found, "one")
-    assert first.startswith(b"\x89PNG")
-    assert picture.png(other, "two") != first
-    assert picture.png(found, "one") == first
-    assert picture.lost.get_xydata().tolist() == [[0.4, 0.9]]
-    assert picture.kept.get_xydata().tolist() == [[0.2, 0.3]]
-    assert picture.after.get_ydata() == pytest.approx([0.6, 0.6])
-    assert picture.before.get_xdata() == pytest.approx([0.3, 0.3])
+    player = ClosingPlayer()
+    first = np.array([0.2, 0.4]), np.array([0.3, 0.9]), np.array([False, True]), "one"
+    other = np.array([0.8]), np.array([0.1]), np.array([False]), "two"
+    picture = player.png(*first)
+    assert picture.startswith(b"\x89PNG")
+    assert player.png(*other) != picture
+    assert player.png(*first) == picture
+    assert player.lost.get_xydata().tolist() == [[0.4, 0.9]]
+    assert player.kept.get_xydata().tolist() == [[0.2, 0.3]]
+    assert player.after.get_ydata() == pytest.approx([0.6, 0.6])
+    assert player.before.get_xdata() == pytest.approx([0.3, 0.3])

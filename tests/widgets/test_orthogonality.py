@@ -7,13 +7,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-import gapkit.widgets.orthogonality as module
+import gapkit.widgets.measuring as module
 from gapkit.embeddings import load_embeddings
 from gapkit.geometry import gap_vector, relative_variance, relative_variance_band, subspace_share
-from gapkit.plots.geometry import SMALLEST_SHARE
-from gapkit.plots.orthogonality import OrthogonalityPlayer
+from gapkit.plots.geometry import SMALLEST_SHARE, OrthogonalityPlayer
 from gapkit.widgets import orthogonality_explorer
-from gapkit.widgets.orthogonality import orthogonality_numbers, orthogonality_view
+from gapkit.widgets.measuring import orthogonality_numbers, orthogonality_view
 from tests.widgets.counting import counted
 
 MODELS = [f"miniclip-{name}" for name in ("wide", "t0.01", "siglip", "learned", "random")]
