@@ -42,7 +42,7 @@ def as_tensor(value, name: str, *, dtype: torch.dtype | None = torch.float64) ->
         If it is not numeric (text, objects, complex numbers, booleans).
     """
     if isinstance(value, Tensor):
-        tensor = value.detach()
+        tensor = off_mps(value.detach())
     else:
         array = _as_array(value, name)
         if array.dtype.kind not in "fiu":
@@ -60,6 +60,11 @@ def as_tensor(value, name: str, *, dtype: torch.dtype | None = torch.float64) ->
     if dtype is None:
         dtype = tensor.dtype if tensor.is_floating_point() else torch.float64
     return tensor.to_dense().to(dtype) if tensor.layout != torch.strided else tensor.to(dtype)
+
+
+def off_mps(tensor: Tensor) -> Tensor:
+    """``tensor``, on the CPU if it was on Apple's GPU, which has no float64; gradients flow through."""
+    return tensor.cpu() if tensor.device.type == "mps" else tensor
 
 
 def _as_array(value, name: str) -> np.ndarray:
@@ -119,7 +124,7 @@ def as_index(value, name: str, *, below: int) -> Tensor:
         if array.dtype.kind not in "iu":
             raise InputError(f"{name} must be a vector of whole numbers; got dtype {array.dtype}")
         value = torch.as_tensor(array.astype(array.dtype.newbyteorder("="), copy=False))
-    tensor = value.detach()
+    tensor = off_mps(value.detach())
     if tensor.ndim != 1 or tensor.is_floating_point() or tensor.dtype == torch.bool:
         raise InputError(
             f"{name} must be a vector of whole numbers; got {tensor.dtype} of shape {tuple(tensor.shape)}"
@@ -290,12 +295,18 @@ def one_line(value) -> str:
 
 
 def like(result: Tensor, *sources, dtype: torch.dtype | None = None) -> ArrayLike:
-    """``result`` as numpy, unless one of ``sources`` is a torch tensor."""
+    """``result`` as numpy, unless one of ``sources`` is a torch tensor; then where the first of them is.
+
+    On Apple's GPU float64 becomes float32, the widest that it has.
+    """
     if dtype is not None:
         result = result.to(dtype)
-    if any(isinstance(source, Tensor) for source in sources):
+    tensors = [source for source in sources if isinstance(source, Tensor)]
+    if not tensors:
+        return result.cpu().numpy()
+    if tensors[0].device.type != "mps":
         return result
-    return result.cpu().numpy()
+    return (result.float() if result.dtype == torch.float64 else result).to(tensors[0].device)
 
 
 def normalise_rows(matrix) -> ArrayLike:

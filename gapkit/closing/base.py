@@ -16,7 +16,7 @@ from jaxtyping import Float
 from sklearn.base import BaseEstimator, TransformerMixin
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_same_width, like
+from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_same_width, like, off_mps
 from gapkit._files import write_atomically
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import METRICS, blocks
@@ -207,14 +207,14 @@ class Closer(TransformerMixin, BaseEstimator):
     def move(self, z: Tensor, side: str) -> Tensor:
         """The map of ``side`` on a (…, d) tensor, computed in float64, in the dtype that came in; differentiable."""
         linear, offset = getattr(self, f"{side}_linear_"), getattr(self, f"{side}_offset_")
-        result = z.double()
+        result = off_mps(z).double()
         if linear is not None:
-            factor = torch.from_numpy(linear).to(z.device)
+            factor = torch.from_numpy(linear).to(result.device)
             result = result @ factor.T if factor.ndim == 2 else result * factor
         if offset is not None:
-            result = result + torch.from_numpy(offset).to(z.device)
-        return result.to(z.dtype)
+            result = result + torch.from_numpy(offset).to(result.device)
+        return result.to(z.dtype).to(z.device)
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().double().cpu().numpy().copy()
+    return tensor.detach().cpu().double().numpy().copy()

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
+from torch import Tensor
 
 from gapkit._arrays import check_number, one_line
 from gapkit.closing.base import Closer
@@ -62,7 +63,7 @@ def select_closer(
     1.0
     """
     least = check_number(agreement, "agreement", least=0.0)
-    untouched = np.asarray(nearest(Y, X, metric=metric))
+    untouched = _numbers(nearest(Y, X, metric=metric))
     settings, fitted = [], []
     for parameters in _settings(grid, closer):
         candidate = clone(closer).set_params(**parameters).fit(X, Y)
@@ -72,8 +73,8 @@ def select_closer(
                 "its settings cannot be compared at one noise level"
             )
         gallery, queries = candidate.transform_pair(X, Y)
-        same = float((np.asarray(nearest(queries, gallery, metric=metric)) == untouched).mean())
-        value = float(np.mean(np.asarray(robustness(queries, gallery))))
+        same = float((_numbers(nearest(queries, gallery, metric=metric)) == untouched).mean())
+        value = float(_numbers(robustness(queries, gallery)).mean())
         settings.append({**parameters, "agreement": same, "robustness": value})
         fitted.append(candidate)
     allowed = [i for i, row in enumerate(settings) if row["agreement"] >= least]
@@ -83,6 +84,10 @@ def select_closer(
             f"no setting keeps {least:g} of the answers; the best keeps {best:.4g}. Ask for less, or use all components"
         )
     return Selection(fitted[max(allowed, key=lambda i: settings[i]["robustness"])], settings)
+
+
+def _numbers(values) -> np.ndarray:
+    return np.asarray(values.cpu() if isinstance(values, Tensor) else values)
 
 
 def _settings(grid, closer: Closer) -> ParameterGrid:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import torch
 
+from gapkit._arrays import off_mps
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -70,5 +72,5 @@ class Model:
 
 def _unit(embeddings: torch.Tensor) -> torch.Tensor:
     """Rows of length 1, normalised in float64: float32 would leave 1 ± 1e-7."""
-    wide = embeddings.double()
+    wide = off_mps(embeddings).double()
     return (wide / torch.linalg.vector_norm(wide, dim=-1, keepdim=True)).float().cpu()

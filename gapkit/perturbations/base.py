@@ -46,8 +46,14 @@ def as_generator(generator) -> torch.Generator:
 
 def draw_normal(shape: tuple[int, ...], like_tensor: Tensor, generator: torch.Generator) -> Tensor:
     """Standard normal float64 numbers, drawn where the generator lives and brought to ``like_tensor``."""
-    drawn = torch.randn(shape, generator=generator, dtype=torch.float64, device=generator.device)
-    return drawn.to(like_tensor.device)
+    dtype = widest(generator.device)
+    drawn = torch.randn(shape, generator=generator, dtype=dtype, device=generator.device)
+    return drawn.to(like_tensor.device).double()
+
+
+def widest(device: torch.device) -> torch.dtype:
+    """float64, but float32 for Apple's GPU, which has nothing wider."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 class Perturbation:

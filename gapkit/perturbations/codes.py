@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gapkit._arrays import check_choice, check_number, check_whole
 from gapkit.errors import InputError
-from gapkit.perturbations.base import Perturbation
+from gapkit.perturbations.base import Perturbation, widest
 
 
 @dataclass(frozen=True)
@@ -132,5 +132,7 @@ class DimensionDropout(Perturbation):
 
     def _perturb(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         shape = (1 if self.shared else len(rows), rows.shape[1])
-        drawn = torch.rand(shape, generator=generator, dtype=torch.float64, device=generator.device)
+        drawn = torch.rand(
+            shape, generator=generator, dtype=widest(generator.device), device=generator.device
+        )
         return rows * (drawn >= self.rate).to(rows)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_index, as_matrix, like
+from gapkit._arrays import ArrayLike, as_index, as_matrix, like, off_mps
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import answers_of, blocks, cost_block, order_about, prepare
 from gapkit.tasks.scores import as_answers
@@ -120,7 +120,9 @@ def retrieval(
         targets = {"image_to_text": (ids, owner), "text_to_image": (owner, ids)}
     scores = {}
     for name, queries, gallery in (("image_to_text", images, texts), ("text_to_image", texts, images)):
-        ranks = torch.as_tensor(retrieval_ranks(queries, gallery, targets=targets[name], metric=metric))
+        ranks = off_mps(
+            torch.as_tensor(retrieval_ranks(queries, gallery, targets=targets[name], metric=metric))
+        )
         for cut in k:
             if int(cut) != cut or cut < 1:
                 raise InputError(f"k must be whole numbers of at least 1; got {cut}")
