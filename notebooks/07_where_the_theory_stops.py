@@ -346,8 +346,8 @@ for name, task in tasks.items():
 
 # %% tags=["nbval-check-output"]
 for name, task in tasks.items():
-    fair = found[name].set_index("closer").loc["Standardisation", "robustness"]
-    after = comparison.noise_after_the_closer("Standardisation", task, sigmas[name])
+    fair = found[name].set_index("closer").loc["standardisation", "robustness"]
+    after = comparison.noise_after_the_closer("standardisation", task, sigmas[name])
     print(f"{name:10} standardisation: robustness {fair:.3f} with the noise before it, {after:.3f} after it")
     assert after > fair + 0.05
 

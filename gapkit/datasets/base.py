@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gapkit._answers import check_answers
 from gapkit.errors import InputError
+from gapkit.tasks.answers import check_answers
 
 FORMAT = 1
 """Part of every fingerprint; raise it when the same files would be read differently."""
@@ -24,7 +24,7 @@ class Dataset:
     name : such as "cifar10"
     images : sequence of PIL images with ``names`` and ``fingerprint()``, as in `gapkit.datasets.images`
     prompts : for each row of the gallery one text, or several whose embeddings are averaged
-    task, labels, options, answers, image_rows : see `gapkit._answers`
+    task, labels, options, answers, image_rows : see `gapkit.tasks.answers`
     groups : one string for each question ("multiple-choice") or image
     text_names : what each gallery row is; the first prompt when left out
     notes : plain values worth keeping with the embeddings, such as the template

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from gapkit._answers import check_answers
 from gapkit._arrays import (
     as_matrix,
     check_choice,
@@ -22,6 +21,7 @@ from gapkit._arrays import (
 from gapkit.embeddings.files import INDICES, MATRICES, STRINGS, Part, read_fields, write_parts
 from gapkit.errors import InputError
 from gapkit.geometry.gram import points_from_gram
+from gapkit.tasks.answers import check_answers
 
 DTYPES = ("float16", "float32", "float64")
 

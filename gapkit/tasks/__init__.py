@@ -5,7 +5,8 @@ a share lies in [0, 1].
 """
 
 from gapkit.geometry.neighbours import nearest
-from gapkit.tasks.choice import answer_multiple_choice, multiple_choice
+from gapkit.tasks.answers import accuracy, agreement
+from gapkit.tasks.classification import answer_multiple_choice, multiple_choice, prompt_ensemble, zero_shot
 from gapkit.tasks.galleries import (
     block_interval,
     calibrate_in_galleries,
@@ -16,8 +17,6 @@ from gapkit.tasks.galleries import (
     unrepeated_rows,
 )
 from gapkit.tasks.retrieval import k_occurrence, retrieval, retrieval_ranks
-from gapkit.tasks.scores import accuracy, agreement
-from gapkit.tasks.zero_shot import prompt_ensemble, zero_shot
 
 __all__ = [
     "accuracy",

@@ -12,7 +12,6 @@ import math
 
 import torch
 from jaxtyping import Float, Int
-from scipy.optimize import brentq
 from scipy.stats import t as student
 from torch import Tensor
 
@@ -21,6 +20,7 @@ from gapkit.errors import InputError
 from gapkit.geometry import METRICS
 from gapkit.geometry.bootstrap import Interval
 from gapkit.robustness.api import robustness
+from gapkit.robustness.calibration import solve_sigma
 from gapkit.robustness.exact import dot, euclidean
 
 SIZES = (10, 30, 100)
@@ -191,19 +191,16 @@ def calibrate_in_galleries(queries, galleries, target: float, *, metric: str = "
     check_choice(metric, "metric", METRICS)
     costs = None if metric == "cosine" else _costs(y, x, metric)  # once: the noise does not change them
 
-    def excess(log_sigma: float) -> float:
-        return float(_robustness(y, x, math.exp(log_sigma), metric, costs).mean()) - target
-
-    spread = float(x.var(dim=1, correction=0).sum(1).mean()) / x.shape[2]
-    low = high = 0.5 * math.log(spread if spread > 0 else 1.0)
-    lowest, highest = low - 20.0, high + 14.0
-    while low > lowest and excess(low) <= 0:
-        low -= 1.0
-    while high < highest and excess(high) >= 0:
-        high += 1.0
-    if not (low > lowest and high < highest):
-        raise InputError(f"no noise leaves {target:g} of the answers among {x.shape[1]} candidates")
-    return math.exp(brentq(excess, low, high, xtol=1e-5))
+    spread = math.sqrt(float(x.var(dim=1, correction=0).sum(1).mean()) / x.shape[2])
+    start = spread if spread > 0 else 1.0
+    return solve_sigma(
+        lambda sigma: float(_robustness(y, x, sigma, metric, costs).mean()),
+        target,
+        low=start,
+        high=start,
+        factor=math.e,
+        tolerance=1e-5,
+    )
 
 
 def block_interval(values, *, confidence: float = 0.95) -> Interval:

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_index, as_matrix, like, off_mps
+from gapkit._arrays import ArrayLike, as_index, as_matrix, check_whole, like, off_mps
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import answers_of, blocks, cost_block, order_about, prepare
-from gapkit.tasks.scores import as_answers
+from gapkit.tasks.answers import as_answers
 
 
 def retrieval_ranks(queries, gallery, *, targets=None, metric: str = "euclidean") -> ArrayLike:
@@ -124,9 +124,8 @@ def retrieval(
             torch.as_tensor(retrieval_ranks(queries, gallery, targets=targets[name], metric=metric))
         )
         for cut in k:
-            if int(cut) != cut or cut < 1:
-                raise InputError(f"k must be whole numbers of at least 1; got {cut}")
-            scores[f"{name}_R@{int(cut)}"] = float((ranks < cut).double().mean())
+            cut = check_whole(cut, "every k")
+            scores[f"{name}_R@{cut}"] = float((ranks < cut).double().mean())
     return scores
 
 
@@ -157,7 +156,8 @@ def k_occurrence(queries, gallery, *, k: int = 1, metric: str = "euclidean") -> 
     array([2, 1, 0])
     """
     y, x = prepare(queries, gallery, metric)
-    if not 1 <= k <= len(x):
+    k = check_whole(k, "k")
+    if k > len(x):
         raise InputError(f"k must lie between 1 and the {len(x)} gallery rows; got {k}")
     counts = torch.zeros(len(x), dtype=torch.int64, device=y.device)
     for block in blocks(len(y), len(x) * 8 * 8):
@@ -166,6 +166,6 @@ def k_occurrence(queries, gallery, *, k: int = 1, metric: str = "euclidean") -> 
         costs = costs.scatter(1, answers, -torch.inf)
         last = costs.kthvalue(k, dim=1).indices
         above = order_about(last, costs, tie, y[block], x, metric) if k > 1 else costs
-        found = above.scatter_(1, answers, -torch.inf).sort(dim=1, stable=True).indices[:, :k]
-        counts += torch.bincount(found.flatten(), minlength=len(x))
+        closest = above.scatter_(1, answers, -torch.inf).sort(dim=1, stable=True).indices[:, :k]  # (b, k)
+        counts += torch.bincount(closest.flatten(), minlength=len(x))
     return like(counts, queries, gallery)

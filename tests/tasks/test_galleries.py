@@ -49,7 +49,7 @@ def test_a_calibrated_sigma_misses_its_target(metric):
 
 
 def test_no_noise_reaches_a_target_below_chance():
-    with pytest.raises(InputError, match="no noise leaves 0.1 of the answers among 5 candidates"):
+    with pytest.raises(InputError, match="no noise is large enough to leave only 0.1"):
         calibrate_in_galleries(*stacks(), 0.1)
 
 
