@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gapkit.datasets import Dataset
-from gapkit.datasets.images import ArrayImages
+from gapkit.datasets import ArrayImages, Dataset
 from gapkit.encoders import Model, embed_to_file, load_model
 
 BATCH = 32

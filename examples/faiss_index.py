@@ -23,7 +23,7 @@ import itertools
 import numpy as np
 
 from gapkit.closing import GapCloser, select_closer
-from gapkit.datasets.scenes import COLOURS, SHAPES
+from gapkit.datasets import COLOURS, SHAPES
 from gapkit.embeddings import load_embeddings
 from gapkit.encoders import load_model
 from gapkit.errors import InputError

@@ -27,6 +27,13 @@ RENAMED: dict[str, str] = {
     "gapkit.embeddings.fetch_coco500": "gapkit.embeddings.fetch_embeddings",
     "gapkit.embeddings.COCO500_NAMES": "gapkit.embeddings.published_sets() knows every published set by name",
     # datasets
+    "gapkit.datasets.BUILDERS": "list_datasets() names the datasets that load_dataset knows",
+    "gapkit.datasets.STANDINS": "gapkit.datasets.BUILTIN_DATASETS",
+    "gapkit.datasets.standins": "gapkit.datasets.builtin",
+    "gapkit.datasets.digits": "gapkit.datasets.builtin",
+    "gapkit.datasets.templates": "gapkit.datasets.captions",
+    "gapkit.datasets.aokvqa": "gapkit.datasets.coco",
+    "gapkit.datasets.base": "gapkit.datasets.dataset",
     # encoders
     "gapkit.encoders.catalogue": "gapkit.encoders.names",
     "gapkit.encoders.preprocessing": "OpenCLIP's own preprocessing is used as it is",

@@ -14,8 +14,8 @@ import numpy as np
 
 from gapkit._files import sha256_of, write_atomically, write_text
 from gapkit._paths import MANIFEST, read_manifest
-from gapkit.datasets import STANDINS
-from gapkit.datasets.standins import QUESTION_TYPES
+from gapkit.datasets import BUILTIN_DATASETS
+from gapkit.datasets.builtin import QUESTION_TYPES
 from gapkit.embeddings import EmbeddingSet
 from gapkit.embeddings.using import answer
 from gapkit.encoders import embed, load_model
@@ -23,7 +23,7 @@ from gapkit.errors import InputError
 from gapkit.geometry import gap_vector
 from gapkit.miniclip.family import run_name
 
-SHIPPED_DATASETS = STANDINS
+SHIPPED_DATASETS = BUILTIN_DATASETS
 """Embedded for seed 0 of each setting (the control has no use for rephrased captions)."""
 SEED_DATASETS = ("digits10", "scenes100")
 """Embedded for the other seeds."""

@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from gapkit.datasets.captions import scene_captions
-from gapkit.datasets.scenes import COLOURS, SHAPES, render, sample_scenes
+from gapkit.datasets import COLOURS, SHAPES, render, sample_scenes, scene_captions
 
 CLASSES = ("red star", "blue circle", "green square", "yellow heart", "purple ring", "white cross")
 EACH, PAIRS, SIZE, SEED = 5, 24, 160, 808

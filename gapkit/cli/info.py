@@ -39,7 +39,7 @@ def collect() -> dict:
     import torch
 
     from gapkit._paths import cache_folder, shipped_source
-    from gapkit.datasets import BUILDERS
+    from gapkit.datasets import list_datasets
     from gapkit.embeddings import list_embeddings, published_sets
     from gapkit.encoders.hub import hub_cache
     from gapkit.errors import InputError
@@ -65,7 +65,7 @@ def collect() -> dict:
             f"{name} ({'in the cache' if entry.cached else 'not in the cache'})"
             for name, entry in published_sets().items()
         ],
-        "datasets": list(BUILDERS),
+        "datasets": list_datasets(),
     }
 
 

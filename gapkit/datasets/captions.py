@@ -1,8 +1,10 @@
-"""Captions: templates with named gaps, for training, for zero-shot classes and for rephrasing.
+"""Templates and captions: for photographs, for the built-in datasets, for training and for rephrasing.
 
-A template is a string such as ``"a photo of {a_object}"``. Templates in `HELD_OUT` are never
-used in training: the rephrasing experiment asks how answers change when a familiar template is
-replaced by one of them.
+A template for photographs has the gap ``{}``; `SINGLE` and `ENSEMBLE` are those of Radford et al. 2021 for CIFAR (their
+published prompts, whose articles are never adapted: "a airplane"), so that accuracies can be compared with published
+ones. Templates of the built-in datasets have named gaps, such as ``"a photo of {a_object}"``. Those called held out are
+never used in training: the rephrasing experiment asks how answers change when a familiar template is replaced by one of
+them.
 """
 
 import re
@@ -12,6 +14,40 @@ import numpy as np
 
 from gapkit.datasets.scenes import COLOURS, SHAPES, Scenes
 from gapkit.errors import InputError
+
+SINGLE = "a photo of a {}."
+
+ENSEMBLE = tuple(
+    f"{manner}photo of {article} {size}{{}}."
+    for article in ("a", "the")
+    for manner, size in (
+        ("a ", ""),
+        ("a blurry ", ""),
+        ("a black and white ", ""),
+        ("a low contrast ", ""),
+        ("a high contrast ", ""),
+        ("a bad ", ""),
+        ("a good ", ""),
+        ("a ", "small "),
+        ("a ", "big "),
+    )
+)
+"""Eighteen prompts whose embeddings are averaged."""
+
+REPHRASINGS = (
+    "a photo of a {}.",
+    "photograph of a {}.",
+    "an image of a {}.",
+    "a picture of a {}.",
+    "a photo showing a {}.",
+    "this is a {}.",
+    "there is a {} in the picture.",
+    "a {}.",
+)
+"""Ways to say the same, for the rephrasing experiment; the first is the familiar one."""
+
+CIFAR10_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+"""In label order, as the data set's own ``batches.meta`` has them."""
 
 DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 """Class names of digits10, in label order."""
@@ -104,6 +140,29 @@ _SYNONYM_SHARE = 0.1
 _SIZE_SHARE = 0.3
 
 
+def fill(template, class_names: Sequence[str]) -> list[tuple[str, ...]]:
+    """The prompts of each class.
+
+    Parameters
+    ----------
+    template : "single", "ensemble", a text with the gap ``{}``, or several such texts
+    class_names : k strings
+
+    Examples
+    --------
+    >>> fill("single", ["cat", "dog"])
+    [('a photo of a cat.',), ('a photo of a dog.',)]
+    """
+    if isinstance(template, str):
+        template = {"single": (SINGLE,), "ensemble": ENSEMBLE}.get(template, (template,))
+    if not isinstance(template, Sequence) or len(template) == 0:
+        raise InputError(f"template must be a text with the gap {{}}, or several; got {template!r}")
+    for text in template:
+        if not isinstance(text, str) or text.count("{}") != 1:
+            raise InputError(f"a template needs the gap {{}} exactly once; got {text!r}")
+    return [tuple(text.replace("{}", name) for text in template) for name in class_names]
+
+
 def with_article(words: str) -> str:
     """Put the indefinite article before ``words``.
 
@@ -146,12 +205,9 @@ def _filled(template: str, words: dict[str, str]) -> str:
     if not isinstance(template, str):
         raise InputError(f"a template is a text with the gap {gaps}; got {template!r}")
     # Not str.format: whoever writes a template could look into objects, or ask for a text of a billion spaces.
-    found = _GAP.findall(template)
-    if (
-        not found
-        or not set(found) <= {f"{{{name}}}" for name in words}
-        or set(_GAP.sub("", template)) & {*"{}"}
-    ):
+    present = set(_GAP.findall(template))
+    known = {f"{{{name}}}" for name in words}
+    if not present or not present <= known or set(_GAP.sub("", template)) & {*"{}"}:
         raise InputError(f"a template must have the gap {gaps} and no other; got {template!r}")
     return _GAP.sub(lambda gap: words[gap.group()[1:-1]], template)
 

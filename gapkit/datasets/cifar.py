@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from gapkit._arrays import check_choice
+from gapkit._files import short_reason
 from gapkit._paths import cache_folder
-from gapkit.datasets.base import Dataset
+from gapkit.datasets.captions import CIFAR10_NAMES, REPHRASINGS, fill
+from gapkit.datasets.dataset import Dataset
 from gapkit.datasets.images import ArrayImages
-from gapkit.datasets.templates import CIFAR10_NAMES, REPHRASINGS, fill
 from gapkit.errors import InputError
 
 _HARMLESS = {
@@ -120,7 +121,7 @@ def _cifar(name: str, root, split: str, template, download: bool) -> Dataset:
         pixels.append(data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
         labels += targets
         named = isinstance(files, list) and len(files) == len(data)
-        names += [str(one) for one in files] if named else [f"{file}/{i}" for i in range(len(data))]
+        names += map(str, files) if named else [f"{file}/{i}" for i in range(len(data))]
     class_names = CIFAR10_NAMES if name == "cifar10" else _fine_names(root)
     return Dataset(
         name=name,
@@ -135,9 +136,9 @@ def _cifar(name: str, root, split: str, template, download: bool) -> Dataset:
 
 def _fine_names(root: Path) -> tuple[str, ...]:
     names = _read(root, "cifar100", _META["cifar100"]).get("fine_label_names")
-    if not isinstance(names, list) or not names or not all(isinstance(one, str) for one in names):
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise InputError(f"{root / _META['cifar100']} is not CIFAR: it has no class names")
-    return tuple(one.replace("_", " ") for one in names)
+    return tuple(name.replace("_", " ") for name in names)
 
 
 def _archive(name: str) -> str:
@@ -164,7 +165,7 @@ def _read(root: Path, name: str, file: str) -> dict:
                 "(--root), or let it be downloaded (--download)"
             )
     except (OSError, EOFError, tarfile.TarError) as fault:
-        raise InputError(f"cannot read {name} in {root}: {' '.join(str(fault).split())[:120]}") from fault
+        raise InputError(f"cannot read {name} in {root}: {short_reason(fault, 120)}") from fault
     return _unpickle(content, path)
 
 
@@ -194,8 +195,7 @@ def _unpickle(content: bytes, path: Path) -> dict:
     try:
         value = _OnlyArrays(io.BytesIO(content), encoding="latin1").load()
     except Exception as fault:  # a damaged pickle raises anything
-        reason = " ".join(str(fault).split())[:120] or type(fault).__name__
-        raise InputError(f"{path} is damaged, or no file of CIFAR: {reason}") from fault
+        raise InputError(f"{path} is damaged, or no file of CIFAR: {short_reason(fault, 120)}") from fault
     if not isinstance(value, dict):
         raise InputError(f"{path} is no file of CIFAR")
     return {key.decode("latin1") if isinstance(key, bytes) else key: item for key, item in value.items()}

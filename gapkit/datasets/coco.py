@@ -1,12 +1,21 @@
-"""COCO captions (Lin et al. 2014; Chen et al. 2015) as retrieval, from ``captions_*.json`` and a folder."""
+"""COCO's images: captions for retrieval (Lin et al. 2014; Chen et al. 2015), and A-OKVQA's four-option questions
+(Schwenk et al. 2022) as multiple choice.
 
+The annotation files are other people's: every fault names the file and the entry.
+"""
+
+import json
 from pathlib import Path
+from typing import Any
 
 from gapkit._arrays import check_choice
-from gapkit.datasets.base import Dataset
-from gapkit.datasets.images import FileImages
-from gapkit.datasets.records import entry, inner_path, read_json, records_of
+from gapkit._files import short_reason
+from gapkit.datasets.dataset import Dataset
+from gapkit.datasets.images import FileImages, inner_path
 from gapkit.errors import InputError
+
+AOKVQA_TEMPLATE = "{question} {choice}"
+_KINDS = {int: "a whole number", str: "a text", list: "a list", dict: "an object"}
 
 
 def coco(*, root, annotations, limit: int | None = None, caption: str = "first") -> Dataset:
@@ -26,24 +35,24 @@ def coco(*, root, annotations, limit: int | None = None, caption: str = "first")
     """
     check_choice(caption, "caption", ("first", "longest"))
     path = Path(annotations)
-    content = read_json(path)
+    content = _read_json(path)
     if not isinstance(content, dict):
         raise InputError(f"{path} is no caption file of COCO: it holds no object")
     captions: dict[int, list[tuple[int, str]]] = {}
-    for number, record in enumerate(records_of(content.get("annotations"), f"{path}: annotations")):
+    for number, record in enumerate(_records(content.get("annotations"), f"{path}: annotations")):
         where = f"{path}: annotation {number}"
-        text = entry(record, "caption", str, where).strip()
-        captions.setdefault(entry(record, "image_id", int, where), []).append(
-            (entry(record, "id", int, where), text)
+        text = _entry(record, "caption", str, where).strip()
+        captions.setdefault(_entry(record, "image_id", int, where), []).append(
+            (_entry(record, "id", int, where), text)
         )
     names, chosen = [], []
-    for number, record in enumerate(records_of(content.get("images"), f"{path}: images")):
+    for number, record in enumerate(_records(content.get("images"), f"{path}: images")):
         where = f"{path}: image {number}"
-        name = inner_path(entry(record, "file_name", str, where), where)
-        offered = captions.get(entry(record, "id", int, where))
+        name = inner_path(_entry(record, "file_name", str, where), where)
+        offered = captions.get(_entry(record, "id", int, where))
         if offered is None:
             continue
-        best = min(offered) if caption == "first" else max(offered, key=lambda one: (len(one[1]), -one[0]))
+        best = min(offered) if caption == "first" else max(offered, key=lambda pair: (len(pair[1]), -pair[0]))
         if best[1]:
             names.append(name)
             chosen.append(best[1])
@@ -56,3 +65,88 @@ def coco(*, root, annotations, limit: int | None = None, caption: str = "first")
         task="pairs",
         notes={"annotations": path.name, "caption": caption},
     )
+
+
+def aokvqa(*, root, annotations, template: str = AOKVQA_TEMPLATE, limit: int | None = None) -> Dataset:
+    """Questions with their options; each option becomes one text of the gallery.
+
+    Parameters
+    ----------
+    root : folder of the COCO images, or the one that holds ``train2017`` and ``val2017``
+    annotations : path of ``aokvqa_v1p0_val.json`` (the test split has no answers)
+    template : a text with the gap ``{choice}`` and, if wanted, ``{question}``
+    limit : take only the first so many questions
+
+    Raises
+    ------
+    InputError
+        If the annotation file is damaged, or its questions have no answers.
+    """
+    if not isinstance(template, str) or "{choice}" not in template:
+        raise InputError(f"the template needs the gap {{choice}}; got {template!r}")
+    path = Path(annotations)
+    records = _records(_read_json(path), str(path))[:limit]
+    places: dict[str, int] = {}
+    rows: dict[str, int] = {}
+    options, answers, image_rows = [], [], []
+    for number, record in enumerate(records):
+        where = f"{path}: question {number}"
+        question = _entry(record, "question", str, where).strip()
+        choices = _entry(record, "choices", list, where)
+        if not all(isinstance(choice, str) for choice in choices) or not choices:
+            raise InputError(f"{where}: 'choices' must be a list of texts")
+        if record.get("correct_choice_idx") is None:
+            raise InputError(
+                f"{where} has no answer; use the train or val split, the test split keeps them secret"
+            )
+        if options and len(choices) != len(options[0]):
+            raise InputError(f"{where} offers {len(choices)} choices, the first question {len(options[0])}")
+        texts = [
+            template.replace("{question}", question).replace("{choice}", choice.strip()) for choice in choices
+        ]
+        options.append([rows.setdefault(text, len(rows)) for text in texts])
+        answers.append(_entry(record, "correct_choice_idx", int, where))
+        name = _file_name(Path(root), record, where)
+        image_rows.append(places.setdefault(name, len(places)))
+    return Dataset(
+        name="aokvqa",
+        images=FileImages(root, list(places)),
+        prompts=list(rows),
+        task="multiple-choice",
+        options=options,
+        answers=answers,
+        image_rows=image_rows,
+        notes={"annotations": path.name, "template": template},
+    )
+
+
+def _file_name(root: Path, record: dict, where: str) -> str:
+    name = f"{_entry(record, 'image_id', int, where):012d}.jpg"
+    split = record.get("split", "val")
+    folder = f"{split}2017" if split in ("train", "val", "test") else "val2017"
+    return f"{folder}/{name}" if (root / folder).is_dir() else name
+
+
+def _read_json(path: Path) -> Any:
+    """What a JSON file holds."""
+    if not path.is_file():
+        raise InputError(f"no file {path}")
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError, OSError) as fault:
+        raise InputError(f"{path} is no readable JSON: {short_reason(fault, 120)}") from fault
+
+
+def _records(value: Any, where: str) -> list[dict]:
+    """``value`` if it is a non-empty list of objects."""
+    if not isinstance(value, list) or not value or not all(isinstance(record, dict) for record in value):
+        raise InputError(f"{where} must be a non-empty list of objects")
+    return value
+
+
+def _entry(record: dict, key: str, kind: type, where: str) -> Any:
+    """``record[key]``, if it is of ``kind``."""
+    value = record.get(key)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InputError(f"{where}: {key!r} must be {_KINDS[kind]}; got {str(value)[:60]!r}")
+    return value

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gapkit.datasets.base import Dataset
-from gapkit.datasets.images import FileImages
-from gapkit.datasets.records import inner_path
-from gapkit.datasets.templates import fill
+from gapkit.datasets.captions import fill
+from gapkit.datasets.dataset import Dataset
+from gapkit.datasets.images import FileImages, inner_path
 from gapkit.errors import InputError
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -29,8 +28,8 @@ def folder(*, root, template="single") -> Dataset:
     if not root.is_dir():
         raise InputError(f"no folder {root}")
     classes = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and entry.name[0] != ".")
-    found = [(label, path) for label, name in enumerate(classes) for path in _images_under(root, name)]
-    present = sorted({label for label, _ in found})
+    images = [(label, path) for label, name in enumerate(classes) for path in _images_under(root, name)]
+    present = sorted({label for label, _ in images})
     if len(present) < 2:
         raise InputError(
             f"{root} must have at least two subfolders of images, one for each class; found {len(present)}. "
@@ -39,11 +38,11 @@ def folder(*, root, template="single") -> Dataset:
     class_names = [classes[label].replace("_", " ") for label in present]
     return Dataset(
         name="folder",
-        images=FileImages(root, [path for _, path in found]),
+        images=FileImages(root, [path for _, path in images]),
         prompts=fill(template, class_names),
         text_names=class_names,
         task="zero-shot",
-        labels=np.searchsorted(present, [label for label, _ in found]),
+        labels=np.searchsorted(present, [label for label, _ in images]),
         notes={"folder": root.name, "template": template if isinstance(template, str) else list(template)},
     )
 

@@ -8,12 +8,12 @@ import hashlib
 import os
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from gapkit._files import sha256_of
+from gapkit._files import sha256_of, short_reason
 from gapkit.errors import InputError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
@@ -51,8 +51,7 @@ def open_image(path: str | os.PathLike) -> Image.Image:
     except InputError:
         raise
     except Exception as fault:  # decoders raise nearly everything, SyntaxError and struct.error included
-        reason = " ".join(str(fault).split()) or type(fault).__name__
-        raise InputError(f"cannot read {called} as an image: {reason[:150]}") from fault
+        raise InputError(f"cannot read {called} as an image: {short_reason(fault, 150)}") from fault
 
 
 def shown(path: str | os.PathLike) -> str:
@@ -62,6 +61,15 @@ def shown(path: str | os.PathLike) -> str:
     'b\\udce9.png'
     """
     return os.fspath(path).encode("utf-8", "backslashreplace").decode()
+
+
+def inner_path(name: str, where: str) -> str:
+    """``name`` if it is a relative path that stays inside its folder."""
+    text = name.replace("\\", "/")
+    path = PurePosixPath(text)
+    if not text or "\0" in text or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        raise InputError(f"{where}: the path {name[:80]!r} leads out of the folder")
+    return str(path)
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:

@@ -6,29 +6,34 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gapkit._arrays import check_choice
-from gapkit.datasets.base import Dataset
+from gapkit.datasets.dataset import Dataset
 from gapkit.errors import InputError
 
-BUILDERS = {
-    "digits10": ("gapkit.datasets.standins", "digits10"),
-    "scenes100": ("gapkit.datasets.standins", "scenes100"),
-    "scenes-pairs": ("gapkit.datasets.standins", "scenes_pairs"),
-    "scenes-vqa": ("gapkit.datasets.standins", "scenes_vqa"),
-    "digits10-rephrased": ("gapkit.datasets.standins", "digits10_rephrased"),
-    "scenes100-rephrased": ("gapkit.datasets.standins", "scenes100_rephrased"),
-    "cifar10": ("gapkit.datasets.cifar", "cifar10"),
-    "cifar100": ("gapkit.datasets.cifar", "cifar100"),
-    "cifar10-rephrased": ("gapkit.datasets.cifar", "cifar10_rephrased"),
-    "cifar100-rephrased": ("gapkit.datasets.cifar", "cifar100_rephrased"),
-    "coco": ("gapkit.datasets.coco", "coco"),
-    "aokvqa": ("gapkit.datasets.aokvqa", "aokvqa"),
-    "folder": ("gapkit.datasets.folders", "folder"),
-    "csv": ("gapkit.datasets.folders", "captions_csv"),
+_BUILDERS = {
+    "digits10": "builtin.digits10",
+    "scenes100": "builtin.scenes100",
+    "scenes-pairs": "builtin.scenes_pairs",
+    "scenes-vqa": "builtin.scenes_vqa",
+    "digits10-rephrased": "builtin.digits10_rephrased",
+    "scenes100-rephrased": "builtin.scenes100_rephrased",
+    "cifar10": "cifar.cifar10",
+    "cifar100": "cifar.cifar100",
+    "cifar10-rephrased": "cifar.cifar10_rephrased",
+    "cifar100-rephrased": "cifar.cifar100_rephrased",
+    "coco": "coco.coco",
+    "aokvqa": "coco.aokvqa",
+    "folder": "folders.folder",
+    "csv": "folders.captions_csv",
 }
-"""Name -> (module, function) of everything `load_dataset` knows."""
+"""Name -> module and function, which is imported when the dataset is asked for."""
 
-STANDINS = tuple(BUILDERS)[:6]
+BUILTIN_DATASETS = tuple(name for name, place in _BUILDERS.items() if place.startswith("builtin."))
 """The datasets that need neither a network nor files."""
+
+
+def list_datasets() -> list[str]:
+    """The names `load_dataset` knows."""
+    return list(_BUILDERS)
 
 
 def load_dataset(name: str, **options) -> Dataset:
@@ -44,7 +49,7 @@ def load_dataset(name: str, **options) -> Dataset:
     >>> load_dataset("digits10")
     Dataset(digits10, zero-shot: 360 images, 10 texts)
     """
-    if name not in BUILDERS and Path(name).exists():
+    if name not in _BUILDERS and Path(name).exists():
         kind, option = ("folder", "root") if Path(name).is_dir() else ("csv", "annotations")
         raise InputError(
             f"{name} is a path, not a dataset's name; say dataset '{kind}' with its {option}: "
@@ -52,7 +57,7 @@ def load_dataset(name: str, **options) -> Dataset:
         )
     builder = _builder(name)
     parameters = inspect.signature(builder).parameters
-    needed = [key for key, one in parameters.items() if one.default is one.empty and key not in options]
+    needed = [key for key, value in parameters.items() if value.default is value.empty and key not in options]
     unknown = [key for key in options if key not in parameters]
     if unknown:
         raise InputError(
@@ -73,8 +78,8 @@ def dataset_options(name: str) -> tuple[str, ...]:
 
 
 def _builder(name: str) -> Callable[..., Dataset]:
-    module, function = BUILDERS[check_choice(name, "dataset", BUILDERS)]
-    return getattr(importlib.import_module(module), function)
+    module, function = _BUILDERS[check_choice(name, "dataset", _BUILDERS)].split(".")
+    return getattr(importlib.import_module(f"gapkit.datasets.{module}"), function)
 
 
 def _listed(options) -> str:

@@ -18,8 +18,7 @@ import torch
 from gapkit._arrays import check_choice, check_whole
 from gapkit._files import locked, write_atomically
 from gapkit._paths import cache_folder
-from gapkit.datasets.base import Dataset
-from gapkit.datasets.registry import load_dataset
+from gapkit.datasets import Dataset, load_dataset
 from gapkit.embeddings import FORMAT_VERSION, EmbeddingSet
 from gapkit.encoders.batches import batches, read_batches
 from gapkit.encoders.loading import load_model

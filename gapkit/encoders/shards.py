@@ -18,7 +18,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from gapkit._files import PART_SUFFIX, open_safetensors, write_atomically
-from gapkit.datasets.base import Dataset
+from gapkit.datasets.dataset import Dataset
 from gapkit.embeddings.files import Part, write_parts
 from gapkit.errors import GapkitWarning, InputError
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gapkit._paths import shipped_file, shipped_names
-from gapkit.datasets import STANDINS, dataset_options, load_dataset
+from gapkit.datasets import BUILTIN_DATASETS, dataset_options, load_dataset
 from gapkit.embeddings import list_embeddings, load_embeddings
 from gapkit.errors import InputError
 from gapkit.experiments.formation import SEEDS, seed_name
@@ -16,7 +16,7 @@ from gapkit.experiments.sweep import Job
 TRAINED = ("miniclip-wide", "miniclip-t0.01", "miniclip-learned", "miniclip-siglip")
 CONTROL = "miniclip-random"
 SHIPPED = (*TRAINED, CONTROL)
-DATASETS = STANDINS
+DATASETS = BUILTIN_DATASETS
 FAMILY_DATASETS = ("digits10", "scenes100")
 CURVES = "training curve"
 QUICK_ALPHAS = (-0.5, *(a for a in ALPHAS if 0 <= a <= 1), 1.25, 1.5)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from gapkit._openclip import open_clip
+from gapkit.datasets.builtin import load_digits10
 from gapkit.datasets.captions import digit_captions, scene_captions
-from gapkit.datasets.digits import load_digits10
 from gapkit.datasets.scenes import Scenes, concatenate, counterpart, render, sample_scenes
 from gapkit.miniclip.family import MODEL_CONFIG, PREPROCESS_CONFIG
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gapkit.datasets import load_dataset
-from gapkit.datasets.templates import CIFAR10_NAMES, ENSEMBLE, REPHRASINGS
+from gapkit.datasets.captions import CIFAR10_NAMES, ENSEMBLE, REPHRASINGS
 from gapkit.errors import InputError
 
 FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

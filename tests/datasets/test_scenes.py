@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gapkit.datasets.builtin import enlarge, load_digits10
 from gapkit.datasets.captions import (
     DIGIT_HELD_OUT,
     DIGIT_TEMPLATES,
@@ -11,7 +12,6 @@ from gapkit.datasets.captions import (
     SCENE_TEMPLATES,
     scene_captions,
 )
-from gapkit.datasets.digits import enlarge, load_digits10
 from gapkit.datasets.scenes import COLOURS, SHAPES, counterpart, render, sample_scenes
 
 

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from gapkit.datasets import Dataset
-from gapkit.datasets.images import ArrayImages
+from gapkit.datasets import ArrayImages, Dataset
 from gapkit.encoders import embed_to_file, load_model
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,7 @@ from PIL import Image
 
 from gapkit import _files
 from gapkit._openclip import open_clip
-from gapkit.datasets import Dataset
-from gapkit.datasets.images import ArrayImages, FileImages
+from gapkit.datasets import ArrayImages, Dataset, FileImages
 from gapkit.embeddings import load_embeddings
 from gapkit.encoders import embed, embed_to_file, load_model
 from gapkit.encoders import embedding as machinery

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from gapkit.datasets import STANDINS, load_dataset
+from gapkit.datasets import BUILTIN_DATASETS, load_dataset
+from gapkit.datasets.builtin import _SEEDS, QUESTION_TYPES
 from gapkit.datasets.captions import fill_digit
 from gapkit.datasets.scenes import COLOURS, SHAPES, sample_scenes
-from gapkit.datasets.standins import _SEEDS, QUESTION_TYPES
 from gapkit.errors import InputError
 
 
@@ -13,8 +13,8 @@ def vqa():
     return load_dataset("scenes-vqa")
 
 
-@pytest.mark.parametrize("name", STANDINS)
-def test_standins_are_the_same_every_time(name):
+@pytest.mark.parametrize("name", BUILTIN_DATASETS)
+def test_builtin_datasets_are_the_same_every_time(name):
     assert load_dataset(name).fingerprint() == load_dataset(name).fingerprint()
 
 

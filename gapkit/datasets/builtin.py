@@ -1,13 +1,16 @@
-"""The stand-ins for the paper's datasets that need no network, as `Dataset`s.
+"""Built-in datasets, which need neither a network nor files; they stand for the paper's.
 
-``digits10`` stands for CIFAR-10, ``scenes100`` for CIFAR-100, ``scenes-vqa`` for A-OKVQA;
-``scenes-pairs`` is for retrieval. Test images come from seeds of their own, never used in training.
+``digits10`` stands for CIFAR-10, ``scenes100`` for CIFAR-100, ``scenes-vqa`` for A-OKVQA; ``scenes-pairs`` is for
+retrieval. Test images come from seeds of their own, never used in training.
+
+The digits are the 1,797 handwritten ones that ship with scikit-learn (`sklearn.datasets.load_digits`): the test half of
+the UCI "Optical Recognition of Handwritten Digits" set (Alpaydin and Kaynak, 1998; CC BY 4.0), 8 x 8 pixels with 17
+grey levels.
 """
 
 import numpy as np
 
 from gapkit._arrays import check_choice
-from gapkit.datasets.base import Dataset
 from gapkit.datasets.captions import (
     DIGIT_HELD_OUT,
     DIGIT_NAMES,
@@ -21,14 +24,17 @@ from gapkit.datasets.captions import (
     with_article,
     with_synonyms,
 )
-from gapkit.datasets.digits import load_digits10
+from gapkit.datasets.dataset import Dataset
 from gapkit.datasets.images import ArrayImages
-from gapkit.datasets.scenes import COLOURS, SHAPES, Scenes, render, sample_scenes
+from gapkit.datasets.scenes import COLOURS, IMAGE_SIZE, SHAPES, Scenes, render, sample_scenes
 
 PER_CLASS = 5
 PAIRS = 300
 _SEEDS = {"scenes100": 100_001, "scenes-pairs": 100_002, "scenes-vqa": 100_003}
 QUESTION_TYPES = ("left-shape", "right-shape", "colour", "which-object")
+
+TEST_SHARE = 0.2
+"""Share of the digits held out for testing; the split is stratified and fixed."""
 
 
 def digits10(*, split: str = "test", template: str | None = None) -> Dataset:
@@ -190,3 +196,49 @@ def _question(scenes: Scenes, row: int, kind: str, rng: np.random.Generator) -> 
         offered = [with_article(f"{words[c]} {SHAPES[s]}") for c, s in objects]
     order = rng.permutation(4)
     return [offered[i] for i in order], int(np.flatnonzero(order == 0)[0])
+
+
+def load_digits10(split: str, *, size: int = IMAGE_SIZE) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of one split.
+
+    Parameters
+    ----------
+    split : "train" (1,437 digits) or "test" (360)
+    size : int, width and height in pixels
+
+    Returns
+    -------
+    images : (n, size, size, 3) uint8
+    labels : (n,) int64, the digit
+    """
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    digits, labels = load_digits(return_X_y=True)
+    rows = train_test_split(np.arange(len(labels)), test_size=TEST_SHARE, stratify=labels, random_state=0)
+    rows = np.sort(rows[{"train": 0, "test": 1}[split]])
+    return enlarge(digits[rows].reshape(-1, 8, 8) / 16, size=size), labels[rows].astype(np.int64)
+
+
+def enlarge(grey: np.ndarray, *, size: int = IMAGE_SIZE) -> np.ndarray:
+    """Enlarge (n, 8, 8) grey images in [0, 1] to (n, size, size, 3) uint8 by bilinear interpolation.
+
+    >>> enlarge(np.ones((2, 8, 8))).shape
+    (2, 64, 64, 3)
+    """
+    n, width = grey.shape[0], grey.shape[-1]
+    weight = _bilinear(width, size)
+    large = np.einsum("ai,nij,bj->nab", weight, grey, weight)
+    grey8 = (np.clip(large, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(grey8[..., None], (n, size, size, 3)))
+
+
+def _bilinear(old: int, new: int) -> np.ndarray:
+    """(new, old) interpolation weights between pixel centres, held constant beyond the border."""
+    position = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    low = np.minimum(position.astype(int), old - 2)
+    share = position - low
+    weight = np.zeros((new, old))
+    weight[np.arange(new), low] = 1 - share
+    weight[np.arange(new), low + 1] += share
+    return weight
