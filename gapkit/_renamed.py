@@ -51,6 +51,7 @@ RENAMED: dict[str, str] = {
     "gapkit.widgets.Outcome": "gapkit.closing.ClosingOutcome",
     "gapkit.widgets.plot_closing": "gapkit.plots.plot_closing",
     # check
+    "gapkit.check.Passed": "gapkit.check.engine.Passed",
     # report
     # cli
     # grading

@@ -15,8 +15,9 @@ import torch
 import gapkit
 from gapkit import check, contrastive
 from gapkit._arrays import check_number
-from gapkit.check import CheckFailed, draws
+from gapkit.check import CheckFailed
 from gapkit.check.diagnosis import difference, plain
+from gapkit.check.engine import gallery_and_queries
 from gapkit.robustness import robustness
 
 CHECKS = {
@@ -307,7 +308,7 @@ def test_sampling_must_follow_its_seed():
 
 
 def test_exact_reference_is_what_sampling_estimates():
-    queries, gallery = draws.gallery_and_queries(np.random.default_rng(4))
+    queries, gallery = gallery_and_queries(np.random.default_rng(4))
     p, error = _sample(queries, gallery, 0.2, 2000, 1)
     exact = robustness(queries, gallery, 0.2)
     assert (np.abs(p - exact) < 4.5 * error + 0.002).all()

@@ -14,35 +14,41 @@ gapkit.check.engine.CheckFailed: gap_vector has the wrong sign
 
 import lazy_loader
 
+from gapkit._renamed import renamed
+
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "axes": ["AxesDescription", "describe", "must_be_labelled", "must_not_be_swapped"],
-        "engine": ["Check", "CheckFailed", "Passed", "fresh_rng"],
-        "geometry": ["gap_vector", "l2i", "relative_spectrum", "relative_variance", "rmg", "subspace_share"],
-        "contrastive": [
+        "engine": ["Check", "CheckFailed", "fresh_rng"],
+        "gap": [
             "column_sums",
             "contrastive_loss",
             "doubly_stochastic_defect",
+            "gap_vector",
             "gradient_along_gap",
             "image_gradient",
+            "l2i",
             "q_matrices",
+            "relative_spectrum",
+            "relative_variance",
+            "rmg",
+            "subspace_share",
         ],
         "robustness": [
-            "exact_robustness",
-            "monte_carlo",
-            "nearest",
-            "pair_approximation",
-            "pair_robustness",
-            "quantise",
-        ],
-        "closing": [
             "affine_projection",
             "agreement",
             "best_alpha",
             "close_gap",
+            "exact_robustness",
             "linear_projection",
+            "monte_carlo",
+            "nearest",
+            "pair_approximation",
+            "pair_robustness",
             "projected_gap",
+            "quantise",
         ],
     },
 )
+__getattr__ = renamed(__name__, __getattr__)

@@ -32,7 +32,7 @@ class AxesDescription:
     scales: list = field(default_factory=lambda: ["linear", "linear"])
 
 
-def describe(value: Any, *, quietly: bool = False) -> AxesDescription | None:
+def describe(value: object, *, quietly: bool = False) -> AxesDescription | None:
     """The description of an ``Axes`` (or of the only one of a figure).
 
     Parameters
@@ -56,12 +56,12 @@ def describe(value: Any, *, quietly: bool = False) -> AxesDescription | None:
     entries = _entries(value)
     segments = [
         segment
-        for one in value.collections
-        if type(one).__name__ == "LineCollection"
-        for segment in one.get_segments()
+        for artist in value.collections
+        if type(artist).__name__ == "LineCollection"
+        for segment in artist.get_segments()
         if len(segment) == 2 and segment[0][0] == segment[1][0]
     ]
-    points = [one for one in value.collections if type(one).__name__ == "PathCollection"]
+    scatters = [artist for artist in value.collections if type(artist).__name__ == "PathCollection"]
     return AxesDescription(
         title=value.get_title(),
         xlabel=value.get_xlabel(),
@@ -72,12 +72,13 @@ def describe(value: Any, *, quietly: bool = False) -> AxesDescription | None:
         scales=[value.get_xscale(), value.get_yscale()],
         legend=[text for text, _ in entries],
         lines=[np.asarray(line.get_xydata(), dtype=np.float64) for line in value.lines],
-        points=[np.asarray(np.ma.filled(one.get_offsets(), np.nan), dtype=np.float64) for one in points],
+        points=[np.asarray(np.ma.filled(dots.get_offsets(), np.nan), dtype=np.float64) for dots in scatters],
         lines_drawn=[_drawn(line, entries, value.containers) for line in value.lines],
-        points_drawn=[_drawn(one, entries, ()) for one in points],
+        points_drawn=[_drawn(dots, entries, ()) for dots in scatters],
         bars=[float(patch.get_height()) for patch in value.patches if hasattr(patch, "get_height")],
         bands=sum(
-            type(one).__name__ in ("PolyCollection", "FillBetweenPolyCollection") for one in value.collections
+            type(artist).__name__ in ("PolyCollection", "FillBetweenPolyCollection")
+            for artist in value.collections
         ),
     )
 
@@ -85,13 +86,13 @@ def describe(value: Any, *, quietly: bool = False) -> AxesDescription | None:
 def _entries(axes) -> list[tuple[str, Any]]:
     """Text and handle of each entry of the legends: of the axes', or else of its figure's."""
     legends = [axes.get_legend()] if axes.get_legend() else list(getattr(axes.figure, "legends", ()))
-    found = []
+    entries = []
     for legend in legends:
         texts = [text.get_text() for text in legend.get_texts()]
         handles = list(getattr(legend, "legend_handles", ()))
         handles += [None] * (len(texts) - len(handles))
-        found += zip(texts, handles, strict=False)
-    return found
+        entries += zip(texts, handles, strict=False)
+    return entries
 
 
 def _look(artist) -> tuple[str, str, str]:
@@ -110,9 +111,9 @@ def _drawn(artist, entries, containers) -> dict[str, str]:
     """Label, marker and line style of a line or a scatter."""
     look = _look(artist)
     same = [text for text, handle in entries if handle is not None and _look(handle) == look]
-    own = [str(artist.get_label())]
-    own += [str(one.get_label()) for one in containers if any(part is artist for part in one)]
-    label = same[0] if len(same) == 1 else next((text for text in own if text[:1] not in ("", "_")), "")
+    labels = [str(artist.get_label())]
+    labels += [str(holder.get_label()) for holder in containers if any(part is artist for part in holder)]
+    label = same[0] if len(same) == 1 else next((text for text in labels if text[:1] not in ("", "_")), "")
     return {"label": label, "marker": look[0], "linestyle": look[1]}
 
 
@@ -121,8 +122,9 @@ def must_not_be_swapped(first: dict, second: dict, *words: str) -> None:
 
     >>> must_not_be_swapped({"label": "texts"}, {"label": "images"}, "image")
     """
-    one, other = (entry["label"].casefold() for entry in (first, second))
-    if any(word in one for word in words) and not any(word in other for word in words):
+    labels = [entry["label"].casefold() for entry in (first, second)]
+    in_first, in_second = (any(word in label for word in words) for label in labels)
+    if in_first and not in_second:
         raise CheckFailed("the legend names things the wrong way round")
 
 

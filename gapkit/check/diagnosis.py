@@ -82,10 +82,10 @@ def difference(
             count = len(got) if isinstance(got, tuple) else 1
             return f"must return {len(right)} results, not {count}"
         names = parts or [f"result {i + 1}" for i in range(len(right))]
-        for name, one, other in zip(names, got, right, strict=True):
-            found = difference(one, other, rtol=rtol, sizes=sizes)
-            if found:
-                return f"({name}) {found}"
+        for name, part, right_part in zip(names, got, right, strict=True):
+            fault = difference(part, right_part, rtol=rtol, sizes=sizes)
+            if fault:
+                return f"({name}) {fault}"
         return None
     if isinstance(got, tuple):
         return f"must return one result, not {len(got)}"
@@ -102,20 +102,20 @@ def difference(
 
 
 def _shape(got: tuple[int, ...], right: tuple[int, ...], sizes: Sequence[int]) -> str:
-    said = f"has shape {got}"
+    shape = f"has shape {got}"
     if math.prod(got) == math.prod(right) and [s for s in got if s > 1] == [s for s in right if s > 1]:
-        return f"{said}: the right numbers of entries, but with axes of length 1 too many or too few"
+        return f"{shape}: the right numbers of entries, but with axes of length 1 too many or too few"
     if len(right) == 2 and got == right[::-1]:
-        return f"{said}: rows and columns are exchanged (transposed)"
+        return f"{shape}: rows and columns are exchanged (transposed)"
     if len(right) < len(got):
-        return f"{said}: a sum or mean over an axis is missing"
+        return f"{shape}: a sum or mean over an axis is missing"
     if len(sizes) == 2 and sizes[0] != sizes[1] and len(got) == len(right) == 1:
         swap = {sizes[0]: sizes[1], sizes[1]: sizes[0]}
         if tuple(swap.get(s, s) for s in got) == right:
-            return f"{said}: a sum or mean runs over the wrong axis"
+            return f"{shape}: a sum or mean runs over the wrong axis"
     if len(got) < len(right):
-        return f"{said}: too few axes, as if something were summed or averaged away (wrong axis?)"
-    return f"{said}, which is not the shape asked for (wrong axis?)"
+        return f"{shape}: too few axes, as if something were summed or averaged away (wrong axis?)"
+    return f"{shape}, which is not the shape asked for (wrong axis?)"
 
 
 def _values(got: np.ndarray, right: np.ndarray, rtol: float, scale: float) -> str:

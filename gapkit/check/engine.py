@@ -1,4 +1,4 @@
-"""The engine of the self-checks: a learner's function against a reference, on fresh random inputs."""
+"""The engine of the self-checks: a learner's function against a reference, on fresh random inputs, and those inputs."""
 
 import copy
 import os
@@ -61,7 +61,7 @@ class Check:
     rtol: float = 1e-9
     parts: tuple[str, ...] = ()
 
-    def __call__(self, function, *, seed: int | None = None) -> Passed:
+    def __call__(self, function: Callable, *, seed: int | None = None) -> Passed:
         """Raise `CheckFailed`, or say that ``function`` is right.
 
         Parameters
@@ -79,23 +79,23 @@ class Check:
         right = [self._right(arguments) for arguments in rounds]
         sizes = [np.shape(arguments[0]) for arguments in rounds]
 
-        if all(isinstance(one, np.ndarray) and one.shape == () for one in (*got, *right)):
+        if all(isinstance(result, np.ndarray) and result.shape == () for result in (*got, *right)):
             # Single numbers: laid side by side, the rounds show a sign or a factor.
-            found = difference(np.stack(got), np.stack(right), rtol=self.rtol)
-            found = "has a wrong value" if found and ("entries" in found or "shape" in found) else found
+            fault = difference(np.stack(got), np.stack(right), rtol=self.rtol)
+            fault = "has a wrong value" if fault and ("entries" in fault or "shape" in fault) else fault
         else:
             compared = zip(got, right, sizes, strict=True)
-            said = (
+            faults = (
                 difference(a, b, rtol=self.rtol, sizes=shape, parts=self.parts) for a, b, shape in compared
             )
-            found = next(filter(None, said), None)
-        if found is None:
+            fault = next(filter(None, faults), None)
+        if fault is None:
             return
-        if len(got) > 1 and "NaN" not in found and all(_equal(got[0], one) for one in got[1:]):
-            found = "gives the same result whatever its input: does it use its arguments, or something fixed?"
+        if len(got) > 1 and "NaN" not in fault and all(_equal(got[0], again) for again in got[1:]):
+            fault = "gives the same result whatever its input: does it use its arguments, or something fixed?"
         else:
-            found = self._mistake(got, rounds) or found
-        raise CheckFailed(f"{self.name} {found}")
+            fault = self._mistake(got, rounds) or fault
+        raise CheckFailed(f"{self.name} {fault}")
 
     def _right(self, arguments: tuple) -> Result:
         result = plain(self.reference(*copy.deepcopy(arguments)))
@@ -107,8 +107,8 @@ class Check:
         for sentence, mistaken in self.mistakes:
             made = [plain(mistaken(*copy.deepcopy(arguments))) for arguments in rounds]
             if all(
-                not isinstance(there, str) and difference(here, there, rtol=max(self.rtol, 1e-6)) is None
-                for here, there in zip(got, made, strict=True)
+                not isinstance(wrong, str) and difference(result, wrong, rtol=max(self.rtol, 1e-6)) is None
+                for result, wrong in zip(got, made, strict=True)
             ):
                 return sentence
         return None
@@ -135,8 +135,8 @@ def call(function: Callable, arguments: tuple, name: str, **options) -> Result:
     except NotImplementedError as fault:
         raise CheckFailed(f"{name} is not written yet") from fault
     except Exception as fault:  # whatever a learner's code may raise
-        said = " ".join(str(fault).split())[:300]
-        raise CheckFailed(f"{name} stops with {type(fault).__name__}: {said}") from fault
+        message = " ".join(str(fault).split())[:300]
+        raise CheckFailed(f"{name} stops with {type(fault).__name__}: {message}") from fault
     for position, (before, after) in enumerate(zip(arguments, given, strict=True)):
         if isinstance(before, np.ndarray | torch.Tensor) and not np.array_equal(
             np.asarray(before), np.asarray(after), equal_nan=True
@@ -178,7 +178,51 @@ def _double(value) -> bool:
     return isinstance(value, np.ndarray | torch.Tensor) and str(value.dtype).endswith("float64")
 
 
-def _equal(one: Result, other: Result) -> bool:
-    if isinstance(one, tuple) or isinstance(other, tuple):
-        return isinstance(one, tuple) and isinstance(other, tuple) and all(map(_equal, one, other))
-    return np.array_equal(one, other, equal_nan=True)
+def _equal(a: Result, b: Result) -> bool:
+    if isinstance(a, tuple) or isinstance(b, tuple):
+        return isinstance(a, tuple) and isinstance(b, tuple) and all(map(_equal, a, b))
+    return np.array_equal(a, b, equal_nan=True)
+
+
+# Fresh inputs. Sizes differ from each other, so that a wrong axis shows.
+
+
+def cloud(rng: np.random.Generator, n: int, d: int, *, centre: float = 1.0) -> np.ndarray:
+    """(n, d) points around a centre that is not zero, wider along some axes than along others."""
+    return centre * rng.normal(size=d) + rng.normal(size=(n, d)) * rng.uniform(0.3, 1.5, size=d)
+
+
+def two_clouds(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A gallery and queries, in different numbers."""
+    d = int(rng.integers(3, 6))
+    return cloud(rng, int(rng.integers(6, 9)), d), cloud(rng, int(rng.integers(9, 13)), d)
+
+
+def matched_clouds(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Texts and images, row by row partners; the rows have many lengths."""
+    n, d = int(rng.integers(7, 11)), int(rng.integers(3, 6))
+    x = cloud(rng, n, d)
+    return x, x + rng.normal(size=d) + 0.3 * rng.normal(size=(n, d))
+
+
+def cloud_and_direction(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """One modality, and a direction that is no unit vector."""
+    d = int(rng.integers(4, 7))
+    return cloud(rng, int(rng.integers(8, 12)), d), 3 * rng.normal(size=d)
+
+
+def pairs_and_tau(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
+    """Texts, images and τ, such that no probability is close to 0 or 1."""
+    x, y = matched_clouds(rng)
+    return x, y, float(rng.uniform(2.0, 6.0))
+
+
+def gallery_and_queries(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Queries near a gallery of unit rows, a gap away: the setting of robustness."""
+    d = int(rng.integers(8, 12))
+    gallery = rng.normal(size=(6, d))
+    gallery /= np.linalg.norm(gallery, axis=1, keepdims=True)
+    queries = (
+        gallery[rng.integers(6, size=8)] + 0.25 * rng.normal(size=(8, d)) + 0.5 * rng.normal(size=d) / d**0.5
+    )
+    return queries, gallery

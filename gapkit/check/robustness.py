@@ -1,15 +1,25 @@
-"""Checks for lessons 04 and 06: which answers survive noise, counted and computed."""
+"""Checks for lessons 04 to 07: which answers survive noise, and moving a modality without changing its answers."""
 
 from collections.abc import Callable
 
 import numpy as np
 from scipy.stats import norm
 
-from gapkit.check import draws
 from gapkit.check.diagnosis import split
-from gapkit.check.engine import Check, CheckFailed, Passed, call_each, fresh_rng, must_be_function
+from gapkit.check.engine import (
+    Check,
+    CheckFailed,
+    Passed,
+    call_each,
+    cloud,
+    fresh_rng,
+    gallery_and_queries,
+    must_be_function,
+)
+from gapkit.closing import AffineProjection, GapCloser, LinearProjection
 from gapkit.geometry import nearest as nearest_reference
 from gapkit.perturbations import UniformQuantization
+from gapkit.tasks import agreement as agreement_reference
 
 
 def _distances(queries, gallery):
@@ -17,7 +27,7 @@ def _distances(queries, gallery):
 
 
 def _with_ties(rng):
-    queries, gallery = draws.gallery_and_queries(rng)
+    queries, gallery = gallery_and_queries(rng)
     gallery[4] = gallery[1]  # a tie wherever one of them wins
     return queries + 0.3 * gallery[1], gallery * rng.uniform(0.5, 2.0, size=(len(gallery), 1)).round(1)[
         [0, 1, 2, 3, 1, 5]
@@ -50,7 +60,7 @@ def _pair(rng):
 def _pair_by_distance(rng):
     """The same, but the first of the two is the *nearer* one."""
     query, first, second, sigma = _pair(rng)
-    near, far = sorted((first, second), key=lambda one: np.linalg.norm(one - query))
+    near, far = sorted((first, second), key=lambda candidate: np.linalg.norm(candidate - query))
     return query, near, far, sigma
 
 
@@ -75,7 +85,7 @@ pair_robustness = Check(
 
 def _by_distances(query, first, second, sigma, *, power=2, noise=1.0, spread=2.0, order=1):
     """The normal approximation with its usual mistakes built in; the defaults make none."""
-    near, far = (np.linalg.norm(one - query) for one in (first, second))
+    near, far = (np.linalg.norm(candidate - query) for candidate in (first, second))
     width = spread * sigma * np.sqrt(near**2 + far**2 + noise * len(query) * sigma**2)
     return norm.cdf(order * (far**power - near**power) / width)
 
@@ -99,7 +109,7 @@ pair_approximation = Check(
 
 
 def _query_and_gallery(rng):
-    queries, gallery = draws.gallery_and_queries(rng)
+    queries, gallery = gallery_and_queries(rng)
     return queries[0], gallery, float(rng.uniform(0.1, 0.4))
 
 
@@ -152,7 +162,7 @@ _SAMPLING_MISTAKES = (
 )  # fmt: skip
 
 
-def monte_carlo(function, *, seed: int | None = None) -> Passed:
+def monte_carlo(function: Callable, *, seed: int | None = None) -> Passed:
     """Check ``monte_carlo(queries, gallery, sigma, draws, seed) -> (p, standard_error)``.
 
     ``p`` must agree with the exact robustness within what its own chance allows (5.5 standard errors at
@@ -167,16 +177,16 @@ def monte_carlo(function, *, seed: int | None = None) -> Passed:
     must_be_function(function, name)
     rng = fresh_rng(seed)
     for _ in range(2):
-        queries, gallery = draws.gallery_and_queries(rng)
+        queries, gallery = gallery_and_queries(rng)
         sigma, chosen = float(rng.uniform(0.15, 0.3)), int(rng.integers(2**31))
         given = (queries, gallery, sigma, _DRAWS, chosen)
         got = split(*call_each(function, [given], name), 2)
         if not isinstance(got, tuple) or len(got) != 2:
             raise CheckFailed(f"{name} must return two results: the estimates and their standard errors")
-        for one, what in zip(got, ("estimates", "standard errors"), strict=True):
-            if one.shape != (len(queries),):
+        for numbers, what in zip(got, ("estimates", "standard errors"), strict=True):
+            if numbers.shape != (len(queries),):
                 raise CheckFailed(
-                    f"{name}: the {what} must be one for each query; they have shape {one.shape}"
+                    f"{name}: the {what} must be one for each query; they have shape {numbers.shape}"
                 )
         _compare(got, given, rng, name)
         again = split(*call_each(function, [given], name), 2)
@@ -206,9 +216,133 @@ def _compare(got, given, rng, name) -> None:
         raise CheckFailed(f"{name} does not agree with the exact robustness, by more than chance explains")
     usual = np.sqrt(p * (1 - p) / count)
     if not np.allclose(error, usual, rtol=0.01, atol=1e-6):
-        said = "is not √(p(1−p)/draws)"
+        fault = "is not √(p(1−p)/draws)"
         if np.allclose(error, usual * np.sqrt(count), rtol=0.01):
-            said = "is the spread of one draw: that of the mean is smaller by √draws"
+            fault = "is the spread of one draw: that of the mean is smaller by √draws"
         elif np.allclose(error, usual**2, rtol=0.01):
-            said = "is a variance: take the root"
-        raise CheckFailed(f"{name}: the standard error {said}")
+            fault = "is a variance: take the root"
+        raise CheckFailed(f"{name}: the standard error {fault}")
+
+
+def _sides(rng):
+    """A gallery that does not span the space, and queries a gap away."""
+    queries, gallery = gallery_and_queries(rng)
+    return gallery + rng.normal(size=gallery.shape[1]), queries
+
+
+def _components(x, *, centred=True):
+    return np.linalg.svd(x - x.mean(0) if centred else x, full_matrices=False)[2]
+
+
+def _without(g, rows):
+    return g - rows.T @ (rows @ g)
+
+
+def _gap(x, y):
+    return y.mean(0) - x.mean(0)
+
+
+projected_gap = Check(
+    "projected_gap",
+    lambda x, y, k: GapCloser(n_components=k).fit(x, y).shift_,
+    lambda rng: (*_sides(rng), int(rng.integers(2, 5))),
+    mistakes=(
+        ("is the part inside the components: the part orthogonal to them is asked for",
+         lambda x, y, k: _components(x)[:k].T @ (_components(x)[:k] @ _gap(x, y))),
+        ("uses the queries' components: V belongs to the modality that is retrieved",
+         lambda x, y, k: _without(_gap(x, y), _components(y)[:k])),
+        ("uses singular vectors of uncentred rows: principal components are about the mean",
+         lambda x, y, k: _without(_gap(x, y), _components(x, centred=False)[:k])),
+        ("uses one component too few", lambda x, y, k: _without(_gap(x, y), _components(x)[: k - 1])),
+        ("uses one component too many", lambda x, y, k: _without(_gap(x, y), _components(x)[: k + 1])),
+        ("is the whole gap: nothing was projected out", lambda x, y, k: _gap(x, y)),
+        ("removes the components of least variance: the leading ones are asked for",
+         lambda x, y, k: _without(_gap(x, y), _components(x)[-k:])),
+    ),
+)  # fmt: skip
+
+close_gap = Check(
+    "close_gap",
+    lambda x, y, alpha: GapCloser(alpha=alpha).fit(x, y).transform(x),
+    lambda rng: (*_sides(rng), float(rng.uniform(0.2, 1.4))),
+    mistakes=(
+        ("moves away from the queries: the sign of α or of the gap is wrong",
+         lambda x, y, alpha: GapCloser(alpha=-alpha).fit(x, y).transform(x)),
+        ("shifts by the whole gap: first take out what lies in the gallery's components", lambda x, y, alpha: x + alpha * _gap(x, y)),
+        ("removes one component too many: K rows span K − 1 directions, svd returns K",
+         lambda x, y, alpha: x + alpha * _without(_gap(x, y), _components(x))),
+        ("closes the gap wholly: move by α times it", lambda x, y, alpha: GapCloser().fit(x, y).transform(x)),
+        ("moves the queries: the gallery is to be moved",
+         lambda x, y, alpha: GapCloser(alpha=alpha, moves="queries").fit(x, y).transform(y)),
+        ("normalises the rows afterwards: the guarantee is for Euclidean distances of the rows as they are",
+         lambda x, y, alpha: _unit(GapCloser(alpha=alpha).fit(x, y).transform(x))),
+        ("centres the gallery", lambda x, y, alpha: GapCloser(alpha=alpha).fit(x, y).transform(x) - x.mean(0)),
+    ),
+)  # fmt: skip
+
+
+def _unit(z):
+    return z / np.linalg.norm(z, axis=1, keepdims=True)
+
+
+agreement = Check(
+    "agreement",
+    agreement_reference,
+    lambda rng: tuple(rng.integers(4, size=(2, 40))),
+    rtol=1e-6,  # the inputs are whole numbers, of which torch makes a share in single precision
+    mistakes=(
+        ("counts the answers that changed", lambda a, b: np.mean(a != b)),
+        ("is a number of answers: a share is asked for", lambda a, b: np.sum(a == b)),
+    ),
+)  # fmt: skip
+
+
+def _best(queries, shift, *, centred=True, power=2, sign=1, start=1.0):
+    """α* with its usual mistakes built in; the defaults make none."""
+    along = (queries - queries.mean(0) if centred else queries) @ shift
+    return start + sign * along / np.linalg.norm(shift) ** power
+
+
+best_alpha = Check(
+    "best_alpha",
+    _best,
+    lambda rng: (cloud(rng, int(rng.integers(6, 9)), 5), rng.normal(size=5)),
+    mistakes=(
+        ("has the wrong sign in front of the second term: a query farther out along g' wants a longer way",
+         lambda y, shift: _best(y, shift, sign=-1)),
+        ("divides by ‖g'‖: α counts in multiples of g', so it is ‖g'‖²", lambda y, shift: _best(y, shift, power=1)),
+        ("takes the queries as they are: it is their place relative to their mean that counts",
+         lambda y, shift: _best(y, shift, centred=False)),
+        ("forgets the 1: the average query is best off at full closure", lambda y, shift: _best(y, shift, start=0.0)),
+    ),
+)  # fmt: skip
+
+
+def _fitted(kind, x, y):
+    return kind().fit(x, y).transform(y)
+
+
+affine_projection = Check(
+    "affine_projection",
+    lambda x, y: _fitted(AffineProjection, x, y),
+    _sides,
+    mistakes=(
+        ("projects onto the span through the origin: the gallery's affine span goes through its mean",
+         lambda x, y: _fitted(LinearProjection, x, y)),
+        ("removes what lies in the span: the part outside it is to be removed", lambda x, y: y - _fitted(LinearProjection, x, y)),
+        ("shifts all queries alike: each one is projected for itself", lambda x, y: y - GapCloser().fit(x, y).shift_),
+        ("uses singular vectors of uncentred rows", lambda x, y: x.mean(0) + (y - x.mean(0)) @ _components(x, centred=False).T @ _components(x, centred=False)),
+    ),
+)  # fmt: skip
+
+linear_projection = Check(
+    "linear_projection",
+    lambda x, y: _fitted(LinearProjection, x, y),
+    _sides,
+    mistakes=(
+        ("adds the gallery's mean: that is best for Euclidean distances, not for dot products",
+         lambda x, y: _fitted(AffineProjection, x, y)),
+        ("uses singular vectors of uncentred rows: the span is that of the differences",
+         lambda x, y: y @ _components(x, centred=False).T @ _components(x, centred=False)),
+    ),
+)  # fmt: skip

@@ -1,12 +1,13 @@
-"""``gapkit data``: rebuild the shipped data and check its manifest."""
+"""How the shipped data is made: ``gapkit train-miniclip`` and ``gapkit data``."""
 
+import time
 from pathlib import Path
 
 import click
 
 
 @click.group("data")
-def command() -> None:
+def data() -> None:
     """Rebuild the shipped data and check its manifest."""
 
 
@@ -16,7 +17,7 @@ def _folder() -> Path:
     return data_folder()
 
 
-@command.command("ship")
+@data.command("ship")
 @click.argument(
     "runs", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, file_okay=False)
 )
@@ -30,7 +31,7 @@ def ship(runs: tuple[Path, ...]) -> None:
     click.echo(write_manifest(_folder()))
 
 
-@command.command("control")
+@data.command("control")
 def control() -> None:
     """Embed the stand-in datasets with the random control, rebuilt from its seed."""
     from gapkit.shipping import ship_control, write_manifest
@@ -39,7 +40,7 @@ def control() -> None:
     click.echo(write_manifest(_folder()))
 
 
-@command.command("manifest")
+@data.command("manifest")
 def manifest() -> None:
     """Rewrite the manifest from the files that are there."""
     from gapkit.shipping import write_manifest
@@ -47,7 +48,7 @@ def manifest() -> None:
     click.echo(write_manifest(_folder()))
 
 
-@command.command("quality")
+@data.command("quality")
 def quality() -> None:
     """Print how good the shipped models are, as a Markdown table."""
     from gapkit.shipping import quality_table
@@ -55,7 +56,7 @@ def quality() -> None:
     click.echo(quality_table(_folder()))
 
 
-@command.command("check")
+@data.command("check")
 def check() -> int:
     """Compare the data folder with its manifest; exit code 1 if they differ."""
     from gapkit.shipping import check_manifest
@@ -66,3 +67,48 @@ def check() -> int:
     if not faults:
         click.echo("every shipped file is as the manifest says")
     return 1 if faults else 0
+
+
+@click.command("train-miniclip")
+@click.argument("name")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the initial weights."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=None, help="Folder to write [default: runs/NAME-SEED]."
+)
+@click.option(
+    "--steps", type=click.IntRange(min=0), default=None, help="Gradient steps [default: the setting's]."
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Threads for torch; one is often fastest.",
+)
+def train_miniclip(name: str, seed: int, out: Path | None, steps: int | None, threads: int) -> None:
+    """Train the mini-CLIP called NAME (wide, t0.01, learned, siglip) and save it in OpenCLIP's format.
+
+    Run it again after an interruption and it goes on from the last checkpoint.
+    """
+    import torch
+
+    from gapkit._arrays import check_choice
+    from gapkit.miniclip import SETTINGS, train
+
+    check_choice(name, "NAME", SETTINGS)
+    torch.set_num_threads(threads)
+    started = time.monotonic()
+
+    def progress(step: int, row: dict) -> None:
+        click.echo(
+            f"{time.monotonic() - started:6.0f} s  step {step:5d}  loss {row['loss']:.3f}  "
+            f"accuracy {row['accuracy']:.3f}  gap {row['gap']:.3f}  temperature {row['temperature']:.4g}",
+            err=True,
+        )
+
+    folder = train(
+        name, seed=seed, out=out or Path("runs") / f"{name}-{seed}", steps=steps, progress=progress
+    )
+    click.echo(folder)

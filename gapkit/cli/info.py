@@ -1,4 +1,4 @@
-"""``gapkit info``: versions, folders, and what is available."""
+"""What there is: ``gapkit info`` and ``gapkit models``."""
 
 import importlib.metadata
 import json
@@ -23,7 +23,7 @@ PACKAGES = (
 
 @click.command("info")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def command(as_json):
+def info(as_json):
     """Show versions, folders and what is available."""
     facts = collect()
     if as_json:
@@ -74,3 +74,26 @@ def _version(name: str) -> str:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
+
+
+@click.command("models")
+@click.option(
+    "--all", "every", is_flag=True, help="Every published model of OpenCLIP, not only the short names."
+)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def models(every, as_json):
+    """List models, their sizes, and what is in the cache."""
+    from gapkit.encoders import available_models
+
+    rows = available_models(every=every)
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    width = {key: max(len(row[key]) for row in rows) for key in ("name", "source")}
+    click.echo(f"{'name':<{width['name']}}  {'weights':<{width['source']}}  {'MB':>6}  here  what it is")
+    for row in rows:
+        size = f"{row['megabytes']:,.0f}" if row["megabytes"] else ""
+        click.echo(
+            f"{row['name']:<{width['name']}}  {row['source']:<{width['source']}}  {size:>6}  "
+            f"{'yes' if row['here'] else 'no':<4}  {row['about']}".rstrip()
+        )

@@ -1,7 +1,6 @@
 """The command group: loads commands lazily and turns bad input into one clear line."""
 
 import importlib
-import importlib.util
 import sys
 import warnings
 
@@ -11,26 +10,26 @@ import gapkit
 from gapkit.errors import GapkitWarning, InputError, did_you_mean
 
 COMMANDS = {
-    "replicate": ("gapkit.cli.replicate", "Measure every claim of the paper and write a report."),
-    "compare": ("gapkit.cli.compare", "Show where two replications differ beyond their intervals."),
-    "measure": ("gapkit.cli.measure", "Measure the modality gap of a file of embeddings."),
-    "close": ("gapkit.cli.close", "Close the gap of a file of embeddings."),
-    "embed": ("gapkit.cli.embed", "Embed a dataset with a model; resumes after an interruption."),
-    "import": ("gapkit.cli.import_", "Convert .npy, .npz, parquet or CSV embeddings."),
-    "fetch": ("gapkit.cli.fetch", "Download real CLIP embeddings into the cache."),
-    "models": ("gapkit.cli.models", "List models, their sizes, and what is in the cache."),
-    "info": ("gapkit.cli.info", "Show versions, folders and what is available."),
-    "train-miniclip": ("gapkit.cli.train", "Train a mini-CLIP from scratch."),
-    "data": ("gapkit.cli.data", "Rebuild the shipped data and check its manifest."),
+    "replicate": ("gapkit.cli.replicate:command", "Measure every claim of the paper and write a report."),
+    "compare": ("gapkit.cli.compare:command", "Show where two replications differ beyond their intervals."),
+    "measure": ("gapkit.cli.measure:measure", "Measure the modality gap of a file of embeddings."),
+    "close": ("gapkit.cli.measure:close", "Close the gap of a file of embeddings."),
+    "embed": ("gapkit.cli.embeddings:embed", "Embed a dataset with a model; resumes after an interruption."),
+    "import": ("gapkit.cli.embeddings:import_files", "Convert .npy, .npz, parquet or CSV embeddings."),
+    "fetch": ("gapkit.cli.embeddings:fetch", "Download real CLIP embeddings into the cache."),
+    "models": ("gapkit.cli.info:models", "List models, their sizes, and what is in the cache."),
+    "info": ("gapkit.cli.info:info", "Show versions, folders and what is available."),
+    "train-miniclip": ("gapkit.cli.data:train_miniclip", "Train a mini-CLIP from scratch."),
+    "data": ("gapkit.cli.data:data", "Rebuild the shipped data and check its manifest."),
 }
-"""Command name -> (module with a click command called ``command``, one line of help)."""
+"""Command name -> (``module:function`` of the click command, one line of help)."""
 
 
 class LazyGroup(click.Group):
     """A group that knows its commands' names and help, and imports one when it is called."""
 
     def list_commands(self, context):
-        return [name for name, (module, _) in COMMANDS.items() if importlib.util.find_spec(module)]
+        return list(COMMANDS)
 
     def get_command(self, context, name):
         known = self.list_commands(context)
@@ -38,7 +37,8 @@ class LazyGroup(click.Group):
             raise InputError(
                 f"no command {name!r}{did_you_mean(name, known)}; the commands are {', '.join(known)}"
             )
-        return importlib.import_module(COMMANDS[name][0]).command
+        module, _, function = COMMANDS[name][0].partition(":")
+        return getattr(importlib.import_module(module), function)
 
     def format_commands(self, context, formatter):
         with formatter.section("Commands"):

@@ -1,7 +1,8 @@
-"""``gapkit measure``: the modality gap of a file of embeddings."""
+"""What is done with a file of embeddings: ``gapkit measure`` and ``gapkit close``."""
 
 import json
 import math
+from pathlib import Path
 
 import click
 
@@ -15,7 +16,7 @@ import click
 )
 @click.option("--intervals", is_flag=True, help="95 % bootstrap intervals; texts are resampled like images.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def command(file, metric, sigma, intervals, as_json):
+def measure(file, metric, sigma, intervals, as_json):
     """Measure the gap of FILE: a file gapkit wrote, or a name such as miniclip-wide/scenes100."""
     from gapkit.embeddings import load_embeddings
 
@@ -33,12 +34,12 @@ def measured(
     entries, *, metric: str = "euclidean", sigma: float | None = None, intervals: bool = False
 ) -> dict:
     """What the command shows."""
+    from gapkit import geometry
     from gapkit.embeddings.using import answer
-    from gapkit.geometry import measure
     from gapkit.robustness import robustness
 
     pairs = entries.task == "pairs"
-    values = measure(entries.texts, entries.images, paired=pairs, intervals=intervals)
+    values = geometry.measure(entries.texts, entries.images, paired=pairs, intervals=intervals)
     values = {name: _within_reach(name, value) for name, value in values.items()}
     given, right = answer(entries, metric=metric)
     values["accuracy"] = float((given == right).mean())
@@ -85,3 +86,48 @@ def _shown(value) -> str:
     if isinstance(value, tuple):
         return f"{value[0]:.4g}  ({value[1]:.4g} … {value[2]:.4g})"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+@click.command("close")
+@click.argument("file")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
+@click.option("--method", default="projected", show_default=True, metavar="NAME",
+              help="projected: the paper's shift, which keeps every answer; raw: the whole gap; halfway, affine, "
+              "linear, centring, …: the first word of any name in gapkit.closing.CLOSERS.")  # fmt: skip
+@click.option("--alpha", type=float, default=1.0, show_default=True, help="0 leaves the gap, 1 closes it.")
+@click.option(
+    "--components", type=click.IntRange(min=0), help="Components the projected shift keeps clear of [all]."
+)
+@click.option("--metric", type=click.Choice(["euclidean", "dot", "cosine"]), default="euclidean", show_default=True,
+              help="How answers are chosen, for the figures shown.")  # fmt: skip
+@click.option("--sigma", type=click.FloatRange(min=0), help="Also show the robustness to noise of this size.")
+def close(file, out, method, alpha, components, metric, sigma):
+    """Close the gap of FILE (a file gapkit wrote, or a shipped name) and show what it changed."""
+    from gapkit.closing import ProjectedShift, find_closer
+    from gapkit.embeddings import load_embeddings
+    from gapkit.embeddings.using import answer, close_set
+    from gapkit.errors import InputError
+
+    kind = find_closer(method)
+    options = {"alpha": alpha} if "alpha" in kind().get_params() else {}
+    if alpha != 1.0 and not options:
+        raise InputError(f"--alpha has no meaning for the method {method}")
+    if components is not None and kind is not ProjectedShift:
+        raise InputError(f"--components has no meaning for the method {method}")
+    if components is not None:
+        options["n_components"] = components
+    before = load_embeddings(file)
+    after = close_set(before, kind(**options))
+    path = after.save(out)
+    same = float((answer(before, metric=metric)[0] == answer(after, metric=metric)[0]).mean())
+    first, second = (measured(entries, metric=metric, sigma=sigma) for entries in (before, after))
+    click.echo(f"{'':<28}{'before':>10}{'after':>10}")
+    for name, label in {
+        "l2m": "gap",
+        "accuracy": "right answers",
+        "robustness": "answers that survive",
+    }.items():
+        if name in first:
+            click.echo(f"{label:<28}{first[name]:>10.4f}{second[name]:>10.4f}")
+    click.echo(f"{'same answers as before':<28}{'':>10}{same:>10.4f}")
+    click.echo(path)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from gapkit.cli._options import embedding_options, split_options
+from gapkit.cli.embeddings import embedding_options, split_options
 from gapkit.errors import InputError
 
 

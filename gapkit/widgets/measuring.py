@@ -123,10 +123,10 @@ def _spots(entries: EmbeddingSet, text_places: np.ndarray, image_places: np.ndar
     return f'<div aria-hidden="true">{"".join(texts + images)}</div>'
 
 
-def _spot(place: np.ndarray, said: str) -> str:
+def _spot(place: np.ndarray, label: str) -> str:
     """One spot; its card opens towards the middle of the picture."""
     turn = (" gk-left" if place[0] > 0.5 else "") + (" gk-up" if place[1] > 0.5 else "")
-    return f'<div class="gk-point{turn}" style="{_at(place)}"><div>{said}</div></div>'
+    return f'<div class="gk-point{turn}" style="{_at(place)}"><div>{label}</div></div>'
 
 
 def marked_rows(entries: EmbeddingSet) -> np.ndarray:
@@ -170,10 +170,10 @@ def _gap_summary(entries: EmbeddingSet, model: str, dataset: str, row: int, text
     answer = int(nearest(entries.images[row : row + 1], entries.texts)[0])
     cosine = matched_cosine(entries.texts[text : text + 1], entries.images[row : row + 1])
     names = entries.text_names
-    said = "which is right" if answer == text else f"where “{names[text]}” is right"
+    verdict = "which is right" if answer == text else f"where “{names[text]}” is right"
     return (
         f"{model} on {dataset}: gap {width:.2f}. Image {row} and its own text “{names[text]}”: cosine {cosine:.2f}; "
-        f"nearest text “{names[answer]}”, {said}."
+        f"nearest text “{names[answer]}”, {verdict}."
     )
 
 

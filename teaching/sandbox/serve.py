@@ -108,8 +108,11 @@ def import_what_notebooks_use() -> None:
         "gapkit.check",
     ):
         importlib.import_module(name)
-    for name in ("check.contrastive", "check.geometry", "closing", "embeddings", "tasks"):
+    for name in ("closing", "embeddings", "tasks"):
         importlib.import_module(f"gapkit.{name}")
+    check = importlib.import_module("gapkit.check")
+    for name in check.__all__:
+        getattr(check, name)
     torch = importlib.import_module("torch")
     torch.set_num_threads(1)
     pyplot = importlib.import_module("matplotlib.pyplot")

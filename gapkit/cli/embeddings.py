@@ -1,0 +1,254 @@
+"""Where embeddings come from: ``gapkit embed``, ``gapkit import`` and ``gapkit fetch``."""
+
+from pathlib import Path
+
+import click
+
+from gapkit.errors import InputError
+
+_DATASET_OPTIONS = (
+    click.option(
+        "--root", type=click.Path(path_type=Path), help="Folder of the dataset's images or archive."
+    ),
+    click.option(
+        "--annotations", type=click.Path(path_type=Path), help="Annotation file: JSON (coco, aokvqa) or CSV."
+    ),
+    click.option("--split", help="train or test, where the dataset has both."),
+    click.option("--template", help="Prompt template, or: single, ensemble."),
+    click.option(
+        "--limit", type=click.IntRange(min=1), help="Only the first so many entries (coco, aokvqa, csv)."
+    ),
+    click.option("--download", is_flag=True, help="Fetch the dataset if it is not there (CIFAR)."),
+    click.option("--device", default="auto", show_default=True, help="cpu, cuda, mps, or auto."),
+    click.option(
+        "--precision", default="auto", show_default=True, help="float32, float16, bfloat16, or auto."
+    ),
+    click.option(
+        "--batch-size", type=click.IntRange(min=1), default=64, show_default=True, help="Images in a batch."
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="Processes that read images.",
+    ),
+    click.option(
+        "--skip-unreadable", is_flag=True, help="Leave out images that cannot be read, and list them."
+    ),
+)
+_HOW_TO_EMBED = ("device", "precision", "batch_size", "workers", "skip_unreadable")
+
+
+def embedding_options(command):
+    """Give a command the options of a dataset and of embedding it; it receives them as keyword arguments."""
+    for option in reversed(_DATASET_OPTIONS):
+        command = option(command)
+    return command
+
+
+def split_options(options: dict) -> tuple[str, dict, dict]:
+    """What `embedding_options` gave, as the device, the options of `gapkit.embed`, and those of the dataset."""
+    how = {name: options[name] for name in _HOW_TO_EMBED}
+    device, skip = how.pop("device"), how.pop("skip_unreadable")
+    data = {
+        name: value
+        for name, value in options.items()
+        if name not in _HOW_TO_EMBED and value not in (None, False)
+    }
+    return device, {**how, "on_error": "skip" if skip else "raise"}, data
+
+
+@click.command("embed")
+@click.argument("model")
+@click.argument("dataset")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write [default: only the cache].")
+@embedding_options
+@click.option("--dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True,
+              help="How --out stores the matrices.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def embed(model, dataset, out, dtype, quiet, **options):
+    """Embed DATASET with MODEL; interrupted at any moment, the same command goes on where it was.
+
+    MODEL is a preset or shipped model (see `gapkit models`), ARCHITECTURE/WEIGHTS as OpenCLIP names them,
+    hf-hub:OWNER/REPOSITORY or local-dir:PATH. DATASET is digits10, scenes100, scenes-pairs, scenes-vqa,
+    cifar10, cifar100 (and both with -rephrased), coco, aokvqa, folder (one subfolder for each class) or csv (paths and captions).
+    """
+    from gapkit.datasets import load_dataset
+    from gapkit.embeddings import load_embeddings
+    from gapkit.encoders import embed_to_file, load_model
+
+    device, how, about = split_options(options)
+    data = load_dataset(dataset, **about)
+    ready = load_model(model, device=device)
+    click.echo(f"{ready}; {data}", err=True)
+    path = embed_to_file(ready, data, out=out, dtype=dtype, progress=not quiet, **how)
+    entries = load_embeddings(path, memory_map=True)
+    click.echo(f"{entries} in {entries.metadata['precision']} on {ready.device}", err=True)
+    for name, why in entries.metadata["skipped"]:
+        click.echo(f"left out {name}: {why}", err=True)
+    click.echo(path)
+
+
+@click.command("import")
+@click.argument("images", required=False, type=click.Path(path_type=Path))
+@click.argument("texts", required=False, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write (.safetensors).")
+@click.option("--labels", type=click.Path(path_type=Path), help="Row of each image's right text, one a line.")
+@click.option(
+    "--task", type=click.Choice(["pairs", "zero-shot"]), help="[default: zero-shot if there are labels]"
+)
+@click.option(
+    "--normalise",
+    type=click.Choice(["auto", "yes", "no"]),
+    default="auto",
+    show_default=True,
+    help="Divide rows by their length; auto does so where they have length 1 but for rounding.",
+)
+@click.option("--image-key", help="Name of the images' matrix in an archive, or column of a parquet file.")
+@click.option("--text-key", help="Name of the texts' matrix.")
+@click.option(
+    "--gram",
+    type=click.Path(path_type=Path),
+    help="A matrix of all cosines instead, images first (CSV, npy).",
+)
+@click.option("--images", "count", type=click.IntRange(1), help="With --gram: how many rows are images.")
+@click.option("--dimension", type=click.IntRange(1), help="With --gram: dimension of the model's embeddings.")
+@click.option("--model", help="Which model made them; kept with them.")
+@click.option("--dataset", help="Which dataset they are of; kept with them.")
+def import_files(images, texts, out, gram, count, dimension, model, dataset, **options):
+    """Convert IMAGES (and TEXTS) from .npy, .npz, .csv, .parquet or .safetensors.
+
+    One file is enough if it holds both sides: two matrices, or an array of shape (2, n, d) with the images
+    first. In a table every column of numbers is a coordinate, but for an index, ids and labels; which columns
+    were used is said.
+
+    With --gram no embeddings are needed: a published matrix of cosines, all rows against all rows, holds them up to a
+    rotation.
+    """
+    from gapkit.embeddings import import_embeddings, import_gram
+
+    if gram is None and images is None:
+        raise InputError("name a file to import, or a matrix of cosines with --gram FILE")
+    if gram is not None and (images is not None or count is None or dimension is None):
+        raise InputError(
+            "--gram FILE takes --images N (how many rows are images) and --dimension D (of the model's embeddings), "
+            "and no other file"
+        )
+    if gram is None and (count is not None or dimension is not None):
+        raise InputError("--images and --dimension describe a matrix of cosines; they need --gram FILE")
+    known = {name: value for name, value in {"model": model, "dataset": dataset}.items() if value}
+    if gram is not None:
+        if foreign := [name for name in ("image_key", "text_key") if options[name]]:
+            raise InputError(f"--gram takes no --{foreign[0].replace('_', '-')}")
+        entries = import_gram(
+            gram,
+            images=count,
+            dimension=dimension,
+            metadata=known,
+            labels=options["labels"],
+            task=options["task"],
+        )
+        for line in _about_gram(entries.metadata["gram"]):
+            click.echo(line, err=True)
+    else:
+        entries = import_embeddings(images, texts, metadata=known, **options)
+    for line in entries.metadata.get("columns", []):
+        click.echo(line, err=True)
+    click.echo(f"{entries}, rows {'of length 1' if entries.normalised else 'as they were'}", err=True)
+    click.echo(entries.save(out))
+
+
+def _about_gram(about: dict) -> list[str]:
+    lines = [f"kept: {about['kept']}", f"rank {about['rank']}"]
+    if about["clipped"]:
+        lines.append(
+            f"clipped: {about['clipped']} negative eigenvalues, the least {about['least_eigenvalue']:.2g} "
+            f"(rounding explains {-about['rounding']:.2g})"
+        )
+    return lines
+
+
+@click.command("fetch")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--all", "everything", is_flag=True, help="Every set that is known.")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    metavar="FILE|FOLDER",
+    help="Take local copies instead of the network; they are known by their bytes, whatever they are called.",
+)
+@click.option(
+    "--shipped", is_flag=True, help="The data that come with gapkit (60 MB), for work outside a clone."
+)
+def fetch(names, everything, source, shipped):
+    """Put published embeddings into the cache; without a name, list them.
+
+    They are embeddings of real models that others have published under an open licence, each known by the sha256 of its
+    file. `--from` alone takes all that it finds.
+    """
+    if shipped:
+        if names or everything or source:
+            raise InputError("--shipped takes no names, no --all and no --from; leave them out")
+        _fetch_shipped()
+        return
+    from gapkit.embeddings import differing, fetch_embeddings, find_published, published_sets
+
+    register = published_sets()
+    if everything and names:
+        raise InputError("--all takes every set; leave out --all, or the names")
+    faults = []
+    if not names and not everything:
+        if source is None:
+            _list(register.values())
+            return
+        names = list(find_published(source))
+        faults += differing(source, [entry for name, entry in register.items() if name not in names]).values()
+        if not names and not faults:
+            raise InputError(f"nothing in {source} is a published set; what is known says: gapkit fetch")
+    for name in register if everything else names:
+        try:
+            path = fetch_embeddings(name, source=source)
+        except InputError as fault:
+            faults.append(str(fault))
+            continue
+        click.echo(f"{register[name].load()}: gapkit.load_embeddings({name!r})", err=True)
+        click.echo(path)
+    if faults:
+        rest = f"; and {len(faults) - 1} more: {'; '.join(faults[1:])}" if len(faults) > 1 else ""
+        raise InputError(faults[0] + rest)
+
+
+def _list(entries) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("name", "what it is", "MB", "licence", "in the cache"):
+        table.add_column(column, overflow="fold", no_wrap=column == "name")
+    for entry in entries:
+        table.add_row(
+            entry.name,
+            entry.about,
+            f"{entry.bytes / 1e6:.1f}",
+            entry.licence,
+            "yes" if entry.cached else "no",
+        )
+    Console().print(table)
+    click.echo("\nDownload with: gapkit fetch NAME…   (or --all; offline: --from FILE or FOLDER)")
+
+
+def _fetch_shipped() -> None:
+    import os
+
+    from tqdm import tqdm
+
+    from gapkit._paths import shipped_file, shipped_folder, shipped_names
+
+    off = True if os.environ.get("GAPKIT_PROGRESS") == "0" else None
+    names = shipped_names()
+    for name in tqdm(names, desc="shipped data", unit=" files", disable=off):
+        shipped_file(name)
+    click.echo(f"{len(names)} files, each with the sha256 of the manifest", err=True)
+    click.echo(shipped_folder())
