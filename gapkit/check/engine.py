@@ -61,7 +61,7 @@ class Check:
     rtol: float = 1e-9
     parts: tuple[str, ...] = ()
 
-    def __call__(self, function: Callable, *, seed: int | None = None) -> Passed:
+    def __call__(self, function: object, *, seed: int | None = None) -> Passed:
         """Raise `CheckFailed`, or say that ``function`` is right.
 
         Parameters

@@ -162,7 +162,7 @@ _SAMPLING_MISTAKES = (
 )  # fmt: skip
 
 
-def monte_carlo(function: Callable, *, seed: int | None = None) -> Passed:
+def monte_carlo(function: object, *, seed: int | None = None) -> Passed:
     """Check ``monte_carlo(queries, gallery, sigma, draws, seed) -> (p, standard_error)``.
 
     ``p`` must agree with the exact robustness within what its own chance allows (5.5 standard errors at
