@@ -37,7 +37,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "embeddings": ["EmbeddingSet", "list_embeddings", "load_embeddings"],
         "encoders": ["embed", "load_model"],
         "errors": ["GapkitWarning", "InputError"],
-        "geometry": ["gap_vector"],
+        "geometry": ["gap_vector", "measure", "nearest"],
         "robustness": ["calibrate_sigma", "certified_radius"],
     },
 )

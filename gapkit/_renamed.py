@@ -15,10 +15,24 @@ from types import ModuleType
 
 RENAMED: dict[str, str] = {
     # geometry
+    "gapkit.geometry.Streamed": "gapkit.geometry.summary.Streamed",
+    "gapkit.geometry.GramPoints": "gapkit.geometry.gram.GramPoints",
+    "gapkit.geometry.Cone": "gapkit.geometry.shape.Cone",
     # contrastive
+    "gapkit.contrastive.logit_scale_from_tau": "the logit scale is 2 / tau",
+    "gapkit.contrastive.temperature_from_tau": "the temperature is tau / 2",
+    "gapkit.contrastive.usual_gap_and_spread": "gapkit.contrastive.initialisation.usual_gap_and_spread",
+    "gapkit.contrastive.STARTS": "gapkit.contrastive.initialisation.STARTS",
+    "gapkit.contrastive.Trajectory": "gapkit.contrastive.dynamics.Trajectory",
+    "gapkit.contrastive.TheoremFit": "gapkit.contrastive.gradient.TheoremFit",
     # perturbations
+    "gapkit.perturbations.covariance_root": "gapkit.perturbations.gaussian.covariance_root",
+    "gapkit.perturbations.as_generator": "gapkit.perturbations.base.as_generator",
     # robustness
+    "gapkit.robustness.RobustnessInfo": "gapkit.robustness.api.RobustnessInfo",
     # closing
+    "gapkit.closing.Selection": "gapkit.closing.selection.Selection",
+    "gapkit.closing.ClosedModel": "gapkit.closing.closed_model.ClosedModel",
     "gapkit.close_gap": "gapkit.close_model",
     "gapkit.closing.close_gap": "gapkit.closing.close_model",
     # tasks

@@ -35,14 +35,16 @@ from gapkit import check, plots
 from gapkit.claims.rules import Below, Cell
 from gapkit.geometry import (
     Band,
+    draw_weights,
     gap_vector,
+    place_in_band,
     relative_variance,
     relative_variance_band,
+    resampled_shares,
+    resampled_variances,
     subspace_share,
     subspace_share_chance,
 )
-from gapkit.geometry.orthogonality import place_in_band
-from gapkit.geometry.resampled import draw_weights, resampled_shares, resampled_variances
 from gapkit.miniclip import training_curve
 from gapkit.miniclip.family import MODEL_CONFIG, run_name
 from gapkit.plots import plot_along_gap

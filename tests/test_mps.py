@@ -26,6 +26,7 @@ def rows(seed, n, d, at):
 X, Y = rows(0, 12, 6, 0.5), rows(1, 12, 6, -0.2)
 LABELS = torch.arange(12) % 4
 FEW = X[:4]
+WEIGHTS = torch.from_numpy(geometry.draw_weights(12, resamples=1)).float()
 OPTIONS, QUESTION = X[:12], torch.arange(12) // 3
 
 CLOSERS = {
@@ -53,6 +54,10 @@ CALLS = {
     "geometry.points_from_gram": lambda t: geometry.points_from_gram(t((X @ X.T).float()), dimension=6),
     "geometry.relative_variance": lambda t: geometry.relative_variance(t(X), t(Y[0])),
     "geometry.relative_variance_band": lambda t: geometry.relative_variance_band(t(X), directions=20),
+    "geometry.resampled_shares": lambda t: geometry.resampled_shares(t(X), t(Y[:2]), t(WEIGHTS), [1, 3]),
+    "geometry.resampled_variances": lambda t: geometry.resampled_variances(t(X), t(Y[:2]), t(WEIGHTS)),
+    "geometry.gap_axes": lambda t: geometry.gap_axes(t(X), t(Y)),
+    "geometry.relative_spectrum": lambda t: geometry.relative_spectrum(t(X)),
     "geometry.rmg": lambda t: geometry.rmg(t(X), t(Y)),
     "geometry.subspace_share": lambda t: geometry.subspace_share(t(X), t(Y[0]), [1, 3]),
     "geometry.uniformity": lambda t: geometry.uniformity(t(X)),
@@ -72,7 +77,6 @@ CALLS = {
     "perturbations.UniformQuantization": lambda t: perturbations.UniformQuantization(32, "fitted").apply(
         t(X)
     ),
-    "perturbations.covariance_root": lambda t: perturbations.covariance_root(t(torch.eye(6))),
     "robustness.calibrate_sigma": lambda t: robustness.calibrate_sigma(t(Y), t(FEW), 0.8),
     "robustness.certified_radius": lambda t: robustness.certified_radius(t(Y), t(FEW)),
     "robustness.effective_noise": lambda t: robustness.effective_noise(t(Y), t(X), 0.1),
@@ -130,16 +134,16 @@ CALLS = {
 
 WITHOUT_TENSORS = {
     # records and bases
-    "geometry.Band", "geometry.Cone", "geometry.GramPoints", "geometry.Interval", "geometry.Streamed",
-    "contrastive.TheoremFit", "contrastive.Trajectory", "robustness.RobustnessInfo", "closing.Closer",
-    "closing.Selection", "perturbations.Perturbation",
+    "geometry.Band", "geometry.Interval",
+    "closing.Closer",
+    "perturbations.Perturbation",
     # numbers, names, seeds and files in
-    "geometry.subspace_share_chance", "contrastive.logit_scale_from_tau", "contrastive.tau_from_logit_scale",
-    "contrastive.tau_from_temperature", "contrastive.temperature_from_tau", "contrastive.simulate",
-    "contrastive.starting_pairs", "contrastive.usual_gap_and_spread", "perturbations.as_generator",
-    "closing.load_closer", "closing.find_closer", "tasks.cut_galleries",
+    "geometry.subspace_share_chance", "geometry.place_in_band", "geometry.draw_weights", "contrastive.tau_from_logit_scale",
+    "contrastive.tau_from_temperature", "contrastive.simulate",
+    "contrastive.starting_pairs",
+    "closing.ClosingOutcome", "closing.load_closer", "robustness.boundary_scene", "robustness.sweep_boundary", "tasks.cut_galleries",
     # below, with gradients
-    "closing.ClosedModel", "closing.close_model",
+    "closing.close_model",
 }  # fmt: skip
 
 

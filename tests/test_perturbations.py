@@ -8,15 +8,9 @@ import torch
 from scipy import linalg
 
 from gapkit.errors import InputError
-from gapkit.perturbations import (
-    BinaryCodes,
-    DimensionDropout,
-    GaussianNoise,
-    Int8Codes,
-    UniformQuantization,
-    as_generator,
-    covariance_root,
-)
+from gapkit.perturbations import BinaryCodes, DimensionDropout, GaussianNoise, Int8Codes, UniformQuantization
+from gapkit.perturbations.base import as_generator
+from gapkit.perturbations.gaussian import covariance_root
 
 ALL = [
     GaussianNoise(0.1),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import gapkit.widgets.theory as theory
-from gapkit.contrastive import STARTS, usual_gap_and_spread
+from gapkit.contrastive.initialisation import STARTS, usual_gap_and_spread
 from gapkit.errors import InputError
 from gapkit.robustness import boundary_scene, robustness
 from gapkit.widgets.panel import View, panel, picture_html, present

@@ -7,18 +7,17 @@ and ``guarantee``; `CLOSERS` lists them. `GapCloser` is the short name of `Proje
 from gapkit._renamed import renamed
 from gapkit.closing.base import Closer
 from gapkit.closing.baselines import Centring, Procrustes, Standardisation
-from gapkit.closing.catalogue import CLOSERS, find_closer, load_closer
-from gapkit.closing.closed_model import ClosedModel, close_model
+from gapkit.closing.catalogue import CLOSERS, load_closer
+from gapkit.closing.closed_model import close_model
 from gapkit.closing.outcome import ClosingOutcome
 from gapkit.closing.projections import AffineProjection, LinearProjection
-from gapkit.closing.selection import Selection, select_closer
+from gapkit.closing.selection import select_closer
 from gapkit.closing.shifts import GapCloser, HalfwayShift, MeanShift, ProjectedShift
 
 __all__ = [
     "CLOSERS",
     "AffineProjection",
     "Centring",
-    "ClosedModel",
     "Closer",
     "ClosingOutcome",
     "GapCloser",
@@ -27,10 +26,8 @@ __all__ = [
     "MeanShift",
     "Procrustes",
     "ProjectedShift",
-    "Selection",
     "Standardisation",
     "close_model",
-    "find_closer",
     "load_closer",
     "select_closer",
 ]

@@ -129,24 +129,6 @@ def tau_from_temperature(temperature) -> float:
     return 2 * check_number(temperature, "temperature", above=0.0)
 
 
-def temperature_from_tau(tau) -> float:
-    """CLIP's temperature, 1 / logit scale, for τ of Eq. 6 (derived): temperature = τ / 2.
-
-    >>> temperature_from_tau(0.02)
-    0.01
-    """
-    return check_number(tau, "tau", above=0.0) / 2
-
-
-def logit_scale_from_tau(tau) -> float:
-    """What OpenCLIP multiplies cosines by (``model.logit_scale.exp()``), from τ of Eq. 6: 2 / τ.
-
-    >>> logit_scale_from_tau(0.02)
-    100.0
-    """
-    return 2 / check_number(tau, "tau", above=0.0)
-
-
 def tau_from_logit_scale(logit_scale) -> float:
     """τ of Eq. 6 for a logit scale (``model.logit_scale.exp()``, not its logarithm): 2 / logit scale.
 

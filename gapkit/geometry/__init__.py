@@ -3,32 +3,33 @@
 Pure functions of a gallery ``x`` (texts) and queries ``y`` (images); numpy arrays and torch tensors alike.
 """
 
+from gapkit._renamed import renamed
 from gapkit.geometry.bootstrap import Interval, bootstrap_interval
 from gapkit.geometry.gap import gap_vector, l2i, l2m, linear_separability, matched_cosine, rmg
-from gapkit.geometry.gram import GramPoints, points_from_gram
+from gapkit.geometry.gram import points_from_gram
 from gapkit.geometry.neighbours import METRICS, nearest
 from gapkit.geometry.orthogonality import (
     Band,
     gap_axes,
+    place_in_band,
     relative_spectrum,
     relative_variance,
     relative_variance_band,
     subspace_share,
     subspace_share_chance,
 )
-from gapkit.geometry.shape import Cone, alignment, cone_statistics, effective_rank, uniformity
-from gapkit.geometry.summary import Streamed, measure, measure_stream
+from gapkit.geometry.resampled import draw_weights, resampled_shares, resampled_variances
+from gapkit.geometry.shape import alignment, cone_statistics, effective_rank, uniformity
+from gapkit.geometry.summary import measure, measure_stream
 
 __all__ = [
     "METRICS",
     "Band",
-    "Cone",
-    "GramPoints",
     "Interval",
-    "Streamed",
     "alignment",
     "bootstrap_interval",
     "cone_statistics",
+    "draw_weights",
     "effective_rank",
     "gap_axes",
     "gap_vector",
@@ -39,12 +40,17 @@ __all__ = [
     "measure",
     "measure_stream",
     "nearest",
+    "place_in_band",
     "points_from_gram",
     "relative_spectrum",
     "relative_variance",
     "relative_variance_band",
+    "resampled_shares",
+    "resampled_variances",
     "rmg",
     "subspace_share",
     "subspace_share_chance",
     "uniformity",
 ]
+
+__getattr__ = renamed(__name__)

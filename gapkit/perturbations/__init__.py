@@ -7,9 +7,10 @@ Two facts about each decide how it may be sampled: ``deterministic`` (applying i
 ``per_row`` (each row is perturbed for itself, so that several galleries can be perturbed in one stack).
 """
 
-from gapkit.perturbations.base import Perturbation, as_generator
+from gapkit._renamed import renamed
+from gapkit.perturbations.base import Perturbation
 from gapkit.perturbations.codes import BinaryCodes, DimensionDropout, Int8Codes, UniformQuantization
-from gapkit.perturbations.gaussian import GaussianNoise, covariance_root
+from gapkit.perturbations.gaussian import GaussianNoise
 
 __all__ = [
     "BinaryCodes",
@@ -18,6 +19,6 @@ __all__ = [
     "Int8Codes",
     "Perturbation",
     "UniformQuantization",
-    "as_generator",
-    "covariance_root",
 ]
+
+__getattr__ = renamed(__name__)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
 from gapkit._arrays import check_choice
-from gapkit.contrastive import Trajectory
+from gapkit.contrastive.dynamics import Trajectory
 from gapkit.errors import InputError
 from gapkit.geometry import gap_axes
 from gapkit.plots.blitting import BlittedFigure

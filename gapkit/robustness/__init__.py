@@ -9,14 +9,14 @@ import inspect
 import sys
 import types
 
-from gapkit.robustness.api import RobustnessInfo, robustness, robustness_bounds
+from gapkit._renamed import renamed
+from gapkit.robustness.api import robustness, robustness_bounds
 from gapkit.robustness.boundary import boundary_scene, sweep_boundary
 from gapkit.robustness.calibration import calibrate_sigma
 from gapkit.robustness.certified import certified_radius
 from gapkit.robustness.law import effective_noise, expected_shift, predict_closed
 
 __all__ = [
-    "RobustnessInfo",
     "boundary_scene",
     "calibrate_sigma",
     "certified_radius",
@@ -27,6 +27,9 @@ __all__ = [
     "robustness_bounds",
     "sweep_boundary",
 ]
+
+
+__getattr__ = renamed(__name__)
 
 
 class _CallablePackage(types.ModuleType):

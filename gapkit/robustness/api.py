@@ -10,7 +10,8 @@ from torch import Tensor
 from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_same_width, check_whole, like
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import METRICS
-from gapkit.perturbations import GaussianNoise, as_generator
+from gapkit.perturbations import GaussianNoise
+from gapkit.perturbations.base import as_generator
 from gapkit.robustness.exact import Solvable, error_bound, exact_values, solvable
 from gapkit.robustness.monte_carlo import monte_carlo
 from gapkit.robustness.query_noise import quasi_monte_carlo, query_bounds

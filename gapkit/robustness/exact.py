@@ -33,7 +33,8 @@ from gapkit.geometry.neighbours import (
     prepare,
     squares_and_answers,
 )
-from gapkit.perturbations import GaussianNoise, covariance_root
+from gapkit.perturbations import GaussianNoise
+from gapkit.perturbations.gaussian import covariance_root
 from gapkit.robustness.exact_cosine import cosine
 from gapkit.robustness.exact_euclidean import CLOSED_FORM_FROM, euclidean
 from gapkit.robustness.quadrature import REACH, TAIL, Panels, deposit, falling_edges, grid_points, probability

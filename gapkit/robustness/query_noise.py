@@ -27,7 +27,8 @@ from torch import Tensor
 
 from gapkit._arrays import row_lengths
 from gapkit.geometry.neighbours import margins_and_answers, prepare, squares_and_answers
-from gapkit.perturbations import GaussianNoise, covariance_root
+from gapkit.perturbations import GaussianNoise
+from gapkit.perturbations.gaussian import covariance_root
 from gapkit.robustness.monte_carlo import Sampled
 
 SCRAMBLES = 16

@@ -4,7 +4,9 @@ import functools
 
 import ipywidgets as ipw
 
-from gapkit.contrastive import STARTS, Trajectory, simulate, usual_gap_and_spread
+from gapkit.contrastive import simulate
+from gapkit.contrastive.dynamics import Trajectory
+from gapkit.contrastive.initialisation import STARTS, usual_gap_and_spread
 from gapkit.plots.boundary import BoundaryPlayer, survival
 from gapkit.plots.dynamics import FramePlayer
 from gapkit.widgets.panel import View, choice, panel, slider

@@ -10,7 +10,8 @@ from safetensors.numpy import load_file, save_file
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from gapkit.closing import CLOSERS, GapCloser, MeanShift, ProjectedShift, find_closer, load_closer
+from gapkit.closing import CLOSERS, GapCloser, MeanShift, ProjectedShift, load_closer
+from gapkit.closing.catalogue import find_closer
 from gapkit.errors import InputError
 from gapkit.geometry import METRICS, nearest
 from tests.closing.conftest import make_sides

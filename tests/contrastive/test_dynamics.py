@@ -6,7 +6,6 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from gapkit.contrastive import (
-    STARTS,
     contrastive_gradient,
     contrastive_loss,
     doubly_stochastic_defect,
@@ -14,6 +13,7 @@ from gapkit.contrastive import (
     simulate,
     starting_pairs,
 )
+from gapkit.contrastive.initialisation import STARTS
 from gapkit.errors import GapkitWarning, InputError
 
 MILESTONES = [0, 10, 100, 1000, 4000]
