@@ -13,7 +13,8 @@ from gapkit.errors import InputError
 class Centring(Closer):
     r"""Take each side's mean off: :math:`x_i \leftarrow x_i - \mu_x`, :math:`y_j \leftarrow y_j - \mu_y`.
 
-    The removal step of GR-CLIP. In Euclidean distance it is the raw shift in other words.
+    GR-CLIP's and mean removal's first step, without the lengths made 1 again. In Euclidean distance it is the raw shift
+    in other words.
 
     Attributes
     ----------
@@ -29,7 +30,7 @@ class Centring(Closer):
     name: ClassVar[str] = "centring"
     moves = "both"
     reference: ClassVar[str] = (
-        "Li et al. 2025, Closing the Modality Gap for Mixed Modality Search (arXiv 2507.19054)"
+        "Li et al. 2025, Closing the Modality Gap for Mixed Modality Search (arXiv 2507.19054); arXiv 2511.11041 (2025), R1"
     )
 
     def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
@@ -57,7 +58,7 @@ class Standardisation(Closer):
     name: ClassVar[str] = "standardisation"
     moves = "both"
     reference: ClassVar[str] = (
-        "An et al. 2025, I0T: Embedding Standardization Method Towards Zero Modality Gap, ACL (arXiv 2412.14384)"
+        "the z-score of each side, dimension by dimension; no paper on the gap that we know of proposes it"
     )
 
     def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:

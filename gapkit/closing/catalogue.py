@@ -13,6 +13,14 @@ from gapkit._files import open_safetensors, read_facts
 from gapkit.closing.base import FORMAT_VERSION, SIDES, Closer
 from gapkit.closing.baselines import Centring, Procrustes, Standardisation
 from gapkit.closing.projections import AffineProjection, LinearProjection
+from gapkit.closing.published import (
+    GRCLIP,
+    I0T,
+    MeanDirectionRemoval,
+    ReAlign,
+    RenormalisedShift,
+    SpanProjection,
+)
 from gapkit.closing.shifts import HalfwayShift, MeanShift, ProjectedShift
 from gapkit.errors import InputError, did_you_mean
 
@@ -27,6 +35,12 @@ CLOSERS: dict[str, type[Closer]] = {
         Centring,
         Standardisation,
         Procrustes,
+        SpanProjection,
+        I0T,
+        GRCLIP,
+        ReAlign,
+        MeanDirectionRemoval,
+        RenormalisedShift,
     )
 }
 """Every closer by the name that tables use."""

@@ -100,7 +100,8 @@ class LinearProjection(_Projection):
 
     .. math:: y \leftarrow y - \alpha (I - V V^\top)\, y
 
-    For Euclidean neighbours it can do harm: it brings all queries near the origin, not near the gallery.
+    For Euclidean neighbours it can do harm: it brings all queries near the origin, not near the gallery. COLA (Zhu et al.
+    2025) projected onto the span of the rows themselves before, against adversarial images: `SpanProjection`.
 
     Parameters
     ----------

@@ -23,6 +23,10 @@ candidates near the answer and the noise in a score is nearly normal, robustness
 with squared lengths averaged over the queries. For Euclidean distance and dot product s is a function of one length:
 :math:`\sigma^2 (D^2 + d \sigma^2 / 2)`, D the distance to the clean answer, and :math:`\sigma^2 \|y\|^2`. Nothing is fitted.
 
+*Another metric.* Candidates of one length have the same margins under all three metrics, so the same equation tells
+what a change of metric does: at equal noise the dot product keeps more answers than Euclidean distance where
+:math:`D^2 + d\sigma^2/2 > \|y\|^2`, and the cosine's s is below both (derived).
+
 *Limits.* The law is an approximation. It errs where candidates that compete lie at very different distances, where few dimensions
 make a squared distance far from normal (below about 10), and for tiny galleries of which one pair decides.
 """
@@ -142,18 +146,52 @@ def predict_closed(
     >>> bool(0.1 < sigma < 0.3), bool(value > robustness(images, texts, sigma=0.3).mean())
     (True, True)
     """
-    y = as_matrix(queries, "queries", shape="(m, d)")
-    x = as_matrix(gallery, "gallery", shape="(K, d)").to(y.device)
-    check_same_width(y, "queries", x, "gallery")
-    check_choice(metric, "metric", METRICS)
-    sigma = check_number(sigma, "sigma", above=0.0)
+    y, x, sigma = _problem(queries, gallery, sigma, metric)
     moved_x, moved_y = _moved(closer, x, y)
     _check_margins(closer, metric, before=(x, y), after=(moved_x, moved_y))
     answers = nearest(y, x, metric=metric)  # (m,)
     target = _mean_variance(moved_y, moved_x[answers], sigma, metric)
-    equal = _solve(lambda s: _mean_variance(y, x[answers], s, metric), target, start=sigma)
-    value = float(robustness(y, x, sigma=equal, metric=metric).mean())
-    return (value, equal) if return_sigma else value
+    return _robustness_where(y, x, answers, target, metric, start=sigma, return_sigma=return_sigma)
+
+
+def predict_metric(
+    queries, gallery, sigma, *, metric: str, known: str = "euclidean", return_sigma: bool = False
+) -> float | tuple[float, float]:
+    r"""Mean robustness under one metric, from the curve of another and lengths alone (the law, derived above).
+
+    .. math:: \mathrm{Rob}_\text{metric}(\sigma) \approx \mathrm{Rob}_\text{known}(\sigma^*), \qquad
+        s_\text{known}(\sigma^*) = s_\text{metric}(\sigma)
+
+    Parameters
+    ----------
+    queries : (m, d) array-like
+    gallery : (K, d) array-like, rows of one length
+    sigma : float > 0, standard deviation per coordinate of noise on the gallery
+    metric : "euclidean", "dot" or "cosine": the one to predict
+    known : the one whose robustness is computed
+    return_sigma : also return σ*
+
+    Returns
+    -------
+    float, or (float, float) with ``return_sigma``
+
+    Raises
+    ------
+    InputError
+        If the gallery's rows differ in length: then the metrics have other margins, and often other answers.
+
+    Examples
+    --------
+    >>> texts, images = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], [[0.3, 0.1, 0.95]]       # cosine 0.3: the dot product is better
+    >>> bool(predict_metric(images, texts, 0.1, metric="dot") > robustness(images, texts, sigma=0.1).mean())
+    True
+    """
+    y, x, sigma = _problem(queries, gallery, sigma, metric)
+    check_choice(known, "known", METRICS)
+    _check_one_length(x)
+    answers = nearest(y, x, metric=known)  # (m,)
+    target = _mean_variance(y, x[answers], sigma, metric)
+    return _robustness_where(y, x, answers, target, known, start=sigma, return_sigma=return_sigma)
 
 
 def expected_shift(gap, n_candidates: int, dimension: int | None = None) -> float:
@@ -192,6 +230,23 @@ def expected_shift(gap, n_candidates: int, dimension: int | None = None) -> floa
             raise InputError("dimension is needed where gap is a length; pass dimension=d, or the gap vector")
     spanned = check_number(n_candidates, "n_candidates", least=1) - 1
     return length * math.sqrt(max(0.0, 1 - spanned / check_number(dimension, "dimension", least=1)))
+
+
+def _problem(
+    queries, gallery, sigma, metric: str
+) -> tuple[Float[Tensor, "m d"], Float[Tensor, "k d"], float]:
+    y = as_matrix(queries, "queries", shape="(m, d)")
+    x = as_matrix(gallery, "gallery", shape="(K, d)").to(y.device)
+    check_same_width(y, "queries", x, "gallery")
+    check_choice(metric, "metric", METRICS)
+    return y, x, check_number(sigma, "sigma", above=0.0)
+
+
+def _robustness_where(y, x, answers, target: float, metric: str, *, start: float, return_sigma: bool):
+    """Mean robustness at the σ* at which the mean s² of the answers is ``target``."""
+    equal = _solve(lambda sigma: _mean_variance(y, x[answers], sigma, metric), target, start=start)
+    value = float(robustness(y, x, sigma=equal, metric=metric).mean())
+    return (value, equal) if return_sigma else value
 
 
 def _moments(noise: GaussianNoise, rows: Float[Tensor, "n d"]) -> tuple[float, float]:
@@ -270,12 +325,16 @@ def _check_margins(
             )
     if metric == "cosine":
         for rows in (x, moved_x):
-            lengths = torch.linalg.vector_norm(rows, dim=1)
-            if float(lengths.max()) > (1 + _ONE_LENGTH) * float(lengths.min()):
-                raise InputError(
-                    "gallery must have rows of one length for a prediction under the cosine; got lengths from "
-                    f"{float(lengths.min()):.4g} to {float(lengths.max()):.4g}; normalise the rows first"
-                )
+            _check_one_length(rows)
+
+
+def _check_one_length(x: Float[Tensor, "k d"]) -> None:
+    lengths = torch.linalg.vector_norm(x, dim=1)
+    if float(lengths.max()) > (1 + _ONE_LENGTH) * float(lengths.min()):
+        raise InputError(
+            "gallery must have rows of one length for this prediction; got lengths from "
+            f"{float(lengths.min()):.4g} to {float(lengths.max()):.4g}; normalise the rows first"
+        )
 
 
 def _scores(y: Float[Tensor, "m d"], x: Float[Tensor, "k d"], metric: str) -> Float[Tensor, "m k"]:

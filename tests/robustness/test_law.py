@@ -17,7 +17,15 @@ from gapkit.closing import (
     Procrustes,
     Standardisation,
 )
-from gapkit.robustness import calibrate_sigma, effective_noise, expected_shift, predict_closed, robustness
+from gapkit.embeddings import published_sets
+from gapkit.robustness import (
+    calibrate_sigma,
+    effective_noise,
+    expected_shift,
+    predict_closed,
+    predict_metric,
+    robustness,
+)
 
 METRICS = ("euclidean", "dot", "cosine")
 
@@ -103,6 +111,35 @@ def test_predicted_gains_are_the_measured_ones(metric, closers):
     assert np.ptp(measured) > 0.1  # else the comparison would tell nothing
     assert np.abs(predicted - measured).max() < 0.03
     assert 1 - ((predicted - measured) ** 2).sum() / ((measured - measured.mean()) ** 2).sum() > 0.98
+
+
+@pytest.mark.parametrize("metric", ["dot", "cosine"])
+def test_the_robustness_under_another_metric_is_predicted(metric):
+    errors, changes = [], []
+    for name in ("miniclip-wide/scenes100", "miniclip-learned/scenes100", "miniclip-t0.01/digits10"):
+        images, texts = _set(name, 120)
+        for target in (0.9, 0.7, 0.5):
+            sigma = calibrate_sigma(images, texts, target)
+            exact = robustness(images, texts, sigma=sigma, metric=metric).mean()
+            errors.append(abs(predict_metric(images, texts, sigma, metric=metric) - exact))
+            changes.append(exact - target)
+    assert max(map(abs, changes)) > 0.1
+    assert max(errors) < 0.04
+
+
+@pytest.mark.parametrize("cosine", [0.2, 0.8])
+def test_the_dot_product_keeps_more_answers_where_its_noise_is_less(cosine):
+    """Unit rows in one plane and a gap: D² = 2(1 − cosine) beside ‖y‖² = 1, at noise small enough not to add to it."""
+    rng = np.random.default_rng(2)
+    spread = 0.02 * rng.standard_normal((12, 30))
+    texts = np.concatenate([np.ones((12, 1)), np.zeros((12, 1)), spread], 1)
+    images = np.concatenate([np.full((12, 1), cosine), np.full((12, 1), np.sqrt(1 - cosine**2)), spread], 1)
+    images, texts = _unit(images), _unit(texts)
+    sigma = calibrate_sigma(images, texts, 0.7)
+    dot = robustness(images, texts, sigma=sigma, metric="dot").mean()
+    assert (dot > 0.7) == (cosine < 0.5)
+    assert (predict_metric(images, texts, sigma, metric="dot") > 0.7) == (cosine < 0.5)
+    assert robustness(images, texts, sigma=sigma, metric="cosine").mean() > max(dot, 0.7)
 
 
 def test_moving_the_gallery_under_the_dot_product_is_predicted_to_do_nothing():
@@ -202,3 +239,52 @@ def test_a_length_without_its_dimension_is_refused():
 def test_torch_in_torch_out():
     y, x = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))
     assert isinstance(effective_noise(y, x, 0.1), torch.Tensor)
+
+
+def _gains(images, texts, targets=(0.9, 0.7, 0.5)):
+    """Predicted and measured gains of the shift and of the affine projection at each level."""
+    rows = []
+    for target in targets:
+        sigma = calibrate_sigma(images, texts, target)
+        for closer in (GapCloser(), AffineProjection()):
+            closer.fit(texts, images)
+            moved_texts, moved_images = closer.transform_pair(texts, images)
+            measured = robustness(moved_images, moved_texts, sigma=sigma).mean() - target
+            rows.append((predict_closed(images, texts, sigma, closer=closer) - target, measured))
+    return rows
+
+
+def _check_law(rows):
+    predicted, measured = np.array(rows).T
+    assert 1 - ((predicted - measured) ** 2).sum() / ((measured - measured.mean()) ** 2).sum() >= 0.98
+    assert np.abs(predicted - measured).max() <= 0.03
+
+
+@pytest.mark.slow
+def test_the_law_holds_on_every_shipped_model():
+    names = [
+        n
+        for n in gapkit.list_embeddings()
+        if n.startswith("miniclip") and n.endswith(("digits10", "scenes100"))
+    ]
+    assert len(names) >= 20
+    _check_law([row for name in names for row in _gains(*_set(name, 200))])
+
+
+@pytest.mark.slow
+def test_the_law_holds_on_every_real_set_at_hand():
+    rows = []
+    for name, entry in published_sets().items():
+        if not entry.cached:
+            continue
+        pairs = gapkit.load_embeddings(name)
+        chosen = np.random.default_rng(0).permutation(len(pairs.images))
+        for count in (10, 50):
+            images, texts = (
+                np.asarray(side, dtype=np.float64)[chosen[:count]] for side in (pairs.images, pairs.texts)
+            )
+            if len(np.unique(texts, axis=0)) == count:
+                rows += _gains(images, texts)
+    if not rows:
+        pytest.skip("no published set is in the cache; get them with: gapkit fetch --all")
+    _check_law(rows)
