@@ -81,8 +81,8 @@ notebooks: $(VENV)/.installed-all  ## execute the lessons and update their outpu
 sync: $(VENV)/.installed-all  ## bring .ipynb up to date with .py, keeping cell ids and outputs (NB=05 for one)
 	$(BIN)/python tools/notebooks.py sync $(NB)
 
-bench: $(VENV)/.installed-all  ## measure speed and memory
-	$(BIN)/python benchmarks/run.py $(ARGS)
+bench: $(VENV)/.installed-all  ## measure speed and memory; writes docs/benchmarks.md (ARGS="--only redraws --strict")
+	$(BIN)/python -m benchmarks.run $(ARGS)
 
 book: $(VENV)/.installed-all  ## build the book into docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

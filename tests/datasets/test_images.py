@@ -2,8 +2,6 @@ import contextlib
 import io
 import os
 import struct
-import subprocess
-import sys
 import zlib
 
 import numpy as np
@@ -12,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from benchmarks.memory import in_a_fresh_process, peak_growth
 from gapkit.datasets.images import ArrayImages, FileImages, open_image
 from gapkit.errors import InputError
 
@@ -122,21 +121,18 @@ def test_no_other_program_is_started_for_an_image(tmp_path, monkeypatch):
     assert not (tmp_path / "called").exists()
 
 
+def _opened(path):
+    Image.init()
+    return peak_growth(lambda: open_image(path))
+
+
 def test_deep_images_need_little_more_memory_than_their_pixels(tmp_path):
     side = 3000
     ramp = np.linspace(0, 65535, side).astype(np.uint16)
     path = save(tmp_path / "deep.png", Image.fromarray(np.tile(ramp, (side, 1))))
-    code = (
-        "import resource, sys; from gapkit.datasets.images import open_image\n"
-        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
-        "import numpy, PIL.Image; PIL.Image.init(); before = peak(); open_image(sys.argv[1])\n"
-        "print(peak() - before)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True, timeout=200
-    )
     pixels = side * side / 2**20
-    assert float(done.stdout) < 12 * pixels, "float64 alone would be 8 bytes a pixel, several times over"
+    grown = in_a_fresh_process(_opened, path)
+    assert pixels < grown < 12 * pixels, "float64 alone would be 8 bytes a pixel, several times over"
 
 
 def test_folders_pipes_and_missing_files_are_no_images(tmp_path):
