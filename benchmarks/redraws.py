@@ -31,10 +31,10 @@ CODE = "import json, sys; from benchmarks import redraws; print(json.dumps(redra
 
 
 def moves(control) -> Iterator[Callable[[], None]]:
-    """Some moves of one control, each to a value next to the last one."""
-    if hasattr(control, "options"):
-        values = itertools.cycle(value if not isinstance(value, tuple) else value[1] for value in control.options)
-        values = itertools.islice(values, 1, None)
+    """Some moves of one control: to its other options, or step by step."""
+    if hasattr(control, "options"):  # each once: some remember what they have shown
+        options = [option[1] if isinstance(option, tuple) else option for option in control.options]
+        values = [option for option in options if option != control.value]
     elif isinstance(control.value, bool):
         values = itertools.cycle((not control.value, control.value))
     else:

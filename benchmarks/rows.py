@@ -44,7 +44,9 @@ class Row:
         result = f"{self.value:.0f} MB" if self.unit == "MB" else f"{self.value:.3f} s"
         against = f"{self.against} ({self.other:.3g} {self.unit})" if self.against else ""
         ratio = bar = ""
-        if self.least_speedup is not None or (self.other is not None and self.other > 100 * self.value):
+        if self.least_speedup is not None or (
+            self.most_ratio is None and (self.other or 0) > 100 * self.value
+        ):
             ratio = f"{self.other / self.value:,.3g} times faster"
         elif self.other is not None:
             ratio = f"{self.value / self.other:.2f}"
