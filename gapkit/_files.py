@@ -1,6 +1,7 @@
 """Files: written whole or not at all, hashed, locked between processes, and what a safetensors header says."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -20,6 +21,22 @@ def sha256_of(path: str | os.PathLike) -> str:
     """The sha256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_state(path: str | os.PathLike) -> tuple[int, int, int]:
+    """Size, time of the last change and place on the disk: other bytes under the same name have another state."""
+    state = os.stat(path)
+    return state.st_size, state.st_mtime_ns, state.st_ino
+
+
+def known_sha256(path: str | os.PathLike) -> str:
+    """`sha256_of` a file, read once in a process, and again if it changes."""
+    return _sha256_in_state(os.path.abspath(path), file_state(path))
+
+
+@functools.lru_cache(maxsize=1024)
+def _sha256_in_state(path: str, state: tuple[int, ...]) -> str:
+    return sha256_of(path)
 
 
 def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -> Path:

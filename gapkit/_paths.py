@@ -8,7 +8,6 @@ the package, says what each file must be: whatever a server answers, only those 
 address of the data folder than the repository's.
 """
 
-import functools
 import hashlib
 import importlib.metadata
 import json
@@ -17,7 +16,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from gapkit._files import sha256_of, write_atomically
+from gapkit._files import known_sha256, sha256_of, write_atomically
 from gapkit.errors import InputError
 
 MANIFEST = "manifest.json"
@@ -106,7 +105,7 @@ def shipped_file(relative: str) -> Path:
     if place.fetched:
         if expected is None:
             raise InputError(f"gapkit {_version()} ships no file {relative}; look for it in the repository")
-        if not (path.is_file() and _hash(path) == expected["sha256"]):
+        if not (path.is_file() and known_sha256(path) == expected["sha256"]):
             _fetch(relative, path, expected)
         return path
     if not path.is_file():
@@ -115,7 +114,7 @@ def shipped_file(relative: str) -> Path:
         raise InputError(
             f"{path} is not listed in {place.folder / MANIFEST}; rebuild the manifest or remove the file"
         )
-    if _hash(path) != expected["sha256"]:
+    if known_sha256(path) != expected["sha256"]:
         raise InputError(
             f"{path} is not the shipped file: its sha256 differs from {MANIFEST}. "
             f"Restore it with: git checkout -- data/{relative}"
@@ -270,12 +269,3 @@ def _reason(fault: Exception) -> str:
         return "no answer"
     return kinds.get(type(fault).__name__, f"{type(fault).__name__}: {' '.join(str(fault).split())[:120]}")
 
-
-def _hash(path: Path) -> str:
-    state = path.stat()
-    return _checked_sha256(path, state.st_size, state.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=1024)
-def _checked_sha256(path: Path, size: int, changed: int) -> str:
-    return sha256_of(path)

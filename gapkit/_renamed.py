@@ -37,6 +37,8 @@ RENAMED: dict[str, str] = {
     "gapkit.closing.close_gap": "gapkit.closing.close_model",
     # tasks
     # engine
+    "gapkit.experiments.processes": "gapkit.engine",
+    "gapkit.experiments.processes.as_done": "gapkit.engine.run",
     # embeddings
     "gapkit.embeddings.fetch_coco500": "gapkit.embeddings.fetch_embeddings",
     "gapkit.embeddings.COCO500_NAMES": "gapkit.embeddings.published_sets() knows every published set by name",
@@ -53,7 +55,31 @@ RENAMED: dict[str, str] = {
     "gapkit.encoders.preprocessing": "OpenCLIP's own preprocessing is used as it is",
     # miniclip
     # experiments
+    "gapkit.experiments.TRAINED": "gapkit.miniclip.TRAINED has the settings, gapkit.miniclip.run_name their models",
+    "gapkit.experiments.EXPERIMENTS": "gapkit.experiments.experiments() finds them all",
+    "gapkit.experiments.calibration": "gapkit.experiments.protocol",
+    "gapkit.experiments.comparison": "gapkit.experiments.closers",
+    "gapkit.experiments.draws": "gapkit.experiments.protocol",
+    "gapkit.experiments.intervals": "gapkit.geometry",
+    "gapkit.experiments.intervals.Estimate": "gapkit.geometry.Interval",
+    "gapkit.experiments.intervals.columns": "gapkit.experiments.protocol.columns",
+    "gapkit.experiments.levels": "gapkit.experiments.protocol",
+    "gapkit.experiments.levels.BINS": "gapkit.experiments.quantisation.BINS",
+    "gapkit.experiments.registry": "gapkit.experiments.record",
+    "gapkit.experiments.registry.EXPERIMENTS": "gapkit.experiments.experiments() finds them all",
+    "gapkit.experiments.replication": "gapkit.experiments.sweep",
+    "gapkit.experiments.rows": "gapkit.experiments.protocol",
+    "gapkit.experiments.subject": "gapkit.experiments.data",
+    "gapkit.experiments.subject.load_subject": "gapkit.experiments.load_set",
+    "gapkit.experiments.subject.using": "give gapkit.experiments.plan the files that prepare has made",
+    "gapkit.experiments.subject.data_hash": "a planned job carries the sha256 of its bytes",
     # claims
+    "gapkit.claims.Measure": "a gapkit.claims.Claim holds table, column, where, label and measured itself",
+    "gapkit.claims.codes": "gapkit.claims.beyond",
+    "gapkit.claims.formation": "gapkit.claims.training",
+    "gapkit.claims.gap": "gapkit.claims.training",
+    "gapkit.claims.metrics": "gapkit.claims.closing",
+    "gapkit.claims.verdicts": "gapkit.claims",
     # plots
     "gapkit.plots.plot_boundary_3d": "gapkit.plots.plot_boundary(…, dimension=3) draws it",
     "gapkit.plots.plot_regime": "gapkit.plots.plot_theorem_fit",
@@ -67,6 +93,12 @@ RENAMED: dict[str, str] = {
     # check
     "gapkit.check.Passed": "gapkit.check.engine.Passed",
     # report
+    "gapkit.report.cells": "gapkit.report.sections",
+    "gapkit.report.compare": "gapkit.report.record",
+    "gapkit.report.pictures": "gapkit.report.sections",
+    "gapkit.report.picture": "gapkit.report.sections",
+    "gapkit.report.svg": "gapkit.report.sections",
+    "gapkit.report.workspace": "gapkit.report.write",
     # cli
     # grading
 }

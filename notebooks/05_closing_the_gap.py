@@ -36,7 +36,7 @@ import pandas as pd
 import gapkit
 from gapkit import check, plots, widgets
 from gapkit.closing import AffineProjection, ClosingOutcome, GapCloser, LinearProjection, MeanShift
-from gapkit.experiments.intervals import Resamples
+from gapkit.geometry import Resamples
 from gapkit.plots import plot_closing, plot_effects, plot_over
 from gapkit.robustness import calibrate_sigma, robustness
 from gapkit.tasks import accuracy, agreement, nearest

@@ -39,8 +39,7 @@ import pandas as pd
 
 from gapkit import check, plots, widgets
 from gapkit.closing import GapCloser, select_closer
-from gapkit.experiments import Job, comparison, experiment, limits
-from gapkit.experiments.subject import zero_shot_task
+from gapkit.experiments import Job, compare_closers, limits, measure, noise_after_the_closer, zero_shot_task
 from gapkit.plots import plot_cells, plot_over, plot_tradeoff
 from gapkit.robustness import calibrate_sigma, robustness
 from gapkit.widgets import closing_explorer
@@ -66,9 +65,7 @@ print("σ per coordinate that leaves 70 % of the answers:", {k: round(v, 4) for 
 # > noise on the queries: why does it take texts of one length?
 
 # %%
-cells = pd.DataFrame(
-    experiment("axes").measure(Job("axes", MODEL, "scenes100", options={"draws": 10}))["axes"]
-)
+cells = pd.DataFrame(measure(Job("axes", MODEL, "scenes100", options={"draws": 10})).tables["axes"])
 kinds = cells[["metric", "noise_on", "moves"]]
 cells["why"] = [limits.no_effect(*kind) for kind in kinds.itertuples(index=False)]
 moved = cells[cells["moves"] != "nothing"].assign(
@@ -308,10 +305,7 @@ check.linear_projection(linear_projection)
 # > **Predict.** Three of the eight are the same thing in Euclidean distance. Which? And which one will harm the digits?
 
 # %%
-found = {
-    name: pd.DataFrame(comparison.compare_closers(task, sigmas[name], draws=60))
-    for name, task in tasks.items()
-}
+found = {name: pd.DataFrame(compare_closers(task, sigmas[name], draws=60)) for name, task in tasks.items()}
 ax = plot_tradeoff(found["scenes100"], "agreement", "robustness", by="closer", xlabel="same answers as untouched",
                    ylabel="robustness", title="scenes100, miniclip-wide")  # fmt: skip
 plots.show(ax, alt="Robustness against the share of unchanged answers, one marker for each closer. The raw shift and "
@@ -347,7 +341,7 @@ for name, task in tasks.items():
 # %% tags=["nbval-check-output"]
 for name, task in tasks.items():
     fair = found[name].set_index("closer").loc["standardisation", "robustness"]
-    after = comparison.noise_after_the_closer("standardisation", task, sigmas[name])
+    after = noise_after_the_closer("standardisation", task, sigmas[name])
     print(f"{name:10} standardisation: robustness {fair:.3f} with the noise before it, {after:.3f} after it")
     assert after > fair + 0.05
 

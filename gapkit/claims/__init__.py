@@ -4,20 +4,35 @@
 effects were written first; the two changes made after looking are told in `gapkit.claims.registry`.
 """
 
-from gapkit.claims.decide import FAMILY, Finding, decide, is_control, overall
-from gapkit.claims.model import Claim, Measure
+from gapkit._renamed import renamed
+from gapkit.claims.decide import (
+    FAMILY,
+    VERDICTS,
+    Finding,
+    combine,
+    combine_models,
+    decide,
+    is_control,
+    overall,
+)
+from gapkit.claims.model import Claim
 from gapkit.claims.registry import CLAIMS, claim
-from gapkit.claims.rules import Cell
-from gapkit.claims.verdicts import VERDICTS, combine, combine_models
+from gapkit.claims.rules import Above, Below, BelowBand, Cell, Falls, Rises, Rule, Within
 
 __all__ = [
     "CLAIMS",
     "FAMILY",
     "VERDICTS",
+    "Above",
+    "Below",
+    "BelowBand",
     "Cell",
     "Claim",
+    "Falls",
     "Finding",
-    "Measure",
+    "Rises",
+    "Rule",
+    "Within",
     "claim",
     "combine",
     "combine_models",
@@ -25,3 +40,5 @@ __all__ = [
     "is_control",
     "overall",
 ]
+
+__getattr__ = renamed(__name__)

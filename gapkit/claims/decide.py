@@ -1,17 +1,22 @@
-"""From tables to verdicts: each claim's cells are read, its rule is applied, the answers are combined."""
+"""From tables to verdicts: each claim's cells are read, its rule is applied, the answers are combined.
+
+Per model first, then over all models.
+"""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 
-from gapkit.claims.model import Claim, Measure
+from gapkit.claims.model import Claim
 from gapkit.claims.registry import CLAIMS
 from gapkit.claims.rules import Answer, Cell
-from gapkit.claims.verdicts import Verdict, combine, combine_models
 
 FAMILY = "all models"
+Verdict = Literal["holds", "partly", "does not hold", "not decidable"]
+VERDICTS: tuple[Verdict, ...] = ("holds", "partly", "does not hold", "not decidable")
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Finding:
             "origin": self.claim.origin,
             "model": self.model,
             "control": self.control,
-            "measured": self.claim.measure.words,
+            "measured": self.claim.measured,
             "value": None if cell is None else _plain(cell.value),
             "interval": None if cell is None else [_plain(cell.low), _plain(cell.high)],
             "where": None if cell is None else cell.label,
@@ -97,10 +102,10 @@ def decide(tables: Mapping[str, pd.DataFrame], claims: Sequence[Claim] = CLAIMS)
     """
     findings = []
     for claim in claims:
-        table = tables.get(claim.measure.table)
+        table = tables.get(claim.table)
         if table is None or table.empty:
             continue
-        rows = select(table, claim.measure)
+        rows = select(table, claim)
         if claim.about == "family":
             findings += [_finding(claim, FAMILY, rows)] if len(rows) else []
             continue
@@ -119,25 +124,65 @@ def overall(findings: Sequence[Finding]) -> dict[str, Verdict]:
     return {name: combine_models(verdicts) for name, verdicts in by_claim.items()}
 
 
-def select(table: pd.DataFrame, measure: Measure) -> pd.DataFrame:
+def combine(answers: Iterable[Answer]) -> Verdict:
+    """The verdict on a claim that was put to the test several times.
+
+    *holds* if every answer is yes, *partly* if some but not all are yes, *does not hold* if none is yes and
+    at least one is no (a single certain counter-example refutes a statement that nothing supports), *not
+    decidable* if every answer is "cannot tell", or if there are none. Cells in which the claim could not be
+    tested at all do not come here.
+
+    >>> combine(["yes", "yes"]), combine(["yes", "cannot tell"]), combine(["no", "cannot tell"])
+    ('holds', 'partly', 'does not hold')
+    >>> combine(["cannot tell"]), combine([])
+    ('not decidable', 'not decidable')
+    """
+    seen = set(answers)
+    if seen == {"yes"}:
+        return "holds"
+    if "yes" in seen:
+        return "partly"
+    return "does not hold" if "no" in seen else "not decidable"
+
+
+def combine_models(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict over several models, from the verdict on each.
+
+    *holds* if it holds for every model, *partly* if it holds, at least partly, for some, *does not hold* if
+    it holds for none of them and is refuted on at least one; else *not decidable*.
+
+    >>> combine_models(["holds", "does not hold"]), combine_models(["holds", "holds"])
+    ('partly', 'holds')
+    >>> combine_models(["does not hold", "not decidable"])
+    'does not hold'
+    """
+    seen = set(verdicts)
+    if seen == {"holds"}:
+        return "holds"
+    if seen & {"holds", "partly"}:
+        return "partly"
+    return "does not hold" if "does not hold" in seen else "not decidable"
+
+
+def select(table: pd.DataFrame, claim: Claim) -> pd.DataFrame:
     """The rows of a table that a claim reads."""
     keep = pd.Series(True, index=table.index)
-    for column, wanted in measure.where.items():
+    for column, wanted in claim.where.items():
         values = wanted if isinstance(wanted, tuple) else (wanted,)
         keep &= table[column].isin(values) if column in table else False
     return table[keep]
 
 
 def _finding(claim: Claim, model: str, rows: pd.DataFrame) -> Finding:
-    cells = tuple(_cell(claim.measure, row) for row in rows.to_dict("records"))
+    cells = tuple(_cell(claim, row) for row in rows.to_dict("records"))
     answers = tuple(claim.rule.answer(cell) for cell in cells)
     tested = [answer for cell, answer in zip(cells, answers, strict=True) if not cell.reason]
     return Finding(claim, model, is_control(model), cells, answers, combine(tested))
 
 
-def _cell(measure: Measure, row: dict) -> Cell:
-    column = measure.column
-    label = ", ".join(_word(row[name]) for name in measure.label if name in row and not _missing(row[name]))
+def _cell(claim: Claim, row: dict) -> Cell:
+    column = claim.column
+    label = ", ".join(_word(row[name]) for name in claim.label if name in row and not _missing(row[name]))
     return Cell(
         label=label,
         value=_number(row.get(column)),

@@ -10,47 +10,42 @@ About = Literal["models", "training runs", "family", "free embeddings"]
 Origin = Literal["paper", "earlier work", "derived here"]
 
 
-@dataclass(frozen=True)
-class Measure:
-    """Which cells of which table a claim reads.
-
-    Attributes
-    ----------
-    table : name of an experiment's table, such as ``"noise"``
-    column : the column with the value; its interval is in ``{column}_low`` and ``{column}_high``
-    where : column -> the value (or the tuple of values) a row must have
-    label : columns that tell a claim's cells apart
-    words : what is measured, as the report prints it
-    """
-
-    table: str
-    column: str
-    words: str
-    where: Mapping[str, object] = field(default_factory=dict)
-    label: tuple[str, ...] = ("dataset",)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """One statement that measurements can support or contradict.
 
     Attributes
     ----------
     id : short name, unique
-    experiment : the experiment whose tables it reads; the report shows it there
     statement : the claim in one sentence
     source : where it is made
-    origin : who says so
-    measure : what is measured
+    table : the table it reads, such as ``"noise"`` or ``"noise.checks"``; its first part names the experiment
+    column : the column with the value; its interval is in ``{column}_low`` and ``{column}_high``
+    measured : what is measured, as the report prints it
+    where : column -> the value (or the tuple of values) a row must have
+    label : columns that tell a claim's cells apart
     rule : how the measurement decides, written down beforehand
+    origin : who says so
     about : what it is about; "family" compares models and gets one verdict only
+    headline : whether a reader in a hurry should see it
+    drawn : whether its values are drawn and have no interval, so that they differ from seed to seed
     """
 
-    id: str
-    experiment: str
-    statement: str
+    id: str = field(kw_only=False)
+    statement: str = field(kw_only=False)
     source: str
-    measure: Measure
+    table: str
+    measured: str
     rule: Rule
+    column: str = "value"
+    where: Mapping[str, object] = field(default_factory=dict)
+    label: tuple[str, ...] = ("dataset",)
     origin: Origin = "paper"
     about: About = "models"
+    headline: bool = False
+    drawn: bool = False
+
+    @property
+    def experiment(self) -> str:
+        """The experiment whose table it reads; the report shows it there."""
+        return self.table.partition(".")[0]

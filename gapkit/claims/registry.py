@@ -20,22 +20,13 @@ Chowers, Naparstek, Barzelay, Weiss, *Is the Modality Gap a Bug or a Feature? A 
 Perspective*, CVPR 2026, arXiv 2603.29080; other works are named.
 """
 
-from gapkit.claims.closing import CLOSING, RAW_SHIFT_AND_CHECKS
-from gapkit.claims.codes import BEYOND_GAUSS
-from gapkit.claims.formation import FORMATION
-from gapkit.claims.gap import GAP
-from gapkit.claims.metrics import CLOSERS_AND_METRICS
+from gapkit._arrays import check_choice
+from gapkit.claims.beyond import BEYOND
+from gapkit.claims.closing import CLOSING
 from gapkit.claims.model import Claim
-from gapkit.errors import InputError, did_you_mean
+from gapkit.claims.training import TRAINING
 
-CLAIMS: tuple[Claim, ...] = (
-    *GAP,
-    *FORMATION,
-    *CLOSING,
-    *CLOSERS_AND_METRICS,
-    *RAW_SHIFT_AND_CHECKS,
-    *BEYOND_GAUSS,
-)
+CLAIMS: tuple[Claim, ...] = (*TRAINING, *CLOSING, *BEYOND)
 
 
 def claim(name: str) -> Claim:
@@ -44,7 +35,5 @@ def claim(name: str) -> Claim:
     >>> claim("answers-kept").source
     'the paper, Theorem 3.5'
     """
-    for one in CLAIMS:
-        if one.id == name:
-            return one
-    raise InputError(f"no claim {name!r}{did_you_mean(name, [one.id for one in CLAIMS])}")
+    known = {claim.id: claim for claim in CLAIMS}
+    return known[check_choice(name, "claim", known)]

@@ -6,8 +6,9 @@ statistically certain and still too small to matter.
 """
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 Answer = Literal["yes", "no", "cannot tell"]
 
@@ -36,33 +37,34 @@ class Cell:
     reason: str = ""
 
 
-@runtime_checkable
-class Rule(Protocol):
-    """What every rule offers."""
+class Rule(ABC):
+    """What every rule offers; a new one says `_decide`, `margin` and `words`."""
 
     def answer(self, cell: Cell) -> Answer:
-        """Whether the cell meets the rule."""
+        """Whether the cell meets the rule; "cannot tell" where nothing can be measured."""
+        usable = not cell.reason and all(math.isfinite(v) for v in (cell.value, cell.low, cell.high))
+        return self._decide(cell) if usable else "cannot tell"
 
+    @abstractmethod
+    def _decide(self, cell: Cell) -> Answer:
+        """The answer for a cell with a finite value and interval."""
+
+    @abstractmethod
     def margin(self, cell: Cell) -> float:
         """How far the cell is on the good side; the weakest cell of a claim has the least."""
 
+    @abstractmethod
     def words(self) -> str:
         """The rule as the report prints it."""
 
 
-def _usable(cell: Cell) -> bool:
-    return not cell.reason and all(math.isfinite(v) for v in (cell.value, cell.low, cell.high))
-
-
 @dataclass(frozen=True)
-class Rises:
+class Rises(Rule):
     """The effect is positive beyond doubt and large enough to matter."""
 
     smallest: float
 
-    def answer(self, cell: Cell) -> Answer:
-        if not _usable(cell):
-            return "cannot tell"
+    def _decide(self, cell: Cell) -> Answer:
         if cell.high < self.smallest:
             return "no"
         return "yes" if cell.low > ROUNDING and cell.value >= self.smallest else "cannot tell"
@@ -78,14 +80,12 @@ class Rises:
 
 
 @dataclass(frozen=True)
-class Falls:
+class Falls(Rule):
     """The effect is negative beyond doubt and large enough to matter."""
 
     smallest: float
 
-    def answer(self, cell: Cell) -> Answer:
-        if not _usable(cell):
-            return "cannot tell"
+    def _decide(self, cell: Cell) -> Answer:
         if cell.low > -self.smallest:
             return "no"
         return "yes" if cell.high < -ROUNDING and cell.value <= -self.smallest else "cannot tell"
@@ -101,14 +101,12 @@ class Falls:
 
 
 @dataclass(frozen=True)
-class Above:
+class Above(Rule):
     """The value is above a threshold."""
 
     smallest: float
 
-    def answer(self, cell: Cell) -> Answer:
-        if not _usable(cell):
-            return "cannot tell"
+    def _decide(self, cell: Cell) -> Answer:
         if cell.low >= self.smallest:
             return "yes"
         return "no" if cell.high < self.smallest else "cannot tell"
@@ -121,14 +119,12 @@ class Above:
 
 
 @dataclass(frozen=True)
-class Below:
+class Below(Rule):
     """The value is below a threshold."""
 
     largest: float
 
-    def answer(self, cell: Cell) -> Answer:
-        if not _usable(cell):
-            return "cannot tell"
+    def _decide(self, cell: Cell) -> Answer:
         if cell.high <= self.largest:
             return "yes"
         return "no" if cell.low > self.largest else "cannot tell"
@@ -141,15 +137,13 @@ class Below:
 
 
 @dataclass(frozen=True)
-class Within:
+class Within(Rule):
     """The value differs from a target by a stated tolerance at the most."""
 
     target: float
     tolerance: float = 0.0
 
-    def answer(self, cell: Cell) -> Answer:
-        if not _usable(cell):
-            return "cannot tell"
+    def _decide(self, cell: Cell) -> Answer:
         # A hair of rounding is allowed on top, so that 0.995 is within 0.005 of 1.
         return "yes" if abs(cell.value - self.target) <= self.tolerance + 1e-12 else "no"
 
@@ -163,11 +157,11 @@ class Within:
 
 
 @dataclass(frozen=True)
-class BelowBand:
+class BelowBand(Rule):
     """The value is smaller than chance would make it (the cell carries the chance band)."""
 
-    def answer(self, cell: Cell) -> Answer:
-        if not _usable(cell) or not math.isfinite(cell.band_low):
+    def _decide(self, cell: Cell) -> Answer:
+        if not math.isfinite(cell.band_low):
             return "cannot tell"
         if cell.high < cell.band_low:
             return "yes"

@@ -1,5 +1,6 @@
 """``gapkit replicate``: every claim, measured and decided."""
 
+import contextlib
 import datetime
 import functools
 import os
@@ -95,26 +96,50 @@ def command(
     embedded first, as `gapkit embed` does it and with its options; each dataset takes those that it knows. An
     interrupted run goes on where it stopped. Exit code 0 if every claim received a verdict, whichever it is.
     """
+    from gapkit import engine
     from gapkit._arrays import check_choice
-    from gapkit.experiments.processes import limit_threads
-    from gapkit.report import FORMATS, Workspace
+    from gapkit.claims import decide
+    from gapkit.experiments import experiment, plan, prepare, replicate
+    from gapkit.report import (
+        FORMATS,
+        Workspace,
+        command_line,
+        make_record,
+        to_json,
+        update_readme,
+        write_report,
+    )
 
     formats = formats or ("html",)
     for name in formats:
         check_choice(name, "--format", FORMATS)
     if readme and not os.access(readme, os.W_OK):
         raise InputError(f"cannot write to {readme}: no such file, or not allowed")
+    for name in only:
+        experiment(name)  # a mistyped name is an error before hours of embedding
     if processes is None:
-        processes = 2 if threads == 1 and _cores() > 1 else 1
-    with limit_threads(threads), Workspace(out, fresh=fresh) as space:
-        record = _replicate(space, full, models, datasets, only, seed, formats, quiet, processes, embedding)
+        processes = 2 if threads == 1 and engine.usable_cores() > 1 else 1
+    seen = not quiet and os.environ.get("GAPKIT_PROGRESS") != "0"
+    say = functools.partial(click.echo, err=True) if seen else lambda line: None
+    device, how, about = split_options(embedding)
+    started = time.perf_counter()
+    with engine.limit_threads(threads), Workspace(out, fresh=fresh) as space:
+        files = prepare(models, datasets, device=device, say=say, how={**how, "progress": seen}, **about)
+        jobs = plan(models, datasets, only=only, full=full, seed=seed, files=files)
+        with _progress(len(jobs), seen) as advance:
+            replication = replicate(jobs, store=space.store, on_done=advance, processes=processes)
+            record = make_record(
+                replication,
+                decide(replication.tables),
+                command=command_line(),
+                mode="chosen" if models or datasets else "full" if full else "quick",
+                seed=seed,
+                times=_times(started) | {"processes": processes},
+            )
+            space.publish(lambda folder: write_report(folder, record, replication.tables, formats=formats))
     if readme:
-        from gapkit.report import update_readme
-
         update_readme(readme, record)
     if as_json:
-        from gapkit.report.record import to_json
-
         click.echo(to_json(record), nl=False)
     elif not quiet:
         _print_table(record)
@@ -124,74 +149,30 @@ def command(
     return 1 if strict and not holds else 0
 
 
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _times(started: float) -> dict:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.perf_counter() - started, 1),
+        "peak memory of the first process": f"{peak:.0f} MiB",
+    }
 
 
-def _replicate(space, full, models, datasets, only, seed, formats, quiet, processes, embedding) -> dict:
-    from gapkit.claims import decide
-    from gapkit.experiments import experiment, plan, prepare, replicate
-    from gapkit.experiments.subject import using
-    from gapkit.report import make_record, write_report
-    from gapkit.report.record import command_line
+@contextlib.contextmanager
+def _progress(total: int, seen: bool):
+    """A progress bar on stderr, off where nobody looks; gives the function to call after each job."""
+    from tqdm import tqdm
 
-    started = time.perf_counter()
-    for name in only:
-        experiment(name)  # a mistyped name is an error before hours of embedding
-    device, how, about = split_options(embedding)
-    seen = not quiet and os.environ.get("GAPKIT_PROGRESS") != "0"
-    say = functools.partial(click.echo, err=True) if seen else lambda line: None
-    files = prepare(models, datasets, device=device, say=say, how={**how, "progress": seen}, **about)
-    with using(files):
-        jobs = plan(models, datasets, only=only, full=full, seed=seed)
-    with using(files), _progress(len(jobs), quiet) as advance:
-        replication = replicate(jobs, store=space.store, on_done=advance, processes=processes)
-        findings = decide(replication.tables)
-        chosen = bool(models or datasets)
-        record = make_record(
-            replication,
-            findings,
-            command=command_line(),
-            mode="chosen" if chosen else "full" if full else "quick",
-            seed=seed,
-            times={
-                "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-                "seconds": round(time.perf_counter() - started, 1),
-                "processes": processes,
-                "peak memory of the first process": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB",
-            },
-        )
-        space.publish(lambda folder: write_report(folder, record, replication.tables, formats=formats))
-    return record
+    form = "{l_bar}{bar}| {n_fmt}/{total_fmt} {elapsed}<{remaining}{postfix}"
+    off = None if seen else True
+    with tqdm(total=total, file=sys.stderr, disable=off, dynamic_ncols=True, bar_format=form) as bar:
+        bar.set_description("measuring")
 
+        def advance(done: int, total: int, result) -> None:
+            bar.update(1)
+            bar.set_postfix_str(str(result.job) if done < total else "writing the report")
 
-class _progress:
-    """A progress bar on stderr, off where nobody looks; as a context it gives the function to call."""
-
-    def __init__(self, total: int, quiet: bool) -> None:
-        self._total = total
-        self._off = quiet or os.environ.get("GAPKIT_PROGRESS") == "0"
-
-    def __enter__(self):
-        from tqdm import tqdm
-
-        self._bar = tqdm(
-            total=self._total,
-            file=sys.stderr,
-            disable=self._off or None,
-            dynamic_ncols=True,
-            bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} {elapsed}<{remaining}{postfix}",
-        )
-        self._bar.set_description("measuring")
-        return self._advance
-
-    def _advance(self, done: int, total: int, result) -> None:
-        self._bar.update(1)
-        self._bar.set_postfix_str(str(result.job) if done < total else "writing the report")
-
-    def __exit__(self, *_) -> None:
-        self._bar.close()
+        yield advance
 
 
 def _shown(path: Path) -> str:
@@ -208,7 +189,7 @@ def _print_table(record: dict) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from gapkit.report.view import GLYPHS, build_summary, short_model
+    from gapkit.report import GLYPHS, build_summary, short_model
 
     models, rows = build_summary(record)
     table = Table(title="Claims and verdicts", title_justify="left", header_style="bold")

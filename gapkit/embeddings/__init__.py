@@ -7,7 +7,7 @@ downloaded set, or a path.
 from gapkit._renamed import renamed
 from gapkit.embeddings.convert import import_embeddings, import_gram
 from gapkit.embeddings.files import FORMAT_VERSION
-from gapkit.embeddings.library import list_embeddings, load_embeddings
+from gapkit.embeddings.library import embeddings_file, list_embeddings, load_embeddings
 from gapkit.embeddings.published import Published, differing, fetch_embeddings, find_published, published_sets
 from gapkit.embeddings.sets import EmbeddingSet
 
@@ -16,6 +16,7 @@ __all__ = [
     "EmbeddingSet",
     "Published",
     "differing",
+    "embeddings_file",
     "fetch_embeddings",
     "find_published",
     "import_embeddings",

@@ -28,8 +28,22 @@ def load_embeddings(name: str | os.PathLike, *, memory_map: bool = False) -> Emb
     text = os.fspath(name)
     if text in published_sets():
         return published_sets()[text].load()
+    return EmbeddingSet.load(embeddings_file(text), memory_map=memory_map)
+
+
+def embeddings_file(name: str | os.PathLike) -> Path:
+    """The file that `load_embeddings` reads for a name.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown (with the nearest ones) or the file is missing.
+    """
+    text = os.fspath(name)
+    if text in published_sets():
+        return published_sets()[text].file_in_cache()
     if Path(text).is_file():
-        return EmbeddingSet.load(text, memory_map=memory_map)
+        return Path(text)
     if text.endswith((".safetensors", ".npy", ".npz", ".csv", ".parquet")):
         raise InputError(f"no file {text}")
     known = list_embeddings()
@@ -39,7 +53,7 @@ def load_embeddings(name: str | os.PathLike, *, memory_map: bool = False) -> Emb
         names = dict.fromkeys([*known, *published_sets()])
         hint = did_you_mean(text, names, most=3) or f"; known are {', '.join(known[:8])} …"
         raise InputError(f"no embeddings {text!r}, neither a file nor a known name{hint}")
-    return EmbeddingSet.load(shipped_file(f"embeddings/{text}.safetensors"), memory_map=memory_map)
+    return shipped_file(f"embeddings/{text}.safetensors")
 
 
 def list_embeddings() -> list[str]:

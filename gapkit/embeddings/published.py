@@ -75,6 +75,15 @@ class Published:
         """Whether a file lies in the cache; its bytes are checked when it is read."""
         return self.path.is_file()
 
+    def file_in_cache(self) -> Path:
+        """`path`; raises where no file lies there."""
+        if not self.cached:
+            raise InputError(
+                f"{self.name} is not in the cache ({self.path.parent}); download its "
+                f"{self.bytes / 1e6:.1f} MB with: gapkit fetch {self.name}"
+            )
+        return self.path
+
     def load(self) -> EmbeddingSet:
         """The set from the cache, rows normalised in float64.
 
@@ -83,11 +92,7 @@ class Published:
         InputError
             If the file is not there, or not the published one.
         """
-        if not self.cached:
-            raise InputError(
-                f"{self.name} is not in the cache ({self.path.parent}); download its "
-                f"{self.bytes / 1e6:.1f} MB with: gapkit fetch {self.name}"
-            )
+        self.file_in_cache()
         if (digest := sha256_of(self.path)) != self.sha256:
             raise InputError(
                 f"{self.path} is damaged: its sha256 is {digest}, published is {self.sha256}. "

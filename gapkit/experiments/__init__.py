@@ -1,28 +1,39 @@
-"""The paper's experiments, each returning tidy tables, and the sweep that does them all.
+"""The paper's experiments, each returning tidy tables, and the replication that does them all.
 
-`plan` lists the jobs, `replicate` does them; one function an experiment is in the modules, found by name
-through `experiment`. Embeddings come in by model and dataset, tables go out: one row a setting, units in
-the column names, every mean with its paired bootstrap interval, every row with its seed.
+`plan` lists the jobs, `replicate` does them, `measure` does a single one. An experiment is one module, which measures
+and holds its record; `experiment` finds it by name. Embeddings come in by model and dataset, tables go out: one row a
+setting, units in the column names, every mean with its paired bootstrap interval, every row with its seed.
 """
 
-from gapkit.experiments.plan import DATASETS, SHIPPED, TRAINED, plan, prepare
-from gapkit.experiments.registry import EXPERIMENTS, Experiment, experiment
-from gapkit.experiments.replication import Replication, replicate, tables_of
-from gapkit.experiments.sweep import Job, JobStore, Result
+from gapkit._renamed import renamed
+from gapkit.experiments import limits
+from gapkit.experiments.closers import compare_closers, noise_after_the_closer
+from gapkit.experiments.data import Task, load_set, zero_shot_task
+from gapkit.experiments.plan import DATASETS, SHIPPED, plan, prepare
+from gapkit.experiments.record import Experiment, Job, experiment, experiments
+from gapkit.experiments.sweep import JobStore, Replication, Result, measure, replicate, tables_of
 
 __all__ = [
     "DATASETS",
-    "EXPERIMENTS",
     "SHIPPED",
-    "TRAINED",
     "Experiment",
     "Job",
     "JobStore",
     "Replication",
     "Result",
+    "Task",
+    "compare_closers",
     "experiment",
+    "experiments",
+    "limits",
+    "load_set",
+    "measure",
+    "noise_after_the_closer",
     "plan",
     "prepare",
     "replicate",
     "tables_of",
+    "zero_shot_task",
 ]
+
+__getattr__ = renamed(__name__)

@@ -2,13 +2,23 @@
 
 import numpy as np
 
-from gapkit.experiments.calibration import calibrated_levels
-from gapkit.experiments.draws import right_after_noise
-from gapkit.experiments.levels import MIDDLE
-from gapkit.experiments.protocol import PROJECTED, fit_closer, right, same, shift_gallery, shift_queries
-from gapkit.experiments.rows import GAUSSIAN, level_columns, tidy_row
-from gapkit.experiments.subject import Task, zero_shot_task
-from gapkit.experiments.sweep import Job, Rows
+from gapkit.experiments.data import Task, zero_shot_task
+from gapkit.experiments.protocol import (
+    MIDDLE,
+    NOISE_ON_GALLERY,
+    PROJECTED,
+    calibrated_levels,
+    check_row,
+    fit_closer,
+    level_columns,
+    right,
+    right_after_noise,
+    same,
+    shift_gallery,
+    shift_queries,
+    tidy_row,
+)
+from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import METRICS, nearest
 from gapkit.robustness import robustness
 
@@ -26,7 +36,7 @@ def measure_axes(job: Job) -> dict[str, Rows]:
     -------
     draws : draws of the noise on the queries
     """
-    task = zero_shot_task(job.model, job.dataset)
+    task = zero_shot_task(*job.source)
     resamples = task.resamples(job.seed)
     sides = _sides(task)
     level = next((level for level in calibrated_levels(task) if level.name == MIDDLE), None)
@@ -47,8 +57,9 @@ def measure_axes(job: Job) -> dict[str, Rows]:
                 answers = nearest(*sides[moves], metric=metric)
                 row = tidy_row(
                     task.head
+                    | NOISE_ON_GALLERY
                     | {"closer": PROJECTED, "alpha": float(moves != "nothing"), "metric": metric}
-                    | {"noise": GAUSSIAN, "noise_on": noise_on, "moves": moves}
+                    | {"noise_on": noise_on, "moves": moves}
                     | {"method": "exact" if noise_on == "gallery" else "drawn"}
                     | level_columns(level, task.gallery),
                     resamples,
@@ -62,11 +73,7 @@ def measure_axes(job: Job) -> dict[str, Rows]:
                 rows.append(row | {"largest_change": float(np.abs(value - values["nothing"]).max())})
         if metric == "euclidean":
             apart = float(np.abs(exact["gallery"] - exact["queries"]).max())
-            checks.append(
-                task.head
-                | {"check": "gallery or queries moved", "seed": job.seed}
-                | {"value": apart, "value_low": apart, "value_high": apart}
-            )
+            checks.append(task.head | check_row("gallery or queries moved", apart, seed=job.seed))
     return {"axes": rows, "axes.checks": checks}
 
 
@@ -94,4 +101,18 @@ def _query_noise(
             answers = nearest(queries + noise, gallery, metric=metric)
             kept[moves] += answers == clean[moves]
             correct[moves] += answers == task.labels
-    return tuple({moves: count / draws for moves, count in found.items()} for found in (kept, correct))
+    return tuple({moves: count / draws for moves, count in counts.items()} for counts in (kept, correct))
+
+
+EXPERIMENT = Experiment(
+    name="axes",
+    title="Who moves, who is perturbed, which metric",
+    order=70,
+    measure=measure_axes,
+    kinds=("zero-shot",),
+    paper="The paper perturbs and moves the gallery and measures Euclidean distance. Derived here: in half of the other combinations nothing can be gained.",
+    question="Robustness for every combination of metric, moved side and perturbed side, at one σ.",
+    on_request=("pairs",),
+    quick={"draws": 40},
+    full={"draws": 200},
+)

@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from gapkit.experiments.calibration import calibrated_levels
-from gapkit.experiments.draws import right_after_noise
-from gapkit.experiments.intervals import columns
-from gapkit.experiments.protocol import PROJECTED, fit_closer, right, same, shift_gallery
-from gapkit.experiments.rows import GAUSSIAN, level_columns, tidy_row
-from gapkit.experiments.subject import zero_shot_task
-from gapkit.experiments.sweep import Job, Rows
+from gapkit.experiments.data import zero_shot_task
+from gapkit.experiments.protocol import (
+    PROJECTED,
+    calibrated_levels,
+    columns,
+    exact_row,
+    fit_closer,
+    shift_gallery,
+)
+from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import nearest
 from gapkit.robustness import robustness
 
@@ -26,7 +29,7 @@ DRAWS = 1000
 
 def measure_member(job: Job) -> dict[str, Rows]:
     """One model of the family: its gap, and what closing it gains at each calibrated level."""
-    task = zero_shot_task(job.model, job.dataset)
+    task = zero_shot_task(*job.source)
     resamples = task.resamples(job.seed)
     closer = fit_closer(PROJECTED, task)
     setting, _, run = job.model.partition("@")
@@ -35,19 +38,17 @@ def measure_member(job: Job) -> dict[str, Rows]:
     rows = []
     for level in calibrated_levels(task):
         before = robustness(task.queries, task.gallery, sigma=level.sigma)
-        after = robustness(task.queries, gallery, sigma=level.sigma)
-        row = tidy_row(
-            task.head
-            | {"setting": setting, "run": int(run or 0)}
-            | {"closer": PROJECTED, "alpha": 1.0, "noise": GAUSSIAN, "noise_on": "gallery"}
-            | {"metric": "euclidean", "method": "exact"}
-            | level_columns(level, task.gallery),
+        row = exact_row(
+            {"setting": setting, "run": int(run or 0), "closer": PROJECTED, "alpha": 1.0},
+            task,
             resamples,
-            clean=right(answers, task),
-            noisy=right_after_noise(task.queries, gallery, task.labels, after, level.sigma, seed=job.seed),
-            agrees=same(answers, untouched),
-            survives=after,
+            level,
+            queries=task.queries,
+            gallery=gallery,
+            survives=robustness(task.queries, gallery, sigma=level.sigma),
             untouched=before,
+            answers=answers,
+            before=untouched,
             seed=job.seed,
         )
         rows.append(
@@ -76,23 +77,6 @@ def compare_family(members: pd.DataFrame, seed: int) -> Rows:
             {"check": "gap and gain", "dataset": dataset, "level": level, "reason": reason} | estimate
         )
     return [{"model": "all models", "seed": seed} | row for row in rows]
-
-
-def compare_temperatures(curves: pd.DataFrame, seed: int) -> Rows:
-    """Whether a lower final temperature went with a wider final gap, over the softmax runs.
-
-    Parameters
-    ----------
-    curves : the table ``"formation"``
-    seed : seed of the bootstrap
-    """
-    ends = _ends(curves)
-    if ends is None:
-        return []
-    estimate = rank_correlation(ends["model"], ends["temperature"], -ends["gap"], seed)
-    few = _too_few(ends.rename(columns={"model": "setting"}))
-    head = {"model": "all models", "seed": seed, "check": "temperature and gap"}
-    return [head | {"dataset": "held-out pairs", "reason": few} | estimate]
 
 
 def rank_correlation(settings, first, second, seed: int) -> dict[str, float]:
@@ -136,7 +120,8 @@ def _rho(first, second) -> np.ndarray:
     return np.divide((a * b).sum(-1), scale, out=np.full(scale.shape, np.nan), where=scale > 0)
 
 
-def _too_few(group: pd.DataFrame) -> str:
+def too_few(group: pd.DataFrame) -> str:
+    """Why these runs can decide nothing: too few settings, or seeds of one; empty if they can."""
     seeds = group.groupby("setting")["run"].nunique()
     if len(seeds) < LEAST_SETTINGS:
         return f"only {len(seeds)} settings; {LEAST_SETTINGS} are needed"
@@ -146,7 +131,7 @@ def _too_few(group: pd.DataFrame) -> str:
 
 
 def _undecidable(group: pd.DataFrame) -> str:
-    few = _too_few(group)
+    few = too_few(group)
     if few:
         return few
     spread = float(group["untouched"].max() - group["untouched"].min())
@@ -155,15 +140,13 @@ def _undecidable(group: pd.DataFrame) -> str:
     return ""
 
 
-def _ends(curves: pd.DataFrame) -> pd.DataFrame | None:
-    """Final temperature and gap of every softmax run."""
-    if curves.empty:
-        return None
-    wanted = {"temperature at the end": "temperature", "gap at the end": "gap"}
-    rows = curves[curves["check"].isin(wanted) & ~curves["model"].str.contains("siglip")]
-    if rows.empty:
-        return None
-    table = rows.pivot_table(
-        index=["model", "run"], columns="check", values="value", sort=False
-    ).reset_index()
-    return table.rename(columns=wanted)
+EXPERIMENT = Experiment(
+    name="family",
+    title="The natural experiment: wider gap, larger gain?",
+    order=130,
+    measure=measure_member,
+    kinds=("family",),
+    paper="If distance is what costs robustness, models with a wider gap must gain more from closing it.",
+    question="Models that differ in temperature or loss alone, several seeds each, at matched untouched robustness.",
+    compare=compare_family,
+)

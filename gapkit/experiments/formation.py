@@ -1,20 +1,12 @@
 """How the gap arose in the shipped models: their training curves, read and summarised."""
 
 import numpy as np
+import pandas as pd
 
-from gapkit.experiments.sweep import Job, Rows
+from gapkit.experiments.family import rank_correlation, too_few
+from gapkit.experiments.protocol import check_row
+from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.miniclip import training_curve
-
-SEEDS = (0, 1, 2)
-
-
-def seed_name(model: str, seed: int) -> str:
-    """The name of another seed of a shipped model.
-
-    >>> seed_name("miniclip-wide", 0), seed_name("miniclip-wide", 2)
-    ('miniclip-wide', 'miniclip-wide@2')
-    """
-    return model if seed == 0 else f"{model}@{seed}"
 
 
 def measure_formation(job: Job) -> dict[str, Rows]:
@@ -22,10 +14,10 @@ def measure_formation(job: Job) -> dict[str, Rows]:
 
     Options
     -------
-    seeds : the seeds whose curves are read
+    seeds : the seeds whose curves are read (the first unless told)
     """
     curve_rows, checks = [], []
-    for seed in job.options.get("seeds", SEEDS):
+    for seed in job.options.get("seeds", (0,)):
         curve = training_curve(job.model.removeprefix("miniclip-"), seed=seed)["rows"]
         head = {"model": job.model, "dataset": "held-out pairs", "run": seed, "training": f"seed {seed}"}
         head["seed"] = job.seed
@@ -39,7 +31,7 @@ def _checks(curve: list[dict]) -> list[dict]:
     column = {name: np.array([row[name] for row in curve]) for name in curve[0]}
     half = int(np.argmax(column["accuracy"] >= column["accuracy"][-1] / 2))
     defect = column["doubly_stochastic_defect"]
-    found = {
+    checks = {
         "gap at step 0": column["gap"][0],
         "gap at the end": column["gap"][-1],
         "temperature at the end": column["temperature"][-1],
@@ -49,15 +41,55 @@ def _checks(curve: list[dict]) -> list[dict]:
     }
     for side in ("images", "texts"):
         variance = column[f"variance_along_gap_{side}"]
-        found[f"relative variance at the end, {side}"] = variance[-1]
-        found[f"variance along g, end over start, {side}"] = _ratio(variance[-1], variance[0])
-        found[f"variance along g, half accuracy over start, {side}"] = _ratio(variance[half], variance[0])
-    return [
-        {"check": check, "value": float(value), "value_low": float(value), "value_high": float(value)}
-        for check, value in found.items()
-    ]
+        checks[f"relative variance at the end, {side}"] = variance[-1]
+        checks[f"variance along g, end over start, {side}"] = _ratio(variance[-1], variance[0])
+        checks[f"variance along g, half accuracy over start, {side}"] = _ratio(variance[half], variance[0])
+    return [check_row(check, float(value)) for check, value in checks.items()]
 
 
 def _ratio(later: float, start: float) -> float:
     """Not a number where the start is 0 and no ratio exists."""
     return later / start if start else float("nan")
+
+
+def compare_temperatures(curves: pd.DataFrame, seed: int) -> Rows:
+    """Whether a lower final temperature went with a wider final gap, over the softmax runs.
+
+    Parameters
+    ----------
+    curves : the table ``"formation"``
+    seed : seed of the bootstrap
+    """
+    ends = _ends(curves)
+    if ends is None:
+        return []
+    estimate = rank_correlation(ends["model"], ends["temperature"], -ends["gap"], seed)
+    few = too_few(ends.rename(columns={"model": "setting"}))
+    head = {"model": "all models", "seed": seed, "check": "temperature and gap"}
+    return [head | {"dataset": "held-out pairs", "reason": few} | estimate]
+
+
+def _ends(curves: pd.DataFrame) -> pd.DataFrame | None:
+    """Final temperature and gap of every softmax run."""
+    if curves.empty:
+        return None
+    wanted = {"temperature at the end": "temperature", "gap at the end": "gap"}
+    rows = curves[curves["check"].isin(wanted) & ~curves["model"].str.contains("siglip")]
+    if rows.empty:
+        return None
+    table = rows.pivot_table(
+        index=["model", "run"], columns="check", values="value", sort=False
+    ).reset_index()
+    return table.rename(columns=wanted)
+
+
+EXPERIMENT = Experiment(
+    name="formation",
+    title="How the gap arose in the trained models",
+    order=40,
+    measure=measure_formation,
+    kinds=("training curve",),
+    paper="The gap is there at random initialisation, training shrinks the variance along it first, and double stochasticity comes late (Figs. 3 to 6).",
+    question="The recorded training curves of the mini-CLIPs, all seeds.",
+    compare=compare_temperatures,
+)

@@ -13,8 +13,8 @@ from scipy.stats import skew
 from gapkit._arrays import normalise_rows
 from gapkit.closing import AffineProjection, GapCloser, MeanShift
 from gapkit.errors import GapkitWarning
-from gapkit.experiments.subject import Task
-from gapkit.experiments.sweep import Rows
+from gapkit.experiments.data import Task
+from gapkit.experiments.record import Rows
 from gapkit.geometry import l2m, nearest
 from gapkit.robustness import calibrate_sigma, robustness
 from gapkit.tasks import accuracy, agreement, k_occurrence

@@ -12,14 +12,20 @@ import torch
 from gapkit.closing import GapCloser
 from gapkit.embeddings import EmbeddingSet
 from gapkit.errors import InputError
-from gapkit.experiments.draws import drawn_right
-from gapkit.experiments.intervals import Resamples
-from gapkit.experiments.levels import CALIBRATED, MIDDLE, TARGETS, Level
-from gapkit.experiments.protocol import PROJECTED
-from gapkit.experiments.rows import GAUSSIAN, level_columns, tidy_row
-from gapkit.experiments.subject import load_subject
-from gapkit.experiments.sweep import Job, Rows
-from gapkit.geometry import gap_vector
+from gapkit.experiments.data import load_set
+from gapkit.experiments.protocol import (
+    CALIBRATED,
+    MIDDLE,
+    NOISE_ON_GALLERY,
+    PROJECTED,
+    TARGETS,
+    Level,
+    drawn_right,
+    level_columns,
+    tidy_row,
+)
+from gapkit.experiments.record import Experiment, Job, Rows
+from gapkit.geometry import Resamples, gap_vector
 from gapkit.robustness.calibration import solve_sigma
 from gapkit.robustness.exact_euclidean import euclidean
 
@@ -75,14 +81,14 @@ def _questions(entries: EmbeddingSet) -> Questions:
 
 def measure_multiple_choice(job: Job) -> dict[str, Rows]:
     """Accuracy, agreement and exact robustness over α, for all questions and for each type of question."""
-    entries = load_subject(job.model, job.dataset)
+    entries = load_set(*job.source)
     if entries.task != "multiple-choice":
         raise InputError(f"{job.model}/{job.dataset} holds no multiple-choice questions")
     questions = _questions(entries)
     count, choices = questions.squares.shape
     types = np.array(entries.groups or [ALL] * count)
     head = {"model": job.model, "dataset": job.dataset, "task": f"multiple choice of {choices}"}
-    head |= {"closer": PROJECTED, "noise": GAUSSIAN, "noise_on": "gallery", "metric": "euclidean"}
+    head |= {"closer": PROJECTED, **NOISE_ON_GALLERY}
     texts = entries.texts.astype(np.float64)
     rows = []
     for name, target in zip(CALIBRATED, TARGETS, strict=True):
@@ -94,8 +100,8 @@ def measure_multiple_choice(job: Job) -> dict[str, Rows]:
             unsolved = {"question_type": ALL, "level": name, "alpha": 1.0, "reason": str(fault)}
             rows.append(head | unsolved | {"seed": job.seed})
             continue
-        setting = head | level_columns(Level(name, sigma), texts) | {"method": "exact"}
-        found = {alpha: _at(questions, alpha, sigma, job.seed) for alpha in ALPHAS}
+        setting = head | level_columns(Level(name, sigma), texts)
+        measured = {alpha: _at(questions, alpha, sigma, job.seed) for alpha in ALPHAS}
         for kind in [ALL, *(sorted(set(types)) if name == MIDDLE else [])]:
             chosen = np.ones(count, bool) if kind == ALL else types == kind
             resamples = Resamples(int(chosen.sum()), groups=entries.image_rows[chosen], seed=job.seed)
@@ -104,10 +110,10 @@ def measure_multiple_choice(job: Job) -> dict[str, Rows]:
                     setting | {"question_type": kind, "alpha": alpha},
                     resamples,
                     **{name: values[chosen] for name, values in of_each.items()},
-                    untouched=found[0.0]["survives"][chosen],
+                    untouched=measured[0.0]["survives"][chosen],
                     seed=job.seed,
                 )
-                for alpha, of_each in found.items()
+                for alpha, of_each in measured.items()
             ]
     return {"multiple-choice": rows}
 
@@ -122,3 +128,14 @@ def _at(questions: Questions, alpha: float, sigma: float, seed: int) -> dict[str
         "agrees": answers == questions.squares.argmin(1),
         "survives": survives,
     }
+
+
+EXPERIMENT = Experiment(
+    name="multiple-choice",
+    title="Multiple-choice questions",
+    order=90,
+    measure=measure_multiple_choice,
+    kinds=("multiple-choice",),
+    paper="On A-OKVQA too, closing the gap makes answers more robust.",
+    question="Four-option questions about rendered scenes; g from the whole set, V from each question's options.",
+)

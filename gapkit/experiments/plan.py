@@ -1,26 +1,26 @@
-"""Which jobs a replication consists of."""
+"""Which jobs a replication consists of, and the embeddings they will need."""
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from gapkit._files import known_sha256
 from gapkit._paths import shipped_file, shipped_names
 from gapkit.datasets import BUILTIN_DATASETS, dataset_options, load_dataset
 from gapkit.embeddings import list_embeddings, load_embeddings
 from gapkit.errors import InputError
-from gapkit.experiments.formation import SEEDS, seed_name
-from gapkit.experiments.protocol import ALPHAS
-from gapkit.experiments.registry import EXPERIMENTS, Experiment, experiment
-from gapkit.experiments.subject import load_subject, model_of, stands_alone, wordings_of
-from gapkit.experiments.sweep import Job
+from gapkit.experiments.data import find_file, load_set, model_of, stands_alone, wordings_of
+from gapkit.experiments.record import Experiment, Job, experiment, experiments
+from gapkit.miniclip import SETTINGS, TRAINED, run_name
 
-TRAINED = ("miniclip-wide", "miniclip-t0.01", "miniclip-learned", "miniclip-siglip")
-CONTROL = "miniclip-random"
-SHIPPED = (*TRAINED, CONTROL)
+SHIPPED = tuple(run_name(setting, 0) for setting in SETTINGS)
+"""The shipped models, first seeds: the trained ones, then the random control."""
 DATASETS = BUILTIN_DATASETS
 FAMILY_DATASETS = ("digits10", "scenes100")
-CURVES = "training curve"
-QUICK_ALPHAS = (-0.5, *(a for a in ALPHAS if 0 <= a <= 1), 1.25, 1.5)
-FULL_ALPHAS = tuple(round(0.05 * step, 2) for step in range(-10, 31))
+SEEDS = (0, 1, 2)
+Files = Mapping[tuple[str, str], Path]
+"""(model, dataset) -> file of embeddings."""
 FEWEST_IMAGES = 8
 """Of fewer, a resample may easily hold one image alone, which has no variance."""
 
@@ -32,6 +32,7 @@ def plan(
     only: Sequence[str] = (),
     full: bool = False,
     seed: int = 0,
+    files: Files | None = None,
 ) -> list[Job]:
     """The jobs of a replication, experiment by experiment.
 
@@ -43,49 +44,82 @@ def plan(
     only : names of experiments; all when left out
     full : finer grids, more draws, and every seed of the family in every experiment on classes
     seed : of everything random
+    files : embeddings that `prepare` has made
 
     Returns
     -------
-    Jobs. The shipped training curves are left out where only datasets were asked for. What a job needs is looked up now, so that a mistyped name is an error before anything is measured.
+    Jobs, each with the path of its file and the sha256 of its bytes. The shipped training curves are left out where
+    only datasets were asked for. What a job needs is looked up now, so that a mistyped name is an error before
+    anything is measured.
 
     Raises
     ------
     InputError
         If a name is unknown (with the nearest), or nothing is left to do.
     """
-    chosen = [experiment(name) for name in only] if only else list(EXPERIMENTS)
+    chosen = [experiment(name) for name in only] or list(experiments())
     if not models and not datasets:
         shipped_names()  # without the shipped data next to nothing would be left, and nobody would notice
-    subjects = _subjects(models, datasets)
-    everything = not models and not datasets
+    places = list(_places(models, datasets))
     jobs = []
-    for one in chosen:
-        if not one.kinds:
-            jobs += [Job(one.name, seed=seed, options=_options(one, full))] if everything or only else []
-        elif one.kinds == (CURVES,):
-            jobs += [
-                Job(one.name, model, seed=seed, options={"seeds": seeds})
-                for model in (_curves(models) if everything or models or only else [])
-                if (seeds := _shipped_seeds(model))
-            ]
-        elif one.kinds == ("family",):
-            jobs += _family(one, seed) if everything else []
-        else:
-            places = [
-                *subjects,
-                *(_other_seeds() if full and everything and "zero-shot" in one.kinds else []),
-            ]
-            jobs += [
-                Job(one.name, model, dataset, seed, _options(one, full))
-                for model, dataset in places
-                if kind_of(model, dataset) in (*one.kinds, *(one.on_request if datasets else ()))
-            ]
+    for record in chosen:
+        options = dict(record.full if full else record.quick)
+        jobs += [
+            locate(replace(job, experiment=record.name, seed=seed, options=options | job.options), files)
+            for job in _jobs_of(record, models, datasets, places, asked=bool(only), full=full, files=files)
+        ]
     if not jobs:
         raise InputError(
-            f"nothing to do: none of {', '.join(one.name for one in chosen)} runs on "
-            f"{', '.join('/'.join(filter(None, place)) for place in subjects)}"
+            f"nothing to do: none of {', '.join(record.name for record in chosen)} runs on "
+            f"{', '.join('/'.join(filter(None, place)) for place in places)}"
         )
     return jobs
+
+
+def _jobs_of(
+    record: Experiment,
+    models: Sequence[str],
+    datasets: Sequence[str],
+    places: Sequence[tuple[str, str]],
+    *,
+    asked: bool,
+    full: bool,
+    files: Files | None,
+) -> Iterator[Job]:
+    """Where one experiment is done, as jobs without its name."""
+    everything = not models and not datasets
+    if not record.kinds:
+        if everything or asked:
+            yield Job("")
+    elif record.kinds == ("training curve",):
+        if everything or models or asked:
+            for setting in TRAINED:
+                seeds = _shipped_seeds(setting)
+                if seeds and (not models or run_name(setting, 0) in models):
+                    yield Job("", run_name(setting, 0), options={"seeds": seeds})
+    elif record.kinds == ("family",):
+        yield from (Job("", *place) for place in (_family() if everything else ()))
+    else:
+        if full and everything and "zero-shot" in record.kinds:
+            places = [*places, *(place for place in _family() if place[0] not in SHIPPED)]
+        kinds = (*record.kinds, *(record.on_request if datasets else ()))
+        for place in places:
+            if kind_of(*place, files=files) in kinds:
+                yield Job("", *place)
+
+
+def locate(job: Job, files: Files | None = None) -> Job:
+    """The job with the path of what it reads and the sha256 of those bytes, unless it has them."""
+    if job.sha256:
+        return job
+    if job.dataset:
+        path = Path(job.path) if job.path else find_file(job.model, job.dataset, files)
+        return replace(job, path=str(path), sha256=known_sha256(path))
+    if "seeds" in job.options:  # training curves: one file a seed
+        setting = job.model.removeprefix("miniclip-")
+        curves = [shipped_file(f"curves/{run_name(setting, run)}.json") for run in job.options["seeds"]]
+        return replace(job, sha256=hashlib.sha256("".join(map(known_sha256, curves)).encode()).hexdigest())
+    return job
 
 
 def prepare(
@@ -96,7 +130,7 @@ def prepare(
     say: Callable[[str], None] = lambda line: None,
     how: dict | None = None,
     **options,
-) -> dict[tuple[str, str], Path]:
+) -> Files:
     """Embed what `plan` will need and nothing holds yet, so that it is done in sight, and before anything else.
 
     Parameters
@@ -110,7 +144,7 @@ def prepare(
 
     Returns
     -------
-    (model, dataset) -> file in the cache, for `gapkit.experiments.subject.using`
+    (model, dataset) -> file in the cache, for `plan`
 
     Raises
     ------
@@ -123,7 +157,7 @@ def prepare(
             asked = ", ".join(datasets) or "the shipped sets"
             raise InputError(f"--{option} fits none of the datasets to embed; got {asked}")
     known, wanted, data = set(list_embeddings()), {}, {}
-    for model, dataset in _subjects(models, datasets):
+    for model, dataset in _places(models, datasets):
         if stands_alone(dataset):
             continue
         given = {key: value for key, value in options.items() if key in dataset_options(dataset)}
@@ -146,7 +180,7 @@ def prepare(
     return files
 
 
-def kind_of(model: str, dataset: str) -> str:
+def kind_of(model: str, dataset: str, *, files: Files | None = None) -> str:
     """What can be done with a dataset: its task, or "rephrased" for several wordings of the same classes.
 
     Raises
@@ -154,7 +188,7 @@ def kind_of(model: str, dataset: str) -> str:
     InputError
         If it has too few images for an interval.
     """
-    entries = load_subject(model, dataset)
+    entries = load_set(model, dataset, find_file(model, dataset, files))
     if len(entries.images) < FEWEST_IMAGES:
         raise InputError(
             f"{dataset} has {len(entries.images)} images; intervals come from resampling them, "
@@ -163,8 +197,8 @@ def kind_of(model: str, dataset: str) -> str:
     return "rephrased" if wordings_of(entries) else entries.task
 
 
-def _subjects(models: Sequence[str], datasets: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of model and dataset; a file or COCO-500 brings its own model."""
+def _places(models: Sequence[str], datasets: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of model and dataset; a file or a published set brings its own model."""
     alone = [dataset for dataset in datasets if stands_alone(dataset)]
     others = [dataset for dataset in datasets if not stands_alone(dataset)]
     if alone and models and not others:
@@ -172,57 +206,28 @@ def _subjects(models: Sequence[str], datasets: Sequence[str]) -> list[tuple[str,
             f"{alone[0]} holds embeddings, of a model of its own; leave out --model {models[0]}, "
             "or name a dataset to embed with it"
         )
-    pairs = [(model_of(dataset), dataset) for dataset in alone]
+    yield from ((model_of(dataset), dataset) for dataset in alone)
     if datasets and not others:
-        return pairs
+        return
     known = set(list_embeddings())
     for model in models or SHIPPED:
         for dataset in others or DATASETS:
             # The control has no use for every stand-in; what was asked for by name must be there.
             if others or f"{model}/{dataset}" in known or model not in SHIPPED:
-                pairs.append((model, dataset))
-    return pairs
+                yield model, dataset
 
 
-def _curves(models: Sequence[str]) -> list[str]:
-    return [model for model in (models or TRAINED) if model in TRAINED]
-
-
-def _shipped_seeds(model: str) -> list[int]:
+def _shipped_seeds(setting: str) -> list[int]:
     """The seeds of a setting that are there; what is missing makes the family's claims undecidable."""
     known = set(list_embeddings())
-    return [run for run in SEEDS if f"{seed_name(model, run)}/{FAMILY_DATASETS[0]}" in known]
+    return [run for run in SEEDS if f"{run_name(setting, run)}/{FAMILY_DATASETS[0]}" in known]
 
 
-def _family(one: Experiment, seed: int) -> list[Job]:
-    members = [
-        (seed_name(model, run), dataset)
-        for dataset in FAMILY_DATASETS
-        for model in TRAINED
-        for run in _shipped_seeds(model)
-    ]
-    for model, dataset in members:
-        shipped_file(f"embeddings/{model}/{dataset}.safetensors")  # missing or damaged: an error now
-    return [Job(one.name, model, dataset, seed) for model, dataset in members]
-
-
-def _other_seeds() -> list[tuple[str, str]]:
+def _family() -> list[tuple[str, str]]:
+    """Every trained model and seed on the datasets that the family is compared on."""
     return [
-        (seed_name(model, run), dataset)
-        for model in TRAINED
-        for run in _shipped_seeds(model)
-        if run
+        (run_name(setting, run), dataset)
         for dataset in FAMILY_DATASETS
+        for setting in TRAINED
+        for run in _shipped_seeds(setting)
     ]
-
-
-def _options(one: Experiment, full: bool) -> dict:
-    if one.name == "noise":
-        if full:
-            return {"alphas": list(FULL_ALPHAS), "draws": 200}
-        return {"alphas": list(QUICK_ALPHAS), "paper_alphas": [0.0, 0.5, 1.0], "draws": 24}
-    if one.name == "retrieval":
-        return {} if full else {"quick": True}
-    if one.name == "axes":
-        return {"draws": 200 if full else 40}
-    return {}

@@ -2,11 +2,21 @@
 
 import numpy as np
 
-from gapkit.experiments.intervals import Estimate, columns
-from gapkit.experiments.protocol import ALPHAS, PROJECTED, RAW, answers_after, fit_closer, right, same
-from gapkit.experiments.rows import tidy_row
-from gapkit.experiments.subject import zero_shot_task
-from gapkit.experiments.sweep import Job, Rows
+from gapkit.experiments.data import zero_shot_task
+from gapkit.experiments.protocol import (
+    ALPHAS,
+    PROJECTED,
+    RAW,
+    answers_after,
+    check_row,
+    fit_closer,
+    right,
+    same,
+    tidy_row,
+)
+from gapkit.experiments.record import Experiment, Job, Rows
+from gapkit.geometry import Interval, Resamples
+from gapkit.geometry.bootstrap import percentile_interval
 
 NO_NOISE = {"noise": "none", "noise_on": "nothing", "method": "counted"}
 
@@ -17,7 +27,7 @@ def measure_raw_shift(job: Job) -> dict[str, Rows]:
     Nothing is perturbed (``noise`` is "none"), so every answer survives: robustness is 1, and the noisy accuracy is
     the clean one.
     """
-    task = zero_shot_task(job.model, job.dataset)
+    task = zero_shot_task(*job.source)
     resamples = task.resamples(job.seed)
     alphas = job.options.get("alphas", ALPHAS)
     untouched = answers_after(task, fit_closer(RAW, task), 0.0)
@@ -41,15 +51,13 @@ def measure_raw_shift(job: Job) -> dict[str, Rows]:
     changed = 1 - agreement[RAW, 1.0]
     hump = _hump(np.stack([accuracy[RAW, alpha] for alpha in alphas], 1), resamples)
     checks = [
-        task.head
-        | {"check": "answers changed", "seed": job.seed}
-        | columns("value", resamples.share(changed)),
-        task.head | {"check": "hump", "seed": job.seed} | columns("value", hump),
+        task.head | check_row("answers changed", resamples.share(changed), seed=job.seed),
+        task.head | check_row("hump", hump, seed=job.seed),
     ]
     return {"raw-shift": rows, "raw-shift.checks": checks}
 
 
-def _hump(accuracy: np.ndarray, resamples) -> Estimate:
+def _hump(accuracy: np.ndarray, resamples: Resamples) -> Interval:
     """How far accuracy rises to its peak and falls after it: the smaller of the two, ≤ 0 if monotone.
 
     The peak is chosen on all queries and kept, so that the interval is that of two paired differences; an
@@ -61,7 +69,19 @@ def _hump(accuracy: np.ndarray, resamples) -> Estimate:
         peak = int(np.argmax(sign * mean))
         sides = sign * (accuracy[:, [peak]] - accuracy[:, [0, -1]])
         drawn = resamples.means(sides).min(1)
-        estimate = resamples.summarise(float(sides.mean(0).min()), drawn)
+        estimate = percentile_interval(float(sides.mean(0).min()), drawn)
         if best is None or estimate.value > best.value:
             best = estimate
     return best
+
+
+EXPERIMENT = Experiment(
+    name="raw-shift",
+    title="Earlier work's raw shift",
+    order=80,
+    measure=measure_raw_shift,
+    kinds=("zero-shot",),
+    paper="Fig. 2 and Liang et al. 2022: moving one modality along the whole gap vector changes accuracy, and not monotonically.",
+    question="Clean accuracy and unchanged answers over α, for the raw and for the projected shift.",
+    on_request=("pairs",),
+)

@@ -9,11 +9,20 @@ are counted together.
 import numpy as np
 
 from gapkit.errors import InputError
-from gapkit.experiments.intervals import Resamples, columns
-from gapkit.experiments.protocol import PROJECTED, answers_after, fit_closer, refitted_answers, right, same
-from gapkit.experiments.subject import Task, load_subject, wordings_of
-from gapkit.experiments.sweep import Job, Rows
-from gapkit.geometry import relative_variance
+from gapkit.experiments.data import Task, load_set, wordings_of
+from gapkit.experiments.protocol import (
+    PROJECTED,
+    answers_after,
+    check_row,
+    columns,
+    fit_closer,
+    refitted_answers,
+    right,
+    same,
+)
+from gapkit.experiments.record import Experiment, Job, Rows
+from gapkit.geometry import Resamples, relative_variance
+from gapkit.geometry.bootstrap import percentile_interval
 
 ALPHAS = (0.0, 0.5, 1.0)
 COUNTS = 0.005
@@ -47,7 +56,7 @@ def measure_rephrasing(job: Job) -> dict[str, Rows]:
 
 def _wordings(job: Job) -> tuple[list[dict], Part]:
     """Every wording's description, and the task with its gallery in each of them."""
-    entries = load_subject(job.model, job.dataset)
+    entries = load_set(*job.source)
     described = wordings_of(entries)
     if not described or len(entries.texts) % len(described):
         raise InputError(
@@ -77,7 +86,7 @@ def _measure(described: list[dict], parts: list[Part], seed: int) -> tuple[Rows,
     unseen = [i for i, about in enumerate(described) if about.get("held_out") or about.get("synonyms")]
     closers = [fit_closer(PROJECTED, task) for task, _ in parts]
     scored = [_scores(*part, closer) for part, closer in zip(parts, closers, strict=True)]
-    scores = {key: np.concatenate([one[key] for one in scored]) for key in scored[0]}
+    scores = {key: np.concatenate([some[key] for some in scored]) for key in scored[0]}
     resamples = Resamples(sum(len(task.queries) for task, _ in parts), seed=seed)
     rows = []
     for i, about in enumerate(described):
@@ -144,22 +153,19 @@ def _checks(scores: dict, wordings: int, unseen: list[int], reason: str, resampl
     differ = float(np.mean([scores["refitted differs", i] for i in unseen]))
     cost = resamples.difference(scores["clean accuracy", 0.0], over_unseen("accuracy", 0.0))
     lost = 1 - float(over_unseen("kept", 0.0).mean())
-    found = {
+    checks = {
         "cost of rephrasing": (cost, ""),
         "accuracy won back": (won, reason or _nothing_to_win(cost.value)),
         "agreement won": (kept, reason or _nothing_to_win(lost)),
-        "refitted: answers differ": ((differ, differ, differ), ""),
-        "spread of accuracy over wordings, untouched": (resamples.summarise(*before), ""),
-        "spread of accuracy over wordings, closed": (resamples.summarise(*after), ""),
+        "refitted: answers differ": (differ, ""),
+        "spread of accuracy over wordings, untouched": (percentile_interval(*before), ""),
+        "spread of accuracy over wordings, closed": (percentile_interval(*after), ""),
         "spread of accuracy over wordings, closed minus untouched": (
-            resamples.summarise(after[0] - before[0], after[1] - before[1]),
+            percentile_interval(after[0] - before[0], after[1] - before[1]),
             reason,
         ),
     }
-    return [
-        {"check": check, "value": value, "value_low": low, "value_high": high, "reason": why}
-        for check, ((value, low, high), why) in found.items()
-    ]
+    return [check_row(check, estimate, reason=why) for check, (estimate, why) in checks.items()]
 
 
 def _spread(resamples: Resamples, accuracy: np.ndarray) -> tuple[float, np.ndarray]:
@@ -170,3 +176,14 @@ def _spread(resamples: Resamples, accuracy: np.ndarray) -> tuple[float, np.ndarr
 def _nothing_to_win(lost: float) -> str:
     """Where rephrasing costs less than the smallest gain that counts, no gain can be seen, whatever the outcome."""
     return f"nothing to win back: rephrasing costs only {lost:.3f}" if lost < COUNTS else ""
+
+
+EXPERIMENT = Experiment(
+    name="rephrasing",
+    title="Rephrased captions",
+    order=110,
+    measure=measure_rephrasing,
+    kinds=("rephrased",),
+    paper="“a photo of …” turned into “photograph of …” and the like costs untouched models over 6 % accuracy; closing the gap mitigates it.",
+    question="Wordings that no model has seen in training; the closer is fitted on the standard template only.",
+)

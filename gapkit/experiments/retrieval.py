@@ -4,13 +4,9 @@ import numpy as np
 
 from gapkit.closing import GapCloser
 from gapkit.errors import InputError
-from gapkit.experiments.calibration import calibrated_levels
-from gapkit.experiments.draws import right_after_noise
-from gapkit.experiments.intervals import columns
-from gapkit.experiments.protocol import PROJECTED, same, shift_gallery
-from gapkit.experiments.rows import GAUSSIAN, level_columns, tidy_row
-from gapkit.experiments.subject import Task, load_subject
-from gapkit.experiments.sweep import Job, Rows
+from gapkit.experiments.data import Task, load_set
+from gapkit.experiments.protocol import PROJECTED, calibrated_levels, columns, exact_row, shift_gallery
+from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import nearest
 from gapkit.robustness import robustness
 from gapkit.tasks import retrieval_ranks
@@ -36,7 +32,7 @@ def measure_retrieval(job: Job) -> dict[str, Rows]:
     -------
     quick : fewer values of α
     """
-    entries = load_subject(job.model, job.dataset)
+    entries = load_set(*job.source)
     if entries.task != "pairs":
         raise InputError(f"{job.model}/{job.dataset} holds no pairs to retrieve")
     texts, images = entries.texts.astype(np.float64), entries.images.astype(np.float64)
@@ -50,50 +46,53 @@ def measure_retrieval(job: Job) -> dict[str, Rows]:
 
 def _direction(task: Task, seed: int, alphas: dict) -> Rows:
     resamples = task.resamples(seed)
-    answers = nearest(task.queries, task.gallery)
+    before = nearest(task.queries, task.gallery)
     hit = retrieval_ranks(task.queries, task.gallery) < 1
     moved = [_moved(task, name, alpha) for name in RANKS for alpha in alphas.get(name, (0.0, 0.5, 1.0))]
-    for entry in moved:
-        ranks = retrieval_ranks(task.queries, entry["gallery"])
-        entry["clean"] = {
-            "clean": ranks < 1,
-            "agrees": same(nearest(task.queries, entry["gallery"]), answers),
-        }
-        entry["recall"] = columns("recall_change", resamples.difference(ranks < 1, hit))
+    for setting, gallery in moved:
+        ranks = retrieval_ranks(task.queries, gallery)
+        setting |= columns("recall_change", resamples.difference(ranks < 1, hit))
         for cut in CUTS:
-            entry["recall"] |= columns(f"recall_at_{cut}", resamples.mean(ranks < cut))
+            setting |= columns(f"recall_at_{cut}", resamples.mean(ranks < cut))
     rows = []
     for level in calibrated_levels(task):
         untouched = robustness(task.queries, task.gallery, sigma=level.sigma)
-        plain = _hits(task, task.gallery, untouched, level.sigma, seed)
-        for entry in moved:
-            still = np.array_equal(entry["gallery"], task.gallery)
-            values = untouched if still else robustness(task.queries, entry["gallery"], sigma=level.sigma)
-            found = plain if still else _hits(task, entry["gallery"], values, level.sigma, seed)
-            row = tidy_row(
-                entry["head"]
-                | {"noise": GAUSSIAN, "noise_on": "gallery", "metric": "euclidean", "method": "exact"}
-                | level_columns(level, task.gallery),
-                resamples,
-                **entry["clean"],
-                noisy=found,
-                survives=values,
-                untouched=untouched,
-                seed=seed,
+        for setting, gallery in moved:
+            still = np.array_equal(gallery, task.gallery)
+            values = untouched if still else robustness(task.queries, gallery, sigma=level.sigma)
+            rows.append(
+                exact_row(
+                    setting,
+                    task,
+                    resamples,
+                    level,
+                    queries=task.queries,
+                    gallery=gallery,
+                    survives=values,
+                    untouched=untouched,
+                    before=before,
+                    seed=seed,
+                )
             )
-            rows.append(row | entry["recall"])
     return rows
 
 
-def _hits(task: Task, gallery: np.ndarray, survives: np.ndarray, sigma: float, seed: int) -> np.ndarray:
-    """(m,) probability that the first hit under the noise is the right one."""
-    return right_after_noise(task.queries, gallery, task.labels, survives, sigma, seed=seed)
-
-
-def _moved(task: Task, name: str, alpha: float) -> dict:
-    """The gallery after the projected shift of one rank, and the columns that say which."""
+def _moved(task: Task, name: str, alpha: float) -> tuple[dict, np.ndarray]:
+    """The columns that say how far which rank is shifted, and the gallery after it."""
     components = {"full": None, "half": (len(task.gallery) - 1) // 2}.get(name, 0.999)
     closer = GapCloser(n_components=components).fit(task.gallery, task.queries)
-    head = task.head | {"closer": PROJECTED, "rank": name, "components": int(closer.n_components_)}
-    head |= {"alpha": alpha, "shift_norm": float(np.linalg.norm(closer.shift_))}
-    return {"head": head, "gallery": shift_gallery(task.gallery, closer, alpha)}
+    setting = {"closer": PROJECTED, "rank": name, "components": int(closer.n_components_)}
+    setting |= {"alpha": alpha, "shift_norm": float(np.linalg.norm(closer.shift_))}
+    return setting, shift_gallery(task.gallery, closer, alpha)
+
+
+EXPERIMENT = Experiment(
+    name="retrieval",
+    title="Retrieval, both ways",
+    order=120,
+    measure=measure_retrieval,
+    kinds=("pairs",),
+    paper="Theorem 3.5 and Fig. 8 carry over to any nearest-neighbour task.",
+    question="Captions among captions and images among images: recall, and the robustness of the first hit.",
+    quick={"quick": True},
+)

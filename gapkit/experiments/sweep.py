@@ -1,57 +1,25 @@
-"""A sweep is a list of independent jobs; finished ones are kept, so an interrupted sweep goes on.
+"""A replication is a list of independent jobs; finished ones are kept, so an interrupted one goes on.
 
 A job's result is kept in a file of its own, named after a key that changes with everything the result
-depends on: the job, the data, the package's version and the source of its numerics. Files are swapped in
+depends on: the job, the bytes it reads, the package's version and the source that measures. Files are swapped in
 whole, so what lies in the store is finished, whenever a run was stopped.
 """
 
 import functools
-import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import gapkit
+import pandas as pd
+
+from gapkit import engine
 from gapkit._files import write_text
-from gapkit.experiments.processes import as_done
+from gapkit.experiments.plan import locate
+from gapkit.experiments.record import Job, Rows, experiment, experiments
 
-Rows = list[dict]
-NUMERICS = ("cli", "plots", "widgets", "report", "claims", "check")
-"""Parts of the package that no measurement depends on; all others count into a job's key."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One measurement that needs no other.
-
-    Attributes
-    ----------
-    experiment : name of the experiment
-    model, dataset : of the embeddings; empty where it needs none
-    seed : of everything random in it
-    options : what else the experiment is told, as plain values
-    """
-
-    experiment: str
-    model: str = ""
-    dataset: str = ""
-    seed: int = 0
-    options: dict = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        where = "/".join(part for part in (self.model, self.dataset) if part)
-        return f"{self.experiment}, {where}" if where else self.experiment
-
-    def key(self, data_hash: str = "") -> str:
-        """The sha256 of all that the result depends on.
-
-        >>> Job("gap", "a", "b").key() == Job("gap", "a", "b").key() != Job("gap", "a", "b", seed=1).key()
-        True
-        """
-        parts = {"job": asdict(self), "data": data_hash, "version": gapkit.__version__, "code": code_hash()}
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+Tables = dict[str, Rows]
 
 
 @dataclass(frozen=True)
@@ -59,22 +27,22 @@ class Result:
     """What a job measured: tables by name, each a list of rows."""
 
     job: Job
-    key: str
-    tables: dict[str, Rows]
+    tables: Tables
     seconds: float
-    data_hash: str = ""
 
 
-@functools.cache
-def code_hash() -> str:
-    """The sha256 of the package's source, without the parts that no measurement depends on."""
-    root = Path(gapkit.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        relative = path.relative_to(root)
-        if relative.parts[0].removesuffix(".py") not in NUMERICS:
-            digest.update(f"{relative.as_posix()}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
+@dataclass(frozen=True)
+class Replication:
+    """What came out of a list of jobs.
+
+    Attributes
+    ----------
+    tables : name -> tidy table; units are in the column names, σ is per coordinate
+    results : of each job, in order
+    """
+
+    tables: dict[str, pd.DataFrame]
+    results: tuple[Result, ...]
 
 
 class JobStore:
@@ -83,52 +51,47 @@ class JobStore:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
-    def _path(self, job: Job, key: str) -> Path:
+    def _path(self, job: Job) -> Path:
         words = "-".join(part for part in (job.experiment, job.model, job.dataset) if part)
         safe = "".join(c if c.isalnum() or c in "-.@" else "_" for c in words)[:80]
-        return self.folder / f"{safe}-{key[:16]}.json"
+        return self.folder / f"{safe}-{job.key()[:16]}.json"
 
-    def read(self, job: Job, key: str) -> Result | None:
+    def read(self, job: Job) -> Result | None:
         """The kept result, or None if there is none (a damaged file counts as none)."""
         try:
-            kept = json.loads(self._path(job, key).read_text(encoding="utf-8"))
-            if kept["key"] != key:
-                return None
-            return Result(job, key, kept["tables"], kept["seconds"], kept["data_hash"])
+            kept = json.loads(self._path(job).read_text(encoding="utf-8"))
+            return Result(job, kept["tables"], kept["seconds"]) if kept["key"] == job.key() else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def write(self, result: Result) -> None:
         """Keep a finished job, whole or not at all."""
-        content = {
-            "key": result.key,
-            "job": asdict(result.job),
-            "seconds": result.seconds,
-            "data_hash": result.data_hash,
-            "tables": result.tables,
-        }
-        write_text(self._path(result.job, result.key), json.dumps(content))
+        job = result.job
+        content = {"key": job.key(), "job": job.as_dict(), "data_sha256": job.sha256}
+        content |= {"seconds": result.seconds, "tables": result.tables}
+        write_text(self._path(job), json.dumps(content))
+
+
+def measure(job: Job) -> Result:
+    """Do one job, in this process."""
+    return _timed(_tables_of_job, job)
 
 
 def run_jobs(
     jobs: Iterable[Job],
-    measure: Callable[[Job], dict[str, Rows]],
+    function: Callable[[Job], Tables],
     *,
     store: JobStore | None = None,
-    data_hash: Callable[[Job], str] = lambda job: "",
     processes: int = 1,
-    begin: Callable[[], object] | None = None,
 ) -> Iterator[Result]:
     """Run the jobs, or take them from the store, and yield each when it is there.
 
     Parameters
     ----------
     jobs : any number of `Job`
-    measure : does one job; gives tables of plain values
+    function : does one job; gives tables of plain values
     store : where finished jobs are kept; None keeps nothing
-    data_hash : the hash of the data a job reads
     processes : how many jobs are done at once
-    begin : called once in each process, if there are several
 
     Yields
     ------
@@ -137,28 +100,63 @@ def run_jobs(
     """
     left = []
     for job in jobs:
-        digest = data_hash(job)
-        key = job.key(digest)
-        kept = store.read(job, key) if store else None
+        kept = store.read(job) if store else None
         if kept is None:
-            left.append((job, key, digest))
+            left.append(job)
         else:
             yield kept
-    work = functools.partial(_timed, measure)
-    waiting = [job for job, _, _ in left]
-    if processes > 1 and len(left) > 1:
-        done = as_done(work, waiting, processes=min(processes, len(left)), begin=begin)
-    else:
-        done = enumerate(map(work, waiting))
-    for position, (tables, seconds) in done:
-        job, key, digest = left[position]
-        result = Result(job, key, tables, seconds, digest)
+    for _, result in engine.run(functools.partial(_timed, function), left, processes=processes):
         if store:
             store.write(result)
         yield result
 
 
-def _timed(measure: Callable[[Job], dict[str, Rows]], job: Job) -> tuple[dict[str, Rows], float]:
+def replicate(
+    jobs: Sequence[Job],
+    *,
+    store: JobStore | None = None,
+    on_done: Callable[[int, int, Result], object] | None = None,
+    processes: int = 1,
+) -> Replication:
+    """Do all jobs, or take finished ones from the store, and put their tables together.
+
+    Parameters
+    ----------
+    jobs : as `gapkit.experiments.plan` gives them
+    store : where finished jobs are kept, so that an interrupted replication goes on
+    on_done : called after each job with the number done, the number of all, and its result
+    processes : how many jobs are done at once, each on one thread if more than one; the numbers are the same
+    """
+    jobs = [locate(job) for job in jobs]
+    results = []
+    for result in run_jobs(jobs, _tables_of_job, store=store, processes=processes):
+        results.append(result)
+        if on_done:
+            on_done(len(results), len(jobs), result)
+    results.sort(key=lambda result: jobs.index(result.job))
+    return Replication(tables_of(results), tuple(results))
+
+
+def tables_of(results: Iterable[Result]) -> dict[str, pd.DataFrame]:
+    """The rows of all jobs by table, and what only all jobs of an experiment together can say."""
+    rows: Tables = {}
+    seed = 0
+    for result in results:
+        seed = result.job.seed
+        for name, some in result.tables.items():
+            rows.setdefault(name, []).extend(some)
+    tables = {name: pd.DataFrame(some) for name, some in rows.items()}
+    for record in experiments():
+        if record.compare and record.name in tables:
+            tables[f"{record.name}.checks"] = pd.DataFrame(record.compare(tables[record.name], seed))
+    return tables
+
+
+def _tables_of_job(job: Job) -> Tables:
+    return experiment(job.experiment).measure(job)
+
+
+def _timed(function: Callable[[Job], Tables], job: Job) -> Result:
     start = time.perf_counter()
-    tables = json.loads(json.dumps(measure(job)))
-    return tables, time.perf_counter() - start
+    tables = json.loads(json.dumps(function(job)))
+    return Result(job, tables, time.perf_counter() - start)

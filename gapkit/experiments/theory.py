@@ -3,7 +3,8 @@
 import numpy as np
 
 from gapkit.contrastive import contrastive_gradient, gradient_along_gap, simulate
-from gapkit.experiments.sweep import Job, Rows
+from gapkit.experiments.protocol import check_row
+from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import gap_vector
 
 REGIMES = ((0.01, 1e-4), (0.01, 1e-5), (0.05, 5e-4), (0.5, 5e-3))
@@ -28,10 +29,6 @@ def measure_theory(job: Job) -> dict[str, Rows]:
     return {"theory": [head | row for row in rows], "theory.curve": [head | row for row in curve]}
 
 
-def _row(check: str, level: str, value: float) -> dict:
-    return {"check": check, "level": level, "value": value, "value_low": value, "value_high": value}
-
-
 def _theorem_31(seed: int) -> list[dict]:
     rows = []
     for tau, radius in REGIMES:
@@ -49,11 +46,12 @@ def _theorem_31(seed: int) -> list[dict]:
         level = f"τ = {tau:g}, ε = {radius:g}"
         where = "" if tau == INSIDE else ", outside the claim"
         rows += [
-            _row(f"theorem 3.1: slope{where}", level, slope),
-            _row(f"theorem 3.1: residual{where}", level, residual),
-            _row(
-                f"theorem 3.1: off the gap{where}", level, float(np.linalg.norm(off) / np.linalg.norm(along))
-            ),
+            check_row(f"theorem 3.1: {name}{where}", value, level=level)
+            for name, value in (
+                ("slope", slope),
+                ("residual", residual),
+                ("off the gap", float(np.linalg.norm(off) / np.linalg.norm(along))),
+            )
         ]
     return rows
 
@@ -66,7 +64,7 @@ def _theorem_32() -> dict:
     y = np.column_stack([0.5 * np.roll(orbit, 1, axis=0), np.full(12, 0.8)])
     grad = np.stack(contrastive_gradient(x, y, 0.3))
     value = float(np.abs(grad[..., -1]).max() / np.abs(grad).max())
-    return _row("theorem 3.2: gradient along v", "12 points, τ = 0.3", value)
+    return check_row("theorem 3.2: gradient along v", value, level="12 points, τ = 0.3")
 
 
 def _two_phases(seed: int, steps: int) -> tuple[list[dict], list[dict]]:
@@ -87,9 +85,12 @@ def _two_phases(seed: int, steps: int) -> tuple[list[dict], list[dict]]:
         ]
         at = {row["step"]: row for row in rows}
         checks += [
-            _row(f"{where}: change of the gap", level, abs(at[steps]["gap"] - at[early]["gap"])),
-            _row(f"{where}: variance along g at step 10", level, at[10]["variance"]),
-            _row(f"{where}: accuracy at the end", level, at[steps]["accuracy"]),
+            check_row(f"{where}: {name}", value, level=level)
+            for name, value in (
+                ("change of the gap", abs(at[steps]["gap"] - at[early]["gap"])),
+                ("variance along g at step 10", at[10]["variance"]),
+                ("accuracy at the end", at[steps]["accuracy"]),
+            )
         ]
         curve += rows
     return checks, curve
@@ -102,6 +103,17 @@ def _collapse(seed: int) -> list[dict]:
     apart = simulate("isotropic", **options, seed=seed, record=[COLLAPSE_STEPS])
     together = simulate("collapsed", gap=0.0, **options, seed=seed, record=[COLLAPSE_STEPS])
     return [
-        _row("isotropic start: gap at the end", level, float(apart.gap[-1])),
-        _row("collapsed start without a gap: gap at the end", level, float(together.gap[-1])),
+        check_row("isotropic start: gap at the end", float(apart.gap[-1]), level=level),
+        check_row("collapsed start without a gap: gap at the end", float(together.gap[-1]), level=level),
     ]
+
+
+EXPERIMENT = Experiment(
+    name="theory",
+    title="Why a gap appears: the theorems on free embeddings",
+    order=30,
+    measure=measure_theory,
+    kinds=(),
+    paper="Theorem 3.1: at first the loss compresses the variance along the gap. Theorem 3.2: then the gap freezes, once the softmax matrices are doubly stochastic.",
+    question="The exact gradient against the theorem's formula, inside and outside its regime; gradient descent on free embeddings, without and with the unit sphere.",
+)

@@ -4,7 +4,7 @@ Pure functions of a gallery ``x`` (texts) and queries ``y`` (images); numpy arra
 """
 
 from gapkit._renamed import renamed
-from gapkit.geometry.bootstrap import Interval, bootstrap_interval
+from gapkit.geometry.bootstrap import Interval, Resamples, bootstrap_interval, draw_weights
 from gapkit.geometry.gap import gap_vector, l2i, l2m, linear_separability, matched_cosine, rmg
 from gapkit.geometry.gram import points_from_gram
 from gapkit.geometry.neighbours import METRICS, nearest
@@ -18,7 +18,13 @@ from gapkit.geometry.orthogonality import (
     subspace_share,
     subspace_share_chance,
 )
-from gapkit.geometry.resampled import draw_weights, resampled_shares, resampled_variances
+from gapkit.geometry.resampled import (
+    gap_interval,
+    resampled_shares,
+    resampled_variances,
+    share_intervals,
+    variance_intervals,
+)
 from gapkit.geometry.shape import alignment, cone_statistics, effective_rank, uniformity
 from gapkit.geometry.summary import measure, measure_stream
 
@@ -26,12 +32,14 @@ __all__ = [
     "METRICS",
     "Band",
     "Interval",
+    "Resamples",
     "alignment",
     "bootstrap_interval",
     "cone_statistics",
     "draw_weights",
     "effective_rank",
     "gap_axes",
+    "gap_interval",
     "gap_vector",
     "l2i",
     "l2m",
@@ -48,9 +56,11 @@ __all__ = [
     "resampled_shares",
     "resampled_variances",
     "rmg",
+    "share_intervals",
     "subspace_share",
     "subspace_share_chance",
     "uniformity",
+    "variance_intervals",
 ]
 
 __getattr__ = renamed(__name__)

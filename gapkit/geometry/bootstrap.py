@@ -1,6 +1,12 @@
-"""Bootstrap intervals: how far would a number move if other rows had been sampled?"""
+"""Bootstrap intervals: how far would a number move if other rows had been sampled?
 
-from collections.abc import Callable
+A bootstrap sample is a row of weights: how often each row was drawn (`draw_weights`). All intervals of the package
+come from here, so that one number has one interval wherever it is printed: `bootstrap_interval` for any statistic
+of rows, `Resamples` for means over queries.
+"""
+
+import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +15,11 @@ from torch import Tensor
 
 from gapkit._arrays import as_tensor, check_choice, check_finite, check_number
 from gapkit.errors import InputError
+
+RESAMPLES = 400
+"""Bootstrap samples of the measures of the gap, wherever they are printed."""
+ROUNDING = 1e-12
+"""What a sum of a thousand zeros and ones may be off by, many times over."""
 
 
 class Interval(NamedTuple):
@@ -27,6 +38,80 @@ def both_tails(confidence) -> list[float]:
     return [(1 - confidence) / 2, (1 + confidence) / 2]
 
 
+def percentile_interval(value, resampled, *, confidence: float = 0.95) -> Interval:
+    """The value with the central quantiles of its resampled versions (first axis).
+
+    An end that is 0 but for rounding is 0: its sign would otherwise depend on the machine.
+    """
+    low, high = np.quantile(resampled, both_tails(confidence), axis=0)
+    return _interval(*(np.where(np.abs(end) < ROUNDING, 0.0, end) for end in (value, low, high)))
+
+
+def basic_interval(
+    value, resampled, *, confidence: float = 0.95, least: float | Sequence[float] = -math.inf
+) -> Interval:
+    """The value with the quantiles of its resampled versions (first axis) mirrored at it: [2t − q_high, 2t − q_low].
+
+    With few rows resampling shifts a length or a variance so much that this interval, which takes the shift off twice,
+    ends beside the value or where no value can be. So it never goes below ``least``, and always reaches to the value.
+    """
+    value = np.asarray(value, dtype=float)
+    low, high = np.quantile(resampled, both_tails(confidence), axis=0)
+    low, high = 2 * value - high, 2 * value - low
+    # All of these keep NaN: of a handful of rows a sample may be the same row throughout.
+    return _interval(value, np.maximum(np.minimum(low, value), least), np.maximum(high, value))
+
+
+def _interval(*ends) -> Interval:
+    return Interval(*(float(end) if end.ndim == 0 else end for end in map(np.asarray, ends)))
+
+
+def draw_weights(count: int, *, groups=None, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+    """Weights of the rows in bootstrap samples; the first row of weights is the sample itself.
+
+    Parameters
+    ----------
+    count : number of rows to resample
+    groups : (count,) array-like, optional; as many rows of each group are drawn as there are, such as images
+        of a class in a balanced test set
+    resamples : number of bootstrap samples
+    seed : seed of the draws
+
+    Returns
+    -------
+    (resamples + 1, count) array; every row sums to 1
+
+    Raises
+    ------
+    InputError
+        If ``groups`` has another length, or a number is not positive.
+
+    Examples
+    --------
+    >>> weights = draw_weights(4, groups=["cat", "cat", "dog", "dog"], resamples=2)
+    >>> weights[0]
+    array([0.25, 0.25, 0.25, 0.25])
+    >>> weights[:, :2].sum(1)
+    array([0.5, 0.5, 0.5])
+    """
+    return _draw_counts(count, groups, resamples, seed) / count
+
+
+def _draw_counts(count: int, groups, resamples: int, seed) -> np.ndarray:
+    """(resamples + 1, count) how often each row was drawn; the first row is all ones."""
+    if count < 1 or resamples < 1:
+        raise InputError(f"count and resamples must be at least 1; got {count} and {resamples}")
+    groups = np.zeros(count) if groups is None else np.asarray(groups)
+    if groups.shape != (count,):
+        raise InputError(f"groups must name one group for each of {count} rows; got shape {groups.shape}")
+    rng = np.random.default_rng(seed)
+    times = np.ones((resamples + 1, count))
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        times[1:, rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=resamples)
+    return times
+
+
 def _mean(*arrays: Tensor) -> Tensor:
     return arrays[0].mean(0)
 
@@ -35,16 +120,18 @@ def bootstrap_interval(
     *arrays,
     statistic: Callable | None = None,
     paired: bool = True,
+    groups=None,
     resamples: int = 1000,
-    confidence=0.95,
+    confidence: float = 0.95,
     method: str = "percentile",
+    least: float | Sequence[float] = -math.inf,
     seed: int = 0,
 ) -> Interval:
     r"""Bootstrap interval of a statistic over resampled rows (Efron 1979).
 
     Rows are drawn with replacement, as many as there are, and the statistic is computed again. With
     q the quantiles of those values and t the value itself, the interval is [q_low, q_high]
-    (``"percentile"``) or [2t − q_high, 2t − q_low] (``"basic"``).
+    (``"percentile"``) or [2t − q_high, 2t − q_low] (``"basic"``, which always reaches to t).
 
     Take ``"basic"`` for lengths and the like (‖g‖, RMG): resampling adds noise, noise makes a
     length longer, and the percentile interval of a length is shifted by that bias twice, while the basic
@@ -56,9 +143,11 @@ def bootstrap_interval(
     statistic : called with the resampled arrays as float64 tensors, gives a number or a vector; by default
         the mean over rows of the first array
     paired : draw the same rows from every array (they are matched); otherwise each is drawn on its own
+    groups : (n,) array-like, optional; rows are drawn within groups, such as the images of each class (paired only)
     resamples : number of bootstrap samples
     confidence : coverage aimed at
     method : ``"percentile"`` or ``"basic"``
+    least : the least that the statistic can be; no basic interval goes below it
     seed : seed of the draws
 
     Returns
@@ -75,28 +164,87 @@ def bootstrap_interval(
     >>> answers = np.repeat([0.0, 1.0], 50)
     >>> value, low, high = bootstrap_interval(answers)
     >>> print(f"{value:.2f}, {low:.2f} to {high:.2f}")
-    0.50, 0.40 to 0.60
+    0.50, 0.41 to 0.60
     """
     check_choice(method, "method", ("percentile", "basic"))
-    tails = both_tails(confidence)
     if not arrays or resamples < 2:
         raise InputError("bootstrap_interval needs an array and at least two resamples")
+    if groups is not None and not paired:
+        raise InputError("groups must be left out where arrays are not paired: each is drawn on its own")
     tensors = [check_finite(as_tensor(array, f"array {i}"), f"array {i}") for i, array in enumerate(arrays)]
     lengths = [len(tensor) if tensor.ndim else 0 for tensor in tensors]
     if 0 in lengths or (paired and len(set(lengths)) > 1):
         raise InputError(f"arrays must not be empty, and paired ones need as many rows; got {lengths} rows")
+    both_tails(confidence)
     function = statistic or _mean
-    rng = np.random.default_rng(seed)
+    drawn = [
+        _draw_counts(length, groups, resamples, seed if paired else [seed, i])[1:].astype(int)
+        for i, length in enumerate(lengths[:1] if paired else lengths)
+    ]
     value = np.asarray(function(*tensors), dtype=float)
-    draws = []
-    for _ in range(resamples):
-        shared = rng.integers(lengths[0], size=lengths[0]) if paired else None
-        rows = [shared if paired else rng.integers(length, size=length) for length in lengths]
-        picked = [
-            tensor[torch.from_numpy(row).to(tensor.device)] for tensor, row in zip(tensors, rows, strict=True)
-        ]
-        draws.append(np.asarray(function(*picked), dtype=float))
-    low, high = np.quantile(np.stack(draws), tails, axis=0)
-    if method == "basic":
-        low, high = 2 * value - high, 2 * value - low
-    return Interval(*(float(v) if v.ndim == 0 else v for v in map(np.asarray, (value, low, high))))
+    resampled = []
+    for sample in range(resamples):
+        rows = [torch.from_numpy(np.repeat(np.arange(len(some[sample])), some[sample])) for some in drawn]
+        rows = rows * len(tensors) if paired else rows
+        picked = [tensor[row.to(tensor.device)] for tensor, row in zip(tensors, rows, strict=True)]
+        resampled.append(np.asarray(function(*picked), dtype=float))
+    if method == "percentile":
+        return percentile_interval(value, np.stack(resampled), confidence=confidence)
+    return basic_interval(value, np.stack(resampled), confidence=confidence, least=least)
+
+
+class Resamples:
+    """The same resampled queries for every mean of a task, so that the interval of a difference is a paired one.
+
+    The gallery stays as it is: classes are not sampled.
+
+    Parameters
+    ----------
+    count : number of queries
+    groups : (count,) array-like, optional; queries of one group are drawn together, such as questions on one image
+    draws : number of bootstrap samples
+    seed : seed of the draws
+
+    Examples
+    --------
+    >>> resamples = Resamples(100, seed=0)
+    >>> before, after = np.zeros(100), np.full(100, 0.25)
+    >>> resamples.difference(after, before)
+    Interval(value=0.25, low=0.25, high=0.25)
+    """
+
+    confidence = 0.95
+
+    def __init__(self, count: int, *, groups=None, draws: int = 1000, seed: int = 0) -> None:
+        rng = np.random.default_rng([seed, count])
+        member = np.arange(count) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+        units = int(member.max()) + 1
+        times = rng.multinomial(units, np.full(units, 1 / units), size=draws)
+        weights = times[:, member].astype(float)  # (draws, count)
+        self._weights = weights / weights.sum(1, keepdims=True)
+
+    def means(self, values) -> np.ndarray:
+        """(draws, …) resampled means of (count, …) values."""
+        return np.tensordot(self._weights, np.asarray(values, dtype=float), axes=1)
+
+    def mean(self, values) -> Interval:
+        """Mean of (count,) values with its percentile interval."""
+        values = np.asarray(values, dtype=float)
+        resampled = self.means(values - values.mean()) + values.mean()
+        return percentile_interval(float(values.mean()), resampled, confidence=self.confidence)
+
+    def difference(self, after, before) -> Interval:
+        """Mean of paired differences."""
+        return self.mean(np.asarray(after, dtype=float) - np.asarray(before, dtype=float))
+
+    def share(self, indicator) -> Interval:
+        """Share of (count,) zeros and ones; where all are alike, the exact binomial end replaces no width.
+
+        A bootstrap of equal values has an interval without width, as if nothing were left to doubt. With n
+        zeros the 97.5 % upper end of the binomial share is 1 − 0.025^(1/n) (Clopper and Pearson).
+        """
+        estimate = self.mean(indicator)
+        if estimate.low != estimate.high or estimate.value not in (0.0, 1.0):
+            return estimate
+        doubt = 1 - ((1 - self.confidence) / 2) ** (1 / np.size(indicator))
+        return Interval(0.0, 0.0, doubt) if estimate.value == 0 else Interval(1.0, 1 - doubt, 1.0)

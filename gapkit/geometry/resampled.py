@@ -1,54 +1,143 @@
-"""Orthogonality in every bootstrap sample at once: a sample is a row of weights, how often each row was drawn.
+"""The gap and its orthogonality in every bootstrap sample at once: a sample is a row of weights (`draw_weights`).
 
 With weights, a thousand resampled variances are two matrix products, and the components of a sample need
 only the products of the rows that were drawn, never the rows themselves.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
-from gapkit._arrays import as_matrix, check_same_width
+from gapkit._arrays import as_matrix, check_pairs, check_same_width
 from gapkit.errors import InputError
+from gapkit.geometry.bootstrap import RESAMPLES, Interval, basic_interval, draw_weights, percentile_interval
+from gapkit.geometry.orthogonality import subspace_share
 
 
-def draw_weights(count: int, *, groups=None, resamples: int = 400, seed: int = 0) -> np.ndarray:
-    """Weights of the rows in bootstrap samples; the first row of weights is the sample itself.
+def gap_interval(
+    x, y, *, paired: bool = False, groups=None, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval:
+    """Length of the gap vector ‖g‖ with its basic bootstrap interval.
 
     Parameters
     ----------
-    count : number of rows to resample
-    groups : (count,) array-like, optional; as many rows of each group are drawn as there are, such as images
-        of a class in a balanced test set
-    resamples : number of bootstrap samples
-    seed : seed of the draws
+    x : (n, d) array-like, the gallery (texts): captions if ``paired``, else classes or options, which nobody sampled
+        and which therefore stay as they are
+    y : (m, d) array-like, the queries (images), resampled
+    paired : row i of ``x`` is the partner of row i of ``y``, and is drawn with it
+    groups : (m,) array-like, optional; queries are drawn within groups: the right classes of a balanced test set
+    resamples, seed : of the bootstrap
 
     Returns
     -------
-    (resamples + 1, count) array; every row sums to 1
+    Interval
 
     Raises
     ------
     InputError
-        If ``groups`` has another length, or a number is not positive.
+        If the shapes do not fit.
 
     Examples
     --------
-    >>> weights = draw_weights(4, groups=["cat", "cat", "dog", "dog"], resamples=2)
-    >>> weights[0]
-    array([0.25, 0.25, 0.25, 0.25])
-    >>> weights[:, :2].sum(1)
-    array([0.5, 0.5, 0.5])
+    >>> value, low, high = gap_interval([[0.0, 0.0]], [[3.0, 4.0], [3.0, 4.0]])
+    >>> value, low, high
+    (5.0, 5.0, 5.0)
     """
-    if count < 1 or resamples < 1:
-        raise InputError(f"count and resamples must be at least 1; got {count} and {resamples}")
-    groups = np.zeros(count) if groups is None else np.asarray(groups)
-    if groups.shape != (count,):
-        raise InputError(f"groups must name one group for each of {count} rows; got shape {groups.shape}")
-    rng = np.random.default_rng(seed)
-    times = np.ones((resamples + 1, count))
-    for group in np.unique(groups):
-        rows = np.flatnonzero(groups == group)
-        times[1:, rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=resamples)
-    return times / count
+    lengths = np.linalg.norm(_samples(x, y, paired, groups, resamples, seed).gaps, axis=1)
+    return basic_interval(lengths[0], lengths[1:], least=0.0)
+
+
+def variance_intervals(
+    x, y, *, paired: bool = False, groups=None, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[Interval, Interval]:
+    """`relative_variance` of gallery and queries along the gap, each with its basic bootstrap interval.
+
+    Parameters
+    ----------
+    x, y, paired, groups, resamples, seed : as `gap_interval`
+
+    Returns
+    -------
+    Interval of the gallery, Interval of the queries
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit, or there is no gap to look along.
+
+    Examples
+    --------
+    >>> x, y = np.random.default_rng(0).standard_normal((2, 200, 16))
+    >>> texts, images = variance_intervals(x - 1, y + 1, paired=True)
+    >>> bool(images.low < 1 < images.high)
+    True
+    """
+    samples = _samples(x, y, paired, groups, resamples, seed)
+    sides = (samples.x, samples.x_weights), (samples.y, samples.y_weights)
+    variances = [resampled_variances(z, samples.gaps, weights) for z, weights in sides]
+    first, second = (basic_interval(values[0], values[1:], least=0.0) for values in variances)
+    return first, second
+
+
+def share_intervals(
+    x, y, components, *, paired: bool = False, groups=None, resamples: int = RESAMPLES, seed: int = 0
+) -> list[Interval]:
+    """`subspace_share` of the gap in the gallery's top-k components, with percentile intervals.
+
+    Classes are given, and so are their components. Captions were sampled: there the components are found again in
+    every sample, but for k beyond its rank: a sample of n captions holds about 0.63 n different ones, and no more
+    components than that.
+
+    Parameters
+    ----------
+    components : sequence of ints k
+    x, y, paired, groups, resamples, seed : as `gap_interval`
+
+    Returns
+    -------
+    list of Interval, one for each k
+
+    Raises
+    ------
+    InputError
+        As `subspace_share`.
+
+    Examples
+    --------
+    >>> x = [[2.0, 0.0, 0.0], [-2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, -1.0, 0.0]]
+    >>> [share.value for share in share_intervals(x, [[3.0, 4.0, 0.0]], [1, 2])]
+    [0.6, 1.0]
+    """
+    samples = _samples(x, y, paired, groups, resamples, seed)
+    shares = np.asarray(subspace_share(samples.x, samples.gaps, list(components)))
+    if paired:
+        refitted = [i for i, k in enumerate(components) if k <= 0.6 * len(samples.x)]
+        if refitted:
+            squares = resampled_shares(
+                samples.x, samples.gaps, samples.x_weights, [components[i] for i in refitted]
+            )
+            shares[:, refitted] = np.sqrt(squares)
+    return [percentile_interval(float(column[0]), column[1:]) for column in shares.T]
+
+
+class _Samples(NamedTuple):
+    """Bootstrap samples of two modalities; the first is the data themselves."""
+
+    x: np.ndarray  # (n, d)
+    y: np.ndarray  # (m, d)
+    x_weights: np.ndarray  # (resamples + 1, n)
+    y_weights: np.ndarray  # (resamples + 1, m)
+    gaps: np.ndarray  # (resamples + 1, d)
+
+
+def _samples(x, y, paired: bool, groups, resamples: int, seed: int) -> _Samples:
+    first, second = as_matrix(x, "x"), as_matrix(y, "y")
+    (check_pairs if paired else check_same_width)(first, "x", second, "y")
+    first, second = first.cpu().numpy(), second.cpu().numpy()
+    weights = draw_weights(len(second), groups=groups, resamples=resamples, seed=seed)
+    fixed = np.full((len(weights), len(first)), 1 / len(first))
+    x_weights = weights if paired else fixed
+    return _Samples(first, second, x_weights, weights, weights @ second - x_weights @ first)
 
 
 def resampled_variances(z, directions, weights) -> np.ndarray:

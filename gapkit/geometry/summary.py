@@ -24,7 +24,7 @@ from gapkit._arrays import (
     like,
 )
 from gapkit.errors import InputError
-from gapkit.geometry.bootstrap import Interval, bootstrap_interval
+from gapkit.geometry.bootstrap import RESAMPLES, Interval, bootstrap_interval
 from gapkit.geometry.gap import rmg_from_cosines, two_sets, unit_rows
 from gapkit.geometry.shape import cone_from_moments, rank_entropy
 
@@ -67,8 +67,9 @@ def measure(
     *,
     paired: bool = True,
     intervals: bool = False,
-    resamples: int = 200,
-    confidence=0.95,
+    groups=None,
+    resamples: int = RESAMPLES,
+    confidence: float = 0.95,
     seed: int = 0,
 ) -> dict:
     """Every cheap measure of the gap between a gallery and its queries.
@@ -78,7 +79,9 @@ def measure(
     x : (n, d) array-like, the gallery (texts)
     y : (m, d) array-like, the queries (images)
     paired : row i of ``x`` is the partner of row i of ``y``; if not, the measures of pairs are left out
-    intervals : give an `Interval` (basic bootstrap over rows) instead of each number
+    intervals : give an `Interval` (basic bootstrap over rows) instead of each number, but where a sample has none
+    groups : (m,) array-like, optional; the gallery row that is right for each query of a list of classes. Then queries
+        are drawn within classes, and the gallery, which nobody sampled, stays as it is
     resamples, confidence, seed : of that bootstrap
 
     Returns
@@ -111,25 +114,39 @@ def measure(
     values = _cheap(first, second, paired)
     result: dict = {"n_gallery": len(first), "n_queries": len(second), "dimension": first.shape[1]}
     if intervals:
-        names = list(values)
-        value, low, high = bootstrap_interval(
-            first,
-            second,
-            statistic=lambda a, b: list(_cheap(a, b, paired).values()),
-            paired=paired,
-            resamples=resamples,
-            confidence=confidence,
-            method="basic",
-            seed=seed,
+        result |= _with_intervals(
+            values, first, second, paired, groups, resamples=resamples, confidence=confidence, seed=seed
         )
-        result |= {
-            name: Interval(*map(float, three)) for name, *three in zip(names, value, low, high, strict=True)
-        }
     else:
         result |= values
     for side, z in (("gallery", first), ("queries", second)):
         result[f"effective_rank_{side}"] = rank_entropy(torch.linalg.svdvals(z - z.mean(0)))
     return result
+
+
+def _with_intervals(
+    values: dict[str, float], x: Tensor, y: Tensor, paired: bool, groups, **options
+) -> dict[str, float | Interval]:
+    """The same values with their intervals; the value alone where a sample has none (the same row throughout)."""
+    classes = groups is not None and not paired  # a list of classes is given, not sampled
+
+    def statistic(*sides: Tensor) -> list[float]:
+        return list(_cheap(*((x, *sides) if classes else sides), paired).values())
+
+    intervals = bootstrap_interval(
+        *((y,) if classes else (x, y)),
+        statistic=statistic,
+        paired=paired or classes,
+        groups=groups,
+        method="basic",
+        least=[-1.0 if "cosine" in name else 0.0 for name in values],
+        **options,
+    )
+    each = (Interval(*map(float, three)) for three in zip(*intervals, strict=True))
+    return {
+        name: interval if np.isfinite(interval).all() else interval.value
+        for name, interval in zip(values, each, strict=True)
+    }
 
 
 class Streamed(NamedTuple):

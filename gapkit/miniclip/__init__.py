@@ -9,7 +9,7 @@ robustness".
 
 from gapkit.miniclip.curves import TRAINED, training_curve
 from gapkit.miniclip.data import Tokeniser, TrainingData, held_out_pairs, normalise_pixels
-from gapkit.miniclip.family import MODEL_CONFIG, PREPROCESS_CONFIG, SETTINGS, Setting, build
+from gapkit.miniclip.family import MODEL_CONFIG, PREPROCESS_CONFIG, SETTINGS, Setting, build, run_name
 from gapkit.miniclip.training import train
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "build",
     "held_out_pairs",
     "normalise_pixels",
+    "run_name",
     "train",
     "training_curve",
 ]

@@ -1,18 +1,20 @@
-"""``claims.json``: what a replication found, what it rests on, and how to make it again."""
+"""``claims.json``: what a replication found, what it rests on, how to make it again, and where two of them differ."""
 
 import json
+import math
 import platform
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 import gapkit
-from gapkit.claims import Finding, overall
+from gapkit._format import significant
+from gapkit.claims import CLAIMS, Finding, overall
 from gapkit.errors import InputError
 from gapkit.experiments import Replication
-from gapkit.experiments.sweep import code_hash
+from gapkit.experiments.record import code_hash
 
 FORMAT = 1
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib")
@@ -48,7 +50,7 @@ def make_record(
         "overall": overall(findings),
         "environment": environment(),
         "jobs": [
-            {**asdict(result.job), "key": result.key, "data_sha256": result.data_hash}
+            {**result.job.as_dict(), "key": result.job.key(), "data_sha256": result.job.sha256}
             for result in replication.results
         ],
         "times": {
@@ -113,3 +115,98 @@ def command_line(arguments: Sequence[str] | None = None) -> str:
     """The command that is running, as one would type it."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     return " ".join(["gapkit", *(f"'{a}'" if " " in a else a for a in given)])
+
+
+TOLERANCE = 1e-6
+"""Numbers that nothing random enters may differ this much between machines."""
+DRAWN_MODEL = "free embeddings"
+"""All values of this one are drawn, as those of the claims that say so, and have no interval."""
+MISSING = ("only in the second", "only in the first")
+
+
+class Difference(NamedTuple):
+    """One claim, on one model and in one cell, on which two replications differ."""
+
+    claim: str
+    model: str
+    where: str
+    first: str
+    second: str
+    what: str
+
+
+def compare_records(first: Mapping, second: Mapping) -> tuple[list[Difference], int]:
+    """Differences between two records, and how many cells both have.
+
+    Two values differ if their 95 % intervals do not overlap; where there is no interval, if they differ by
+    more than a rounding error. What is drawn and has no interval (such as a difference in standard errors) has another
+    value with every seed: with two seeds it differs if the rule's answer does. Changed verdicts, and claims and cells that
+    only one of the two has, are listed too.
+
+    Parameters
+    ----------
+    first, second : as `read_record` gives them
+    """
+    one, other = _by_place(first), _by_place(second)
+    reseeded = first.get("seed") != second.get("seed")
+    drawn_claims = {claim.id for claim in CLAIMS if claim.drawn}
+    differences, compared = [], 0
+    for place in dict.fromkeys([*one, *other]):
+        if place not in one or place not in other:
+            differences.append(Difference(*place, "", "", "", MISSING[place in one]))
+            continue
+        a, b = one[place], other[place]
+        if a["verdict"] != b["verdict"]:
+            differences.append(Difference(*place, "", a["verdict"], b["verdict"], "verdict"))
+        drawn = reseeded and (place[0] in drawn_claims or place[1] == DRAWN_MODEL)
+        cells, others = _cells(a), _cells(b)
+        for where in dict.fromkeys([*cells, *others]):
+            if where not in cells or where not in others:
+                shown = [_show(some[where]) if where in some else "" for some in (cells, others)]
+                differences.append(Difference(*place, where, *shown, MISSING[where in cells]))
+                continue
+            compared += 1
+            differences += _differ(place, where, cells[where], others[where], drawn)
+    return sorted(differences), compared
+
+
+def _by_place(record: Mapping) -> dict[tuple[str, str], Mapping]:
+    return {(entry["id"], entry["model"]): entry for entry in record["claims"]}
+
+
+def _cells(entry: Mapping) -> dict[str, Mapping]:
+    """Cells by where they were measured; those of one place are told apart by their order."""
+    named: dict[str, Mapping] = {}
+    for cell in entry.get("cells") or [entry]:
+        where = name = cell.get("where") or ""
+        count = 1
+        while name in named:
+            count += 1
+            name = f"{where} ({count})"
+        named[name] = cell
+    return named
+
+
+def _differ(place, where: str, one: Mapping, other: Mapping, drawn: bool) -> list[Difference]:
+    a, b = _numbers(one), _numbers(other)
+    if drawn and a[1] == a[2] and b[1] == b[2]:
+        answers = one.get("answer", ""), other.get("answer", "")
+        return [] if answers[0] == answers[1] else [Difference(*place, where, *answers, "answer")]
+    return [Difference(*place, where, _show(one), _show(other), "value")] if _apart(a, b) else []
+
+
+def _numbers(cell: Mapping) -> tuple[float, float, float]:
+    return tuple(math.nan if v is None else v for v in (cell["value"], *cell["interval"]))
+
+
+def _apart(one: tuple, other: tuple) -> bool:
+    """Whether two values with their intervals lie apart; one that is missing lies apart from any that is not."""
+    missing = [any(map(math.isnan, some)) for some in (one, other)]
+    if any(missing):
+        return not all(missing)
+    slack = TOLERANCE * max(1.0, abs(one[0]), abs(other[0]))
+    return one[1] > other[2] + slack or other[1] > one[2] + slack
+
+
+def _show(cell: Mapping) -> str:
+    return significant(*_numbers(cell))

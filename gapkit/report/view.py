@@ -3,12 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping
 
-import pandas as pd
-
+from gapkit._format import with_interval
 from gapkit.claims import CLAIMS, FAMILY, VERDICTS, is_control
-from gapkit.experiments import EXPERIMENTS
-from gapkit.experiments.plan import DATASETS, SHIPPED
-from gapkit.report.cells import printed_table, with_interval
+from gapkit.experiments import DATASETS, SHIPPED, experiments
 
 TITLE = "Is the modality gap a bug or a feature? A replication"
 GLYPHS = {"holds": "✓", "partly": "◐", "does not hold": "✗", "not decidable": "?"}
@@ -39,8 +36,8 @@ METHODS = (
 )
 
 
-def build_view(record: Mapping, tables: Mapping[str, pd.DataFrame]) -> dict:
-    """The context that the templates of the report are filled with (pictures are added by the caller)."""
+def build_view(record: Mapping) -> dict:
+    """The context that the templates of the report are filled with (tables and pictures are added by the caller)."""
     models, summary = build_summary(record)
     return {
         "title": TITLE,
@@ -53,7 +50,7 @@ def build_view(record: Mapping, tables: Mapping[str, pd.DataFrame]) -> dict:
         "methods": METHODS,
         "models": models,
         "summary": summary,
-        "sections": _sections(record, tables),
+        "sections": _sections(record),
         "record": record,
         "times": [(name, value) for name, value in record["times"].items() if name != "jobs_seconds"],
         "jobs": [
@@ -135,33 +132,28 @@ def yes_count(entry: Mapping) -> tuple[int, int]:
 
 def value_text(entry: Mapping) -> str:
     """The value with its interval, or a dash where there is none."""
-    if entry["value"] is None:
-        return "–"
-    low, high = (float("nan") if end is None else end for end in entry["interval"])
-    return with_interval(entry["value"], low, high)
+    return with_interval(entry["value"], *(entry["interval"] or (None, None)))
 
 
-def _sections(record: Mapping, tables: Mapping[str, pd.DataFrame]) -> list[dict]:
+def _sections(record: Mapping) -> list[dict]:
     where = experiment_of()
     done = dict.fromkeys(job["experiment"] for job in record["jobs"])
     sections = []
-    for one in EXPERIMENTS:
-        if one.name not in done:
+    for each in experiments():
+        if each.name not in done:
             continue
         entries: dict[str, list[Mapping]] = {}
         for entry in record["claims"]:
-            if where.get(entry["id"]) == one.name:
+            if where.get(entry["id"]) == each.name:
                 entries.setdefault(entry["id"], []).append(entry)
         sections.append(
             {
-                "name": one.name,
-                "title": one.title,
-                "paper": one.paper,
-                "question": one.question,
+                "name": each.name,
+                "title": each.title,
+                "paper": each.paper,
+                "question": each.question,
                 "claims": [_claim(group, record["overall"][name]) for name, group in entries.items()],
-                "table": printed_table(one.name, tables),
-                "command": command_for(one.name, record),
-                "pictures": [],
+                "command": command_for(each.name, record),
             }
         )
     return sections

@@ -3,9 +3,10 @@ import pytest
 from gapkit.claims import CLAIMS, claim
 from gapkit.claims.decide import select
 from gapkit.errors import InputError
-from gapkit.experiments import EXPERIMENTS
-from gapkit.experiments.family import compare_family, compare_temperatures
-from gapkit.experiments.formation import _checks
+from gapkit.experiments import experiments
+from gapkit.experiments.family import compare_family
+from gapkit.experiments.formation import _checks, compare_temperatures
+from gapkit.report.sections import sections
 from tests.experiments.test_experiments import members
 from tests.experiments.toys import *  # noqa: F403  (fixtures)
 
@@ -13,12 +14,15 @@ from tests.experiments.toys import *  # noqa: F403  (fixtures)
 def test_claims_are_named_once_and_belong_to_an_experiment():
     names = [one.id for one in CLAIMS]
     assert len(set(names)) == len(names)
-    assert {one.experiment for one in CLAIMS} <= {one.name for one in EXPERIMENTS}
+    assert {claim.experiment for claim in CLAIMS} <= {record.name for record in experiments()}
     assert all(one.statement.endswith(".") and one.source and one.rule.words() for one in CLAIMS)
 
 
-def test_every_experiment_answers_a_claim():
-    assert {one.name for one in EXPERIMENTS} == {one.experiment for one in CLAIMS}
+def test_an_experiment_answers_no_claim_or_has_no_section():
+    names = [record.name for record in experiments()]
+    assert set(names) == {claim.experiment for claim in CLAIMS} == set(sections())
+    assert len(set(names)) == len(names)
+    assert len({record.order for record in experiments()}) == len(names)
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +51,14 @@ def every_table(tables):
 @pytest.mark.parametrize("one", CLAIMS, ids=lambda one: one.id)
 def test_every_claim_finds_the_rows_and_the_column_it_reads(one, every_table):
     """A mistyped table, column, level or check would leave a claim undecidable for ever, silently."""
-    rows = select(every_table[one.measure.table], one.measure)
+    rows = select(every_table[one.table], one)
     assert len(rows)
-    assert one.measure.column in rows
-    assert rows[one.measure.column].notna().any()
-    for column, wanted in one.measure.where.items():
+    assert one.column in rows
+    assert rows[one.column].notna().any()
+    for column, wanted in one.where.items():
         found = set(rows[column])
         assert found == (set(wanted) if isinstance(wanted, tuple) else {wanted})
-    labels = rows[[name for name in ("model", *one.measure.label) if name in rows]]
+    labels = rows[[name for name in ("model", *one.label) if name in rows]]
     datasets = rows.get("dataset")
     if datasets is None or datasets.nunique() == 1:
         assert not labels.duplicated().any(), "the label does not tell the claim's cells apart"

@@ -6,9 +6,12 @@ import sys
 import time
 from pathlib import Path
 
+import torch
+
+from gapkit import engine
 from gapkit.errors import InputError
-from gapkit.experiments.processes import as_done
-from gapkit.experiments.sweep import Job, JobStore, run_jobs
+from gapkit.experiments import Job, JobStore
+from gapkit.experiments.sweep import run_jobs
 from tests.waiting import wait_until
 
 PLACE = Path(sys.argv[2]) if len(sys.argv) > 2 else Path()
@@ -48,13 +51,14 @@ def tables() -> None:
     assert all(result.job.dataset == result.tables["gap"][0]["dataset"] for result in results)
 
 
-def begins() -> None:
-    for _, value in as_done(os.getenv, ["CREW"] * 4, processes=2, begin=_mark):
-        assert value == "marked"
+def threads() -> None:
+    torch.set_num_threads(2)
+    assert [count for _, count in engine.run(_threads, range(4), processes=2)] == [1] * 4
+    assert [position for position, _ in engine.run(abs, range(4))] == [0, 1, 2, 3]
 
 
-def _mark() -> None:
-    os.environ["CREW"] = "marked"
+def _threads(task: int) -> int:
+    return torch.get_num_threads()
 
 
 def error() -> None:
@@ -72,6 +76,6 @@ def endless() -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started pytest may have had it ignored
     try:
-        {f.__name__: f for f in (tables, begins, error, killed, endless)}[sys.argv[1]]()
+        {f.__name__: f for f in (tables, threads, error, killed, endless)}[sys.argv[1]]()
     except InputError as fault:
         sys.exit(f"one line: {fault}")

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from gapkit.closing import AffineProjection, GapCloser, LinearProjection
-from gapkit.experiments.intervals import Resamples
-from gapkit.experiments.levels import TARGETS
-from gapkit.experiments.subject import zero_shot_task
-from gapkit.geometry import nearest
+from gapkit.experiments import zero_shot_task
+from gapkit.experiments.protocol import TARGETS
+from gapkit.geometry import Resamples, nearest
 from gapkit.robustness import calibrate_sigma, robustness
 from gapkit.robustness.api import ERROR_BOUND
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from gapkit.closing import CLOSERS
-from gapkit.experiments import comparison
-from gapkit.experiments.subject import zero_shot_task
+from gapkit.experiments import closers as comparison
+from gapkit.experiments import zero_shot_task
 from gapkit.geometry import nearest
 from tests.experiments.toys import MODEL
 

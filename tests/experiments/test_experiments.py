@@ -9,16 +9,15 @@ from gapkit.closing import GapCloser
 from gapkit.embeddings import EmbeddingSet
 from gapkit.errors import InputError
 from gapkit.experiments import noise as noise_module
+from gapkit.experiments import zero_shot_task
 from gapkit.experiments.family import compare_family, rank_correlation
 from gapkit.experiments.formation import _checks
 from gapkit.experiments.gap import resolved_components
-from gapkit.experiments.levels import CALIBRATED, MIDDLE
 from gapkit.experiments.multiple_choice import _questions, measure_multiple_choice
-from gapkit.experiments.protocol import PROJECTED, fit_closer
+from gapkit.experiments.protocol import CALIBRATED, MIDDLE, PROJECTED, fit_closer
 from gapkit.experiments.raw_shift import _hump
 from gapkit.experiments.rephrasing import measure_rephrasing
 from gapkit.experiments.retrieval import measure_retrieval
-from gapkit.experiments.subject import zero_shot_task
 from gapkit.geometry import nearest
 from gapkit.perturbations import UniformQuantization
 from gapkit.robustness import robustness
@@ -198,7 +197,7 @@ def test_recall_is_that_of_the_tasks_module(toy):
     [([0.5, 0.7, 0.4], 0.2), ([0.5, 0.6, 0.7], 0.0), ([0.7, 0.4, 0.6], 0.2), ([0.5, 0.5, 0.5], 0.0)],
 )
 def test_hump_is_the_smaller_side_and_zero_for_monotone_curves(curve, expected):
-    from gapkit.experiments.intervals import Resamples
+    from gapkit.geometry import Resamples
 
     accuracy = np.array([[float(i < round(10 * value)) for value in curve] for i in range(10)])
     assert _hump(accuracy, Resamples(10, seed=0)).value == pytest.approx(expected, abs=1e-12)

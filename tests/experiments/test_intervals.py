@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gapkit.experiments.intervals import Resamples
+from gapkit.geometry import Resamples
 
 
 def test_width_is_that_of_the_normal_theory():

@@ -7,8 +7,7 @@ import pytest
 from scipy.stats import skew
 
 from gapkit.closing import GapCloser, MeanShift
-from gapkit.experiments import limits
-from gapkit.experiments.subject import zero_shot_task
+from gapkit.experiments import limits, zero_shot_task
 from gapkit.geometry import METRICS, nearest
 from gapkit.robustness import robustness
 from tests.experiments.toys import CLASSES, MODEL, D

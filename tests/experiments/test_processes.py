@@ -28,7 +28,7 @@ def gone(pids):
     return wait_until(lambda: not any(map(alive, pids)))
 
 
-@pytest.mark.parametrize("what", ["tables", "begins"])
+@pytest.mark.parametrize("what", ["tables", "threads"])
 def test_several_processes_give_what_one_gives(what, tmp_path):
     done = crew(what, tmp_path)
     assert done.returncode == 0, done.stderr

@@ -3,10 +3,10 @@ import pytest
 
 from gapkit.embeddings import EmbeddingSet
 from gapkit.errors import InputError
-from gapkit.experiments import Job
+from gapkit.experiments import Job, load_set, zero_shot_task
 from gapkit.experiments import protocol as p
-from gapkit.experiments.draws import compare_with_exact, noisy_answers
-from gapkit.experiments.subject import data_hash, load_subject, zero_shot_task
+from gapkit.experiments.plan import locate
+from gapkit.experiments.protocol import compare_with_exact, noisy_answers
 from gapkit.robustness import robustness
 from tests.experiments.toys import MODEL, make_sets
 
@@ -70,9 +70,23 @@ def test_data_hash_changes_with_a_single_number(tmp_path):
     images[0, 0] += 1e-6
     other = EmbeddingSet(images=images, texts=one.texts, task="zero-shot", labels=one.labels)
     paths = [str(s.save(tmp_path / f"{i}.safetensors")) for i, s in enumerate((one, other, one))]
-    hashes = [data_hash(Job("gap", MODEL, path)) for path in paths]
+    hashes = [locate(Job("gap", MODEL, path)).sha256 for path in paths]
     assert hashes[0] == hashes[2] != hashes[1]
-    assert data_hash(Job("theory")) == ""
+    assert locate(Job("theory")).sha256 == ""
+
+
+def test_a_file_saved_again_under_its_name_gives_the_old_numbers_or_the_old_hash(tmp_path):
+    sets = make_sets()["classes"], make_sets(seed=1)["classes"]
+    path, jobs = tmp_path / "mine.safetensors", []
+    for entries in sets:
+        entries.save(path)
+        jobs.append(locate(Job("gap", MODEL, str(path))))
+        np.testing.assert_allclose(load_set(*jobs[-1].source).images, entries.images, atol=1e-6)
+        np.testing.assert_allclose(zero_shot_task(MODEL, str(path)).gallery, entries.texts, atol=1e-6)
+    assert jobs[0].sha256 != jobs[1].sha256
+    assert jobs[0].key() != jobs[1].key()
+    with pytest.raises(InputError, match="has changed since"):
+        load_set(*jobs[0].source)
 
 
 def test_multiple_choice_sets_are_no_zero_shot_task(toy):
@@ -82,4 +96,4 @@ def test_multiple_choice_sets_are_no_zero_shot_task(toy):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="nothing.safetensors"):
-        load_subject("", str(tmp_path / "nothing.safetensors"))
+        load_set("", str(tmp_path / "nothing.safetensors"))

@@ -5,14 +5,12 @@ import pandas as pd
 import pytest
 
 from gapkit.embeddings import EmbeddingSet
-from gapkit.experiments import experiment
-from gapkit.experiments.draws import drawn_right, right_after_noise
+from gapkit.experiments import experiment, zero_shot_task
 from gapkit.experiments.family import measure_member
 from gapkit.experiments.multiple_choice import ALPHAS as CHOICE_ALPHAS
 from gapkit.experiments.noise import PAPER_ALPHAS
+from gapkit.experiments.protocol import MEANS, TIDY, drawn_right, right_after_noise
 from gapkit.experiments.quantisation import NOTHING_TO_GAIN, TIED, unique_answers
-from gapkit.experiments.rows import MEANS, TIDY
-from gapkit.experiments.subject import zero_shot_task
 from gapkit.geometry import METRICS, nearest
 from gapkit.robustness import robustness
 from tests.experiments.toys import MODEL, job
@@ -51,10 +49,10 @@ def test_the_table_has_every_promised_column_filled(all_tables, name):
 
 
 def test_every_experiment_on_embeddings_is_asked_for_its_columns():
-    from gapkit.experiments import EXPERIMENTS
+    from gapkit.experiments import experiments
 
     others = {"gap", "orthogonality", "theory", "formation"}
-    assert {one.name for one in EXPERIMENTS} == {*ABOUT_ANSWERS, *others}
+    assert {record.name for record in experiments()} == {*ABOUT_ANSWERS, *others}
 
 
 def test_no_noise_loses_nothing(all_tables):

@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from gapkit.errors import InputError
-from gapkit.experiments.sweep import Job, JobStore, run_jobs
+from gapkit.experiments import Job, JobStore
+from gapkit.experiments.sweep import run_jobs
 
 JOBS = [Job("gap", "m", f"d{i}") for i in range(4)]
 
@@ -25,14 +27,14 @@ def test_key_changes_with_everything_a_result_depends_on():
         Job("gap", "m", "d", 1, {"draws": 1}),
         Job("gap", "m", "d", 0, {"draws": 2}),
     ]
-    keys = {base.key("data"), base.key("other data"), *(job.key("data") for job in others)}
+    keys = {base.key(), replace(base, sha256="other data").key(), *(job.key() for job in others)}
     assert len(keys) == 7
-    assert Job("gap", "m", "d", 0, {"draws": 1}).key("data") == base.key("data")
+    assert replace(base, path="where the same bytes lie").key() == base.key()
 
 
 def test_key_changes_with_the_code(monkeypatch):
     before = JOBS[0].key()
-    monkeypatch.setattr("gapkit.experiments.sweep.code_hash", lambda: "another")
+    monkeypatch.setattr("gapkit.experiments.record.code_hash", lambda: "another")
     assert JOBS[0].key() != before
 
 
@@ -57,9 +59,8 @@ def test_interrupted_sweep_resumes_and_ends_with_the_same(tmp_path):
 
 def test_other_data_are_measured_again(tmp_path):
     calls, store = [], JobStore(tmp_path)
-    list(run_jobs(JOBS[:1], counting(calls), store=store, data_hash=lambda job: "a"))
-    list(run_jobs(JOBS[:1], counting(calls), store=store, data_hash=lambda job: "b"))
-    list(run_jobs(JOBS[:1], counting(calls), store=store, data_hash=lambda job: "b"))
+    for sha256 in "abb":
+        list(run_jobs([replace(JOBS[0], sha256=sha256)], counting(calls), store=store))
     assert len(calls) == 2
 
 

@@ -7,9 +7,8 @@ import pytest
 
 from gapkit._arrays import normalise_rows
 from gapkit.embeddings import EmbeddingSet
-from gapkit.experiments import Job, experiment
-from gapkit.experiments.replication import tables_of
-from gapkit.experiments.sweep import Result
+from gapkit.experiments import Job, measure, tables_of
+from gapkit.experiments.plan import locate
 
 D, CLASSES, IMAGES = 130, 6, 36
 MODEL = "toy"
@@ -99,14 +98,11 @@ OPTIONS = {"noise": {"draws": 5}, "axes": {"draws": 5}}
 @functools.cache
 def measured(folder):
     """Results of every experiment that needs no family, on the toys."""
-    found, toys = [], saved_sets(folder)
-    for name, kinds in ON.items():
-        for kind in kinds:
-            one = job(name, toys[kind], **OPTIONS.get(name, {}))
-            found.append(Result(one, one.key(), experiment(name).measure(one), 0.1, "0" * 64))
-    one = Job("theory", options={"steps": 60})
-    found.append(Result(one, one.key(), experiment("theory").measure(one), 0.1))
-    return found
+    toys = saved_sets(folder)
+    jobs = [
+        locate(job(name, toys[kind], **OPTIONS.get(name, {}))) for name, kinds in ON.items() for kind in kinds
+    ]
+    return [measure(one) for one in [*jobs, Job("theory", options={"steps": 60})]]
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,7 @@ import copy
 import pytest
 
 from gapkit.claims import decide
-from gapkit.experiments import Job, Replication, experiment
-from gapkit.experiments.replication import tables_of
-from gapkit.experiments.sweep import Result
+from gapkit.experiments import Job, Replication, measure, tables_of
 from gapkit.report import compare_records, make_record
 from tests.experiments.toys import *  # noqa: F403  (fixtures)
 from tests.experiments.toys import MODEL, ON, OPTIONS
@@ -34,7 +32,7 @@ def reseeded(toy):
         if name not in ("multiple-choice", "rephrasing", "orthogonality")
     ]
     jobs.append(Job("theory", seed=1, options={"steps": 60}))
-    return record_of([Result(job, "", experiment(job.experiment).measure(job), 0.1) for job in jobs], 1)
+    return record_of([measure(job) for job in jobs], 1)
 
 
 def shared(one, other):

@@ -15,11 +15,11 @@ from gapkit.report import (
     make_record,
     read_record,
     results_table,
+    to_json,
     update_readme,
     write_report,
 )
-from gapkit.report.picture import legend_below, trained
-from gapkit.report.record import to_json
+from gapkit.report.sections import legend_below, trained
 from gapkit.report.view import yes_count
 from tests.experiments.toys import *  # noqa: F403  (fixtures)
 

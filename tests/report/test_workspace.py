@@ -3,7 +3,7 @@ import os
 import pytest
 
 from gapkit.errors import InputError
-from gapkit.report.workspace import Workspace
+from gapkit.report import Workspace
 
 
 def write(text):

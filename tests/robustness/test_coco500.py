@@ -12,8 +12,8 @@ from gapkit import normalise_rows
 from gapkit.closing import GapCloser
 from gapkit.embeddings import load_embeddings
 from gapkit.errors import InputError
+from gapkit.experiments import Task
 from gapkit.experiments.limits import measure_hubs, no_effect
-from gapkit.experiments.subject import Task
 from gapkit.geometry import METRICS, nearest
 from gapkit.robustness import robustness
 

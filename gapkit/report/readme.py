@@ -5,28 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gapkit._files import write_text
+from gapkit._format import number, with_interval
+from gapkit.claims import CLAIMS
 from gapkit.errors import InputError
 from gapkit.report.view import command_for, experiment_of, short_model, yes_count
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
-
-
-HEADLINES = (
-    "gap-exists",
-    "orthogonal-chance",
-    "answers-kept",
-    "accuracy-kept",
-    "gain",
-    "monotone",
-    "affine-best",
-    "dot-gallery-nothing",
-    "choice-gain",
-    "quantised-unit-range",
-    "rephrasing-costs",
-    "rephrasing-mitigated",
-    "wider-gains-more",
-)
-"""The claims that a reader in a hurry should see; all others follow folded."""
 
 SETTINGS = {
     "miniclip-wide": "temperature fixed at 1/300",
@@ -36,6 +20,8 @@ SETTINGS = {
 }
 """What tells the shipped models apart."""
 GAP_OF = ("gap-exists", "scenes100")
+MOST = 13
+"""Claims in the first table where none of the leading ones was decided; all others follow folded."""
 
 
 def results_table(record: Mapping) -> str:
@@ -52,7 +38,7 @@ def results_table(record: Mapping) -> str:
     commands = {
         name: command_for(where[name], record) if name in where else record["command"] for name in entries
     }
-    leading = [name for name in HEADLINES if name in entries] or list(entries)[: len(HEADLINES)]
+    leading = [claim.id for claim in CLAIMS if claim.headline and claim.id in entries] or list(entries)[:MOST]
     lines = [
         _legend(entries),
         "",
@@ -63,7 +49,7 @@ def results_table(record: Mapping) -> str:
         first = entries[name][0]
         lines.append(
             f"| {_cell(first['statement'])} | **{record['overall'][name]}** | {_by_model(entries[name])} | "
-            f"{_measured(first)} | {fixed_text(first)} | `{commands[name].removeprefix('gapkit replicate ')}` |"
+            f"{_measured(first)} | {value_with_interval(first)} | `{commands[name].removeprefix('gapkit replicate ')}` |"
         )
     lines += [
         "",
@@ -81,7 +67,7 @@ def _legend(entries: Mapping[str, list[Mapping]]) -> str:
     """What the names and brackets of the table mean, and how wide each model's gap is."""
     claim, dataset = GAP_OF
     gaps = {
-        entry["model"]: fixed(cell["value"], digits=2)
+        entry["model"]: number(cell["value"], 2)
         for entry in entries.get(claim, ())
         for cell in entry["cells"]
         if cell["where"] == dataset and cell["value"] is not None
@@ -103,31 +89,9 @@ def _legend(entries: Mapping[str, list[Mapping]]) -> str:
     )
 
 
-def fixed(value: float, digits: int = 3) -> str:
-    """A number with fixed decimals; whole numbers as they are, and what would look like 0 as below the last digit.
-
-    >>> fixed(0.04312), fixed(1.0), fixed(4.5e-14), fixed(-0.0002)
-    ('0.043', '1', '< 0.001', '> −0.001')
-    """
-    if float(value).is_integer():
-        return str(int(value)).replace("-", "−")
-    least = 10**-digits
-    if abs(value) < least / 2:
-        return f"< {least:g}" if value > 0 else f"> −{least:g}"
-    return f"{value:.{digits}f}".replace("-", "−")
-
-
-def fixed_text(entry: Mapping) -> str:
+def value_with_interval(entry: Mapping) -> str:
     """The value with its interval, all with the same decimals, or a dash where there is none."""
-    value, (low, high) = entry["value"], entry["interval"] or (None, None)
-    if value is None:
-        return "–"
-    if low is None or high is None or low == high:
-        return fixed(value)
-    value, low, high = (
-        f"{one:.3f}".replace("-", "−").replace("−0.000", "0.000") for one in (value, low, high)
-    )
-    return f"{value} [{low}, {high}]"
+    return with_interval(entry["value"], *(entry["interval"] or (None, None)), scientific=False)
 
 
 def _cell(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Independent jobs done by several processes at once."""
+"""Where independent work is done: one task after the other in this process, or several processes at once."""
 
 import contextlib
 import multiprocessing
@@ -18,40 +18,41 @@ from threadpoolctl import threadpool_limits
 from gapkit.errors import InputError
 
 
-def as_done(
-    function: Callable[[Any], Any],
-    items: Sequence,
-    *,
-    processes: int,
-    begin: Callable[[], object] | None = None,
-) -> Iterator[tuple[int, Any]]:
-    """Call a function on each item in several processes, and yield the results as they come.
+def run(function: Callable[[Any], Any], tasks: Sequence, *, processes: int = 1) -> Iterator[tuple[int, Any]]:
+    """Call a function on each task, and yield the results as they come.
 
-    The workers end with this process, however it ends. On Linux they are forked from it, as those of
+    In this process the tasks are done in their order, each when its result is asked for. Several processes work on one
+    thread each, and end with this one, however it ends. On Linux they are forked from it, as those of
     torch's ``DataLoader`` are, and share its memory, most of which is libraries.
 
     Parameters
     ----------
-    function : of one item; like the items and results it must be picklable
-    items : any number
-    processes : how many at once
-    begin : called once in each process, before all else
+    function : of one task; like the tasks and results it must be picklable
+    tasks : any number
+    processes : how many are done at once
 
     Yields
     ------
-    Position of the item, and what the function gave for it.
+    Position of the task, and what the function gave for it.
 
     Raises
     ------
     InputError
         If a process is killed, as the system does where memory runs out.
     """
+    if min(processes, len(tasks)) > 1:
+        yield from _in_processes(function, tasks, min(processes, len(tasks)))
+    else:
+        yield from enumerate(map(function, tasks))
+
+
+def _in_processes(function: Callable, tasks: Sequence, processes: int) -> Iterator[tuple[int, Any]]:
     context = multiprocessing.get_context("fork" if _may_fork() else "spawn")
     others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(begin,))
+    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin)
     finished = False
     try:
-        positions = {pool.submit(function, item): position for position, item in enumerate(items)}
+        positions = {pool.submit(function, task): position for position, task in enumerate(tasks)}
         for future in as_completed(positions):
             yield positions.pop(future), future.result()
         finished = True
@@ -62,7 +63,7 @@ def as_done(
         ) from fault
     finally:
         pool.shutdown(wait=finished, cancel_futures=True)
-        if not finished:  # whoever interrupts does not want to wait for jobs that are half done
+        if not finished:  # whoever interrupts does not want to wait for tasks that are half done
             for process in set(multiprocessing.active_children()) - others:
                 process.kill()
 
@@ -75,16 +76,20 @@ def limit_threads(count: int) -> threadpool_limits:
     return threadpool_limits(limits=count)
 
 
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _may_fork() -> bool:
     """Not on other systems, whose libraries cannot bear it, and not once a GPU is in use."""
     return sys.platform == "linux" and not torch.cuda.is_initialized()
 
 
-def _begin(begin: Callable[[], object] | None) -> None:
+def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's to answer
     threading.Thread(target=_end_with_the_first_process, daemon=True).start()
-    if begin is not None:
-        begin()
+    limit_threads(1)
 
 
 def _end_with_the_first_process() -> None:

@@ -1,11 +1,24 @@
-"""Pictures of the gap: its length, its orthogonality, its history, and the family."""
+"""The gap: its length, its orthogonality, its theory and history, and the family."""
 
 from collections.abc import Iterator
 
-from gapkit.experiments.levels import MIDDLE
+from gapkit._format import significant
+from gapkit.experiments.protocol import MIDDLE
 from gapkit.plots.experiments import plot_chance, plot_effects, plot_over, plot_scatter
-from gapkit.report.picture import Picture, Tables, datasets, named, slug, spread
-from gapkit.report.view import short_model as short
+from gapkit.report.sections import (
+    OUTCOME,
+    PLACE,
+    Picture,
+    Section,
+    Tables,
+    datasets,
+    digits,
+    interval,
+    named,
+    slug,
+    spread,
+)
+from gapkit.report.view import short_model
 
 
 def draw_gap(tables: Tables) -> Iterator[Picture]:
@@ -19,6 +32,16 @@ def draw_gap(tables: Tables) -> Iterator[Picture]:
         "Length of the gap vector with 95 % intervals. Unit vectors can be 2 apart at the most.",
         f"Dot plot of the gap's length for each model and dataset: {spread(table['gap_norm'])}.",
     )
+
+
+GAP = Section(
+    "gap",
+    "Gap and separability, and the metrics of matched pairs.",
+    PLACE
+    | {"‖g‖": interval("gap_norm"), "separability": interval("separability")}
+    | {"matched cosine": "matched_cosine", "L2I": "l2i", "RMG": "rmg"},
+    draw_gap,
+)
 
 
 def draw_orthogonality(tables: Tables) -> Iterator[Picture]:
@@ -37,6 +60,16 @@ def draw_orthogonality(tables: Tables) -> Iterator[Picture]:
         )
 
 
+ORTHOGONALITY = Section(
+    "orthogonality",
+    "Relative variance along g (1 = average direction) and share of ‖g‖ in the texts' top-k components.",
+    PLACE
+    | {"quantity": "quantity", "side": "side", "k": "k", "value": interval("value")}
+    | {"95 % of random directions": lambda row: f"{row['band_low']:.3f} to {row['band_high']:.3f}"},
+    draw_orthogonality,
+)
+
+
 def draw_theory(tables: Tables) -> Iterator[Picture]:
     table = tables["theory.curve"].assign(step=lambda t: t["step"].clip(lower=0.5))
     for quantity, words, scale in (
@@ -53,6 +86,15 @@ def draw_theory(tables: Tables) -> Iterator[Picture]:
             f"Gradient descent on free embeddings: {words} over the steps. At the end: {ends}.",
             f"Line plot of {words} over the steps of gradient descent; at the end {ends}.",
         )
+
+
+THEORY = Section(
+    "theory",
+    "Theorem against exact gradient, and what descent leaves of the gap.",
+    {"what": "check", "where": "level", "value": lambda row: significant(row["value"])},
+    draw_theory,
+    drawn_from="theory.curve",
+)
 
 
 def draw_formation(tables: Tables) -> Iterator[Picture]:
@@ -77,10 +119,19 @@ def draw_formation(tables: Tables) -> Iterator[Picture]:
         )
 
 
+FORMATION = Section(
+    "formation",
+    "What the training curves say, seed by seed.",
+    {"model": "model", "seed": "run", "what": "check", "value": digits("value", 4)},
+    draw_formation,
+    drawn_from="formation.curve",
+)
+
+
 def draw_family(tables: Tables) -> Iterator[Picture]:
     table = tables["family"]
     table = table[table["level"] == MIDDLE].assign(
-        name=lambda t: [short(setting) for setting in t["setting"]]
+        name=lambda t: [short_model(setting) for setting in t["setting"]]
     )
     for dataset, rows in datasets(table):
         axes = plot_scatter(
@@ -93,3 +144,17 @@ def draw_family(tables: Tables) -> Iterator[Picture]:
             "robustness of 0.7.",
             f"Scatter of gain ({spread(rows['gain'])}) over gap length ({spread(rows['gap_norm'])}).",
         )
+
+
+FAMILY = Section(
+    "family",
+    "Every member, at matched untouched robustness.",
+    PLACE
+    | {"noise": "level", "‖g‖": "gap_norm", "‖g'‖": "shift_norm"}
+    | {"noise norm / spread of texts": digits("sigma_over_spread", 2), "untouched": "untouched"}
+    | OUTCOME,
+    draw_family,
+)
+
+
+SECTIONS = (GAP, ORTHOGONALITY, THEORY, FORMATION, FAMILY)

@@ -1,0 +1,148 @@
+"""What an experiment reads: files of embeddings by model and dataset, and the task in them."""
+
+import functools
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gapkit._files import file_state, known_sha256
+from gapkit.embeddings import (
+    EmbeddingSet,
+    embeddings_file,
+    list_embeddings,
+    load_embeddings,
+    published_sets,
+)
+from gapkit.errors import InputError
+from gapkit.geometry import Resamples
+
+
+@dataclass(frozen=True)
+class Task:
+    """Queries, the gallery they choose from, and the right choice.
+
+    Attributes
+    ----------
+    model, dataset, name : where it comes from and what it is called in tables
+    queries : (m, d) float64
+    gallery : (K, d) float64, untouched
+    labels : (m,) int, the right row of the gallery
+    """
+
+    model: str
+    dataset: str
+    name: str
+    queries: np.ndarray
+    gallery: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def head(self) -> dict[str, str]:
+        """The first columns of every row of a table."""
+        return {"model": self.model, "dataset": self.dataset, "task": self.name}
+
+    def resamples(self, seed: int) -> Resamples:
+        """The resampled queries that all intervals of this task share."""
+        return Resamples(len(self.queries), seed=seed)
+
+
+def stands_alone(dataset: str) -> bool:
+    """Whether the dataset's name is that of a whole set of embeddings: a file, or a published set."""
+    return dataset in published_sets() or dataset.endswith(".safetensors")
+
+
+def find_file(model: str, dataset: str, prepared: Mapping[tuple[str, str], Path] | None = None) -> Path:
+    """The file of embeddings of one model on one dataset: prepared, named itself, shipped, or embedded now.
+
+    Parameters
+    ----------
+    model, dataset : names
+    prepared : (model, dataset) -> file, as `gapkit.experiments.prepare` gives them
+
+    Raises
+    ------
+    InputError
+        If either is unknown, with the nearest known name.
+    """
+    if prepared and (model, dataset) in prepared:
+        return Path(prepared[model, dataset])
+    if stands_alone(dataset):
+        return embeddings_file(dataset)
+    if f"{model}/{dataset}" in list_embeddings():
+        return embeddings_file(f"{model}/{dataset}")
+    from gapkit.datasets import load_dataset
+    from gapkit.encoders import embed_to_file, load_model
+
+    return embed_to_file(load_model(model), load_dataset(dataset))
+
+
+def load_set(model: str, dataset: str, path: str | os.PathLike = "", sha256: str = "") -> EmbeddingSet:
+    """The embeddings of one model on one dataset.
+
+    Parameters
+    ----------
+    model, dataset : names
+    path : of the file; by default that of `find_file`
+    sha256 : of its bytes, as they were when the job was planned
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or its bytes have changed since.
+    """
+    path = Path(path or find_file(model, dataset))
+    if sha256 and known_sha256(path) != sha256:
+        raise InputError(f"{path} has changed since the measurements were planned; start them again")
+    name = dataset if dataset in published_sets() else str(path)  # published sets have formats of their own
+    return _load(name, file_state(path))
+
+
+@functools.lru_cache(maxsize=4)
+def _load(name: str, state: tuple[int, ...]) -> EmbeddingSet:
+    """Kept as long as the file is the same: one saved again under its name is read again."""
+    return load_embeddings(name, memory_map=True)
+
+
+def model_of(dataset: str) -> str:
+    """The model's name for a dataset that stands alone."""
+    return str(load_set("", dataset).metadata.get("model", Path(dataset).stem))
+
+
+def zero_shot_task(model: str, dataset: str, path: str | os.PathLike = "", sha256: str = "") -> Task:
+    """Images choose among the texts: classes, or for pairs the captions.
+
+    Parameters
+    ----------
+    model, dataset, path, sha256 : as `load_set`
+    """
+    entries = load_set(model, dataset, path, sha256)
+    if entries.task == "multiple-choice":
+        raise InputError(
+            f"{model}/{dataset} is a multiple-choice set; this experiment needs classes or pairs"
+        )
+    name = "zero-shot" if entries.task == "zero-shot" else "image to text"
+    return Task(
+        model,
+        dataset,
+        f"{name}, K={len(entries.texts)}",
+        entries.images.astype(np.float64),
+        entries.texts.astype(np.float64),
+        entries.labels,
+    )
+
+
+def wordings_of(entries: EmbeddingSet) -> list[dict]:
+    """The templates of a set that holds the same classes in several wordings, block after block; else empty.
+
+    Metadata are anybody's: what does not describe wordings is none.
+    """
+    notes = entries.metadata.get("notes", entries.metadata)
+    described = notes.get("templates") if isinstance(notes, dict) else None
+    if entries.task != "zero-shot" or not isinstance(described, list) or len(described) < 2:
+        return []
+    size, rest = divmod(len(entries.texts), len(described))
+    fits = all(isinstance(about, dict) and isinstance(about.get("template"), str) for about in described)
+    return described if fits and rest == 0 and entries.labels.max() < size else []

@@ -1,0 +1,214 @@
+"""The sections of the report, one an experiment: which rows it prints, and which pictures it shows.
+
+A `Section` stands in a tuple ``SECTIONS`` of one of the modules here; no list names it. The whole tables lie beside
+the report as CSV.
+"""
+
+import functools
+import importlib
+import io
+import pkgutil
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+
+from gapkit._format import number, with_interval
+from gapkit.claims import is_control
+from gapkit.plots.style import PALETTE, STYLE, figure_of
+from gapkit.report.view import short_model
+
+INK = "#010203"
+"""Drawn in this colour, a line or a letter takes the colour of the page's text."""
+
+THEMED = {
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": "#7f7f7f",
+}
+"""Settings to draw under, so that `inline_svg` can tell ink from colour."""
+Tables = Mapping[str, pd.DataFrame]
+Shown = str | Callable[[dict], str]
+"""A column of a printed table: the name of the column, or what is said of a row."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: its name, what it is drawn on, the sentence below it, and the one instead of it."""
+
+    name: str
+    axes: Axes
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A table as text: headers and rows, and what it shows."""
+
+    headers: list[str]
+    rows: list[list[str]]
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the report shows of one experiment.
+
+    Attributes
+    ----------
+    experiment : its name, which is that of its table too
+    caption : of the printed table
+    columns : header -> column
+    draw : its pictures, from all tables
+    keep : the rows that are printed
+    drawn_from : the table that the pictures need, if not the experiment's own
+    """
+
+    experiment: str
+    caption: str
+    columns: Mapping[str, Shown]
+    draw: Callable[[Tables], Iterator[Picture]]
+    keep: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table
+    drawn_from: str = ""
+
+    def printed(self, tables: Tables) -> Printed | None:
+        """The rows that the report prints; None if the experiment was not run."""
+        if self.experiment not in tables:
+            return None
+        shown = [digits(show) if isinstance(show, str) else show for show in self.columns.values()]
+        rows = [
+            [show(row) for show in shown] for row in self.keep(tables[self.experiment]).to_dict("records")
+        ]
+        return Printed(list(self.columns), rows, self.caption)
+
+    def pictures(self, tables: Tables) -> list[Picture]:
+        """The pictures in the order of the report; none if their table is missing."""
+        with mpl.rc_context(THEMED):
+            return list(self.draw(tables)) if (self.drawn_from or self.experiment) in tables else []
+
+
+@functools.cache
+def sections() -> dict[str, Section]:
+    """Name of an experiment -> its section."""
+    modules = (
+        importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)
+    )
+    return {section.experiment: section for module in modules for section in module.SECTIONS}
+
+
+def digits(name: str, count: int = 3) -> Callable[[dict], str]:
+    """A column as it is, numbers with so many digits."""
+
+    def show(row: dict) -> str:
+        value = row.get(name)
+        return value if isinstance(value, str) else number(value, count)
+
+    return show
+
+
+def interval(name: str) -> Callable[[dict], str]:
+    """A column with its 95 % interval."""
+    return lambda row: with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
+
+
+PLACE: dict[str, Shown] = {"model": "model", "dataset": "dataset"}
+LEVEL: dict[str, Shown] = {"noise": "level", "σ per coordinate": digits("sigma_per_coordinate", 4)}
+OUTCOME: dict[str, Shown] = {
+    "robustness": interval("robustness"),
+    "gain": interval("gain"),
+    "same clean answers": interval("agreement"),
+    "clean accuracy": interval("clean_accuracy"),
+    "noisy accuracy": interval("noisy_accuracy"),
+}
+
+
+def closed(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the gap closed, α = 1."""
+    return table[table["alpha"] == 1.0]
+
+
+def named(table: pd.DataFrame) -> pd.DataFrame:
+    """With a column ``name``: the model as pictures call it."""
+    return table.assign(name=[short_model(model) for model in table["model"]])
+
+
+def first_model(table: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """The model whose curves are shown, and its rows."""
+    model = table["model"].iloc[0]
+    return model, table[table["model"] == model]
+
+
+def trained(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows without the random control, if anything is left then."""
+    kept = table[[not is_control(model) for model in table["model"]]]
+    return kept if len(kept) else table
+
+
+def legend_below(axes: Axes) -> None:
+    """The legend under the axes, where it hides no curve, and room for it."""
+    if axes.get_legend():
+        axes.get_legend().remove()
+    figure = axes.get_figure()
+    figure.set_figheight(figure.get_figheight() + 0.5)
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8, frameon=False
+    )
+
+
+def spread(values: pd.Series) -> str:
+    """From the least to the largest value, in words."""
+    return f"{values.min():.2f} to {values.max():.2f}"
+
+
+def datasets(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each dataset with its rows."""
+    yield from table.groupby("dataset", sort=False)
+
+
+def slug(*parts: str) -> str:
+    """A file name from a picture's parts; of the path of a file of embeddings only its name."""
+    parts = tuple(Path(part).stem if part.endswith(".safetensors") else part for part in parts)
+    return "-".join("".join(c if c.isalnum() else "-" for c in part).strip("-") for part in parts)
+
+
+def inline_svg(drawn, *, name: str, alt: str) -> str:
+    """The picture as an ``<svg>`` element to put into a page.
+
+    Parameters
+    ----------
+    drawn : axes or figure, drawn under `THEMED`
+    name : unique on the page; the picture's inner names start with it
+    alt : what a reader who cannot see it should know
+    """
+    stream = io.StringIO()
+    with mpl.rc_context({**STYLE, "svg.fonttype": "none", "svg.hashsalt": name}):
+        figure_of(drawn).savefig(
+            stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
+        )
+    text = stream.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = text.replace(INK, "var(--ink)").replace(PALETTE["gap"], "var(--ink)")
+    text = re.sub(r'(id=")|(xlink:href="#)|(url\(#)', lambda m: f"{m[0]}svg-{name}-", text)
+    head = text[: text.index(">") + 1]
+    box = re.search(r'viewBox="([^"]+)"', head)[1]
+    width, height = box.split()[2:]
+    opening = (
+        f'<svg role="img" aria-label="{escape(alt)}" viewBox="{box}" '
+        f'style="max-width:{float(width) * 1.35:.0f}px;aspect-ratio:{width}/{height}" '
+        'xmlns:xlink="http://www.w3.org/1999/xlink" xmlns="http://www.w3.org/2000/svg">'
+    )
+    return opening + re.sub(r"\n\s*", "\n", text[len(head) :])
+
+
+def escape(text: str) -> str:
+    """``text`` for an attribute."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
