@@ -146,7 +146,7 @@ def _level_checks(task, closer, level: Level, exact: dict, resamples: Resamples)
     if set(RISE) <= set(exact):
         means = [float(exact[alpha].mean()) for alpha in RISE]
         falling = sum(b < a - QUADRATURE for a, b in itertools.pairwise(means))
-        checks.append(check_row("falling steps", falling) | _visible(max(means) - min(means)))
+        checks.append(check_row("falling steps", float(falling)) | _visible(max(means) - min(means)))
     if {1.0, 1.5} <= set(exact):
         checks.append(check_row("loss past closure", resamples.difference(exact[1.0], exact[1.5])))
     return checks

@@ -12,8 +12,8 @@ from gapkit.experiments import noise as noise_module
 from gapkit.experiments import zero_shot_task
 from gapkit.experiments.family import compare_family, rank_correlation
 from gapkit.experiments.formation import _checks
-from gapkit.experiments.gap import resolved_components
 from gapkit.experiments.multiple_choice import _questions, measure_multiple_choice
+from gapkit.experiments.orthogonality import resolved_components
 from gapkit.experiments.protocol import CALIBRATED, MIDDLE, PROJECTED, fit_closer
 from gapkit.experiments.raw_shift import _hump
 from gapkit.experiments.rephrasing import measure_rephrasing
