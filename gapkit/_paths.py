@@ -268,4 +268,3 @@ def _reason(fault: Exception) -> str:
     if "Read timed out" in str(fault):
         return "no answer"
     return kinds.get(type(fault).__name__, f"{type(fault).__name__}: {' '.join(str(fault).split())[:120]}")
-

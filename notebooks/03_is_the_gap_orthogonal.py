@@ -32,7 +32,7 @@ from scipy.stats import beta, kstest
 
 import gapkit
 from gapkit import check, plots
-from gapkit.claims.rules import Below, Cell
+from gapkit.claims import Below, Cell
 from gapkit.geometry import (
     Band,
     draw_weights,

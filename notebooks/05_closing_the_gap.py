@@ -288,9 +288,9 @@ for name, queries in moved.items():
 # > **Predict.** Fill in the table before you run it: which of the eighteen cells differ from "nothing moved"?
 
 # %% tags=["nbval-check-output"]
-from gapkit.experiments import Job, experiment
+from gapkit.experiments import Job, measure
 
-axes = pd.DataFrame(experiment("axes").measure(Job("axes", "miniclip-wide", "scenes100"))["axes"])
+axes = pd.DataFrame(measure(Job("axes", "miniclip-wide", "scenes100")).tables["axes"])
 table = axes.pivot_table(index=["metric", "noise_on"], columns="moves", values="robustness", sort=False)
 print(table.round(3).to_string())
 still = axes[(axes["noise_on"] == "queries") | ((axes["metric"] == "dot") & (axes["moves"] == "gallery"))]

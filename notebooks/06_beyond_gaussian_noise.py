@@ -40,8 +40,9 @@ import gapkit
 from gapkit import check, plots
 from gapkit.claims import claim, decide
 from gapkit.closing import GapCloser
-from gapkit.experiments import TRAINED, Job, experiment, tables_of
-from gapkit.experiments.sweep import Result
+from gapkit.experiments import Job, tables_of
+from gapkit.experiments import measure as measure_job
+from gapkit.miniclip import TRAINED, run_name
 from gapkit.plots import plot_before_after, plot_effects, plot_over, plot_scatter
 from gapkit.tasks import nearest
 
@@ -51,8 +52,7 @@ results = []
 
 def measure(name, dataset, model=MODEL, **options):
     """One experiment on one model and dataset: its tables, kept for the verdicts at the end."""
-    job = Job(name, model, dataset, options=options)
-    results.append(Result(job, "", experiment(name).measure(job), 0.0))
+    results.append(measure_job(Job(name, model, dataset, options=options)))
     return {table: pd.DataFrame(rows) for table, rows in results[-1].tables.items()}
 
 
@@ -234,7 +234,7 @@ def report(model, dataset, found):
 print("model    dataset    texts  cost of rephrasing       accuracy won back")
 for dataset, found in words.items():
     report(MODEL, dataset, found)
-for model in TRAINED[1:]:
+for model in [run_name(setting, 0) for setting in TRAINED[1:]]:
     for dataset in ("digits10", "scenes100"):
         report(model, dataset, measure("rephrasing", f"{dataset}-rephrased", model))
 
@@ -291,7 +291,7 @@ verdict("retrieval-gain")
 # arranged them.
 
 # %%
-members = [f"{model}{seed}" for model in TRAINED for seed in ("", "@1", "@2")]
+members = [run_name(setting, seed) for setting in TRAINED for seed in range(3)]
 shipped = set(gapkit.embeddings.list_embeddings())
 for model in members:
     if f"{model}/digits10" in shipped:

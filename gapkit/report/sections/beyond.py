@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gapkit.experiments.protocol import MIDDLE
-from gapkit.plots.experiments import plot_before_after, plot_effects, plot_over
+from gapkit.plots import plot_before_after, plot_effects, plot_over
 from gapkit.report.sections import (
     LEVEL,
     OUTCOME,

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from gapkit.experiments.protocol import CALIBRATED, MIDDLE, PAPER_IN_TOTAL, PAPER_PER_COORDINATE
-from gapkit.plots.experiments import plot_effects, plot_over
+from gapkit.plots import plot_effects, plot_over
 from gapkit.report.sections import (
     LEVEL,
     OUTCOME,
