@@ -42,6 +42,8 @@ RENAMED: dict[str, str] = {
     # embeddings
     "gapkit.embeddings.fetch_coco500": "gapkit.embeddings.fetch_embeddings",
     "gapkit.embeddings.COCO500_NAMES": "gapkit.embeddings.published_sets() knows every published set by name",
+    "gapkit.embeddings.using": "gapkit.embeddings.evaluation",
+    "gapkit.embeddings.FORMAT_VERSION": "gapkit.embeddings.files.FORMAT_VERSION",
     # datasets
     "gapkit.datasets.BUILDERS": "list_datasets() names the datasets that load_dataset knows",
     "gapkit.datasets.STANDINS": "gapkit.datasets.BUILTIN_DATASETS",
@@ -54,6 +56,9 @@ RENAMED: dict[str, str] = {
     "gapkit.encoders.catalogue": "gapkit.encoders.names",
     "gapkit.encoders.preprocessing": "OpenCLIP's own preprocessing is used as it is",
     # miniclip
+    "gapkit.miniclip.Tokeniser": "gapkit.miniclip.data.Tokeniser",
+    "gapkit.miniclip.normalise_pixels": "gapkit.miniclip.data.normalise_pixels",
+    "gapkit.miniclip.curves": "gapkit.miniclip.family",
     # experiments
     "gapkit.experiments.TRAINED": "gapkit.miniclip.TRAINED has the settings, gapkit.miniclip.run_name their models",
     "gapkit.experiments.EXPERIMENTS": "gapkit.experiments.experiments() finds them all",

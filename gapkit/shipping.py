@@ -16,12 +16,11 @@ from gapkit._files import sha256_of, write_atomically, write_text
 from gapkit._paths import MANIFEST, read_manifest
 from gapkit.datasets import BUILTIN_DATASETS
 from gapkit.datasets.builtin import QUESTION_TYPES
-from gapkit.embeddings import EmbeddingSet
-from gapkit.embeddings.using import answer
+from gapkit.embeddings import EmbeddingSet, answer
 from gapkit.encoders import embed, load_model
 from gapkit.errors import InputError
 from gapkit.geometry import gap_vector
-from gapkit.miniclip.family import run_name
+from gapkit.miniclip import run_name
 
 SHIPPED_DATASETS = BUILTIN_DATASETS
 """Embedded for seed 0 of each setting (the control has no use for rephrased captions)."""

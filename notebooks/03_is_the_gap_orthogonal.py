@@ -45,8 +45,7 @@ from gapkit.geometry import (
     subspace_share,
     subspace_share_chance,
 )
-from gapkit.miniclip import training_curve
-from gapkit.miniclip.family import MODEL_CONFIG, run_name
+from gapkit.miniclip import MODEL_CONFIG, run_name, training_curve
 from gapkit.plots import plot_along_gap
 from gapkit.widgets import orthogonality_explorer, present
 

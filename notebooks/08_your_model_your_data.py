@@ -47,7 +47,7 @@ from gapkit import plots
 from gapkit.claims import VERDICTS, claim, decide
 from gapkit.closing import GapCloser
 from gapkit.datasets import load_dataset, shipped_folder
-from gapkit.embeddings.using import answer, close_set
+from gapkit.embeddings import answer, close_set
 from gapkit.encoders import available_models, hub_answers
 from gapkit.experiments import plan, replicate
 from gapkit.geometry import gap_axes, measure, nearest

@@ -35,7 +35,7 @@ def measured(
 ) -> dict:
     """What the command shows."""
     from gapkit import geometry
-    from gapkit.embeddings.using import answer
+    from gapkit.embeddings import answer
     from gapkit.robustness import robustness
 
     pairs = entries.task == "pairs"
@@ -103,10 +103,8 @@ def _shown(value) -> str:
 @click.option("--sigma", type=click.FloatRange(min=0), help="Also show the robustness to noise of this size.")
 def close(file, out, method, alpha, components, metric, sigma):
     """Close the gap of FILE (a file gapkit wrote, or a shipped name) and show what it changed."""
-    from gapkit.closing import ProjectedShift
-    from gapkit.closing.catalogue import find_closer
-    from gapkit.embeddings import load_embeddings
-    from gapkit.embeddings.using import answer, close_set
+    from gapkit.closing import ProjectedShift, find_closer
+    from gapkit.embeddings import answer, close_set, load_embeddings
     from gapkit.errors import InputError
 
     kind = find_closer(method)

@@ -6,15 +6,16 @@ downloaded set, or a path.
 
 from gapkit._renamed import renamed
 from gapkit.embeddings.convert import import_embeddings, import_gram
-from gapkit.embeddings.files import FORMAT_VERSION
+from gapkit.embeddings.evaluation import answer, close_set
 from gapkit.embeddings.library import embeddings_file, list_embeddings, load_embeddings
 from gapkit.embeddings.published import Published, differing, fetch_embeddings, find_published, published_sets
 from gapkit.embeddings.sets import EmbeddingSet
 
 __all__ = [
-    "FORMAT_VERSION",
     "EmbeddingSet",
     "Published",
+    "answer",
+    "close_set",
     "differing",
     "embeddings_file",
     "fetch_embeddings",

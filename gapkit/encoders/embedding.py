@@ -19,7 +19,8 @@ from gapkit._arrays import check_choice, check_whole
 from gapkit._files import locked, write_atomically
 from gapkit._paths import cache_folder
 from gapkit.datasets import Dataset, load_dataset
-from gapkit.embeddings import FORMAT_VERSION, EmbeddingSet
+from gapkit.embeddings import EmbeddingSet
+from gapkit.embeddings.files import FORMAT_VERSION
 from gapkit.encoders.batches import batches, read_batches
 from gapkit.encoders.loading import load_model
 from gapkit.encoders.model import Model

@@ -7,9 +7,18 @@ temperature differ, and with them the modality gap. This is the natural experime
 robustness".
 """
 
-from gapkit.miniclip.curves import TRAINED, training_curve
-from gapkit.miniclip.data import Tokeniser, TrainingData, held_out_pairs, normalise_pixels
-from gapkit.miniclip.family import MODEL_CONFIG, PREPROCESS_CONFIG, SETTINGS, Setting, build, run_name
+from gapkit._renamed import renamed
+from gapkit.miniclip.data import TrainingData, held_out_pairs
+from gapkit.miniclip.family import (
+    MODEL_CONFIG,
+    PREPROCESS_CONFIG,
+    SETTINGS,
+    TRAINED,
+    Setting,
+    build,
+    run_name,
+    training_curve,
+)
 from gapkit.miniclip.training import train
 
 __all__ = [
@@ -18,12 +27,12 @@ __all__ = [
     "SETTINGS",
     "TRAINED",
     "Setting",
-    "Tokeniser",
     "TrainingData",
     "build",
     "held_out_pairs",
-    "normalise_pixels",
     "run_name",
     "train",
     "training_curve",
 ]
+
+__getattr__ = renamed(__name__)

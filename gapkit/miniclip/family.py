@@ -1,15 +1,18 @@
-"""The family of settings, and the towers they share.
+"""The family of settings, the towers they share, and the shipped training curves.
 
 *Temperature* is 1 / logit scale, as OpenCLIP trains it; the ``tau`` of the paper's Eq. 6 is twice
 that (see `gapkit.contrastive`).
 """
 
+import json
 import math
 from dataclasses import dataclass
 
 import torch
 
+from gapkit._arrays import check_choice
 from gapkit._openclip import open_clip
+from gapkit._paths import shipped_file
 from gapkit.datasets.scenes import IMAGE_SIZE
 
 EMBED_DIM = 512
@@ -65,8 +68,11 @@ SETTINGS = {
 }
 """The family. ``random`` is the control: initialised like the others, never trained."""
 
+TRAINED = tuple(name for name, setting in SETTINGS.items() if setting.steps)
+"""The settings that were trained: all but the random control."""
 
-def run_name(setting: str, seed: int) -> str:
+
+def run_name(setting: str, seed: int = 0) -> str:
     """How embeddings and curves of a run are called.
 
     >>> run_name("wide", 0), run_name("wide", 2)
@@ -87,3 +93,32 @@ def build(setting: Setting, *, seed: int):
         )
     model.logit_scale.requires_grad_(setting.learned)
     return model
+
+
+def training_curve(name: str, *, seed: int = 0) -> dict:
+    """How a member of the family was trained, and its curve on the held-out pairs.
+
+    Parameters
+    ----------
+    name : one of `TRAINED`
+    seed : 0, 1 or 2
+
+    Returns
+    -------
+    dict with setting, seed, steps, torch (version) and rows: one dict a recorded step with step, loss, accuracy
+    (image to text), gap (‖g‖), variance_along_gap_images and variance_along_gap_texts (relative to isotropic),
+    doubly_stochastic_defect (mean |S_i − 1|), temperature
+
+    Raises
+    ------
+    InputError
+        If there is no such curve.
+
+    Examples
+    --------
+    >>> rows = training_curve("wide")["rows"]
+    >>> rows[0]["step"], rows[0]["gap"] > rows[-1]["gap"] > 0.6
+    (0, True)
+    """
+    check_choice(name, "name", TRAINED)
+    return json.loads(shipped_file(f"curves/{run_name(name, seed)}.json").read_text(encoding="utf-8"))

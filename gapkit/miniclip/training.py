@@ -189,12 +189,12 @@ def _load_checkpoint(path: Path, run: dict) -> dict | None:
     remedy = f"delete {path} to begin anew, or choose another folder"
     try:
         state = torch.load(path, weights_only=True)
-        left = state["run"]
+        interrupted = state["run"]
     except Exception as fault:  # torch, zipfile, pickle and struct raise a dozen unrelated kinds
         raise InputError(f"{path} is damaged or not a checkpoint of gapkit; {remedy}") from fault
-    if left != run:
-        said, wanted = (", ".join(f"{k} {v}" for k, v in one.items()) for one in (left, run))
-        raise InputError(f"{path} belongs to another run ({said}; asked for is {wanted}); {remedy}")
+    if interrupted != run:
+        its, wanted = (", ".join(f"{k} {v}" for k, v in which.items()) for which in (interrupted, run))
+        raise InputError(f"{path} belongs to another run ({its}; asked for is {wanted}); {remedy}")
     return state
 
 

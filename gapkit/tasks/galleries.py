@@ -12,7 +12,6 @@ import math
 
 import torch
 from jaxtyping import Float, Int
-from scipy.stats import t as student
 from torch import Tensor
 
 from gapkit._arrays import ArrayLike, as_matrix, as_tensor, check_choice, check_finite, check_number, like
@@ -227,6 +226,8 @@ def block_interval(values, *, confidence: float = 0.95) -> Interval:
     if blocks < 2:
         raise InputError(f"values must have at least two blocks in a partition; got {blocks}")
     error = math.sqrt(float(v.var(dim=1, correction=1).mean()) / blocks)
+    from scipy.stats import t as student  # two seconds, which most who come here need not wait
+
     mean, width = float(v.mean()), float(student.ppf((1 + confidence) / 2, blocks - 1)) * error
     return Interval(mean, mean - width, mean + width)
 

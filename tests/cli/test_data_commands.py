@@ -11,8 +11,7 @@ from PIL import Image
 
 from gapkit.cli import main
 from gapkit.closing import GapCloser
-from gapkit.embeddings import EmbeddingSet, load_embeddings, published_sets
-from gapkit.embeddings.using import answer, close_set
+from gapkit.embeddings import EmbeddingSet, answer, close_set, load_embeddings, published_sets
 from gapkit.errors import InputError
 from gapkit.geometry import measure
 from tests.encoders.tiny import write_tiny

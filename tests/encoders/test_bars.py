@@ -93,8 +93,7 @@ def test_memory_stays_under_a_gigabyte_for_a_hundred_thousand_images(tmp_path):
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("name", "dim"), [("ViT-B-32", 512), ("RN50", 1024)])
 def test_real_architectures_pass_through_the_whole_pipeline(name, dim, tmp_path):
-    from gapkit.embeddings import load_embeddings
-    from gapkit.embeddings.using import answer
+    from gapkit.embeddings import answer, load_embeddings
 
     path = embed_to_file(f"{name}/random@1", noise(6, 48), batch_size=4, out=tmp_path / "e.safetensors")
     entries = load_embeddings(path)

@@ -1,12 +1,17 @@
 """What a set is for: answering its task, and closing its gap."""
 
+from typing import Any
+
 import numpy as np
 
-from gapkit.closing import Closer, GapCloser, MeanShift
 from gapkit.embeddings.sets import EmbeddingSet
 from gapkit.errors import InputError
-from gapkit.geometry import gap_vector, nearest
-from gapkit.tasks import answer_multiple_choice
+from gapkit.geometry import gap_vector
+from gapkit.tasks import answer_multiple_choice, nearest
+
+UnfittedCloser = (
+    Any  # one of gapkit.closing, which brings scikit-learn along: a second that loading need not wait
+)
 
 
 def answer(entries: EmbeddingSet, *, metric: str = "euclidean") -> tuple[np.ndarray, np.ndarray]:
@@ -34,7 +39,7 @@ def answer(entries: EmbeddingSet, *, metric: str = "euclidean") -> tuple[np.ndar
     return nearest(entries.images, entries.texts, metric=metric), entries.labels
 
 
-def close_set(entries: EmbeddingSet, closer: Closer) -> EmbeddingSet:
+def close_set(entries: EmbeddingSet, closer: UnfittedCloser) -> EmbeddingSet:
     """A copy of the set with its gap closed.
 
     The closer is fitted on the set itself, texts as the gallery. In multiple choice every question has a
@@ -51,6 +56,8 @@ def close_set(entries: EmbeddingSet, closer: Closer) -> EmbeddingSet:
     InputError
         If the closer cannot do multiple choice.
     """
+    from gapkit.closing import GapCloser, MeanShift
+
     about = {"closer": type(closer).__name__, **closer.get_params()}
     metadata = entries.metadata | {"closed": about}
     if entries.task != "multiple-choice":
