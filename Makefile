@@ -54,12 +54,14 @@ $(VENV)/.installed-all: $(VENV)/.installed
 	$(INSTALL) $(EXTRAS)
 	@touch $@
 
-lint: $(VENV)/.installed-all  ## ruff, import rules, spelling, generated parts of the README
+lint: $(VENV)/.installed-all  ## ruff, import rules, spelling, types, generated parts of README and CONTRIBUTING
 	$(BIN)/ruff check $(wildcard $(CODE))
 	$(BIN)/ruff format --check $(wildcard $(CODE))
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell
 	$(BIN)/python tools/readme.py --check
+	$(BIN)/python tools/maps.py --check
+	$(BIN)/mypy
 
 format: $(VENV)/.installed-all  ## put the code into the house style
 	$(BIN)/ruff check --fix $(wildcard $(CODE))
@@ -96,8 +98,9 @@ grade: $(VENV)/.installed-all  ## grade a folder of notebooks: make grade SUBMIT
 	@test -n "$(SUBMITTED)" || { echo "say what to grade: make grade SUBMITTED=folder"; exit 2; }
 	$(QUIET) $(BIN)/python -m teaching grade "$(SUBMITTED)" $(ARGS)
 
-readme: $(VENV)/.installed-all  ## write the generated parts of README.md but the results
+readme: $(VENV)/.installed-all  ## write the generated parts of README.md (but the results) and CONTRIBUTING.md
 	$(BIN)/python tools/readme.py
+	$(BIN)/python tools/maps.py
 
 results: $(VENV)/.installed  ## replicate; put the table of results into README.md and keep its record in docs
 	$(BIN)/gapkit replicate --readme README.md $(ARGS)

@@ -11,7 +11,7 @@ import operator
 import reprlib
 import warnings
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -19,13 +19,13 @@ from torch import Tensor
 
 from gapkit.errors import InputError, did_you_mean
 
-ArrayLike = np.ndarray | Tensor
+ArrayLike: TypeAlias = np.ndarray | Tensor
 """What comes out."""
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    ArrayInput = npt.ArrayLike | Tensor
-    Number = float | np.number | Tensor
+    ArrayInput: TypeAlias = npt.ArrayLike | Tensor
+    Number: TypeAlias = float | np.number | Tensor
 else:  # at run time functions check for themselves, in better words; no checker of annotations comes before them
     ArrayInput = Number = Any
 """How public arguments are annotated: whatever holds numbers, and whatever is one."""

@@ -61,7 +61,7 @@ def between(text: str, name: str, content: str) -> str:
     pattern = rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)"
     changed, count = re.subn(pattern, lambda match: f"{match[1]}{content}\n{match[2]}", text, flags=re.DOTALL)
     if count != 1:
-        raise SystemExit(f"README.md must have the markers {name}:begin and {name}:end once")
+        raise SystemExit(f"the file must have the markers {name}:begin and {name}:end once")
     return changed
 
 

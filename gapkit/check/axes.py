@@ -32,7 +32,7 @@ class AxesDescription:
     scales: list = field(default_factory=lambda: ["linear", "linear"])
 
 
-def describe(value: object, *, quietly: bool = False) -> AxesDescription | None:
+def describe(value: Any, *, quietly: bool = False) -> AxesDescription | None:
     """The description of an ``Axes`` (or of the only one of a figure).
 
     Parameters
@@ -86,7 +86,7 @@ def describe(value: object, *, quietly: bool = False) -> AxesDescription | None:
 def _entries(axes) -> list[tuple[str, Any]]:
     """Text and handle of each entry of the legends: of the axes', or else of its figure's."""
     legends = [axes.get_legend()] if axes.get_legend() else list(getattr(axes.figure, "legends", ()))
-    entries = []
+    entries: list[tuple[str, Any]] = []
     for legend in legends:
         texts = [text.get_text() for text in legend.get_texts()]
         handles = list(getattr(legend, "legend_handles", ()))

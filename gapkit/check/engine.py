@@ -4,6 +4,7 @@ import copy
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -127,7 +128,7 @@ def fresh_rng(seed: int | None = None) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def call(function: Callable, arguments: tuple, name: str, **options) -> Result:
+def call(function: Any, arguments: tuple, name: str, **options) -> Result:
     """What ``function`` returns, as float64; raises `CheckFailed` if it fails or changes its input."""
     given = copy.deepcopy(arguments)
     try:
@@ -152,7 +153,7 @@ def call(function: Callable, arguments: tuple, name: str, **options) -> Result:
     return result
 
 
-def call_each(function: Callable, rounds: list[tuple], name: str) -> list[Result]:
+def call_each(function: Any, rounds: list[tuple], name: str) -> list[Result]:
     """What ``function`` returns in each round: given numpy arrays or, if it fails on those, tensors.
 
     The complaint about numpy arrays counts only after tensors were tried; a fault that only shows with

@@ -180,7 +180,7 @@ def monte_carlo(function: object, *, seed: int | None = None) -> Passed:
         queries, gallery = gallery_and_queries(rng)
         sigma, chosen = float(rng.uniform(0.15, 0.3)), int(rng.integers(2**31))
         given = (queries, gallery, sigma, _DRAWS, chosen)
-        got = split(*call_each(function, [given], name), 2)
+        got = split(call_each(function, [given], name)[0], 2)
         if not isinstance(got, tuple) or len(got) != 2:
             raise CheckFailed(f"{name} must return two results: the estimates and their standard errors")
         for numbers, what in zip(got, ("estimates", "standard errors"), strict=True):
@@ -189,12 +189,12 @@ def monte_carlo(function: object, *, seed: int | None = None) -> Passed:
                     f"{name}: the {what} must be one for each query; they have shape {numbers.shape}"
                 )
         _compare(got, given, rng, name)
-        again = split(*call_each(function, [given], name), 2)
+        again = split(call_each(function, [given], name)[0], 2)
         if not all(np.array_equal(a, b) for a, b in zip(got, again, strict=True)):
             raise CheckFailed(
                 f"{name} gives two results for one seed: draw from a generator made from `seed`"
             )
-        other = split(*call_each(function, [(*given[:-1], chosen + 1)], name), 2)
+        other = split(call_each(function, [(*given[:-1], chosen + 1)], name)[0], 2)
         if np.array_equal(got[0], other[0]):
             raise CheckFailed(f"{name} gives the same result for every seed: it must depend on `seed`")
     return Passed(f"{name}: right (agrees with the exact robustness on fresh inputs, within its own chance)")

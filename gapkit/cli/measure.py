@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -61,7 +62,8 @@ def _within_reach(name: str, value):
     if not (math.isfinite(low) and math.isfinite(high)):
         return estimate
     least = -1.0 if "cosine" in name else 0.0
-    return type(value)(estimate, max(min(low, estimate), least), max(high, estimate))
+    kind: Any = type(value)
+    return kind(estimate, max(min(low, estimate), least), max(high, estimate))
 
 
 EXPLAINED = {

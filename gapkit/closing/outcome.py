@@ -34,7 +34,7 @@ class ClosingOutcome:
     (1.0, True)
     """
 
-    def __init__(self, texts: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
+    def __init__(self, texts: np.ndarray, images: np.ndarray, labels: np.ndarray | None) -> None:
         self.texts, self.images = (np.asarray(z, dtype=np.float64) for z in (texts, images))
         self.labels = labels
         self._untouched = functools.lru_cache(maxsize=64)(self._robustness_untouched)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -26,7 +26,9 @@ from gapkit.tasks.answers import check_answers
 DTYPES = ("float16", "float32", "float64")
 
 # Anything array-like comes in; a numpy array, or a tuple of strings, is what the set then holds.
-Floats = Integers = Strings = Any
+Floats: TypeAlias = Any
+Integers: TypeAlias = Any
+Strings: TypeAlias = Any
 
 
 @dataclass(frozen=True, eq=False)

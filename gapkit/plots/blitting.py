@@ -2,11 +2,11 @@
 
 import io
 from collections.abc import Iterable
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -31,14 +31,14 @@ class BlittedFigure:
         self._figure, self._moving = figure, tuple(moving)
         self._screen, self._still = FigureCanvasAgg(figure), None
 
-    def axes(self, *values: object) -> Axes | np.ndarray:
+    def axes(self, *values: Any, **named: Any) -> Any:
         """The axes, showing these values."""
         raise NotImplementedError
 
     @styled
-    def png(self, *values: object) -> bytes:
+    def png(self, *values: Any, **named: Any) -> bytes:
         """The same as PNG bytes, quickly."""
-        self.axes(*values)
+        self.axes(*values, **named)
         if self._still is None:
             self._still = self._draw_still()
         self._screen.restore_region(self._still)

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -71,7 +71,7 @@ def plot_boundary(
     """
     if dimension not in (2, 3):
         raise InputError(f"plot_boundary draws two or three dimensions; got {dimension}")
-    scene = {"half_width": half_width, "margin": margin, "dimension": dimension}
+    scene: dict[str, Any] = {"half_width": half_width, "margin": margin, "dimension": dimension}
     boundary_scene(gap, **scene)
     alone = ax is None
     if dimension == 2:
@@ -86,11 +86,11 @@ def plot_boundary(
     return ax
 
 
-def _title(gap: Number, sigma: Number, **scene: Number) -> str:
+def _title(gap: Number, sigma: Number, **scene: Any) -> str:
     return f"gap {gap:g}, σ = {sigma:g}:\nkept with probability {survival(gap, sigma, **scene):.3f}"
 
 
-def _draw_planes(ax: Axes, gap: Number, sigma: Number, *, draws: int, seed: int, **scene: Number) -> None:
+def _draw_planes(ax: Axes, gap: Number, sigma: Number, *, draws: int, seed: int, **scene: Any) -> None:
     candidates, query = boundary_scene(gap, **scene)
     noisy, kept = sweep_boundary(gap, sigma, draws=draws, seed=seed, **scene)
     depth, height = np.meshgrid([-0.8, 0.8], [-0.4, 2.4])
@@ -158,7 +158,7 @@ def _draw_scene(ax: Axes, *, half_width: Number = 0.5) -> _Moving:
     return _Moving(kept, swept, noisy, query, name, ax.set_title("\n"))
 
 
-def _move(moving: _Moving, gap: Number, sigma: Number, *, draws: int, seed: int, **scene: Number) -> None:
+def _move(moving: _Moving, gap: Number, sigma: Number, *, draws: int, seed: int, **scene: Any) -> None:
     """Move the artists of `_draw_scene` to where one gap, noise and margin put them."""
     _, query = boundary_scene(gap, **scene)
     noisy, kept = sweep_boundary(gap, sigma, draws=draws, seed=seed, **scene)
@@ -241,7 +241,8 @@ def plot_distances(
     from scipy.stats import ncx2  # slow to import, and needed here alone
 
     ax = canvas(ax=ax)
-    laws = [ncx2(dimension, (distance / sigma) ** 2, scale=sigma**2) for distance in distances]
+    noncentralities = (np.asarray(distances, dtype=np.float64) / float(sigma)) ** 2
+    laws = [ncx2(dimension, value, scale=float(sigma) ** 2) for value in noncentralities]
     low = min(law.ppf(1e-4) for law in laws)
     high = max(law.ppf(1 - 1e-4) for law in laws)
     if span is not None:

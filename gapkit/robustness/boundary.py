@@ -1,8 +1,10 @@
-"""Two candidates, a query above them, and the boundary between the candidates under noise: why distance costs robustness.
+"""Two candidates, a query above them, and the boundary between the candidates under noise: Theorem 3.4 as a picture.
 
 The candidates lie at (∓half_width, 0, …), the query at (-margin, …, gap): the left candidate is its answer, whatever the
 gap. All lengths are in the unit of the embeddings.
 """
+
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from gapkit.errors import InputError
 def boundary_scene(
     gap: Number, *, half_width: Number = 0.5, margin: Number = 0.15, dimension: int = 2
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The two candidates and the query whose answer noise may change.
+    """The two candidates and the query whose answer noise may change (Theorem 3.4: the farther, the likelier).
 
     Parameters
     ----------
@@ -49,7 +51,7 @@ def boundary_scene(
 
 
 def sweep_boundary(
-    gap: Number, sigma: Number, *, draws: int = 60, seed: int = 0, **scene: Number
+    gap: Number, sigma: Number, *, draws: int = 60, seed: int = 0, **scene: Any
 ) -> tuple[np.ndarray, np.ndarray]:
     """Noisy candidates, and for each draw whether their boundary still leaves the query its answer.
 

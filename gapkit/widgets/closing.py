@@ -42,8 +42,7 @@ def closing_view(
     """
     outcome = _outcome(model, dataset)
     components = min(components, outcome.most_components)
-    setting = {"alpha": alpha, "components": components, "sigma": sigma, "metric": metric, "moves": moves}
-    numbers = outcome.closed(**setting)
+    numbers = outcome.closed(alpha=alpha, components=components, sigma=sigma, metric=metric, moves=moves)
     full = " (all)" if components == outcome.most_components else ""
     count = len(numbers["before"])
     few = f", on {count} of the images" if count < len(outcome.images) else ""

@@ -14,6 +14,7 @@ from PIL import Image
 from gapkit._arrays import normalise_rows
 from gapkit.datasets import load_dataset
 from gapkit.embeddings import EmbeddingSet, load_embeddings
+from gapkit.errors import InputError
 from gapkit.geometry import (
     Band,
     gap_vector,
@@ -97,8 +98,8 @@ def _scene(model: str, dataset: str) -> Scene:
     picture = quick_png(ax)
     width, height = ax.figure.bbox.size
     drawn = [np.asarray(cloud.get_offsets()) for cloud in ax.collections[:2]]
-    places = [ax.transData.transform(flat) / (width, -height) + (0, 1) for flat in drawn]
-    return Scene(entries, picture, *places, _spots(entries, *places))
+    texts, images = (ax.transData.transform(flat) / (width, -height) + (0, 1) for flat in drawn)
+    return Scene(entries, picture, texts, images, _spots(entries, texts, images))
 
 
 def _still_axes(width, height, **margins) -> Axes:
@@ -108,16 +109,26 @@ def _still_axes(width, height, **margins) -> Axes:
     return ax
 
 
+def _named_texts(entries: EmbeddingSet) -> tuple[list[str], np.ndarray]:
+    """What each text says (or its number), and the row of each image's own text."""
+    if entries.labels is None:
+        raise InputError(
+            "the explorer marks each image's own text; multiple choice has several: take another set"
+        )
+    return list(entries.text_names or map(str, range(len(entries.texts)))), entries.labels
+
+
 def _at(place: np.ndarray) -> str:
     return f"left:{100 * place[0]:.2f}%;top:{100 * place[1]:.2f}%"
 
 
 def _spots(entries: EmbeddingSet, text_places: np.ndarray, image_places: np.ndarray) -> str:
     """A spot over every point of the picture that says, under the pointer, which text or image it is."""
-    names = [html.escape(name) for name in entries.text_names]
+    names, own = _named_texts(entries)
+    names = [html.escape(name) for name in names]
     texts = [_spot(place, f"text: {name}") for place, name in zip(text_places, names, strict=True)]
     images = [
-        _spot(place, f"image {row}: {_thumbnail(row)} of {names[entries.labels[row]]}")
+        _spot(place, f"image {row}: {_thumbnail(row)} of {names[own[row]]}")
         for row, place in enumerate(image_places)
     ]
     return f'<div aria-hidden="true">{"".join(texts + images)}</div>'
@@ -143,7 +154,8 @@ def gap_view(model: str, dataset: str, pair: int) -> View:
     entries = scene.entries
     rows = marked_rows(entries)
     row = int(rows[min(pair, len(rows) - 1)])
-    text = int(entries.labels[row])
+    names, own = _named_texts(entries)
+    text = int(own[row])
     start, end = scene.text_places[text], scene.image_places[row]
     line = (
         '<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true" '
@@ -154,7 +166,7 @@ def gap_view(model: str, dataset: str, pair: int) -> View:
     picture = _thumbnail(row, attributes=' role="img" aria-label="the marked image"')
     marks = (
         f'<div class="gk-chosen gk-round" style="{_at(start)}"></div><div class="gk-chosen" style="{_at(end)}"></div>'
-        f'<div class="gk-box">marked: {picture} {html.escape(entries.text_names[text])}</div>'
+        f'<div class="gk-box">marked: {picture} {html.escape(names[text])}</div>'
     )
     return View(
         scene.png,
@@ -169,7 +181,7 @@ def _gap_summary(entries: EmbeddingSet, model: str, dataset: str, row: int, text
     width = float(np.linalg.norm(gap_vector(entries.texts, entries.images)))
     answer = int(nearest(entries.images[row : row + 1], entries.texts)[0])
     cosine = matched_cosine(entries.texts[text : text + 1], entries.images[row : row + 1])
-    names = entries.text_names
+    names, _ = _named_texts(entries)
     verdict = "which is right" if answer == text else f"where “{names[text]}” is right"
     return (
         f"{model} on {dataset}: gap {width:.2f}. Image {row} and its own text “{names[text]}”: cosine {cosine:.2f}; "
