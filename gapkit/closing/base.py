@@ -7,6 +7,7 @@ A closer is fitted on untouched embeddings and then moves clean and perturbed on
 
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,10 +19,12 @@ from torch import Tensor
 
 from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_same_width, like, off_mps
 from gapkit._files import write_atomically
-from gapkit.errors import InputError
+from gapkit.errors import GapkitWarning, InputError
 from gapkit.geometry.neighbours import METRICS, blocks
 
 SIDES = ("gallery", "queries")
+NEW_ROW = 1e-3
+"""Share of a gallery row outside the fitted span from which on it is said to be new: half precision leaves 1e-6."""
 FORMAT_VERSION = 1
 """Of the files that `Closer.save` writes: arrays as safetensors, hyperparameters and single numbers in the header."""
 
@@ -110,6 +113,37 @@ class Closer(TransformerMixin, BaseEstimator):
         """
         return self._apply(X, "gallery"), self._apply(Y, "queries")
 
+    def outside_span(self, Z) -> ArrayLike:
+        r"""How much of each new gallery row lies outside the span that the closer was fitted on.
+
+        .. math:: \frac{\|(I - V V^\top)(z - \mu_x)\|^2}{\|z - \mu_x\|^2} \qquad \text{(derived)}
+
+        The guarantee is for the gallery that was fitted: a row with a share above 0 may win or lose queries by being
+        moved. Fit again whenever the gallery changes.
+
+        Parameters
+        ----------
+        Z : (n, d) array-like, gallery rows
+
+        Returns
+        -------
+        (n,) float64 in [0, 1], of the kind that came in
+
+        Raises
+        ------
+        InputError
+            If the closer is not fitted, of another dimension, or keeps no span (a raw shift, centring, …).
+        """
+        self._check_fitted()
+        if not hasattr(self, "components_") or not hasattr(self, "span_origin_"):
+            raise InputError(
+                f"this {type(self).__name__} knows no span of its gallery: it keeps none, or was saved by an older gapkit; "
+                "fit a projected shift or a projection"
+            )
+        rows = as_matrix(Z, "Z (gallery rows)")
+        self._check_width(rows)
+        return like(self._outside(rows), Z)
+
     def fit_transform(self, X, Y=None, **fit_options):
         """Fit, then return the side that moves, moved (for a closer of both sides: the pair)."""
         self.fit(X, Y, **fit_options)
@@ -172,7 +206,7 @@ class Closer(TransformerMixin, BaseEstimator):
         return x, y
 
     def _start(self, x: Tensor) -> None:
-        self.n_features_in_ = x.shape[1]
+        self.n_features_in_, self.n_rows_in_ = x.shape[1], len(x)
         lengths = torch.linalg.vector_norm(x, dim=1)
         self.one_length_ = bool(lengths.max() - lengths.min() <= 1e-6 * lengths.max())
         for side in SIDES:
@@ -187,6 +221,39 @@ class Closer(TransformerMixin, BaseEstimator):
         equal = getattr(self, "one_length_", True)
         return tuple(metric for metric in METRICS if metric in metrics and (metric != "cosine" or equal))
 
+    def _check_width(self, rows: Tensor) -> None:
+        if rows.shape[1] != self.n_features_in_:
+            raise InputError(
+                f"this {type(self).__name__} was fitted in {self.n_features_in_} dimensions; "
+                f"got embeddings of shape {tuple(rows.shape)}"
+            )
+
+    def _outside(self, rows: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+        basis = torch.from_numpy(self.components_).to(rows)
+        centred = rows - torch.from_numpy(self.span_origin_).to(rows)
+        rest = centred - (centred @ basis.T) @ basis  # (n, d)
+        whole = centred.square().sum(1)
+        return rest.square().sum(1) / torch.where(whole > 0, whole, 1)
+
+    def _warn_of_new_rows(self, kept: Tensor) -> None:
+        """Say so where gallery rows come that were not fitted; as many rows as fitted are that gallery, perturbed."""
+        if (
+            len(kept) == getattr(self, "n_rows_in_", len(kept))
+            or "euclidean" not in self.guarantee
+            or not hasattr(self, "span_origin_")
+        ):
+            return
+        outside = self._outside(kept.double().to("cpu"))
+        many = int((outside > NEW_ROW).sum())
+        if many:
+            warnings.warn(
+                f"{type(self).__name__}: {many} of {len(kept)} gallery rows lie outside the span it was fitted on, the "
+                f"farthest with {float(outside.max()):.0%} of its length, so answers may change; fit again when the "
+                "gallery changes",
+                GapkitWarning,
+                stacklevel=4,
+            )
+
     def _check_fitted(self) -> None:
         if not hasattr(self, "n_features_in_"):
             raise InputError(f"this {type(self).__name__} is not fitted yet: call fit(X, Y), gallery first")
@@ -194,11 +261,9 @@ class Closer(TransformerMixin, BaseEstimator):
     def _apply(self, Z, side: str) -> ArrayLike:
         self._check_fitted()
         kept = as_matrix(Z, "Z" if self.moves != "both" else side, dtype=None)
-        if kept.shape[1] != self.n_features_in_:
-            raise InputError(
-                f"this {type(self).__name__} was fitted in {self.n_features_in_} dimensions; "
-                f"got embeddings of shape {tuple(kept.shape)}"
-            )
+        self._check_width(kept)
+        if side == "gallery":
+            self._warn_of_new_rows(kept)
         moved = torch.empty_like(kept)
         for block in blocks(len(kept), kept.shape[1] * 8 * 3):
             moved[block] = self.move(kept[block], side)

@@ -44,6 +44,7 @@ class _Projection(Closer):
         kept = count_components(self.n_components, values, len(x), x.shape[1])
         directions = directions[:kept]
         self.rank_, self.n_components_, self.components_ = len(values), kept, to_numpy(directions)
+        self.span_origin_ = to_numpy(x.mean(0))
         if kept == x.shape[1]:
             warnings.warn(
                 f"{type(self).__name__}: the gallery's {len(x)} rows span all {x.shape[1]} dimensions, "

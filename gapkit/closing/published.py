@@ -230,6 +230,7 @@ class SpanProjection(Closer):
 
     Attributes
     ----------
+    components_ : (r, d) array, the rows of Uᵀ
     rank_ : int, dimension of the span
     guarantee : tuple of str, all metrics, whatever the lengths of the gallery's rows
 
@@ -248,7 +249,8 @@ class SpanProjection(Closer):
     def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
         # Directions of rows that come with their mirror images, whose mean is 0, span what the rows span.
         directions, _ = principal_directions(torch.cat([x, -x]))
-        self.rank_ = len(directions)
+        self.rank_, self.components_ = len(directions), to_numpy(directions)
+        self.span_origin_ = np.zeros(x.shape[1])
         self._set_map("queries", directions.T @ directions)
 
     def _keeps(self) -> tuple[str, ...]:

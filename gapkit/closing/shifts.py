@@ -130,6 +130,7 @@ class ProjectedShift(_Shift):
         kept = count_components(self.n_components, values, len(x), x.shape[1])
         directions = directions[:kept]
         self.n_components_, self.components_ = kept, to_numpy(directions)
+        self.span_origin_ = to_numpy(x.mean(0))
         if kept == x.shape[1]:  # no direction is left: what the projection leaves would be rounding
             return torch.zeros_like(g)
         shift = g - directions.T @ (directions @ g)
