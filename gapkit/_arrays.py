@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
     ArrayInput: TypeAlias = npt.ArrayLike | Tensor
     Number: TypeAlias = float | np.number | Tensor
+    Seed: TypeAlias = torch.Generator | int | None
 else:  # at run time functions check for themselves, in better words; no checker of annotations comes before them
-    ArrayInput = Number = Any
-"""How public arguments are annotated: whatever holds numbers, and whatever is one."""
+    ArrayInput = Number = Seed = Any
+"""How public arguments are annotated: whatever holds numbers, whatever is one, and where random numbers come from."""
 SMALLEST, LARGEST = 1e-60, 1e60
 """Least and largest scale of embeddings and of noise: fourth powers, and squared ratios, are still numbers."""
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import as_matrix, check_choice, check_number, check_same_width
+from gapkit._arrays import ArrayInput, as_matrix, check_choice, check_number, check_same_width
 from gapkit.closing.base import Closer
 from gapkit.closing.projections import AffineProjection, LinearProjection
 from gapkit.closing.published import SpanProjection
@@ -66,7 +66,9 @@ class Advice:
     untouched: Lever
 
 
-def advise(queries, gallery, *, metric: str | None = None, sigma: float | int | None = None) -> Advice:
+def advise(
+    queries: ArrayInput, gallery: ArrayInput, *, metric: str | None = None, sigma: float | int | None = None
+) -> Advice:
     r"""Which metric, which side to move and which closer keep most answers under noise on the gallery.
 
     Three metrics × nothing, the projected shift of either side, and the projections of the queries, each with its

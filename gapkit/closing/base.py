@@ -17,7 +17,7 @@ from jaxtyping import Float
 from sklearn.base import BaseEstimator, TransformerMixin
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_same_width, like, off_mps
+from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, check_choice, check_same_width, like, off_mps
 from gapkit._files import write_atomically
 from gapkit.errors import GapkitWarning, InputError
 from gapkit.geometry.neighbours import METRICS, blocks
@@ -54,7 +54,7 @@ class Closer(TransformerMixin, BaseEstimator):
     moves = "gallery"
     reference: ClassVar[str] = ""
 
-    def fit(self, X, Y=None) -> "Closer":
+    def fit(self, X: ArrayInput, Y: ArrayInput | None = None) -> "Closer":
         """Learn the maps from an untouched gallery and untouched queries.
 
         Parameters
@@ -76,7 +76,7 @@ class Closer(TransformerMixin, BaseEstimator):
         self._fit(x, y)
         return self
 
-    def transform(self, Z) -> ArrayLike:
+    def transform(self, Z: ArrayInput) -> ArrayLike:
         """Move one set of embeddings of the side that moves.
 
         Parameters
@@ -99,7 +99,7 @@ class Closer(TransformerMixin, BaseEstimator):
             )
         return self._apply(Z, self.moves)
 
-    def transform_pair(self, X, Y) -> tuple[ArrayLike, ArrayLike]:
+    def transform_pair(self, X: ArrayInput, Y: ArrayInput) -> tuple[ArrayLike, ArrayLike]:
         """Both sides as they are after closing; a side that does not move comes back as a copy.
 
         Parameters
@@ -113,7 +113,7 @@ class Closer(TransformerMixin, BaseEstimator):
         """
         return self._apply(X, "gallery"), self._apply(Y, "queries")
 
-    def outside_span(self, Z) -> ArrayLike:
+    def outside_span(self, Z: ArrayInput) -> ArrayLike:
         r"""How much of each new gallery row lies outside the span that the closer was fitted on.
 
         .. math:: \frac{\|(I - V V^\top)(z - \mu_x)\|^2}{\|z - \mu_x\|^2} \qquad \text{(derived)}
@@ -144,7 +144,7 @@ class Closer(TransformerMixin, BaseEstimator):
         self._check_width(rows)
         return like(self._outside(rows), Z)
 
-    def fit_transform(self, X, Y=None, **fit_options):
+    def fit_transform(self, X: ArrayInput, Y: ArrayInput | None = None, **fit_options):
         """Fit, then return the side that moves, moved (for a closer of both sides: the pair)."""
         self.fit(X, Y, **fit_options)
         if self.moves == "both":

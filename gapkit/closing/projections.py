@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import check_number
+from gapkit._arrays import Number, check_number
 from gapkit.closing.base import Closer, to_numpy
 from gapkit.closing.shifts import count_components
 from gapkit.errors import GapkitWarning
@@ -34,7 +34,7 @@ class _Projection(Closer):
     moves = "queries"
     reference: ClassVar[str] = DERIVED
 
-    def __init__(self, alpha=1.0, n_components=None):
+    def __init__(self, alpha: Number = 1.0, n_components: Number | None = None):
         self.alpha = alpha
         self.n_components = n_components
 

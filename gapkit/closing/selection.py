@@ -1,14 +1,14 @@
 """Choosing a closer's setting by a criterion: the most robust one that keeps enough answers."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 from torch import Tensor
 
-from gapkit._arrays import check_number, one_line
+from gapkit._arrays import ArrayInput, Number, check_number, one_line
 from gapkit.closing.base import Closer
 from gapkit.errors import InputError, did_you_mean
 from gapkit.geometry.neighbours import nearest
@@ -24,7 +24,14 @@ class Selection(NamedTuple):
 
 
 def select_closer(
-    closer: Closer, X, Y, grid, *, robustness: Callable, agreement=0.99, metric: str = "euclidean"
+    closer: Closer,
+    X: ArrayInput,
+    Y: ArrayInput,
+    grid: Any,
+    *,
+    robustness: Callable,
+    agreement: Number = 0.99,
+    metric: str = "euclidean",
 ) -> Selection:
     """The most robust setting of a closer subject to a least agreement with the untouched answers.
 

@@ -8,7 +8,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import as_matrix, as_vector, check_choice, check_number, check_same_width
+from gapkit._arrays import (
+    ArrayInput,
+    Number,
+    as_matrix,
+    as_vector,
+    check_choice,
+    check_number,
+    check_same_width,
+)
 from gapkit.closing.base import Closer, to_numpy
 from gapkit.errors import GapkitWarning, InputError
 from gapkit.geometry.shape import principal_directions
@@ -20,7 +28,7 @@ CHOWERS = "Chowers et al. 2026, Is the Modality Gap a Bug or a Feature?, CVPR (a
 class _Shift(Closer):
     """A translation by ``shift_``: of the gallery by α, of the queries by −α, or of both by half of it."""
 
-    def fit(self, X, Y=None, *, gap=None) -> "Closer":
+    def fit(self, X: ArrayInput, Y: ArrayInput | None = None, *, gap: ArrayInput | None = None) -> "Closer":
         """Learn the shift from an untouched gallery and untouched queries.
 
         Parameters
@@ -119,7 +127,7 @@ class ProjectedShift(_Shift):
     name: ClassVar[str] = "projected shift"
     reference: ClassVar[str] = CHOWERS
 
-    def __init__(self, alpha=1.0, n_components=None, moves="gallery"):
+    def __init__(self, alpha: Number = 1.0, n_components: Number | None = None, moves: str = "gallery"):
         self.alpha = alpha
         self.n_components = n_components
         self.moves = moves
@@ -179,7 +187,7 @@ class MeanShift(_Shift):
     name: ClassVar[str] = "raw shift"
     reference: ClassVar[str] = LIANG
 
-    def __init__(self, alpha=1.0, moves="gallery"):
+    def __init__(self, alpha: Number = 1.0, moves: str = "gallery"):
         self.alpha = alpha
         self.moves = moves
 
@@ -210,7 +218,7 @@ class HalfwayShift(_Shift):
     moves = "both"
     reference: ClassVar[str] = LIANG
 
-    def __init__(self, alpha=1.0):
+    def __init__(self, alpha: Number = 1.0):
         self.alpha = alpha
 
 

@@ -8,12 +8,13 @@ import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gapkit._arrays import check_choice, check_number, check_unit_rows, check_whole
+from gapkit._arrays import Number, check_choice, check_number, check_unit_rows, check_whole
 from gapkit.contrastive.gradient import pull_on_rows
 from gapkit.contrastive.initialisation import starting_pairs
 from gapkit.contrastive.loss import KINDS, SIGLIP_BIAS, as_pairs, sigmoid_pull, similarities, softmax_pull
@@ -74,24 +75,24 @@ class Trajectory:
 
 
 def simulate(
-    start="cones",
+    start: Any = "cones",
     *,
-    n=200,
-    d=16,
-    gap=None,
-    spread=None,
-    collapsed_to=None,
-    seed=0,
-    tau=0.05,
+    n: Number = 200,
+    d: Number = 16,
+    gap: Number | None = None,
+    spread: Number | None = None,
+    collapsed_to: Number | None = None,
+    seed: Number = 0,
+    tau: Number = 0.05,
     kind: str = "softmax",
     sphere: bool = False,
-    steps=4000,
-    step_size=0.02,
+    steps: Number = 4000,
+    step_size: Number = 0.02,
     learned: bool = False,
-    learned_rate=0.01,
-    least_tau=0.02,
-    bias=SIGLIP_BIAS,
-    record=None,
+    learned_rate: Number = 0.01,
+    least_tau: Number = 0.02,
+    bias: Number = SIGLIP_BIAS,
+    record: Any = None,
 ) -> Trajectory:
     """Descend the contrastive loss on free embeddings and record what happens (derived).
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, check_choice, check_number, like
+from gapkit._arrays import ArrayInput, ArrayLike, Number, check_choice, check_number, like
 from gapkit.contrastive.loss import (
     KINDS,
     SIGLIP_BIAS,
@@ -24,7 +24,7 @@ from gapkit.geometry import gap_vector
 
 
 def contrastive_gradient(
-    x, y, tau, kind: str = "softmax", *, bias=SIGLIP_BIAS
+    x: ArrayInput, y: ArrayInput, tau: Number, kind: str = "softmax", *, bias: Number = SIGLIP_BIAS
 ) -> tuple[ArrayLike, ArrayLike]:
     """Gradient ``(∂L/∂x, ∂L/∂y)`` of `contrastive_loss`, in closed form (derived; the content of Eq. 7).
 
@@ -67,7 +67,7 @@ def contrastive_gradient(
     return like(grad_x, x, y), like(grad_y, x, y)
 
 
-def gradient_along_gap(x, y, tau) -> tuple[ArrayLike, ArrayLike]:
+def gradient_along_gap(x: ArrayInput, y: ArrayInput, tau: Number) -> tuple[ArrayLike, ArrayLike]:
     """Theorem 3.1: what dominates the gradient of two tight clusters far apart, for both sides.
 
     ``∂L/∂y_i ≈ (4/(Nτ²)) [g·(y_i - μ_y)] g`` and the same for ``x_i - μ_x`` (the constant derived for
@@ -111,7 +111,7 @@ class TheoremFit(NamedTuple):
     off_gap: float
 
 
-def theorem_fit(x, y, tau) -> TheoremFit:
+def theorem_fit(x: ArrayInput, y: ArrayInput, tau: Number) -> TheoremFit:
     """Compare Theorem 3.1's approximation of ∂L/∂y with the exact gradient (derived).
 
     Parameters

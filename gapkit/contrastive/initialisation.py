@@ -13,7 +13,7 @@ Gap and spread can be set apart from the start's usual values: a collapsed start
 
 import numpy as np
 
-from gapkit._arrays import check_choice, check_number, check_whole, normalise_rows
+from gapkit._arrays import Number, check_choice, check_number, check_whole, normalise_rows
 from gapkit.errors import InputError
 
 STARTS = ("cones", "isotropic", "collapsed", "no-gap", "mismatched")
@@ -36,13 +36,13 @@ def usual_gap_and_spread(start: str) -> tuple[float, float]:
 def starting_pairs(
     start: str = "cones",
     *,
-    n=200,
-    d=16,
-    gap=None,
-    spread=None,
-    collapsed_to=None,
+    n: Number = 200,
+    d: Number = 16,
+    gap: Number | None = None,
+    spread: Number | None = None,
+    collapsed_to: Number | None = None,
     sphere: bool = False,
-    seed=0,
+    seed: Number = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Texts and images before training, drawn around two centres that lie ``gap`` apart.
 

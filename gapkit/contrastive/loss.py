@@ -12,7 +12,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_number, check_pairs, like
+from gapkit._arrays import (
+    ArrayInput,
+    ArrayLike,
+    Number,
+    as_matrix,
+    check_choice,
+    check_number,
+    check_pairs,
+    like,
+)
 
 KINDS = ("softmax", "sigmoid")
 """The losses by name: CLIP's and SigLIP's."""
@@ -22,7 +31,9 @@ _SMALLEST_SUM = 1e-280
 """Sums of exponentials above this have lost nothing to underflow."""
 
 
-def contrastive_loss(x, y, tau, kind: str = "softmax", *, bias=SIGLIP_BIAS) -> float:
+def contrastive_loss(
+    x: ArrayInput, y: ArrayInput, tau: Number, kind: str = "softmax", *, bias: Number = SIGLIP_BIAS
+) -> float:
     """Symmetric contrastive loss of matched pairs: row i of ``x`` belongs to row i of ``y``.
 
     ``softmax`` is Eq. 6, ``L = -(1/N) Σ_i [log Qˣ(i,i) + log Qʸ(i,i)]``. For unit rows it is twice
@@ -65,7 +76,7 @@ def contrastive_loss(x, y, tau, kind: str = "softmax", *, bias=SIGLIP_BIAS) -> f
     return float(softmax_pull(s)[0])
 
 
-def q_matrices(x, y, tau) -> tuple[ArrayLike, ArrayLike]:
+def q_matrices(x: ArrayInput, y: ArrayInput, tau: Number) -> tuple[ArrayLike, ArrayLike]:
     """Eq. 6's two softmax matrices ``(Qˣ, Qʸ)``, both indexed [text, image].
 
     ``Qˣ(k, i)`` is the probability that text k gives to image i: rows sum to 1.
@@ -94,7 +105,7 @@ def q_matrices(x, y, tau) -> tuple[ArrayLike, ArrayLike]:
     return like(s.softmax(1), x, y), like(s.softmax(0), x, y)
 
 
-def doubly_stochastic_defect(x, y, tau) -> float:
+def doubly_stochastic_defect(x: ArrayInput, y: ArrayInput, tau: Number) -> float:
     """How far Qˣ and Qʸ are from being doubly stochastic, as Theorem 3.2 asks (derived).
 
     The mean of ``|Σ_k Qˣ(k,i) - 1|`` over images i and of ``|Σ_i Qʸ(k,i) - 1|`` over texts k, both
@@ -120,7 +131,7 @@ def doubly_stochastic_defect(x, y, tau) -> float:
     return float((torch.cat([images, texts]) - 1).abs().mean())
 
 
-def tau_from_temperature(temperature) -> float:
+def tau_from_temperature(temperature: Number) -> float:
     """τ of Eq. 6 for a CLIP temperature (derived): τ = 2 · temperature.
 
     >>> tau_from_temperature(0.01)  # logit scale 100, where OpenCLIP stops
@@ -129,7 +140,7 @@ def tau_from_temperature(temperature) -> float:
     return 2 * check_number(temperature, "temperature", above=0.0)
 
 
-def tau_from_logit_scale(logit_scale) -> float:
+def tau_from_logit_scale(logit_scale: Number) -> float:
     """τ of Eq. 6 for a logit scale (``model.logit_scale.exp()``, not its logarithm): 2 / logit scale.
 
     >>> tau_from_logit_scale(100.0)
@@ -138,7 +149,7 @@ def tau_from_logit_scale(logit_scale) -> float:
     return 2 / check_number(logit_scale, "logit_scale", above=0.0)
 
 
-def as_pairs(x, y, tau) -> tuple[Tensor, Tensor, float]:
+def as_pairs(x: ArrayInput, y: ArrayInput, tau: Number) -> tuple[Tensor, Tensor, float]:
     """``x`` and ``y`` as matched float64 matrices and ``tau`` as a positive number, or a clear error."""
     x, y = as_matrix(x, "x"), as_matrix(y, "y")
     check_pairs(x, "x", y, "y")

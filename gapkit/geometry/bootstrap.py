@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gapkit._arrays import as_tensor, check_choice, check_finite, check_number
+from gapkit._arrays import ArrayInput, Number, as_tensor, check_choice, check_finite, check_number
 from gapkit.errors import InputError
 
 RESAMPLES = 400
@@ -30,7 +30,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def both_tails(confidence) -> list[float]:
+def both_tails(confidence: Number) -> list[float]:
     """The two quantile levels that leave ``confidence`` between them."""
     confidence = check_number(confidence, "confidence")
     if not 0 < confidence < 1:
@@ -38,7 +38,7 @@ def both_tails(confidence) -> list[float]:
     return [(1 - confidence) / 2, (1 + confidence) / 2]
 
 
-def percentile_interval(value, resampled, *, confidence: float = 0.95) -> Interval:
+def percentile_interval(value: ArrayInput, resampled, *, confidence: float = 0.95) -> Interval:
     """The value with the central quantiles of its resampled versions (first axis).
 
     An end that is 0 but for rounding is 0: its sign would otherwise depend on the machine.
@@ -48,7 +48,7 @@ def percentile_interval(value, resampled, *, confidence: float = 0.95) -> Interv
 
 
 def basic_interval(
-    value, resampled, *, confidence: float = 0.95, least: float | Sequence[float] = -math.inf
+    value: ArrayInput, resampled, *, confidence: float = 0.95, least: float | Sequence[float] = -math.inf
 ) -> Interval:
     """The value with the quantiles of its resampled versions (first axis) mirrored at it: [2t − q_high, 2t − q_low].
 
@@ -66,7 +66,9 @@ def _interval(*ends) -> Interval:
     return Interval(*(float(end) if end.ndim == 0 else end for end in map(np.asarray, ends)))
 
 
-def draw_weights(count: int, *, groups=None, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+def draw_weights(
+    count: int, *, groups: ArrayInput | None = None, resamples: int = RESAMPLES, seed: int = 0
+) -> np.ndarray:
     """Weights of the rows in bootstrap samples; the first row of weights is the sample itself.
 
     Parameters
@@ -117,10 +119,10 @@ def _mean(*arrays: Tensor) -> Tensor:
 
 
 def bootstrap_interval(
-    *arrays,
+    *arrays: ArrayInput,
     statistic: Callable | None = None,
     paired: bool = True,
-    groups=None,
+    groups: ArrayInput | None = None,
     resamples: int = 1000,
     confidence: float = 0.95,
     method: str = "percentile",
@@ -215,7 +217,9 @@ class Resamples:
 
     confidence = 0.95
 
-    def __init__(self, count: int, *, groups=None, draws: int = 1000, seed: int = 0) -> None:
+    def __init__(
+        self, count: int, *, groups: ArrayInput | None = None, draws: int = 1000, seed: int = 0
+    ) -> None:
         rng = np.random.default_rng([seed, count])
         member = np.arange(count) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
         units = int(member.max()) + 1
@@ -223,11 +227,11 @@ class Resamples:
         weights = times[:, member].astype(float)  # (draws, count)
         self._weights = weights / weights.sum(1, keepdims=True)
 
-    def means(self, values) -> np.ndarray:
+    def means(self, values: ArrayInput) -> np.ndarray:
         """(draws, …) resampled means of (count, …) values."""
         return np.tensordot(self._weights, np.asarray(values, dtype=float), axes=1)
 
-    def mean(self, values) -> Interval:
+    def mean(self, values: ArrayInput) -> Interval:
         """Mean of (count,) values with its percentile interval."""
         values = np.asarray(values, dtype=float)
         resampled = self.means(values - values.mean()) + values.mean()

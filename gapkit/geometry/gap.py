@@ -4,16 +4,29 @@ Throughout, ``x`` is the gallery (the retrieved modality, by default texts) and 
 default images). Numbers come back as floats; the gap vector as float64 of the kind that came in.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, check_pairs, check_same_width, check_whole, like, row_lengths
+from gapkit._arrays import (
+    ArrayInput,
+    ArrayLike,
+    as_matrix,
+    check_pairs,
+    check_same_width,
+    check_whole,
+    like,
+    row_lengths,
+)
 from gapkit.errors import InputError
 
 
-def two_sets(x, y, *, paired: bool = False, finite: bool = True) -> tuple[Tensor, Tensor]:
+def two_sets(
+    x: ArrayInput, y: ArrayInput, *, paired: bool = False, finite: bool = True
+) -> tuple[Tensor, Tensor]:
     """The gallery ``x`` and the queries ``y`` as float64 matrices of one width, with readable errors."""
     x = as_matrix(x, "x (the gallery)", finite=finite)
     y = as_matrix(y, "y (the queries)", finite=finite)
@@ -29,7 +42,7 @@ def unit_rows(z: Float[Tensor, "n d"], name: str) -> Float[Tensor, "n d"]:
     return z / norms
 
 
-def gap_vector(x, y) -> ArrayLike:
+def gap_vector(x: ArrayInput, y: ArrayInput) -> ArrayLike:
     r"""The global gap vector :math:`g = \mu_y - \mu_x` (Eq. 4 of Chowers et al. 2026).
 
     Parameters
@@ -55,7 +68,7 @@ def gap_vector(x, y) -> ArrayLike:
     return like(second.mean(0) - first.mean(0), x, y)
 
 
-def l2m(x, y) -> float:
+def l2m(x: ArrayInput, y: ArrayInput) -> float:
     r"""Distance of the means, :math:`\|\mu_x - \mu_y\|` (Liang et al. 2022).
 
     Parameters
@@ -81,7 +94,7 @@ def l2m(x, y) -> float:
     return float(torch.linalg.vector_norm(second.mean(0) - first.mean(0)))
 
 
-def l2i(x, y) -> float:
+def l2i(x: ArrayInput, y: ArrayInput) -> float:
     r"""Mean distance of matched pairs, :math:`\frac1n\sum_i \|x_i - y_i\|` (Schrodi et al. 2025).
 
     Parameters
@@ -106,7 +119,7 @@ def l2i(x, y) -> float:
     return float(torch.linalg.vector_norm(first - second, dim=1).mean())
 
 
-def matched_cosine(x, y) -> float:
+def matched_cosine(x: ArrayInput, y: ArrayInput) -> float:
     r"""Mean cosine of matched pairs, :math:`\frac1n\sum_i \cos(x_i, y_i)`.
 
     For CLIP this is small (0.2 to 0.35), because the gap keeps even partners apart.
@@ -146,7 +159,7 @@ def rmg_from_cosines(matched: float, within_x: float, within_y: float) -> float:
     return between / (between + inside) if between + inside > 0 else float("nan")
 
 
-def rmg(x, y) -> float:
+def rmg(x: ArrayInput, y: ArrayInput) -> float:
     r"""Relative modality gap: distance of partners against the distance inside a modality.
 
     .. math::
@@ -183,7 +196,9 @@ def rmg(x, y) -> float:
     return rmg_from_cosines(matched, mean_pairwise_cosine(first), mean_pairwise_cosine(second))
 
 
-def linear_separability(x, y, *, folds: int = 5, seed: int = 0, return_correct: bool = False):
+def linear_separability(
+    x: ArrayInput, y: ArrayInput, *, folds: int = 5, seed: int = 0, return_correct: bool = False
+) -> Any:
     """Held-out accuracy of a linear classifier that tells the two modalities apart.
 
     Logistic regression, cross-validated: every row is judged by a classifier that never saw it, nor, for

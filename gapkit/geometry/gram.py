@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, like
+from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, like
 from gapkit.errors import InputError
 
 UNIT = 2e-3
@@ -35,7 +35,7 @@ class GramPoints(NamedTuple):
     rounding: float
 
 
-def points_from_gram(gram, *, dimension: int) -> GramPoints:
+def points_from_gram(gram: ArrayInput, *, dimension: int) -> GramPoints:
     r"""Unit vectors whose cosines are those of a Gram matrix, in a space of given dimension.
 
     .. math:: G = U \Lambda U^\top, \qquad Z = U \sqrt{\Lambda} \quad \text{(derived)}

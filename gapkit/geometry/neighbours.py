@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from gapkit._arrays import (
+    ArrayInput,
     ArrayLike,
     as_matrix,
     check_choice,
@@ -35,7 +36,7 @@ _CLOSE = 1e-3
 """Squares below this share of ‖x‖² + ‖y‖² have lost digits that the difference itself still has."""
 
 
-def prepare(queries, gallery, metric: str) -> tuple[Tensor, Tensor]:
+def prepare(queries: ArrayInput, gallery: ArrayInput, metric: str) -> tuple[Tensor, Tensor]:
     """Both as float64 matrices in which ``cost_block`` can work: unit rows for the cosine, centred for Euclid."""
     check_choice(metric, "metric", METRICS)
     y = as_matrix(queries, "queries", shape="(m, d)")
@@ -254,7 +255,7 @@ def angles_from(
     return torch.atan2(squares.sqrt(), opposite.sqrt_()).mul_(2)
 
 
-def nearest(queries, gallery, *, metric: str = "euclidean") -> ArrayLike:
+def nearest(queries: ArrayInput, gallery: ArrayInput, *, metric: str = "euclidean") -> ArrayLike:
     r"""Index of each query's nearest gallery row, :math:`\mathrm{NN}(y, X) = \arg\min_i \|x_i - y\|`.
 
     Parameters

@@ -16,6 +16,7 @@ from torch import Tensor
 from gapkit._arrays import (
     ArrayInput,
     ArrayLike,
+    Number,
     as_matrix,
     as_vector,
     check_number,
@@ -40,7 +41,7 @@ class Band(NamedTuple):
 Place = Literal["below", "inside", "above", "cannot tell"]
 
 
-def place_in_band(low, high, band: Band) -> Place:
+def place_in_band(low: Number, high: Number, band: Band) -> Place:
     """Where a whole interval lies in a band of chance; *cannot tell* if it straddles one of the band's edges.
 
     *below* is the *yes* of the rule `gapkit.claims.rules.BelowBand`.
@@ -99,7 +100,7 @@ def _relative_variances(centred: Float[Tensor, "n d"], units: Float[Tensor, "b d
     return (centred @ units.T).square().sum(0) / (centred.square().sum() / centred.shape[1])
 
 
-def relative_variance(z, direction) -> float:
+def relative_variance(z: ArrayInput, direction: ArrayInput) -> float:
     r"""Variance of one modality along a direction, relative to an isotropic cloud of the same total variance.
 
     .. math:: \frac{\operatorname{Var}\big((z - \mu_z)\cdot g / \|g\|\big)}{\operatorname{tr}\operatorname{Cov}(z) / d}
@@ -132,7 +133,9 @@ def relative_variance(z, direction) -> float:
     return float(_relative_variances(centred, _direction(centred, direction)[None])[0])
 
 
-def relative_variance_band(z, *, directions=2000, confidence=0.95, seed: int = 0) -> Band:
+def relative_variance_band(
+    z: ArrayInput, *, directions: Number = 2000, confidence: Number = 0.95, seed: int = 0
+) -> Band:
     """Where `relative_variance` falls for directions drawn at random: mean and central interval.
 
     Parameters
@@ -169,7 +172,9 @@ def relative_variance_band(z, *, directions=2000, confidence=0.95, seed: int = 0
     return Band(float(values.mean()), float(low), float(high))
 
 
-def band_of_spectrum(variances, *, directions=2000, confidence=0.95, seed: int = 0) -> Band:
+def band_of_spectrum(
+    variances: ArrayInput, *, directions: Number = 2000, confidence: Number = 0.95, seed: int = 0
+) -> Band:
     """`relative_variance_band` from the spectrum alone: quick where that is known already.
 
     Random directions look the same in every basis, so they may be drawn in that of the components.
@@ -211,7 +216,7 @@ def _squares(directions: int, dimension: int, seed: int) -> np.ndarray:
     return squares / squares.sum(1, keepdims=True)
 
 
-def subspace_share(z, direction, components) -> float | ArrayLike:
+def subspace_share(z: ArrayInput, direction: ArrayInput, components: ArrayInput) -> float | ArrayLike:
     r"""Share of a direction inside the top-k principal components of a modality, :math:`\|V_k V_k^\top g\| / \|g\|`.
 
     Compare it with `subspace_share_chance`: with k = d/2 components even a random direction has 0.71 of its
@@ -254,7 +259,7 @@ def subspace_share(z, direction, components) -> float | ArrayLike:
     return like(shares if several else shares[0], z)
 
 
-def subspace_share_chance(components, dimension, *, confidence=0.95) -> Band:
+def subspace_share_chance(components: Number, dimension: Number, *, confidence: Number = 0.95) -> Band:
     r"""What `subspace_share` is for a random direction: :math:`\sqrt{k/d}` and the band around it.
 
     The squared share of a random direction in k of d dimensions is :math:`\mathrm{Beta}(k/2, (d-k)/2)`;

@@ -8,14 +8,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gapkit._arrays import as_matrix, check_pairs, check_same_width
+from gapkit._arrays import ArrayInput, as_matrix, check_pairs, check_same_width
 from gapkit.errors import InputError
 from gapkit.geometry.bootstrap import RESAMPLES, Interval, basic_interval, draw_weights, percentile_interval
 from gapkit.geometry.orthogonality import subspace_share
 
 
 def gap_interval(
-    x, y, *, paired: bool = False, groups=None, resamples: int = RESAMPLES, seed: int = 0
+    x: ArrayInput,
+    y: ArrayInput,
+    *,
+    paired: bool = False,
+    groups: ArrayInput | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Interval:
     """Length of the gap vector ‖g‖ with its basic bootstrap interval.
 
@@ -48,7 +54,13 @@ def gap_interval(
 
 
 def variance_intervals(
-    x, y, *, paired: bool = False, groups=None, resamples: int = RESAMPLES, seed: int = 0
+    x: ArrayInput,
+    y: ArrayInput,
+    *,
+    paired: bool = False,
+    groups: ArrayInput | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> tuple[Interval, Interval]:
     """`relative_variance` of gallery and queries along the gap, each with its basic bootstrap interval.
 
@@ -80,7 +92,14 @@ def variance_intervals(
 
 
 def share_intervals(
-    x, y, components, *, paired: bool = False, groups=None, resamples: int = RESAMPLES, seed: int = 0
+    x: ArrayInput,
+    y: ArrayInput,
+    components: ArrayInput,
+    *,
+    paired: bool = False,
+    groups: ArrayInput | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> list[Interval]:
     """`subspace_share` of the gap in the gallery's top-k components, with percentile intervals.
 
@@ -140,7 +159,7 @@ def _samples(x, y, paired: bool, groups, resamples: int, seed: int) -> _Samples:
     return _Samples(first, second, x_weights, weights, weights @ second - x_weights @ first)
 
 
-def resampled_variances(z, directions, weights) -> np.ndarray:
+def resampled_variances(z: ArrayInput, directions: ArrayInput, weights: ArrayInput) -> np.ndarray:
     """`relative_variance` of z along one direction for each row of weights.
 
     Parameters
@@ -172,7 +191,9 @@ def resampled_variances(z, directions, weights) -> np.ndarray:
     return variances / totals * z.shape[1]
 
 
-def resampled_shares(z, directions, weights, components) -> np.ndarray:
+def resampled_shares(
+    z: ArrayInput, directions: ArrayInput, weights: ArrayInput, components: ArrayInput
+) -> np.ndarray:
     """*Squared* `subspace_share` of one direction for each row of weights, components refitted each time.
 
     For modalities that were sampled themselves, such as captions. A bootstrap sample of n rows holds

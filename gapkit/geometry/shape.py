@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import as_matrix, check_number
+from gapkit._arrays import ArrayInput, Number, as_matrix, check_number
 from gapkit.errors import InputError
 from gapkit.geometry.gap import two_sets, unit_rows
 
@@ -39,7 +39,7 @@ def cone_from_moments(n: int, total: Float[Tensor, " d"], second: Float[Tensor, 
     return Cone(mean, max((float(second.square().sum()) - n) / pairs - mean**2, 0.0) ** 0.5, resultant)
 
 
-def cone_statistics(z) -> Cone:
+def cone_statistics(z: ArrayInput) -> Cone:
     r"""Cosines inside one modality: the cone effect (Liang et al. 2022).
 
     .. math:: \frac{1}{n(n-1)} \sum_{i \ne j} \cos(z_i, z_j) = \frac{\|\sum_i u_i\|^2 - n}{n(n-1)}, \quad u_i = z_i / \|z_i\|
@@ -71,7 +71,7 @@ def cone_statistics(z) -> Cone:
     return cone_from_moments(len(unit), unit.sum(0), second)
 
 
-def alignment(x, y, *, power=2.0) -> float:
+def alignment(x: ArrayInput, y: ArrayInput, *, power: Number = 2.0) -> float:
     r"""Alignment of matched pairs, :math:`\frac1n\sum_i \|x_i - y_i\|^a` with a = ``power`` (Wang & Isola 2020).
 
     Parameters
@@ -99,7 +99,7 @@ def alignment(x, y, *, power=2.0) -> float:
     return float(torch.linalg.vector_norm(first - second, dim=1).pow(power).mean())
 
 
-def uniformity(z, *, t=2.0, rows: int = 1024) -> float:
+def uniformity(z: ArrayInput, *, t: Number = 2.0, rows: int = 1024) -> float:
     r"""Uniformity, :math:`\log \operatorname{mean}_{i<j} e^{-t \|z_i - z_j\|^2}` (Wang & Isola 2020); lower is more uniform.
 
     Parameters
@@ -153,7 +153,7 @@ def principal_directions(z: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "r d"],
     return directions[:rank], values[:rank]
 
 
-def effective_rank(z) -> float:
+def effective_rank(z: ArrayInput) -> float:
     r"""Effective rank, :math:`\exp(-\sum_k p_k \log p_k)` with :math:`p_k = s_k / \sum s` (Roy & Vetterli 2007).
 
     s are the singular values of the centred rows: 1 for a line, d for an isotropic cloud.

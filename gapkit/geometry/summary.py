@@ -16,6 +16,7 @@ from torch import Tensor
 from gapkit._arrays import (
     LARGEST,
     SMALLEST,
+    ArrayInput,
     ArrayLike,
     as_matrix,
     check_finite,
@@ -62,12 +63,12 @@ def _cheap(x: Tensor, y: Tensor, paired: bool) -> dict[str, float]:
 
 
 def measure(
-    x,
-    y,
+    x: ArrayInput,
+    y: ArrayInput,
     *,
     paired: bool = True,
     intervals: bool = False,
-    groups=None,
+    groups: ArrayInput | None = None,
     resamples: int = RESAMPLES,
     confidence: float = 0.95,
     seed: int = 0,
@@ -240,7 +241,7 @@ def _out_of_range(sums: _Sums, products: list[np.ndarray], entries: int, single:
     return not all(low <= square <= high for square in sums.numbers[:2] / entries)
 
 
-def measure_stream(x, y, *, covariance: bool = False) -> Streamed:
+def measure_stream(x: ArrayInput, y: ArrayInput, *, covariance: bool = False) -> Streamed:
     """Measure the gap of millions of pairs in one pass, for example over memory-mapped files.
 
     Beside the mapped data it needs about 100 MB at d = 512, however many rows there are. float32 data give

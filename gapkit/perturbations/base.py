@@ -7,13 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, like, one_line
+from gapkit._arrays import ArrayInput, ArrayLike, Seed, as_matrix, like, one_line
 from gapkit.errors import InputError
 
 _LEAST_SEED, _LARGEST_SEED = -(2**63), 2**64 - 1
 
 
-def as_generator(generator) -> torch.Generator:
+def as_generator(generator: Seed) -> torch.Generator:
     """A torch generator from a generator, a seed, or None (seed 0: the same call gives the same numbers).
 
     Raises
@@ -62,7 +62,7 @@ class Perturbation:
     deterministic: ClassVar[bool] = False
     per_row = True
 
-    def apply(self, embeddings, *, generator=None) -> ArrayLike:
+    def apply(self, embeddings: ArrayInput, *, generator: Seed = None) -> ArrayLike:
         """A perturbed copy.
 
         Parameters

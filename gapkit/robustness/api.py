@@ -2,12 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, check_choice, check_same_width, check_whole, like
+from gapkit._arrays import (
+    ArrayInput,
+    ArrayLike,
+    Number,
+    Seed,
+    as_matrix,
+    check_choice,
+    check_same_width,
+    check_whole,
+    like,
+)
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import METRICS
 from gapkit.perturbations import GaussianNoise
@@ -48,23 +59,23 @@ class RobustnessInfo:
 
 
 def robustness(
-    queries,
-    gallery,
-    sigma=None,
+    queries: ArrayInput,
+    gallery: ArrayInput,
+    sigma: ArrayInput | None = None,
     *,
-    covariance=None,
-    perturbation=None,
+    covariance: ArrayInput | None = None,
+    perturbation: Any = None,
     metric: str = "euclidean",
     noise_on: str = "gallery",
     method: str = "auto",
-    draws=1000,
+    draws: Number = 1000,
     shared: bool = True,
-    transform=None,
-    generator=None,
+    transform: Any = None,
+    generator: Seed = None,
     return_std_error: bool = False,
     return_info: bool = False,
-    memory_limit=MEMORY,
-):
+    memory_limit: Number = MEMORY,
+) -> Any:
     r"""The probability that each query keeps its nearest neighbour when the gallery (or the query) is perturbed.
 
     .. math:: \mathrm{Rob}(y) = P_\varepsilon\bigl[\mathrm{NN}(y, X) = \mathrm{NN}(y, X + \varepsilon)\bigr]
@@ -202,7 +213,7 @@ def _choose(
     return ("quasi-monte-carlo" if by_points and method != "monte-carlo" else "monte-carlo"), None
 
 
-def as_noise(sigma, covariance, perturbation):
+def as_noise(sigma: ArrayInput | None, covariance: ArrayInput | None, perturbation: Any) -> Any:
     """The one perturbation that the caller described."""
     given = [
         name
@@ -224,7 +235,13 @@ def as_noise(sigma, covariance, perturbation):
 
 
 def robustness_bounds(
-    queries, gallery, sigma=None, *, covariance=None, metric: str = "euclidean", memory_limit=MEMORY
+    queries: ArrayInput,
+    gallery: ArrayInput,
+    sigma: ArrayInput | None = None,
+    *,
+    covariance: ArrayInput | None = None,
+    metric: str = "euclidean",
+    memory_limit: Number = MEMORY,
 ) -> tuple[ArrayLike, ArrayLike]:
     r"""Lower and upper bounds of the robustness under Gaussian noise on the *queries*, without any draws.
 

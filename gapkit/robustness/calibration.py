@@ -5,7 +5,15 @@ from collections.abc import Callable
 
 from scipy.optimize import brentq
 
-from gapkit._arrays import as_matrix, check_choice, check_number, check_same_width, check_whole
+from gapkit._arrays import (
+    ArrayInput,
+    Number,
+    as_matrix,
+    check_choice,
+    check_number,
+    check_same_width,
+    check_whole,
+)
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import METRICS
 from gapkit.perturbations import GaussianNoise
@@ -15,7 +23,13 @@ _SMALLEST, _LARGEST = 1e-9, 1e6
 
 
 def calibrate_sigma(
-    queries, gallery, target, *, metric: str = "euclidean", tolerance: float = 1e-6, memory_limit=2**28
+    queries: ArrayInput,
+    gallery: ArrayInput,
+    target: Number,
+    *,
+    metric: str = "euclidean",
+    tolerance: float = 1e-6,
+    memory_limit: Number = 2**28,
 ) -> float:
     r"""The σ at which the mean exact robustness under noise on the gallery is ``target``.
 

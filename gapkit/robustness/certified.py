@@ -35,7 +35,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, check_choice, check_whole, like, row_lengths
+from gapkit._arrays import ArrayInput, ArrayLike, Number, check_choice, check_whole, like, row_lengths
 from gapkit.geometry.neighbours import angles_from, margins_and_answers, prepare, squares_and_answers
 
 PERTURBED = ("one row", "each row", "all rows", "query")
@@ -43,7 +43,12 @@ _PAIR_BYTES = 120
 
 
 def certified_radius(
-    queries, gallery, *, metric: str = "euclidean", perturbed: str = "one row", memory_limit=2**28
+    queries: ArrayInput,
+    gallery: ArrayInput,
+    *,
+    metric: str = "euclidean",
+    perturbed: str = "one row",
+    memory_limit: Number = 2**28,
 ) -> ArrayLike:
     r"""For each query the largest perturbation that provably cannot change its answer.
 

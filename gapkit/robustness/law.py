@@ -32,6 +32,7 @@ make a squared distance far from normal (below about 10), and for tiny galleries
 """
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -39,6 +40,7 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from gapkit._arrays import (
+    ArrayInput,
     ArrayLike,
     as_matrix,
     as_vector,
@@ -61,7 +63,12 @@ _BLOCK = 1024
 
 
 def effective_noise(
-    queries, candidates, sigma=None, *, covariance=None, metric: str = "euclidean"
+    queries: ArrayInput,
+    candidates: ArrayInput,
+    sigma: ArrayInput | None = None,
+    *,
+    covariance: ArrayInput | None = None,
+    metric: str = "euclidean",
 ) -> ArrayLike:
     r"""The standard deviation of a candidate's score under noise on the candidate, pair by pair (derived, see above).
 
@@ -107,7 +114,13 @@ def effective_noise(
 
 
 def predict_closed(
-    queries, gallery, sigma, *, closer, metric: str = "euclidean", return_sigma: bool = False
+    queries: ArrayInput,
+    gallery: ArrayInput,
+    sigma: ArrayInput,
+    *,
+    closer: Any,
+    metric: str = "euclidean",
+    return_sigma: bool = False,
 ) -> float | tuple[float, float]:
     r"""Mean robustness after closing, from the untouched embeddings and lengths alone (the law, derived above).
 
@@ -155,7 +168,13 @@ def predict_closed(
 
 
 def predict_metric(
-    queries, gallery, sigma, *, metric: str, known: str = "euclidean", return_sigma: bool = False
+    queries: ArrayInput,
+    gallery: ArrayInput,
+    sigma: ArrayInput,
+    *,
+    metric: str,
+    known: str = "euclidean",
+    return_sigma: bool = False,
 ) -> float | tuple[float, float]:
     r"""Mean robustness under one metric, from the curve of another and lengths alone (the law, derived above).
 
@@ -194,7 +213,7 @@ def predict_metric(
     return _robustness_where(y, x, answers, target, known, start=sigma, return_sigma=return_sigma)
 
 
-def expected_shift(gap, n_candidates: int, dimension: int | None = None) -> float:
+def expected_shift(gap: ArrayInput, n_candidates: int, dimension: int | None = None) -> float:
     r"""The length of the part of a gap that is orthogonal to K candidates, if they lie as chance would have it.
 
     .. math:: \mathbb{E}\,\|g'\|^2 = \|g\|^2 \left(1 - \frac{K - 1}{d}\right) \qquad \text{(derived)}

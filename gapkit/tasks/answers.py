@@ -10,14 +10,21 @@ import numpy as np
 from jaxtyping import Int
 from torch import Tensor
 
-from gapkit._arrays import as_index, check_choice
+from gapkit._arrays import ArrayInput, as_index, check_choice
 from gapkit.errors import InputError
 
 TASKS = ("zero-shot", "pairs", "multiple-choice")
 
 
 def check_answers(
-    task: str, *, images: int, texts: int, labels=None, options=None, answers=None, image_rows=None
+    task: str,
+    *,
+    images: int,
+    texts: int,
+    labels: ArrayInput | None = None,
+    options: ArrayInput | None = None,
+    answers: ArrayInput | None = None,
+    image_rows: ArrayInput | None = None,
 ) -> dict[str, np.ndarray]:
     """The index arrays of a task as int64, checked against the number of images and texts.
 
@@ -96,7 +103,7 @@ def _rows(value, name: str, *, below: int, count: int) -> np.ndarray:
     return rows.cpu().numpy()
 
 
-def as_answers(value, name: str) -> Int[Tensor, " m"]:
+def as_answers(value: ArrayInput, name: str) -> Int[Tensor, " m"]:
     """``value`` as a non-empty int64 vector of indices."""
     vector = as_index(value, name, below=2**63 - 1)
     if len(vector) == 0:
@@ -104,7 +111,7 @@ def as_answers(value, name: str) -> Int[Tensor, " m"]:
     return vector
 
 
-def agreement(first, second) -> float:
+def agreement(first: ArrayInput, second: ArrayInput) -> float:
     """Share of queries that two runs answer alike, whether rightly or not.
 
     Parameters
@@ -131,7 +138,7 @@ def agreement(first, second) -> float:
     return float((a == b.to(a.device)).double().mean())
 
 
-def accuracy(answers, labels) -> float:
+def accuracy(answers: ArrayInput, labels: ArrayInput) -> float:
     """Share of answers that are right.
 
     Parameters

@@ -4,16 +4,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_index, as_matrix, check_choice, check_same_width, like
+from gapkit._arrays import ArrayInput, ArrayLike, as_index, as_matrix, check_choice, check_same_width, like
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import METRICS, answers_of, cost_block, nearest, prepare
 from gapkit.tasks.answers import accuracy, as_answers
 
-_QUESTIONS = 32
-"""Questions that are answered together."""
+_TOGETHER = 256
+"""About as many options are searched together."""
 
 
-def zero_shot(images, class_texts, labels, *, metric: str = "euclidean") -> float:
+def zero_shot(
+    images: ArrayInput, class_texts: ArrayInput, labels: ArrayInput, *, metric: str = "euclidean"
+) -> float:
     """Zero-shot accuracy: each image is given the class of its nearest class text.
 
     Parameters
@@ -41,7 +43,7 @@ def zero_shot(images, class_texts, labels, *, metric: str = "euclidean") -> floa
     return accuracy(nearest(images, class_texts, metric=metric), as_index(labels, "labels", below=classes))
 
 
-def prompt_ensemble(prompts, classes) -> ArrayLike:
+def prompt_ensemble(prompts: ArrayInput, classes: ArrayInput) -> ArrayLike:
     r"""One class text from several prompts: the mean of their unit vectors, scaled back to length 1.
 
     .. math:: x_c = \bar u_c / \|\bar u_c\|, \qquad \bar u_c = \operatorname{mean}_{p \in c} \, t_p / \|t_p\|
@@ -90,7 +92,9 @@ def prompt_ensemble(prompts, classes) -> ArrayLike:
     return like(sums / lengths, prompts, dtype=kept.dtype)
 
 
-def answer_multiple_choice(queries, options, *, question=None, metric: str = "euclidean") -> ArrayLike:
+def answer_multiple_choice(
+    queries: ArrayInput, options: ArrayInput, *, question: ArrayInput | None = None, metric: str = "euclidean"
+) -> ArrayLike:
     """The option each query is nearest to, among its own options.
 
     Parameters
@@ -166,8 +170,9 @@ def _answer(
     y, x = prepare(y, x, metric)
     ends = counts.cumsum(0)  # question q owns the rows ends[q] − counts[q] … ends[q]
     winners = torch.empty_like(counts)
-    for first in range(0, len(y), _QUESTIONS):
-        block = slice(first, first + _QUESTIONS)
+    step = max(1, _TOGETHER // int(counts.max()))
+    for first in range(0, len(y), step):
+        block = slice(first, first + step)
         start = int(ends[first] - counts[first])
         rows = x[start : int(ends[block][-1])]
         costs, tie = cost_block(y[block], rows, metric)  # (b, rows of the block)
@@ -178,7 +183,14 @@ def _answer(
     return winners - (ends - counts)
 
 
-def multiple_choice(queries, options, answers, *, question=None, metric: str = "euclidean") -> float:
+def multiple_choice(
+    queries: ArrayInput,
+    options: ArrayInput,
+    answers: ArrayInput,
+    *,
+    question: ArrayInput | None = None,
+    metric: str = "euclidean",
+) -> float:
     """Accuracy on multiple-choice questions, each with its own options as the gallery.
 
     Parameters

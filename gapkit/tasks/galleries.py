@@ -14,7 +14,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_matrix, as_tensor, check_choice, check_finite, check_number, like
+from gapkit._arrays import (
+    ArrayInput,
+    ArrayLike,
+    Number,
+    as_matrix,
+    as_tensor,
+    check_choice,
+    check_finite,
+    check_number,
+    like,
+)
 from gapkit.errors import InputError
 from gapkit.geometry import METRICS
 from gapkit.geometry.bootstrap import Interval
@@ -29,7 +39,7 @@ LEAST_BLOCKS = 5
 _SAME = 1e-6
 
 
-def unrepeated_rows(gallery, *, tolerance: float = _SAME) -> ArrayLike:
+def unrepeated_rows(gallery: ArrayInput, *, tolerance: float = _SAME) -> ArrayLike:
     """Indices of the rows that repeat no earlier row.
 
     Two pairs whose gallery rows are the same are one candidate twice: neither answer is right or wrong.
@@ -89,7 +99,9 @@ def cut_galleries(count: int, size: int, *, partitions: int = 10, seed: int = 0)
     return torch.stack(cuts).view(partitions, blocks, size)
 
 
-def nearest_in_galleries(queries, galleries, *, metric: str = "euclidean") -> ArrayLike:
+def nearest_in_galleries(
+    queries: ArrayInput, galleries: ArrayInput, *, metric: str = "euclidean"
+) -> ArrayLike:
     """The answer of every query among the candidates of its own gallery; ties go to the first.
 
     Parameters
@@ -112,7 +124,9 @@ def nearest_in_galleries(queries, galleries, *, metric: str = "euclidean") -> Ar
     return like(_costs(y, x, check_choice(metric, "metric", METRICS)).argmin(2), queries, galleries)
 
 
-def robustness_in_galleries(queries, galleries, sigma, *, metric: str = "euclidean") -> ArrayLike:
+def robustness_in_galleries(
+    queries: ArrayInput, galleries: ArrayInput, sigma: Number, *, metric: str = "euclidean"
+) -> ArrayLike:
     """Exact robustness of every query among the candidates of its own gallery, under noise on the gallery.
 
     The same numbers as `gapkit.robustness` for each gallery alone, hundreds of galleries at once.
@@ -162,7 +176,9 @@ def _robustness(
     return euclidean(costs, answers, sigma, d).view(groups, asked)
 
 
-def calibrate_in_galleries(queries, galleries, target: float, *, metric: str = "euclidean") -> float:
+def calibrate_in_galleries(
+    queries: ArrayInput, galleries: ArrayInput, target: float, *, metric: str = "euclidean"
+) -> float:
     """The one σ at which the mean robustness over all queries of all galleries is ``target``.
 
     Parameters
@@ -202,7 +218,7 @@ def calibrate_in_galleries(queries, galleries, target: float, *, metric: str = "
     )
 
 
-def block_interval(values, *, confidence: float = 0.95) -> Interval:
+def block_interval(values: ArrayInput, *, confidence: float = 0.95) -> Interval:
     r"""Mean over all blocks of all partitions, with a t interval over the blocks of one.
 
     .. math:: \mathrm{SE}^2 = \frac1P \sum_p \frac{\operatorname{Var}_b(v_{pb})}{B}
@@ -232,7 +248,7 @@ def block_interval(values, *, confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - width, mean + width)
 
 
-def corrected_gain(gain, robustness, *, slope: float, target: float) -> ArrayLike:
+def corrected_gain(gain: ArrayInput, robustness: ArrayInput, *, slope: float, target: float) -> ArrayLike:
     r"""The gain of each block as it would be at the calibrated robustness exactly.
 
     .. math:: h = \mathrm{gain} - \mathrm{slope}\,(\mathrm{rob} - \mathrm{target}), \qquad

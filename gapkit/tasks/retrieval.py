@@ -1,18 +1,21 @@
 """Retrieval: recall at k in both directions, and which gallery rows are hubs."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayLike, as_index, as_matrix, check_whole, like, off_mps
+from gapkit._arrays import ArrayInput, ArrayLike, as_index, as_matrix, check_whole, like, off_mps
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import answers_of, blocks, cost_block, order_about, prepare
 from gapkit.tasks.answers import as_answers
 
 
-def retrieval_ranks(queries, gallery, *, targets=None, metric: str = "euclidean") -> ArrayLike:
+def retrieval_ranks(
+    queries: ArrayInput, gallery: ArrayInput, *, targets: Any = None, metric: str = "euclidean"
+) -> ArrayLike:
     """Rank of each query's target in its list of results, 0 for the first.
 
     Parameters
@@ -84,7 +87,12 @@ def _ranks(
 
 
 def retrieval(
-    texts, images, *, k: Sequence[int] = (1, 5, 10), image_of_text=None, metric: str = "euclidean"
+    texts: ArrayInput,
+    images: ArrayInput,
+    *,
+    k: Sequence[int] = (1, 5, 10),
+    image_of_text: ArrayInput | None = None,
+    metric: str = "euclidean",
 ) -> dict[str, float]:
     """Recall at k in both directions.
 
@@ -129,7 +137,9 @@ def retrieval(
     return scores
 
 
-def k_occurrence(queries, gallery, *, k: int = 1, metric: str = "euclidean") -> ArrayLike:
+def k_occurrence(
+    queries: ArrayInput, gallery: ArrayInput, *, k: int = 1, metric: str = "euclidean"
+) -> ArrayLike:
     """How often each gallery row is among the k nearest of a query; a skewed count betrays hubs.
 
     After Radovanović et al. 2010; its third standardised moment (`scipy.stats.skew`) is the usual summary.
