@@ -109,7 +109,8 @@ def locked(path: Path, *, waiting: str | None = None) -> Iterator[None]:
 
     Parameters
     ----------
-    path : the lock's file, in the cache folder; it is removed at the end
+    path : the lock's file, in the cache folder. It stays, empty: removed, it would be a lock of its own for whoever
+        had opened it before, and Windows removes no open file
     waiting : what to warn of if another process holds it
     """
     from filelock import FileLock, Timeout
@@ -128,7 +129,6 @@ def locked(path: Path, *, waiting: str | None = None) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # whoever waits for it notices that it is gone
         lock.release()
 
 

@@ -1,8 +1,11 @@
 """The command group: loads commands lazily and turns bad input into one clear line."""
 
+import contextlib
 import importlib
+import os
 import sys
 import warnings
+from typing import NoReturn
 
 import click
 
@@ -61,6 +64,15 @@ def _show_warning(message, category, filename, lineno, file=None, line=None) -> 
         click.echo(f"note: {message}", err=True)
 
 
+def _nobody_reads_on() -> NoReturn:
+    """End well, as ``gapkit … | head`` should: what is still in a buffer goes nowhere, and no fault comes of it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            os.dup2(nowhere, stream.fileno())
+    sys.exit(0)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; an `InputError` becomes one line on stderr and exit code 2."""
     warnings.showwarning = _show_warning
@@ -72,9 +84,8 @@ def main(arguments: list[str] | None = None) -> None:
     except InputError as fault:
         click.echo(f"gapkit: {fault}", err=True)
         sys.exit(2)
-    except BrokenPipeError:  # `gapkit … | head`: nobody reads on
-        sys.stderr.close()
-        sys.exit(0)
+    except (BrokenPipeError, SystemExit):  # no command exits by itself; click and rich do, on a broken pipe
+        _nobody_reads_on()
     except OSError as fault:  # a disk that fills up or vanishes where nothing more exact is known
         where = f" ({fault.filename})" if fault.filename else ""
         click.echo(f"gapkit: {fault.strerror or fault}{where}", err=True)

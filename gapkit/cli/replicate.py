@@ -4,7 +4,6 @@ import contextlib
 import datetime
 import functools
 import os
-import resource
 import sys
 import time
 from pathlib import Path
@@ -150,12 +149,22 @@ def command(
 
 
 def _times(started: float) -> dict:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - started, 1),
-        "peak memory of the first process": f"{peak:.0f} MiB",
+        **_peak_memory(),
     }
+
+
+def _peak_memory() -> dict[str, str]:
+    """The most memory that this process has used, where the system says so: Windows has no such module."""
+    try:
+        import resource
+    except ImportError:
+        return {}
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux kibibytes
+    mebibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return {"peak memory of the first process": f"{mebibytes:.0f} MiB"}
 
 
 @contextlib.contextmanager

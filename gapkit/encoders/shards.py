@@ -114,9 +114,8 @@ def remove_stale(runs: Path) -> None:
         try:
             if not run.is_dir() or time.time() - run.stat().st_mtime < _STALE_AFTER:
                 continue
-            with FileLock(runs / f"{run.name.partition('-')[0]}.lock", timeout=0) as lock:
+            with FileLock(runs / f"{run.name.partition('-')[0]}.lock", timeout=0):
                 shutil.rmtree(run, ignore_errors=True)
-                Path(lock.lock_file).unlink(missing_ok=True)
         except (Timeout, OSError):  # somebody goes on with it, or has removed it
             continue
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from gapkit._files import make_folder, write_atomically
+from gapkit._files import make_folder, write_atomically, write_text
 from gapkit.errors import InputError
 from gapkit.geometry import gap_vector, relative_variance
 from gapkit.miniclip.data import Tokeniser, TrainingData, normalise_pixels
@@ -176,10 +176,8 @@ def save(model, out: Path, *, curve: dict) -> None:
     if getattr(model, "logit_bias", None) is not None:
         config["model_cfg"] = {**MODEL_CONFIG, "init_logit_bias": float(model.logit_bias.detach())}
     write_atomically(out / "open_clip_model.safetensors", lambda path: save_file(weights, path))
-    write_atomically(
-        out / "open_clip_config.json", lambda path: path.write_text(json.dumps(config, indent=1) + "\n")
-    )
-    write_atomically(out / "curve.json", lambda path: path.write_text(json.dumps(curve, indent=1) + "\n"))
+    write_text(out / "open_clip_config.json", json.dumps(config, indent=1) + "\n")
+    write_text(out / "curve.json", json.dumps(curve, indent=1) + "\n")
 
 
 def _load_checkpoint(path: Path, run: dict) -> dict | None:

@@ -40,7 +40,7 @@ def test_runs_killed_at_random_moments_end_with_the_same_bytes(tmp_path, kills, 
     for number, run in enumerate(runs):
         assert run["kind"] == "killed"
         assert run["sha256"] == whole["sha256"], f"run {number}"
-        assert run["extra"] == [], f"run {number} left temporary files, shards or a lock"
+        assert run["extra"] == [], f"run {number} left temporary files or shards"
         assert run["done"] == 2
     assert wait_until(
         lambda: not orphans(tmp_path), pause=0.5
