@@ -46,7 +46,7 @@ def peak_growth(function: Callable[[], object]) -> float:
     what lies below an earlier one is not seen.
     """
     with contextlib.suppress(OSError):  # no Linux, or not allowed here
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before = _peak_megabytes()
     result = function()
     grown = _peak_megabytes() - before

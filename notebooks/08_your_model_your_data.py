@@ -189,7 +189,7 @@ assert (after == given).all(), "with full rank no answer may change (Theorem 3.5
 
 # %% tags=["nbval-check-output"]
 folder = shipped_folder("example_images/pairs")
-print((folder / "captions.csv").read_text().splitlines()[1])
+print((folder / "captions.csv").read_text(encoding="utf-8").splitlines()[1])
 pairs = gapkit.embed(model, load_dataset("csv", root=folder, annotations=folder / "captions.csv"))
 found = nearest(pairs.images, pairs.texts)
 print(f"image to text: R@1 {(found == pairs.labels).mean():.2f} among {len(pairs.texts)} captions")
