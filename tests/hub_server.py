@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlparse
 
+from tests.waiting import PATIENCE
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LFS_ENDINGS = (".safetensors", ".bin", ".npy", ".gz")
 
@@ -35,6 +37,7 @@ class Hub:
     requests: list = field(default_factory=list)
     plain: dict = field(default_factory=dict)
     address: str = ""
+    over: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> "Hub":
         hub = self
@@ -50,6 +53,7 @@ class Hub:
         return self
 
     def __exit__(self, *_) -> None:
+        self.over.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -163,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == "stall":
             self.wfile.write(content[: len(content) // 2])
             self.wfile.flush()
-            threading.Event().wait(5)  # not time.sleep: tests shorten that for the client's pauses
+            self.hub.over.wait(PATIENCE)
             self.close_connection = True
         elif fault == "drip":
             step = max(1, len(content) // 20)

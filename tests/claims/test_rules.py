@@ -65,7 +65,7 @@ def test_no_rule_decides_what_cannot_be_measured(rule, one):
     assert rule.answer(one) == "cannot tell"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.floats(-2, 2), st.floats(0, 1), st.floats(0, 1), st.floats(0, 0.5))
 def test_a_wider_interval_never_turns_doubt_into_certainty(value, below, above, wider):
     """Nor a yes into a no."""
@@ -76,7 +76,7 @@ def test_a_wider_interval_never_turns_doubt_into_certainty(value, below, above, 
         assert after in (before, "cannot tell")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from(["yes", "no", "cannot tell"]), max_size=5), st.randoms())
 def test_verdict_does_not_depend_on_the_order_and_needs_a_yes_to_hold(answers, random):
     shuffled = random.sample(answers, len(answers))
@@ -87,7 +87,7 @@ def test_verdict_does_not_depend_on_the_order_and_needs_a_yes_to_hold(answers, r
     assert (verdict == "does not hold") == ("no" in answers and "yes" not in answers)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from(VERDICTS), max_size=4))
 def test_overall_holds_only_if_it_holds_for_every_model(verdicts):
     overall = combine_models(verdicts)

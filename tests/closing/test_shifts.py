@@ -29,7 +29,7 @@ def test_the_shift_is_orthogonal_to_every_difference_of_candidates(two_sides):
     assert np.abs((x - x[0]) @ shift).max() < 1e-15
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(2, 12),
     st.integers(14, 40),

@@ -48,7 +48,7 @@ def compare_with_theorem(x, y, tau):
     return slope, residual, off
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 10**6),
     n=st.integers(1, 20),

@@ -84,7 +84,7 @@ def test_a_loss_that_counts_one_direction_twice_would_be_caught():
     assert abs(transposed_twice(x, y, 0.7) - contrastive_loss(x, y, 0.7)) > 0.05
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), tau=st.floats(0.05, 5.0), shift=st.floats(-3, 3))
 def test_softmax_loss_does_not_feel_a_constant_orthogonal_gap(seed, tau, shift):
     x, y = pairs(n=8, d=6, seed=seed)

@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -142,7 +142,7 @@ def test_folders_pipes_and_missing_files_are_no_images(tmp_path):
             open_image(tmp_path / name)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200)
 @given(
     ending=st.sampled_from(["jpeg", "png", "gif", "webp", "tiff", "bmp", "ppm"]),
     changes=st.lists(

@@ -5,7 +5,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
@@ -259,7 +259,7 @@ def test_missing_files_unknown_endings_and_keys_are_one_clear_error(tmp_path):
         import_embeddings(path, labels=tmp_path / "l.txt")
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120)
 @given(
     ending=st.sampled_from(["npy", "npz", "csv", "parquet", "safetensors"]),
     changes=st.lists(

@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
@@ -93,7 +93,7 @@ def test_every_truncation_is_one_clear_error(saved):
             load_embeddings(saved)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4))
 def test_damaged_headers_load_or_raise_input_error_and_nothing_else(saved, changes):
     whole = saved.read_bytes()
@@ -109,7 +109,7 @@ def test_damaged_headers_load_or_raise_input_error_and_nothing_else(saved, chang
         saved.write_bytes(whole)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 @given(
     header=st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -167,7 +167,7 @@ def test_pickles_in_a_folder_are_never_run(folder, tmp_path, ending):
     assert not (tmp_path / "ran").exists()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=4))
 def test_damaged_configurations_load_or_raise_input_error_and_nothing_else(folder, changes):
     content = bytearray(json.dumps(CONFIG).encode())

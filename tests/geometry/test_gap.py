@@ -27,7 +27,7 @@ def plain_rmg(x, y):
     return matched / (matched + np.mean(within))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shapes)
 def test_distances_agree_with_plain_numpy(shape):
     x, y = pair_set(*shape)
@@ -39,14 +39,14 @@ def test_distances_agree_with_plain_numpy(shape):
     assert matched_cosine(x, y) == pytest.approx(cosines.mean(), abs=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(shapes)
 def test_rmg_is_its_definition_and_not_a_halved_one(shape):
     x, y = pair_set(*shape)
     assert rmg(x, y) == pytest.approx(plain_rmg(x, y), abs=1e-10)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(shapes)
 def test_swapping_the_sides_turns_the_gap_round_and_leaves_distances(shape):
     x, y = pair_set(*shape)

@@ -24,7 +24,7 @@ def brute(y, x, metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 30), st.integers(1, 25), st.integers(2, 40), st.integers(0, 2**32 - 1))
 def test_answers_are_those_of_brute_force(metric, m, k, d, seed):
     rng = np.random.default_rng(seed)

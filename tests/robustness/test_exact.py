@@ -154,7 +154,7 @@ def test_rotations_change_nothing(metric):
     np.testing.assert_allclose(before, after, atol=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 10**6),
     d=st.sampled_from([1, 2, 5, 30, 140, 512]),

@@ -68,7 +68,7 @@ def test_an_ensemble_of_one_prompt_only_normalises(rng):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(2, 25), st.integers(2, 12), st.integers(0, 2**32 - 1))
 def test_ranks_are_positions_in_the_sorted_list(metric, n, d, seed):
     rng = np.random.default_rng(seed)
