@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gapkit.datasets.images import has_hashes
 from gapkit.errors import InputError
 from gapkit.tasks.answers import check_answers
 
@@ -22,7 +23,9 @@ class Dataset:
     Parameters
     ----------
     name : such as "cifar10"
-    images : sequence of PIL images with ``names`` and ``fingerprint()``, as in `gapkit.datasets.images`
+    images : sequence of PIL images with ``names`` and ``fingerprint()``, as in `gapkit.datasets.images`. Of `ArrayImages`
+        and `FileImages` every image that is embedded is compared with its hash; of a class of one's own the
+        fingerprint is taken again at the end
     prompts : for each row of the gallery one text, or several whose embeddings are averaged
     task, labels, options, answers, image_rows : see `gapkit.tasks.answers`
     groups : one string for each question ("multiple-choice") or image
@@ -68,11 +71,16 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """A hash of everything that embeddings of this dataset depend on, answers included."""
+        return self.hashes()[0]
+
+    def hashes(self) -> tuple[str, list[str] | None]:
+        """The fingerprint, and the hash of each image, taken in one go; None where the images have none."""
+        images = self.images.hashes() if has_hashes(self.images) else (self.images.fingerprint(), None)
         facts = {
             "format": FORMAT,
             "name": self.name,
             "task": self.task,
-            "images": self.images.fingerprint(),
+            "images": images[0],
             "prompts": self.prompts,
             "text_names": self.text_names,
             "groups": self.groups,
@@ -81,4 +89,4 @@ class Dataset:
         for name in ("labels", "options", "answers", "image_rows"):
             value = getattr(self, name)
             facts[name] = None if value is None else np.asarray(value).tolist()
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest(), images[1]

@@ -1,10 +1,14 @@
 """Images in order: from an array or from files, opened one by one when they are needed.
 
+What is decoded is what was hashed: a sequence reads an image's bytes once (``read``), and makes the image of those very
+bytes (``decode``), so that a file that is replaced between the two is noticed by its hash.
+
 Whatever is wrong with a file, `open_image` raises `InputError` in one line: pictures come from
 strangers, and decoders fail in a hundred ways.
 """
 
 import hashlib
+import io
 import os
 import warnings
 from collections.abc import Sequence
@@ -22,11 +26,22 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 MOST_PIXELS = 100_000_000
 """Larger images are refused before they are decoded: a few bytes can claim to be gigabytes."""
 
+MOST_BYTES = 1 << 30
+"""Larger files are refused: no image of `MOST_PIXELS` needs as many."""
+
+MISSING = "missing"
+"""The hash of a file that cannot be read."""
+
 _BLOCK = 1 << 20  # pixels of a deep image that are converted at once
 
 
-def open_image(path: str | os.PathLike) -> Image.Image:
+def open_image(path: str | os.PathLike, content: bytes | None = None) -> Image.Image:
     """The image as 8-bit RGB, turned upright as its EXIF entry says; the first frame if there are several.
+
+    Parameters
+    ----------
+    path : the file
+    content : its bytes, if they have been read already
 
     Raises
     ------
@@ -34,12 +49,12 @@ def open_image(path: str | os.PathLike) -> Image.Image:
         If it is missing, truncated, no image in one of `FORMATS`, or has more than `MOST_PIXELS` pixels.
     """
     path, called = Path(path), shown(path)
-    if not os.path.isfile(path):  # unlike Path's, it is False where a name is too long
+    if content is None and not os.path.isfile(path):  # unlike Path's, it is False where a name is too long
         raise InputError(f"no file {called[:300]}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd EXIF, and of sizes that we judge ourselves
-            with Image.open(path, formats=FORMATS) as image:
+            with Image.open(path if content is None else io.BytesIO(content), formats=FORMATS) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise InputError(
                         f"{called} claims {image.width} x {image.height} pixels; at most {MOST_PIXELS:,} are read"
@@ -93,7 +108,31 @@ def _eight_bits(values: np.ndarray, mode: str) -> np.ndarray:
     return grey
 
 
-class ArrayImages(Sequence):
+class HashedImages(Sequence):
+    """Images that are made of the bytes that were hashed; what `ArrayImages` and `FileImages` share."""
+
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, row: int) -> Image.Image:
+        return self.decode(row, self.read(row)[1])
+
+    def fingerprint(self) -> str:
+        """A hash of everything: reading it is cheap beside embedding it."""
+        return self.hashes()[0]
+
+
+def has_hashes(images: Sequence) -> bool:
+    """Whether images are as `HashedImages` makes them, not as a class of somebody's own does."""
+    kind = type(images)
+    return isinstance(images, HashedImages) and all(
+        getattr(kind, name) is getattr(HashedImages, name) for name in ("__getitem__", "fingerprint")
+    )
+
+
+class ArrayImages(HashedImages):
     """Images that lie in memory.
 
     Parameters
@@ -111,21 +150,26 @@ class ArrayImages(Sequence):
         if len(self.names) != len(pixels):
             raise InputError(f"names must have {len(pixels)} entries; got {len(self.names)}")
 
-    def __len__(self) -> int:
-        return len(self.pixels)
+    def read(self, row: int) -> tuple[str, bytes]:
+        """The hash of an image's pixels, and the pixels."""
+        content = self.pixels[row].tobytes()
+        return hashlib.sha256(content).hexdigest(), content
 
-    def __getitem__(self, row: int) -> Image.Image:
-        return Image.fromarray(self.pixels[row])
+    def decode(self, row: int, content: bytes) -> Image.Image:
+        """The image that `read` has read."""
+        return Image.fromarray(np.frombuffer(content, np.uint8).reshape(self.pixels.shape[1:]))
 
-    def fingerprint(self) -> str:
-        """A hash of every pixel."""
-        digest = hashlib.sha256(repr(self.pixels.shape).encode())
-        for image in self.pixels:
-            digest.update(np.ascontiguousarray(image))
-        return digest.hexdigest()
+    def hashes(self) -> tuple[str, list[str]]:
+        """The fingerprint, and the hash of each image as `read` gives it."""
+        whole, each = hashlib.sha256(repr(self.pixels.shape).encode()), []
+        for row in range(len(self)):
+            digest, content = self.read(row)
+            whole.update(content)
+            each.append(digest)
+        return whole.hexdigest(), each
 
 
-class FileImages(Sequence):
+class FileImages(HashedImages):
     """Images in files under one folder.
 
     Parameters
@@ -140,20 +184,34 @@ class FileImages(Sequence):
         if not self.names:
             raise InputError(f"no images in {self.folder}")
 
-    def __len__(self) -> int:
-        return len(self.names)
+    def read(self, row: int) -> tuple[str, bytes | None]:
+        """The sha256 of a file, and its bytes; `MISSING` and None where it cannot be read."""
+        path = self.folder / self.paths[row]
+        try:
+            if os.path.isfile(path) and os.path.getsize(path) <= MOST_BYTES:
+                content = path.read_bytes()
+                return hashlib.sha256(content).hexdigest(), content
+        except OSError:
+            return MISSING, None
+        return self._hash(row), None
 
-    def __getitem__(self, row: int) -> Image.Image:
-        return open_image(self.folder / self.paths[row])
+    def decode(self, row: int, content: bytes | None) -> Image.Image:
+        """The image of the bytes that `read` has read."""
+        path = self.folder / self.paths[row]
+        if content is None and os.path.isfile(path) and os.path.getsize(path) > MOST_BYTES:
+            raise InputError(f"{shown(path)} has more than {MOST_BYTES:,} bytes; that is no photograph")
+        return open_image(path, content)
 
-    def fingerprint(self) -> str:
-        """A hash of the files' names and bytes: reading them is cheap beside embedding them."""
-        digest = hashlib.sha256()
-        for name in self.paths:
-            path = self.folder / name
-            try:
-                state = sha256_of(path) if os.path.isfile(path) else "missing"  # a pipe would make us wait
-            except OSError:
-                state = "missing"
-            digest.update(f"{name}\0{state}\n".encode("utf-8", "surrogatepass"))
-        return digest.hexdigest()
+    def hashes(self) -> tuple[str, list[str]]:
+        """The fingerprint, and the hash of each file as `read` gives it."""
+        whole, each = hashlib.sha256(), [self._hash(row) for row in range(len(self))]
+        for name, state in zip(self.paths, each, strict=True):
+            whole.update(f"{name}\0{state}\n".encode("utf-8", "surrogatepass"))
+        return whole.hexdigest(), each
+
+    def _hash(self, row: int) -> str:
+        path = self.folder / self.paths[row]
+        try:
+            return sha256_of(path) if os.path.isfile(path) else MISSING  # a pipe would make us wait
+        except OSError:
+            return MISSING

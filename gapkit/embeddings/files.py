@@ -3,10 +3,13 @@
 A file holds the tensors ``images``, ``texts`` and those of ``labels``, ``options``, ``answers``,
 ``image_rows`` the task has. Long lists of strings are uint8 tensors with a JSON list in UTF-8
 inside (``text_names``, ``image_names``, ``groups``), so that the header stays small. The header's
-metadata has ``gapkit_format`` (an integer) and ``gapkit`` (a JSON object: task, normalised, and the
-set's own metadata).
+metadata has ``gapkit_format`` (an integer), ``gapkit`` (a JSON object: task, normalised, and the set's own
+metadata) and ``gapkit_sha256``, the hash of the whole file with zeros in place of that hash. It is checked once in a
+process, and again when the file changes; files from before there was one are read without.
 """
 
+import functools
+import hashlib
 import json
 import math
 import os
@@ -26,6 +29,7 @@ MATRICES = ("images", "texts")
 INDICES = ("labels", "options", "answers", "image_rows")
 STRINGS = ("text_names", "image_names", "groups")
 FOREIGN = (".npy", ".npz", ".csv", ".tsv", ".parquet")
+_HASH, _ZEROS = "gapkit_sha256", "0" * 64
 _FACTS = {"task": str, "normalised": bool, "metadata": dict}
 _CODES = {"float16": "F16", "float32": "F32", "float64": "F64", "int64": "I64", "uint8": "U8"}
 
@@ -67,7 +71,11 @@ def write_parts(
     """
     facts = {"task": task, "normalised": normalised, "metadata": metadata}
     try:
-        header = {"gapkit_format": str(FORMAT_VERSION), "gapkit": json.dumps(facts, sort_keys=True)}
+        header = {
+            _HASH: _ZEROS,
+            "gapkit_format": str(FORMAT_VERSION),
+            "gapkit": json.dumps(facts, sort_keys=True),
+        }
     except TypeError as fault:
         raise InputError(f"metadata must hold plain values only (text, numbers, lists): {fault}") from None
     small = {}
@@ -93,15 +101,57 @@ def write_parts(
     described += b" " * (-len(described) % 8)
 
     def write(temporary: Path) -> None:
+        head = len(described).to_bytes(8, "little") + described
+        digest = hashlib.sha256(head)
         with open(temporary, "wb") as file:
-            file.write(len(described).to_bytes(8, "little") + described)
+            file.write(head)
             for name in order:
                 for piece in every[name][2]:
+                    digest.update(piece)
                     file.write(piece)
             if file.tell() != 8 + len(described) + start:
                 raise InputError(f"{path}: the blocks do not add up to the announced shape")
+            file.seek(head.index(_ZEROS.encode()))  # known only now, as the blocks need not fit into memory
+            file.write(digest.hexdigest().encode())
 
     return write_atomically(path, write)
+
+
+def has_hash(path: str | os.PathLike) -> bool:
+    """Whether a file that can be read carries a hash of its bytes."""
+    with open_safetensors(Path(path), "np") as file:
+        return _HASH in (file.metadata() or {})
+
+
+def check_hash(path: str | os.PathLike) -> None:
+    """Compare a file's bytes with the hash it carries, if it carries one.
+
+    Raises
+    ------
+    InputError
+        If they differ.
+    """
+    path = Path(path)
+    with open_safetensors(path, "np") as file:
+        stated = (file.metadata() or {}).get(_HASH)
+    if stated is not None and _hash_of(path) != stated:
+        raise InputError(f"{path} is damaged: its bytes are not those that were written; make it again")
+
+
+def _hash_of(path: Path) -> str:
+    with open(path, "rb") as file:
+        head = file.read(8)
+        head += file.read(int.from_bytes(head, "little"))
+        start = head.find(f'"{_HASH}": "'.encode()) + len(_HASH) + 5
+        digest = hashlib.sha256(head[:start] + _ZEROS.encode() + head[start + len(_ZEROS) :])
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@functools.lru_cache(maxsize=1024)
+def _check_once(path: Path, size: int, changed: int) -> None:
+    check_hash(path)
 
 
 def read_fields(path: str | os.PathLike, *, memory_map: bool = False) -> dict:
@@ -114,6 +164,7 @@ def read_fields(path: str | os.PathLike, *, memory_map: bool = False) -> dict:
     """
     path = Path(path)
     facts, tensors = _read(path)
+    _check_once(path.resolve(), (state := path.stat()).st_size, state.st_mtime_ns)
     fields = {name: tensors.pop(name) for name in MATRICES}
     mapped = memory_map and all(fields[name].dtype in (torch.float32, torch.float64) for name in MATRICES)
     for name in MATRICES:

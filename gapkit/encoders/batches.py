@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from gapkit._files import short_reason
+from gapkit.datasets.images import has_hashes
 from gapkit.errors import InputError
 
 MOST_RESIZED = 50_000_000
@@ -24,10 +25,12 @@ class Batch:
     ----------
     pixels : (b, 3, h, w) float32, or None if no image of the batch could be read
     faults : row -> why it could not be read
+    hashes : row -> hash of the bytes that were read; empty where the images have none
     """
 
     pixels: torch.Tensor | None
     faults: dict[int, str]
+    hashes: dict[int, str]
 
 
 def batches(rows: range, batch_size: int) -> list[range]:
@@ -75,31 +78,41 @@ class _Prepared(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, row: int) -> tuple[int, torch.Tensor | str]:
+    def __getitem__(self, row: int) -> tuple[int, str | None, torch.Tensor | str]:
+        digest = None
         try:
-            image = self.images[row]
+            if has_hashes(self.images):
+                digest, content = self.images.read(row)
+                image = self.images.decode(row, content)
+            else:
+                image = self.images[row]
         except (InputError, MemoryError) as fault:
-            return row, str(fault) or f"{self._name(row)}: too little memory to read it"
+            return row, digest, str(fault) or f"{self._name(row)}: too little memory to read it"
+        return row, digest, self._pixels(row, image)
+
+    def _pixels(self, row: int, image) -> torch.Tensor | str:
+        """The image as the model takes it, or why that cannot be."""
         width, height = image.size
         if too_stretched(self.preprocess, width, height):
-            return row, (
+            return (
                 f"{self._name(row)} is too stretched: an image of {width} x {height} pixels "
                 "would be enlarged without end"
             )
         try:
-            return row, self.preprocess(image)
+            return self.preprocess(image)
         except (ValueError, RuntimeError, ZeroDivisionError, MemoryError) as fault:
             what = f"cannot preprocess an image of {width} x {height} pixels"
-            return row, f"{self._name(row)}: {what}: {short_reason(fault, 120)}"
+            return f"{self._name(row)}: {what}: {short_reason(fault, 120)}"
 
     def _name(self, row: int) -> str:
         return self.images.names[row]
 
 
 def _collate(items: list) -> Batch:
-    pixels = [value for _, value in items if isinstance(value, torch.Tensor)]
-    faults = {row: value for row, value in items if isinstance(value, str)}
-    return Batch(torch.stack(pixels) if pixels else None, faults)
+    pixels = [value for *_, value in items if isinstance(value, torch.Tensor)]
+    faults = {row: value for row, _, value in items if isinstance(value, str)}
+    hashes = {row: digest for row, digest, _ in items if digest is not None}
+    return Batch(torch.stack(pixels) if pixels else None, faults, hashes)
 
 
 def too_stretched(preprocess: Callable, width: int, height: int) -> bool:

@@ -3,6 +3,9 @@
 The finished file lies in the cache under a key of everything its numbers depend on: the weights (not
 their name), the architecture and preprocessing, the dataset's fingerprint (images, texts, answers), the precision, and
 the version of our format. Until then the run's shards lie in a folder of their own, held by one process.
+
+What is embedded is what was fingerprinted: the bytes of every image that is decoded are compared with their hash before
+its shard is written. Shards and finished files carry a hash of their own, which is checked whenever they are opened.
 """
 
 import hashlib
@@ -10,6 +13,7 @@ import itertools
 import json
 import re
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +24,12 @@ from gapkit._files import locked, write_atomically
 from gapkit._paths import cache_folder
 from gapkit.datasets import Dataset, load_dataset
 from gapkit.embeddings import EmbeddingSet
-from gapkit.embeddings.files import FORMAT_VERSION
-from gapkit.encoders.batches import batches, read_batches
+from gapkit.embeddings.files import FORMAT_VERSION, check_hash, has_hash
+from gapkit.encoders.batches import Batch, batches, read_batches
 from gapkit.encoders.loading import load_model
 from gapkit.encoders.model import Model
 from gapkit.encoders.shards import ShardFolder, assemble, listed, remove_leftovers, remove_stale
-from gapkit.errors import InputError
+from gapkit.errors import GapkitWarning, InputError
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _SHARD_BATCHES = 16
@@ -83,12 +87,14 @@ def embed_to_file(
     Raises
     ------
     InputError
-        If an image cannot be read (and ``on_error`` is "raise"), or none can, or a text is no Unicode.
+        If an image cannot be read (and ``on_error`` is "raise"), or none can, or one changes meanwhile, or a text is
+        no Unicode.
 
     Warns
     -----
     GapkitWarning
-        If images were skipped; ``metadata["skipped"]`` lists them with the reasons.
+        If images were skipped; ``metadata["skipped"]`` lists them with the reasons. If the cache holds a file without a
+        hash, from before there were any: it is embedded anew.
     """
     model = load_model(model) if isinstance(model, str) else model
     dataset = load_dataset(dataset) if isinstance(dataset, str) else dataset
@@ -98,7 +104,8 @@ def embed_to_file(
     check_choice(dtype, "dtype", ("float32", "float16"))
     precision = _precision(precision, model)
     _check_texts(dataset)
-    facts = _facts(model, dataset, precision)
+    fingerprint, hashes = dataset.hashes()
+    facts = _facts(model, dataset, fingerprint, precision)
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     runs, folder = cache_folder() / "runs", cache_folder() / "embeddings"
     # Batches of another size differ in the last bits, so their shards must not be mixed.
@@ -107,14 +114,22 @@ def embed_to_file(
     target = _finished(folder, key)
     if target is None or any(runs.glob(f"{key}*")):  # the latter: killed while tidying up
         with locked(runs / f"{key}.lock", waiting="another process is embedding the same; waiting for it"):
-            target = _finished(folder, key, heal=True)
+            target = _finished(folder, key, warn=True)
             if target is None:
                 target = folder / f"{_slug(dataset.name)}--{_slug(model.name)}--{key}.safetensors"
                 remove_leftovers(run)
                 remove_leftovers(target.parent, target.name)
-                shards = _compute(model, dataset, run, batch_size, workers, precision, on_error, progress)
+                shards = _compute(
+                    model, dataset, hashes, run, batch_size, workers, precision, on_error, progress
+                )
+                if hashes is None and dataset.fingerprint() != fingerprint:
+                    shutil.rmtree(run, ignore_errors=True)  # nobody knows which of its rows are right
+                    raise InputError(f"images of {dataset.name} changed meanwhile; run the same again")
                 _refuse_faults(shards[0].faults(), on_error)
                 assemble(dataset, *shards, target, facts | {"model": model.name})
+                for other in folder.glob(f"*--{key}.safetensors"):
+                    if other != target:  # damaged, or without a hash
+                        other.unlink(missing_ok=True)
             for finished in runs.glob(f"{key}-*"):
                 shutil.rmtree(finished, ignore_errors=True)
         remove_stale(runs)
@@ -124,19 +139,18 @@ def embed_to_file(
     return target if out is None else _copy_out(target, Path(out), dtype)
 
 
-def _finished(folder: Path, key: str, *, heal: bool = False) -> Path | None:
-    """The file under ``key``, whatever the model was called; unreadable ones do not count.
-
-    Only whoever holds the lock may ``heal``, which is to delete them.
-    """
+def _finished(folder: Path, key: str, *, warn: bool = False) -> Path | None:
+    """The file under ``key``, whatever the model was called; damaged ones do not count, nor those without a hash."""
     for path in sorted(folder.glob(f"*--{key}.safetensors")):
         try:
             EmbeddingSet.load(path, memory_map=True)
+            if has_hash(path):
+                return path
         except InputError:
-            if heal:
-                path.unlink(missing_ok=True)
             continue
-        return path
+        if warn:
+            message = f"{path} is from before cached files carried a hash; embedding it anew"
+            warnings.warn(message, GapkitWarning, stacklevel=3)
     return None
 
 
@@ -162,13 +176,13 @@ def _precision(precision: str, model: Model) -> str:
     return check_choice(precision, "precision", ("auto", *PRECISIONS))
 
 
-def _facts(model: Model, dataset: Dataset, precision: str) -> dict:
+def _facts(model: Model, dataset: Dataset, fingerprint: str, precision: str) -> dict:
     """Everything the numbers depend on; it is stored with them, and its hash is their key."""
     return {
         "weights_sha256": model.weights_sha256(),
         "model_config": model.config,
         "dataset": dataset.name,
-        "dataset_fingerprint": dataset.fingerprint(),
+        "dataset_fingerprint": fingerprint,
         "notes": dataset.notes,
         "precision": precision,
         "normalisation": "rows divided by their length in float64",
@@ -182,11 +196,11 @@ def _copy_out(source: Path, out: Path, dtype: str) -> Path:
     with locked(cache_folder() / "runs" / f"out-{name}.lock"):
         remove_leftovers(out.parent, out.name)
         if dtype == "float32":
-            return write_atomically(out, lambda temporary: shutil.copyfile(source, temporary))
+            return write_atomically(out, lambda temporary: check_hash(shutil.copyfile(source, temporary)))
         return EmbeddingSet.load(source, memory_map=True).save(out, dtype=dtype)
 
 
-def _compute(model, dataset, run, batch_size, workers, precision, on_error, progress):
+def _compute(model, dataset, hashes, run, batch_size, workers, precision, on_error, progress):
     """Make the shards that are still missing; returns those of the images and of the texts."""
     from tqdm import tqdm
 
@@ -211,6 +225,7 @@ def _compute(model, dataset, run, batch_size, workers, precision, on_error, prog
         ready = read_batches(dataset.images, model.preprocess, [some for _, some in plan], workers=workers)
         blocks, faults = [], {}
         for (number, some), batch in zip(plan, ready, strict=True):
+            _refuse_changes(dataset, hashes, batch)
             faults |= batch.faults
             if batch.pixels is not None:
                 blocks.append(model.encode_pixels(batch.pixels).numpy())
@@ -221,6 +236,14 @@ def _compute(model, dataset, run, batch_size, workers, precision, on_error, prog
                 )
                 blocks, faults = [], {}
     return images, texts
+
+
+def _refuse_changes(dataset: Dataset, hashes: list[str] | None, batch: Batch) -> None:
+    changed = [row for row, digest in batch.hashes.items() if hashes is not None and digest != hashes[row]]
+    if changed:
+        raise InputError(
+            f"{dataset.images.names[changed[0]]} changed while {dataset.name} was being embedded; run the same again"
+        )
 
 
 def _slug(name: str) -> str:

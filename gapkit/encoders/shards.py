@@ -7,6 +7,7 @@ perhaps a temporary file, which the next run removes.
 """
 
 import glob
+import hashlib
 import json
 import shutil
 import time
@@ -54,17 +55,17 @@ class ShardFolder:
         """Store a finished shard: the embeddings of its readable rows, in order."""
         from safetensors.numpy import save_file
 
+        embeddings = np.ascontiguousarray(embeddings)
         header = {"faults": json.dumps({str(row): why for row, why in faults.items()})}
+        header["sha256"] = hashlib.sha256(embeddings.tobytes()).hexdigest()
         write_atomically(
             self._path(number),
-            lambda temporary: save_file(
-                {"embeddings": np.ascontiguousarray(embeddings)}, temporary, metadata=header
-            ),
+            lambda temporary: save_file({"embeddings": embeddings}, temporary, metadata=header),
         )
 
     def faults(self) -> dict[int, str]:
         """Row -> reason, for all rows that could not be read."""
-        return {row: why for number in range(len(self.ranges)) for row, why in self._open(number)[1].items()}
+        return {row: why for number in range(len(self.ranges)) for row, why in self._done(number)[1].items()}
 
     def forget_faults(self) -> None:
         """Remove the shards that have rows that could not be read."""
@@ -76,9 +77,15 @@ class ShardFolder:
     def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Rows and embeddings of each shard, in order: (m,) int and (m, d) float32."""
         for number, rows in enumerate(self.ranges):
-            embeddings, faults = self._open(number)
+            embeddings, faults = self._done(number)
             kept = np.array([row for row in rows if row not in faults], dtype=np.int64)
             yield kept, embeddings
+
+    def _done(self, number: int) -> tuple[np.ndarray, dict[int, str]]:
+        opened = self._open(number)
+        if opened is None:
+            raise InputError(f"{self._path(number)} was removed or damaged meanwhile; run the same again")
+        return opened
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{self.side}-{number:06d}.safetensors"
@@ -89,8 +96,10 @@ class ShardFolder:
             return None
         try:
             with open_safetensors(path, "numpy") as file:
-                faults = {int(row): why for row, why in json.loads(file.metadata()["faults"]).items()}
-                embeddings = file.get_tensor("embeddings")
+                header, embeddings = file.metadata(), file.get_tensor("embeddings")
+            faults = {int(row): why for row, why in json.loads(header["faults"]).items()}
+            if header["sha256"] != hashlib.sha256(embeddings.tobytes()).hexdigest():
+                raise ValueError("the bytes are not those that were written")
             if len(embeddings) != len(rows) - len(faults) or not set(faults) <= set(rows):
                 raise ValueError("rows are missing")
         except (InputError, ValueError, KeyError, TypeError):

@@ -1,7 +1,9 @@
+import json
 import multiprocessing
 import os
 import shutil
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -219,6 +221,124 @@ def test_passing_faults_are_tried_again(model, files):
         embed(model, pairs(8, images=images), batch_size=2)
     Moody.broken = False
     assert len(embed(model, pairs(8, images=images), batch_size=2).images) == 8
+
+
+class Replaced(FileImages):
+    """Images one of which is another while it is read, and itself again before and afterwards."""
+
+    def read(self, row):
+        path = self.folder / self.paths[row]
+        if row != 4 or not self.replaced:
+            return super().read(row)
+        kept, state = path.read_bytes(), path.stat()
+        if self.replaced == "removed":
+            path.unlink()
+        else:
+            path.write_bytes((self.folder / self.paths[0]).read_bytes())
+        try:
+            return super().read(row)
+        finally:
+            path.write_bytes(kept)
+            os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("replaced", ["other", "removed"])
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_an_image_replaced_for_a_moment_leaves_a_wrong_row(model, files, cache, replaced, on_error, workers):
+    names = [name for name in files.names if name not in ("3.png", "7.png")]
+    images = Replaced(files.folder, names)
+    images.replaced = replaced
+    data = pairs(8, images=images)
+    with pytest.raises(InputError, match=rf"{names[4]} changed while toy was being embedded; run the same"):
+        embed(model, data, batch_size=2, on_error=on_error, workers=workers)
+    assert not list(cache.glob("embeddings/*"))
+    images.replaced = ""
+    result = embed(model, data, batch_size=2, on_error=on_error)
+    assert np.allclose(result.images, model.encode_images([images[i] for i in range(8)]), atol=1e-6)
+    assert left(cache) == []
+
+
+def test_a_sequence_of_ones_own_that_changes_leaves_rows_behind(model, cache):
+    class Own(Sequence):
+        names, colour = ("a", "b"), 0
+
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, row):
+            Own.colour += 1
+            return Image.new("RGB", (8, 8), (Own.colour, 0, 0))
+
+        def fingerprint(self):
+            return str(Own.colour)
+
+    with pytest.raises(InputError, match="images of toy changed meanwhile"):
+        embed(model, pairs(2, images=Own()))
+    assert left(cache) == []
+    assert not list(cache.glob("embeddings/*"))
+
+
+def test_a_class_that_changes_what_files_give_is_passed_over(model, files):
+    class Grey(FileImages):
+        def __getitem__(self, row):
+            return super().__getitem__(row).convert("L").convert("RGB")
+
+    images = Grey(files.folder, ["0.png", "1.png"])
+    result = embed(model, pairs(2, images=images))
+    assert np.allclose(result.images, model.encode_images([images[0], images[1]]), atol=1e-6)
+
+
+@pytest.mark.parametrize("place", [0.3, 0.9])
+def test_a_flipped_bit_in_the_cache_is_copied_out(model, tmp_path, place):
+    path = embed_to_file(model, pairs())
+    whole = path.read_bytes()
+    start = 8 + int.from_bytes(whole[:8], "little")
+    spot = start + int(place * (len(whole) - start))
+    path.write_bytes(whole[:spot] + bytes([whole[spot] ^ 1]) + whole[spot + 1 :])
+    out = embed_to_file(model, pairs(), out=tmp_path / "out.safetensors")
+    assert out.read_bytes() == path.read_bytes() == whole
+    out.write_bytes(whole[:spot] + bytes([whole[spot] ^ 1]) + whole[spot + 1 :])
+    with pytest.raises(InputError, match=r"out\.safetensors is damaged: its bytes are not those"):
+        load_embeddings(out)
+
+
+def test_cached_files_from_before_there_were_hashes_are_trusted(model, cache):
+    path = embed_to_file(model, pairs())
+    whole = path.read_bytes()
+    result = load_embeddings(path)
+    old = without_hash(path)
+    assert np.array_equal(load_embeddings(path).images, result.images), (
+        "elsewhere such a file is read as ever"
+    )
+    old.rename(path.with_name(path.name.replace("toy--", "toy--old-")))
+    with pytest.warns(GapkitWarning, match=r"old-.* carried a hash; embedding it anew"):
+        assert embed_to_file(model, pairs()) == path
+    assert path.read_bytes() == whole
+    assert list(path.parent.iterdir()) == [path]
+
+
+def without_hash(path):
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    del header["__metadata__"]["gapkit_sha256"]
+    described = json.dumps(header).encode()
+    described += b" " * (-len(described) % 8)
+    path.write_bytes(len(described).to_bytes(8, "little") + described + content[8 + size :])
+    return path
+
+
+def test_shards_whose_bytes_have_changed_are_taken(tmp_path):
+    folder = ShardFolder(tmp_path, "images", count=9, size=9)
+    folder.write(0, np.ones((9, 4), np.float32), {})
+    assert list(folder.missing()) == []
+    (path,) = tmp_path.iterdir()
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert [number for number, _ in folder.missing()] == [0]
+    with pytest.raises(InputError, match="removed or damaged meanwhile; run the same again"):
+        list(folder.blocks())
 
 
 def test_runs_that_nobody_goes_on_with_are_removed_after_a_month(model, cache):
