@@ -490,7 +490,7 @@ assert gaps == sorted(gaps, reverse=True)  # hotter, narrower
 
 # %%
 plots.show(
-    plots.plot_curves(curves, ("variance_along_gap_images", "doubly_stochastic_defect")),
+    plots.plot_curves(curves, ("variance_along_gap_images", "one_sided_defect")),
     alt="""The same four small CLIPs. Left: the images' variance along the gap does not fall at first but shoots up by a factor of 40 to 800, then falls, to
     between 0.33 and 8 times isotropic. Right: the defect starts near 0, jumps to between 0.2 and 1.3 around step 30 to 40, and then declines slowly to about 0.16 for all.""",
 )
@@ -506,10 +506,10 @@ for _, _, name in ends:
 everyone = [training_curve(name, seed=seed)["rows"] for name in TRAINED for seed in (0, 1, 2)]
 print(f"one-sided defect, all {len(everyone)} trained mini-CLIPs: ", end="")
 for step in (0, 30, 100, 1500):
-    defects = [row["doubly_stochastic_defect"] for rows in everyone for row in rows if row["step"] == step]
+    defects = [row["one_sided_defect"] for rows in everyone for row in rows if row["step"] == step]
     assert len(defects) == len(everyone)
     print(f"  step {step}: {min(defects):.2f} to {max(defects):.2f}", end="")
-least = min(row["doubly_stochastic_defect"] for rows in everyone for row in rows if row["step"] >= 50)
+least = min(row["one_sided_defect"] for rows in everyone for row in rows if row["step"] >= 50)
 print(f"   least from step 50 on: {least:.2f}")
 assert least > 0.1  # never doubly stochastic again
 assert max(defects) < 0.25  # but nearer at the end

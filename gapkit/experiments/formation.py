@@ -30,7 +30,7 @@ def measure_formation(job: Job) -> dict[str, Rows]:
 def _checks(curve: list[dict]) -> list[dict]:
     column = {name: np.array([row[name] for row in curve]) for name in curve[0]}
     half = int(np.argmax(column["accuracy"] >= column["accuracy"][-1] / 2))
-    defect = column["doubly_stochastic_defect"]
+    defect = column["one_sided_defect"]
     checks = {
         "gap at step 0": column["gap"][0],
         "gap at the end": column["gap"][-1],

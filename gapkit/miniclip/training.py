@@ -12,7 +12,7 @@ from gapkit._files import make_folder, write_atomically, write_text
 from gapkit.errors import InputError
 from gapkit.geometry import gap_vector, relative_variance
 from gapkit.miniclip.data import Tokeniser, TrainingData, normalise_pixels
-from gapkit.miniclip.family import MODEL_CONFIG, PREPROCESS_CONFIG, SETTINGS, build
+from gapkit.miniclip.family import MODEL_CONFIG, PREPROCESS_CONFIG, SETTINGS, build, columns_of_today
 
 LEARNING_RATE = 1.5e-3
 
@@ -47,8 +47,8 @@ def measure_held_out(model, images: torch.Tensor, tokens: torch.Tensor, loss: st
     y = model.encode_image(images, normalize=True)
     value, accuracy = contrastive_loss(model, y, x, loss)
     logits = (model.logit_scale.exp() * y @ x.T).double()
-    # S_i of the derivation: how far the softmax over images, one row for each text, is from
-    # summing to one for each image.
+    # S_i of the derivation, one side of `gapkit.contrastive.doubly_stochastic_defect`: how far the softmax over images,
+    # one row for each text, is from summing to one for each image.
     defect = (logits.softmax(0).sum(1) - 1).abs().mean()
     model.train(was_training)
     gap = gap_vector(x, y)
@@ -58,7 +58,7 @@ def measure_held_out(model, images: torch.Tensor, tokens: torch.Tensor, loss: st
         "gap": float(gap.norm()),
         "variance_along_gap_images": float(relative_variance(y, gap)),
         "variance_along_gap_texts": float(relative_variance(x, gap)),
-        "doubly_stochastic_defect": float(defect),
+        "one_sided_defect": float(defect),
         "temperature": float(1 / model.logit_scale.exp()),
     }
 
@@ -131,7 +131,7 @@ def train(
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         schedule.load_state_dict(state["schedule"])
-        curve, start = state["curve"], state["step"]
+        curve, start = [columns_of_today(row) for row in state["curve"]], state["step"]
 
     record = set(recorded_steps(steps))
     model.train()

@@ -69,7 +69,7 @@ def plot_trajectory(
 @styled
 def plot_curves(
     curves: Mapping[str, Sequence[Mapping]],
-    quantities: Sequence[str] = ("gap", "variance_along_gap_images", "doubly_stochastic_defect"),
+    quantities: Sequence[str] = ("gap", "variance_along_gap_images", "one_sided_defect"),
 ) -> np.ndarray:
     """Training curves of mini-CLIPs, measured on held-out pairs.
 
@@ -87,7 +87,10 @@ def plot_curves(
         "gap": ("gap ‖g‖ on held-out pairs", "linear"),
         "variance_along_gap_images": ("images' variance along the gap\n(relative to isotropic)", "log"),
         "variance_along_gap_texts": ("texts' variance along the gap\n(relative to isotropic)", "log"),
-        "doubly_stochastic_defect": ("doubly-stochastic defect\n(mean $|S_i-1|$ over the images)", "linear"),
+        "one_sided_defect": (
+            "doubly-stochastic defect, one side\n(mean $|S_i-1|$ over the images)",
+            "linear",
+        ),
         "temperature": ("temperature (1 / logit scale)", "log"),
         "accuracy": ("accuracy within the batch", "linear"),
         "loss": ("loss (nats)", "log"),

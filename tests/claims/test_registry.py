@@ -31,7 +31,7 @@ def every_table(tables):
 
     def curve_of(setting):
         return [
-        {"step": s, "accuracy": s / 2, "gap": 1.0 - setting / 4, "temperature": 0.1 * (setting + 1), "doubly_stochastic_defect": 0.5,
+        {"step": s, "accuracy": s / 2, "gap": 1.0 - setting / 4, "temperature": 0.1 * (setting + 1), "one_sided_defect": 0.5,
          "variance_along_gap_images": 1.0, "variance_along_gap_texts": 1.0}
         for s in range(3)
         ]  # fmt: skip

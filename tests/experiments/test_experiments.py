@@ -205,7 +205,7 @@ def test_hump_is_the_smaller_side_and_zero_for_monotone_curves(curve, expected):
 
 def test_curve_checks_read_the_right_steps():
     curve = [
-        {"step": s, "accuracy": a, "gap": g, "temperature": 0.07, "doubly_stochastic_defect": d,
+        {"step": s, "accuracy": a, "gap": g, "temperature": 0.07, "one_sided_defect": d,
          "variance_along_gap_images": v, "variance_along_gap_texts": 2 * v}
         for s, a, g, d, v in [(0, 0.0, 1.2, 0.1, 1.0), (10, 0.5, 0.9, 0.8, 0.4), (20, 0.9, 0.7, 0.2, 0.3)]
     ]  # fmt: skip
@@ -223,7 +223,7 @@ def test_curve_checks_read_the_right_steps():
 def test_variance_that_rises_from_a_small_start_is_not_called_shrinking():
     """What shrinks is seen against its own start: an end value below a threshold says nothing."""
     curve = [
-        {"step": s, "accuracy": a, "gap": 1.0, "temperature": 0.07, "doubly_stochastic_defect": 0.1,
+        {"step": s, "accuracy": a, "gap": 1.0, "temperature": 0.07, "one_sided_defect": 0.1,
          "variance_along_gap_images": v, "variance_along_gap_texts": 10 * v}
         for s, a, v in [(0, 0.0, 0.05), (10, 0.5, 0.2), (20, 0.9, 0.3)]
     ]  # fmt: skip

@@ -98,12 +98,12 @@ THEORY = Section(
 
 
 def draw_formation(tables: Tables) -> Iterator[Picture]:
-    table = named(tables["formation.curve"])
+    table = named(tables["formation.curve"]).rename(columns={"doubly_stochastic_defect": "one_sided_defect"})
     table = table[table["run"] == table["run"].min()].assign(step=lambda t: t["step"].clip(lower=0.5))
     for quantity, words in (
         ("gap", "‖g‖ on held-out pairs"),
         ("variance_along_gap_texts", "texts' variance along g"),
-        ("doubly_stochastic_defect", "doubly-stochastic defect"),
+        ("one_sided_defect", "doubly-stochastic defect, one side"),
     ):
         axes = plot_over(
             table, "step", quantity, by="name", xlabel="training step", ylabel=words, title=words
