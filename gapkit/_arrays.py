@@ -310,7 +310,7 @@ def like(result: Tensor, *sources, dtype: torch.dtype | None = None) -> ArrayLik
     return (result.float() if result.dtype == torch.float64 else result).to(tensors[0].device)
 
 
-def normalise_rows(matrix) -> ArrayLike:
+def normalise_rows(matrix: ArrayInput) -> ArrayLike:
     """Divide every row by its length: x_i / ‖x_i‖, computed in float64.
 
     Parameters

@@ -85,17 +85,13 @@ def lessons() -> str:
 
 
 def numbers(docstring: str) -> list[str]:
-    """The paper's equations, theorems and assumptions that a docstring names before its first section.
-
-    >>> numbers("The gap (Eq. 4).")
-    ['Eq. 4']
-    """
+    """The paper's equations, theorems and assumptions that a docstring names before its first section."""
     opening = re.split(r"\n[A-Z]\w+\n-{3,}", inspect.cleandoc(docstring))[0]
-    found = []
+    named = []
     for match in NUMBERED.finditer(opening):
         kind = "Eq." if match[1].startswith("Eq") else match[1].rstrip("s")
-        found += [f"{kind} {number}" for number in re.findall(r"\d+(?:\.\d+)?", match[0])]
-    return list(dict.fromkeys(found))
+        named += [f"{kind} {number}" for number in re.findall(r"\d+(?:\.\d+)?", match[0])]
+    return list(dict.fromkeys(named))
 
 
 def equations() -> str:

@@ -1,5 +1,7 @@
 """A closer inside a model: any code that uses an OpenCLIP model then works with closed embeddings."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -83,7 +85,7 @@ class ClosedModel(nn.Module):
             return getattr(super().__getattr__("model"), name)
 
 
-def close_model(model, closer, *, gallery: str = "text") -> ClosedModel:
+def close_model(model: Any, closer: Any, *, gallery: str = "text") -> ClosedModel:
     """Wrap an OpenCLIP model so that its encoders give closed embeddings.
 
     The closer must have been fitted on unit embeddings of that model. Its map is applied to the unit embedding:

@@ -4,6 +4,7 @@ import importlib
 import inspect
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from gapkit._arrays import check_choice
 from gapkit.datasets.dataset import Dataset
@@ -36,7 +37,7 @@ def list_datasets() -> list[str]:
     return list(_BUILDERS)
 
 
-def load_dataset(name: str, **options) -> Dataset:
+def load_dataset(name: str, **options: Any) -> Dataset:
     """A dataset by name; ``options`` go to its builder, such as ``template=`` or ``root=``.
 
     Raises

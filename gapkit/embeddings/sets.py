@@ -123,7 +123,7 @@ class EmbeddingSet:
         right = self.options[np.arange(len(self.options)), self.answers]
         return self.texts[right], self.images[self.image_rows]
 
-    def replace(self, **changes) -> "EmbeddingSet":
+    def replace(self, **changes: Any) -> "EmbeddingSet":
         """A copy with some fields changed, checked again; moved rows are no longer ``normalised``."""
         if {"images", "texts"} & set(changes):
             changes.setdefault("normalised", False)

@@ -15,6 +15,7 @@ import re
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.floa
 _SHARD_BATCHES = 16
 
 
-def embed(model: Model | str, dataset: Dataset | str, **options) -> EmbeddingSet:
+def embed(model: Model | str, dataset: Dataset | str, **options: Any) -> EmbeddingSet:
     """The embeddings of a dataset's images and texts, computed now or taken from the cache.
 
     Interrupted at any moment, even by ``kill -9``, the same call goes on where it was and ends with the

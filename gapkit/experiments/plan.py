@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from gapkit._files import known_sha256
 from gapkit._paths import shipped_file, shipped_names
@@ -129,7 +130,7 @@ def prepare(
     device: str = "auto",
     say: Callable[[str], None] = lambda line: None,
     how: dict | None = None,
-    **options,
+    **options: Any,
 ) -> Files:
     """Embed what `plan` will need and nothing holds yet, so that it is done in sight, and before anything else.
 

@@ -7,6 +7,7 @@ that (see `gapkit.contrastive`).
 import json
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -81,7 +82,7 @@ def run_name(setting: str, seed: int = 0) -> str:
     return f"miniclip-{setting}" + (f"@{seed}" if seed else "")
 
 
-def build(setting: Setting, *, seed: int):
+def build(setting: Setting, *, seed: int) -> Any:
     """An untrained OpenCLIP model for ``setting``, initialised from ``seed`` alone."""
     library = open_clip()
     with torch.random.fork_rng(devices=[]):

@@ -6,7 +6,31 @@ import importlib
 import grimp
 import pytest
 
-from tools import house
+from tools import house, maps
+
+MOST_MODULES, MOST_CODE, MOST_LAYERS = 170, 16_000, 8
+
+
+def test_the_package_has_outgrown_its_bars():
+    counted = house.house().values()
+    assert sum(row["modules"] for row in counted) <= MOST_MODULES
+    assert sum(row["code"] for row in counted) <= MOST_CODE
+    assert len(house.layers()) <= MOST_LAYERS
+
+
+def test_a_package_stands_on_no_floor():
+    floors = {name for layer in house.layers() for name in layer.replace("|", ":").split(" : ")}
+    packages = {f"gapkit.{path.parent.name}" for path in (house.ROOT / "gapkit").glob("*/__init__.py")}
+    assert packages <= floors
+
+
+def test_the_maps_of_the_code_are_out_of_date():
+    assert maps.main(["--check"]) == 0
+
+
+def test_equations_are_not_found_where_a_docstring_opens():
+    text = "The gap (Eq. 4), by Theorems 3.1 and 3.2.\n\nParameters\n----------\nx : as in Eq. 6\n"
+    assert maps.numbers(text) == ["Eq. 4", "Theorem 3.1", "Theorem 3.2"]
 
 
 def test_packages_import_each_other_in_a_circle():
