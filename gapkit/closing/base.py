@@ -9,7 +9,7 @@ import json
 import os
 import warnings
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -144,7 +144,7 @@ class Closer(TransformerMixin, BaseEstimator):
         self._check_width(rows)
         return like(self._outside(rows), Z)
 
-    def fit_transform(self, X: ArrayInput, Y: ArrayInput | None = None, **fit_options):
+    def fit_transform(self, X: ArrayInput, Y: ArrayInput | None = None, **fit_options: Any) -> Any:
         """Fit, then return the side that moves, moved (for a closer of both sides: the pair)."""
         self.fit(X, Y, **fit_options)
         if self.moves == "both":

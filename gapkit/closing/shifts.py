@@ -127,7 +127,9 @@ class ProjectedShift(_Shift):
     name: ClassVar[str] = "projected shift"
     reference: ClassVar[str] = CHOWERS
 
-    def __init__(self, alpha: Number = 1.0, n_components: Number | None = None, moves: str = "gallery"):
+    def __init__(
+        self, alpha: Number = 1.0, n_components: Number | None = None, moves: str = "gallery"
+    ) -> None:
         self.alpha = alpha
         self.n_components = n_components
         self.moves = moves
@@ -187,7 +189,7 @@ class MeanShift(_Shift):
     name: ClassVar[str] = "raw shift"
     reference: ClassVar[str] = LIANG
 
-    def __init__(self, alpha: Number = 1.0, moves: str = "gallery"):
+    def __init__(self, alpha: Number = 1.0, moves: str = "gallery") -> None:
         self.alpha = alpha
         self.moves = moves
 
@@ -218,7 +220,7 @@ class HalfwayShift(_Shift):
     moves = "both"
     reference: ClassVar[str] = LIANG
 
-    def __init__(self, alpha: Number = 1.0):
+    def __init__(self, alpha: Number = 1.0) -> None:
         self.alpha = alpha
 
 

@@ -237,11 +237,11 @@ class Resamples:
         resampled = self.means(values - values.mean()) + values.mean()
         return percentile_interval(float(values.mean()), resampled, confidence=self.confidence)
 
-    def difference(self, after, before) -> Interval:
+    def difference(self, after: ArrayInput, before: ArrayInput) -> Interval:
         """Mean of paired differences."""
         return self.mean(np.asarray(after, dtype=float) - np.asarray(before, dtype=float))
 
-    def share(self, indicator) -> Interval:
+    def share(self, indicator: ArrayInput) -> Interval:
         """Share of (count,) zeros and ones; where all are alike, the exact binomial end replaces no width.
 
         A bootstrap of equal values has an interval without width, as if nothing were left to doubt. With n
