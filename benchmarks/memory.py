@@ -66,7 +66,9 @@ def _peak_megabytes() -> float:
 
 
 def _kept(name: str) -> float:
-    fields = dict(line.split(":", 1) for line in STATUS.read_text(encoding="ascii").splitlines() if ":" in line)
+    fields = dict(
+        line.split(":", 1) for line in STATUS.read_text(encoding="ascii").splitlines() if ":" in line
+    )
     return int(fields[name].split()[0]) / 1024
 
 
