@@ -67,8 +67,8 @@ def shipped_names(prefix: str = "") -> list[str]:
     place = _place()
     names = {path.removeprefix("data/") for path in place.manifest}
     if not place.fetched:  # what nobody vouches for is named too, so that asking for it says so
-        found = (path.relative_to(place.folder) for path in place.folder.rglob("*") if path.is_file())
-        names |= {path.as_posix() for path in found if not _is_about(path)}
+        present = (path.relative_to(place.folder) for path in place.folder.rglob("*") if path.is_file())
+        names |= {path.as_posix() for path in present if not _is_about(path)}
     return sorted(name for name in names if name.startswith(prefix))
 
 
@@ -219,7 +219,7 @@ def _fetch(relative: str, path: Path, expected: dict) -> None:
     """Download one shipped file; what is not exactly it leaves nothing behind."""
     address = data_address() + relative
 
-    def download(beside: Path) -> None:
+    def download(partial: Path) -> None:
         import pooch
         import requests
         from tqdm import tqdm
@@ -236,12 +236,12 @@ def _fetch(relative: str, path: Path, expected: dict) -> None:
         )
         get = pooch.HTTPDownloader(timeout=SECONDS_OF_SILENCE, chunk_size=_CHUNK, progressbar=bar)
         try:
-            get(address, str(beside), None)
+            get(address, str(partial), None)
         except (requests.RequestException, ValueError) as fault:  # ValueError: no address at all
             raise _cannot_fetch(relative, address, _reason(fault)) from fault
         finally:
             bar.close()
-        if sha256_of(beside) != expected["sha256"]:
+        if sha256_of(partial) != expected["sha256"]:
             raise _cannot_fetch(relative, address, "the bytes there are not those of this version of gapkit")
 
     write_atomically(path, download)

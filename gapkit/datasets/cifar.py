@@ -38,12 +38,16 @@ _FILES = {
 _META = {"cifar10": None, "cifar100": "cifar-100-python/meta"}
 
 
-def cifar10(*, root=None, split: str = "test", template="single", download: bool = False) -> Dataset:
+def cifar10(
+    *, root: str | os.PathLike | None = None, split: str = "test", template="single", download: bool = False
+) -> Dataset:
     """CIFAR-10 as zero-shot classification; see `cifar100` for the parameters."""
     return _cifar("cifar10", root, split, template, download)
 
 
-def cifar100(*, root=None, split: str = "test", template="single", download: bool = False) -> Dataset:
+def cifar100(
+    *, root: str | os.PathLike | None = None, split: str = "test", template="single", download: bool = False
+) -> Dataset:
     """CIFAR-100 as zero-shot classification.
 
     Parameters
@@ -61,12 +65,16 @@ def cifar100(*, root=None, split: str = "test", template="single", download: boo
     return _cifar("cifar100", root, split, template, download)
 
 
-def cifar10_rephrased(*, root=None, split: str = "test", download: bool = False) -> Dataset:
+def cifar10_rephrased(
+    *, root: str | os.PathLike | None = None, split: str = "test", download: bool = False
+) -> Dataset:
     """CIFAR-10 with one block of ten texts for each of `REPHRASINGS`; see `cifar100_rephrased`."""
     return _rephrased("cifar10", root, split, download)
 
 
-def cifar100_rephrased(*, root=None, split: str = "test", download: bool = False) -> Dataset:
+def cifar100_rephrased(
+    *, root: str | os.PathLike | None = None, split: str = "test", download: bool = False
+) -> Dataset:
     """CIFAR-100 with its classes in several wordings, for the rephrasing experiment.
 
     The gallery has the classes in the first of `REPHRASINGS` (the familiar one) as rows 0–99, in the second as rows

@@ -5,6 +5,7 @@ The annotation files are other people's: every fault names the file and the entr
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,13 @@ AOKVQA_TEMPLATE = "{question} {choice}"
 _KINDS = {int: "a whole number", str: "a text", list: "a list", dict: "an object"}
 
 
-def coco(*, root, annotations, limit: int | None = None, caption: str = "first") -> Dataset:
+def coco(
+    *,
+    root: str | os.PathLike,
+    annotations: str | os.PathLike,
+    limit: int | None = None,
+    caption: str = "first",
+) -> Dataset:
     """Images and one caption of each, in the annotation file's order.
 
     Parameters
@@ -67,7 +74,13 @@ def coco(*, root, annotations, limit: int | None = None, caption: str = "first")
     )
 
 
-def aokvqa(*, root, annotations, template: str = AOKVQA_TEMPLATE, limit: int | None = None) -> Dataset:
+def aokvqa(
+    *,
+    root: str | os.PathLike,
+    annotations: str | os.PathLike,
+    template: str = AOKVQA_TEMPLATE,
+    limit: int | None = None,
+) -> Dataset:
     """Questions with their options; each option becomes one text of the gallery.
 
     Parameters

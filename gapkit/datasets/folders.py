@@ -16,7 +16,7 @@ IMAGE_COLUMNS = ("image", "path", "file", "filename", "file_name", "filepath", "
 CAPTION_COLUMNS = ("caption", "text", "title", "description", "sentence")
 
 
-def folder(*, root, template="single") -> Dataset:
+def folder(*, root: str | os.PathLike, template="single") -> Dataset:
     """Zero-shot classification: one subfolder for each class, whose name is the class's.
 
     Parameters
@@ -47,7 +47,9 @@ def folder(*, root, template="single") -> Dataset:
     )
 
 
-def captions_csv(*, root, annotations, limit: int | None = None) -> Dataset:
+def captions_csv(
+    *, root: str | os.PathLike, annotations: str | os.PathLike, limit: int | None = None
+) -> Dataset:
     """Pairs of image and caption from a CSV file with a header line.
 
     Parameters

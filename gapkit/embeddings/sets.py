@@ -215,8 +215,8 @@ class EmbeddingSet:
         >>> EmbeddingSet.from_gram(np.eye(4), images=2, dimension=8)
         EmbeddingSet(pairs: 2 images, 2 texts, d=8)
         """
-        found = points_from_gram(gram, dimension=dimension)
-        points = np.asarray(found.points)
+        rebuilt = points_from_gram(gram, dimension=dimension)
+        points = np.asarray(rebuilt.points)
         if isinstance(images, bool) or images != int(images) or not 0 < images < len(points):
             raise InputError(
                 f"images must be a whole number from 1 to {len(points) - 1}, how many of the {len(points)} rows are "
@@ -229,10 +229,10 @@ class EmbeddingSet:
             )
         about = {
             "kept": "everything up to a rotation: lengths, angles and what isotropic noise does, not single coordinates",
-            "rank": found.rank,
-            "clipped": found.clipped,
-            "least_eigenvalue": found.least,
-            "rounding": found.rounding,
+            "rank": rebuilt.rank,
+            "clipped": rebuilt.clipped,
+            "least_eigenvalue": rebuilt.least,
+            "rounding": rebuilt.rounding,
         }
         return cls(
             images=points[:images],
@@ -259,7 +259,7 @@ def _floats(value, name: str, shape: str) -> torch.Tensor:
 def _names(names: Sequence[str] | None, name: str, count: int) -> tuple[str, ...] | None:
     if names is None:
         return None
-    names = tuple(str(one) for one in names)
+    names = tuple(map(str, names))
     if len(names) != count:
         raise InputError(f"{name} must have {count} entries, one for each row; got {len(names)}")
     return names

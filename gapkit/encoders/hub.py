@@ -71,8 +71,8 @@ def cached_file(repository: str, names: tuple[str, ...]) -> Path | None:
     """The first of ``names`` that lies in the cache."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = (try_to_load_from_cache(repository, name, cache_dir=hub_cache()) for name in names)
-    return next((Path(path) for path in found if isinstance(path, str)), None)
+    paths = (try_to_load_from_cache(repository, name, cache_dir=hub_cache()) for name in names)
+    return next((Path(path) for path in paths if isinstance(path, str)), None)
 
 
 def published_weights(facts: dict) -> tuple[str, tuple[str, ...]]:
