@@ -14,6 +14,7 @@ was made, and outcomes are nowhere assumed: a claim that fails is a finding. Wha
   Theorem 3.1 leaves off the gap is measured. A claim that nothing supports and one cell refutes *does not hold*; it
   was *not decidable* before. The claims on the sphere's drift, on collapse, on the cosine and on the fixed range ±1
   were added.
+- The claim on real models was written when one sweep of their gains by another protocol was known.
 
 Sources: "the paper" is
 Chowers, Naparstek, Barzelay, Weiss, *Is the Modality Gap a Bug or a Feature? A Robustness

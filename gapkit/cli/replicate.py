@@ -35,6 +35,14 @@ from gapkit.errors import InputError
     metavar="NAME",
     help="A dataset, or a file of embeddings; repeatable.",
 )
+@click.option(
+    "--published", is_flag=True, help="Every published set in the cache (see gapkit fetch), as its datasets."
+)
+@click.option(
+    "--galleries",
+    metavar="K,K…",
+    help="Numbers of candidates of the small galleries that sets of pairs are cut into.  [default: 10,30,100]",
+)
 @embedding_options
 @click.option(
     "--only", multiple=True, metavar="EXPERIMENT", help="One experiment instead of all; repeatable."
@@ -77,6 +85,8 @@ def command(
     full,
     models,
     datasets,
+    published,
+    galleries,
     only,
     seed,
     formats,
@@ -92,7 +102,8 @@ def command(
     """Measure every claim of the paper and write a report.
 
     With no options: the shipped models and datasets, in about two minutes. Models and datasets of your own are
-    embedded first, as `gapkit embed` does it and with its options; each dataset takes those that it knows. An
+    embedded first, as `gapkit embed` does it and with its options; each dataset takes those that it knows. Sets of
+    pairs that were asked for are also cut into small galleries, as the paper's experiments have them. An
     interrupted run goes on where it stopped. Exit code 0 if every claim received a verdict, whichever it is.
     """
     from gapkit import engine
@@ -121,10 +132,12 @@ def command(
     seen = not quiet and os.environ.get("GAPKIT_PROGRESS") != "0"
     say = functools.partial(click.echo, err=True) if seen else lambda line: None
     device, how, about = split_options(embedding)
+    datasets = _with_published(datasets, models) if published else datasets
+    chosen = {} if galleries is None else {"galleries": _sizes(galleries, datasets)}
     started = time.perf_counter()
     with engine.limit_threads(threads), Workspace(out, fresh=fresh) as space:
         files = prepare(models, datasets, device=device, say=say, how={**how, "progress": seen}, **about)
-        jobs = plan(models, datasets, only=only, full=full, seed=seed, files=files)
+        jobs = plan(models, datasets, only=only, full=full, seed=seed, files=files, **chosen)
         with _progress(len(jobs), seen) as advance:
             replication = replicate(jobs, store=space.store, on_done=advance, processes=processes)
             record = make_record(
@@ -146,6 +159,32 @@ def command(
         click.echo(f"Record: {_shown(space.results / 'claims.json')}")
     holds = all(verdict == "holds" for verdict in record["overall"].values())
     return 1 if strict and not holds else 0
+
+
+def _with_published(datasets, models) -> tuple[str, ...]:
+    """The published sets in the cache beside what was asked for."""
+    from gapkit.embeddings import published_sets
+
+    if models:
+        raise InputError("published sets bring their models; leave out --model, or --published")
+    cached = [name for name, entry in published_sets().items() if entry.cached]
+    if not cached:
+        raise InputError("no published set is in the cache; download them with: gapkit fetch --all")
+    return tuple(dict.fromkeys([*datasets, *cached]))
+
+
+def _sizes(text: str, datasets) -> tuple[int, ...]:
+    try:
+        sizes = tuple(dict.fromkeys(int(part) for part in text.split(",") if part.strip()))
+    except ValueError:
+        sizes = ()
+    if not sizes or min(sizes) < 2:
+        raise InputError(f"--galleries must be numbers of candidates such as 10,30,100; got {text!r}")
+    if not datasets:
+        raise InputError(
+            "--galleries cuts sets of pairs that are named with --dataset; name one, or --published"
+        )
+    return sizes
 
 
 def _times(started: float) -> dict:

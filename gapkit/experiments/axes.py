@@ -2,11 +2,14 @@
 
 import numpy as np
 
-from gapkit.experiments.data import Task, zero_shot_task
+from gapkit.experiments.data import Task
+from gapkit.experiments.galleries import task_of
 from gapkit.experiments.protocol import (
     MIDDLE,
     NOISE_ON_GALLERY,
     PROJECTED,
+    answers_to,
+    calibrated_gain,
     calibrated_levels,
     check_row,
     fit_closer,
@@ -16,11 +19,11 @@ from gapkit.experiments.protocol import (
     same,
     shift_gallery,
     shift_queries,
+    survival_of,
     tidy_row,
 )
 from gapkit.experiments.record import Experiment, Job, Rows
-from gapkit.geometry import METRICS, nearest
-from gapkit.robustness import robustness
+from gapkit.geometry import METRICS
 
 MOVES = ("nothing", "gallery", "queries")
 DRAWS = 40
@@ -36,7 +39,7 @@ def measure_axes(job: Job) -> dict[str, Rows]:
     -------
     draws : draws of the noise on the queries
     """
-    task = zero_shot_task(*job.source)
+    task = task_of(job)
     resamples = task.resamples(job.seed)
     sides = _sides(task)
     level = next((level for level in calibrated_levels(task) if level.name == MIDDLE), None)
@@ -45,16 +48,16 @@ def measure_axes(job: Job) -> dict[str, Rows]:
     draws = int(job.options.get("draws", DRAWS))
     rows, checks = [], []
     for metric in METRICS:
-        exact = {m: robustness(y, x, sigma=level.sigma, metric=metric) for m, (y, x) in sides.items()}
+        exact = {m: survival_of(y, x, level.sigma, metric=metric) for m, (y, x) in sides.items()}
         correct = {
             m: right_after_noise(y, x, task.labels, exact[m], level.sigma, metric=metric, seed=job.seed)
             for m, (y, x) in sides.items()
         }
         drawn = _query_noise(task, sides, metric, level.sigma, draws, job.seed)
-        untouched = nearest(*sides["nothing"], metric=metric)
+        untouched = answers_to(*sides["nothing"], metric=metric)
         for noise_on, (values, noisy) in {"gallery": (exact, correct), "queries": drawn}.items():
             for moves, value in values.items():
-                answers = nearest(*sides[moves], metric=metric)
+                answers = answers_to(*sides[moves], metric=metric)
                 row = tidy_row(
                     task.head
                     | NOISE_ON_GALLERY
@@ -68,6 +71,11 @@ def measure_axes(job: Job) -> dict[str, Rows]:
                     agrees=same(answers, untouched),
                     survives=value,
                     untouched=values["nothing"],
+                    gain=calibrated_gain(
+                        task, resamples, level, sides[moves], value, values["nothing"], metric=metric
+                    )
+                    if (noise_on, metric) == ("gallery", "euclidean")  # σ is calibrated for that cell
+                    else None,
                     seed=job.seed,
                 )
                 rows.append(row | {"largest_change": float(np.abs(value - values["nothing"]).max())})
@@ -92,13 +100,13 @@ def _query_noise(
 ) -> tuple[dict, dict]:
     """Who moves -> (m,) shares of draws in which the answer survives noise on the query, and in which it is right."""
     rng = np.random.default_rng([seed, 2])
-    clean = {moves: nearest(*side, metric=metric) for moves, side in sides.items()}
-    kept = {moves: np.zeros(len(task.queries)) for moves in sides}
-    correct = {moves: np.zeros(len(task.queries)) for moves in sides}
+    clean = {moves: answers_to(*side, metric=metric) for moves, side in sides.items()}
+    kept = {moves: np.zeros(len(task.labels)) for moves in sides}
+    correct = {moves: np.zeros(len(task.labels)) for moves in sides}
     for _ in range(draws):
         noise = sigma * rng.standard_normal(task.queries.shape)
         for moves, (queries, gallery) in sides.items():
-            answers = nearest(queries + noise, gallery, metric=metric)
+            answers = answers_to(queries + noise, gallery, metric=metric)
             kept[moves] += answers == clean[moves]
             correct[moves] += answers == task.labels
     return tuple({moves: count / draws for moves, count in counts.items()} for counts in (kept, correct))
@@ -115,4 +123,5 @@ EXPERIMENT = Experiment(
     on_request=("pairs",),
     quick={"draws": 40},
     full={"draws": 200},
+    galleries={"draws": 12, "partitions": 3},
 )

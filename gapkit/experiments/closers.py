@@ -7,7 +7,8 @@ by that. `noise_after_the_closer` is the mistake this avoids.
 import numpy as np
 
 from gapkit.closing import CLOSERS, Closer, Procrustes
-from gapkit.experiments.data import Task, zero_shot_task
+from gapkit.experiments.data import Task
+from gapkit.experiments.galleries import task_of
 from gapkit.experiments.limits import MEMORY
 from gapkit.experiments.protocol import (
     AFFINE,
@@ -15,15 +16,18 @@ from gapkit.experiments.protocol import (
     PROJECTED,
     QUADRATURE,
     RAW,
+    answers_to,
+    calibrated_gain,
     calibrated_levels,
     check_row,
     columns,
     exact_row,
     fit_closer,
     shift_queries,
+    survival_of,
 )
 from gapkit.experiments.record import Experiment, Job, Rows
-from gapkit.geometry import nearest
+from gapkit.geometry import Interval, nearest
 from gapkit.robustness import robustness
 
 BEST = {"euclidean": AFFINE, "dot": LINEAR}
@@ -36,15 +40,15 @@ def measure_closers(job: Job) -> dict[str, Rows]:
     All move the queries, which for Euclidean neighbours is the same as moving the gallery, and for dot
     products is what has an effect at all.
     """
-    task = zero_shot_task(*job.source)
+    task = task_of(job)
     resamples = task.resamples(job.seed)
     moved = _moved_queries(task)
     rows, checks = [], []
     for metric, best in BEST.items():
-        untouched = nearest(task.queries, task.gallery, metric=metric)
+        untouched = answers_to(task.queries, task.gallery, metric=metric)
         for level in calibrated_levels(task, metric=metric):
             values = {
-                name: robustness(queries, task.gallery, sigma=level.sigma, metric=metric)
+                name: survival_of(queries, task.gallery, level.sigma, metric=metric)
                 for name, queries in moved.items()
             }
             for name, value in values.items():
@@ -61,11 +65,21 @@ def measure_closers(job: Job) -> dict[str, Rows]:
                     metric=metric,
                     seed=job.seed,
                 )
-                rows.append(row | columns("gain_over_shift", resamples.difference(value, values[PROJECTED])))
+                over = _gain_over_shift(task, resamples, level, moved, values, name, metric)
+                rows.append(row | columns("gain_over_shift", over))
             worse = float(np.mean(values[PROJECTED] > values[best] + QUADRATURE))
             setting = {"metric": metric, "level": level.name, "seed": job.seed}
             checks.append(task.head | check_row(f"shift beats {best}", worse, **setting))
     return {"closers": rows, "closers.checks": checks}
+
+
+def _gain_over_shift(task, resamples, level, moved: dict, values: dict, name: str, metric: str) -> Interval:
+    relative = values["untouched"] + values[name] - values[PROJECTED]
+    sides = ((moved[name], task.gallery), (moved[PROJECTED], task.gallery))
+    gain = calibrated_gain(
+        task, resamples, level, sides[0], relative, values["untouched"], over=sides[1], metric=metric
+    )
+    return resamples.difference(values[name], values[PROJECTED]) if gain is None else gain
 
 
 def _moved_queries(task: Task) -> dict[str, np.ndarray]:
@@ -157,4 +171,5 @@ EXPERIMENT = Experiment(
     paper="The paper shifts the whole gallery by one vector. Derived here: projecting each query is the most robust of all translations that keep every margin, with one projection for each metric.",
     question="Robustness to noise on the gallery after each closer, under Euclidean distance and dot product.",
     on_request=("pairs",),
+    galleries={},
 )

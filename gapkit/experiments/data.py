@@ -48,6 +48,11 @@ class Task:
         """The resampled queries that all intervals of this task share."""
         return Resamples(len(self.queries), seed=seed)
 
+    @property
+    def middle(self) -> np.ndarray:
+        """(d,) mean of the queries, the μ_y of the gap."""
+        return self.queries.mean(0)
+
 
 def stands_alone(dataset: str) -> bool:
     """Whether the dataset's name is that of a whole set of embeddings: a file, or a published set."""

@@ -4,15 +4,18 @@ import itertools
 
 import numpy as np
 
-from gapkit.closing import AffineProjection, Closer
-from gapkit.experiments.data import Task, zero_shot_task
+from gapkit.experiments.data import Task
+from gapkit.experiments.galleries import task_of
 from gapkit.experiments.protocol import (
+    AFFINE,
     ALPHAS,
     NOISE_ON_GALLERY,
     PROJECTED,
     QUADRATURE,
+    FittedCloser,
     Level,
     answers_after,
+    calibrated_gain,
     calibrated_levels,
     check_row,
     compare_with_exact,
@@ -24,11 +27,11 @@ from gapkit.experiments.protocol import (
     right,
     same,
     shift_gallery,
+    survival_of,
     tidy_row,
 )
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Resamples
-from gapkit.robustness import robustness
 
 RISE = tuple(round(0.1 * step, 1) for step in range(10))
 """α = 0, 0.1, …, 0.9: where robustness should rise."""
@@ -53,8 +56,9 @@ def measure_noise(job: Job) -> dict[str, Rows]:
     alphas : the values of α at the calibrated levels
     paper_alphas : those at the paper's own σ²
     draws : draws of the noise, for the noisy accuracy and the check of the exact value
+    galleries, partitions : see `gapkit.experiments.galleries.task_of`
     """
-    task = zero_shot_task(*job.source)
+    task = task_of(job)
     closer = fit_closer(PROJECTED, task)
     resamples = task.resamples(job.seed)
     alphas = tuple(job.options.get("alphas", ALPHAS))
@@ -68,7 +72,7 @@ def measure_noise(job: Job) -> dict[str, Rows]:
             continue
         exact = {alpha: _robustness(task, closer, alpha, level.sigma) for alpha in alphas}
         noisy = noisy_answers(task, closer, alphas, level.sigma, draws=draws, seed=job.seed)
-        rows += _rows(task, level, exact, clean, noisy, resamples, job.seed)
+        rows += _rows(task, closer, level, exact, clean, noisy, resamples, job.seed)
         checks += [
             {"level": level.name, "sigma_per_coordinate": level.sigma, "reason": level.reason} | check
             for check in (
@@ -77,22 +81,22 @@ def measure_noise(job: Job) -> dict[str, Rows]:
                 check_row("Monte Carlo against exact", compare_with_exact(noisy, clean[0.0], exact[0.0])),
             )
         ]
-    for level in paper_levels(task.gallery.shape[1]):
+    for level in paper_levels(task.gallery.shape[-1]):
         exact = {alpha: _robustness(task, closer, alpha, level.sigma) for alpha in paper_alphas}
         noisy = noisy_answers(task, closer, paper_alphas, level.sigma, draws=draws, seed=job.seed)
-        level = _decidable(level, exact[0.0], len(task.gallery))
-        rows += _rows(task, level, exact, clean, noisy, resamples, job.seed)
+        level = _decidable(level, exact[0.0], task.gallery.shape[-2])
+        rows += _rows(task, closer, level, exact, clean, noisy, resamples, job.seed)
     return {
         "noise": [row | {"seed": job.seed} for row in rows],
         "noise.checks": [task.head | {"seed": job.seed} | check for check in checks],
     }
 
 
-def _robustness(task: Task, closer: Closer, alpha: float, sigma: float) -> np.ndarray:
-    return robustness(task.queries, shift_gallery(task.gallery, closer, alpha), sigma=sigma)
+def _robustness(task: Task, closer: FittedCloser, alpha: float, sigma: float) -> np.ndarray:
+    return survival_of(task.queries, shift_gallery(task.gallery, closer, alpha), sigma)
 
 
-def _rows(task, level, exact, clean, noisy, resamples: Resamples, seed: int) -> Rows:
+def _rows(task, closer, level, exact, clean, noisy, resamples: Resamples, seed: int) -> Rows:
     """One row for each α; a query that is right without noise is right with it as often as its answer survives."""
     rows = []
     for alpha, values in exact.items():
@@ -107,6 +111,14 @@ def _rows(task, level, exact, clean, noisy, resamples: Resamples, seed: int) -> 
             agrees=same(clean[alpha], clean[0.0]),
             survives=values,
             untouched=exact[0.0],
+            gain=calibrated_gain(
+                task,
+                resamples,
+                level,
+                (task.queries, shift_gallery(task.gallery, closer, alpha)),
+                values,
+                exact[0.0],
+            ),
             seed=seed,
         )
         rows.append(row | {"reason": level.reason or crowded(task)})
@@ -115,7 +127,7 @@ def _rows(task, level, exact, clean, noisy, resamples: Resamples, seed: int) -> 
 
 def crowded(task: Task) -> str:
     """Why a full-rank shift has little to move, where the gallery has about as many rows as dimensions."""
-    own, d = len(task.gallery) - 1, task.gallery.shape[1]
+    own, d = task.gallery.shape[-2] - 1, task.gallery.shape[-1]
     if own <= CROWDED * d:
         return ""
     return f"little is orthogonal: {own + 1} rows span {min(own, d)} of {d} dimensions (see retrieval, fewer components)"
@@ -165,21 +177,21 @@ def _falls_although_nearer(task: Task, sigma: float) -> dict:
     On that way all squared distances of a query shrink by one common amount: Theorem 3.4.
     """
     values = []
+    onto = fit_closer(AFFINE, task).transform(task.queries) - task.queries
     for alpha in APPROACH:
-        queries = AffineProjection(alpha=alpha).fit(task.gallery, task.queries).transform(task.queries)
-        values.append(robustness(queries, task.gallery, sigma=sigma))
+        values.append(survival_of(task.queries + alpha * onto, task.gallery, sigma))
     values = np.stack(values)
     falls = float(np.mean(np.diff(values, axis=0) < -QUADRATURE))
     return check_row("falls although nearer", falls) | _visible(float(np.ptp(values, axis=0).max()))
 
 
-def per_query_optimum(task: Task, closer: Closer) -> np.ndarray:
-    """(m,) α* = 1 + g'·(y − μ_y)/‖g'‖², where each query is most robust (derived)."""
+def per_query_optimum(task: Task, closer: FittedCloser) -> np.ndarray:
+    """(m,) or (G, m) α* = 1 + g'·(y − μ_y)/‖g'‖², where each query is most robust (derived)."""
     shift = closer.shift_
-    return 1 + (task.queries - task.queries.mean(0)) @ shift / (shift @ shift)
+    return 1 + ((task.queries - task.middle) * shift).sum(-1) / (shift * shift).sum(-1)
 
 
-def _better_beside_the_optimum(task: Task, closer: Closer, sigma: float) -> dict:
+def _better_beside_the_optimum(task: Task, closer: FittedCloser, sigma: float) -> dict:
     """Share of queries that are more robust a quarter beside their α* than at it."""
     check = "better beside the optimum"
     if not closer.shift_.any():
@@ -187,7 +199,7 @@ def _better_beside_the_optimum(task: Task, closer: Closer, sigma: float) -> dict
     best = per_query_optimum(task, closer)
 
     def at(alpha):  # moving a query by −αg' is moving the gallery by αg', for that query alone
-        return robustness(task.queries - alpha[:, None] * closer.shift_, task.gallery, sigma=sigma)
+        return survival_of(task.queries - alpha[..., None] * closer.shift_, task.gallery, sigma)
 
     elsewhere, there = np.maximum(at(best - ASIDE), at(best + ASIDE)), at(best)
     row = check_row(check, float(np.mean(elsewhere > there + QUADRATURE)))
@@ -199,10 +211,10 @@ def _better_beside_the_optimum(task: Task, closer: Closer, sigma: float) -> dict
 
 def _refit_check(task: Task, level: Level, seed: int, draws: int = 3) -> dict:
     rng = np.random.default_rng([seed, 1])
-    differ = []
+    differ, untouched_closer = [], fit_closer(PROJECTED, task)
     for _ in range(draws):
         noisy = task.gallery + level.sigma * rng.standard_normal(task.gallery.shape)
-        untouched = answers_after(task, fit_closer(PROJECTED, task), 0.0, lambda _, noisy=noisy: noisy)
+        untouched = answers_after(task, untouched_closer, 0.0, lambda _, noisy=noisy: noisy)
         differ.append(1 - same(refitted_answers(task, lambda _, noisy=noisy: noisy), untouched))
     return check_row("refitted: answers differ", float(np.mean(differ)))
 
@@ -228,4 +240,5 @@ EXPERIMENT = Experiment(
     on_request=("pairs",),
     quick={"alphas": list(QUICK_ALPHAS), "paper_alphas": [0.0, 0.5, 1.0], "draws": 24},
     full={"alphas": list(FULL_ALPHAS), "draws": 200},
+    galleries={"alphas": [*RISE, 1.0, 1.5], "paper_alphas": [0.0, 1.0], "draws": 8},
 )

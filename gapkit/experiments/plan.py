@@ -9,11 +9,13 @@ from typing import Any
 from gapkit._files import known_sha256
 from gapkit._paths import shipped_file, shipped_names
 from gapkit.datasets import BUILTIN_DATASETS, dataset_options, load_dataset
-from gapkit.embeddings import list_embeddings, load_embeddings
+from gapkit.embeddings import list_embeddings, load_embeddings, published_sets
 from gapkit.errors import InputError
 from gapkit.experiments.data import find_file, load_set, model_of, stands_alone, wordings_of
+from gapkit.experiments.galleries import possible_sizes
 from gapkit.experiments.record import Experiment, Job, experiment, experiments
 from gapkit.miniclip import SETTINGS, TRAINED, run_name
+from gapkit.tasks.galleries import LEAST_BLOCKS, SIZES
 
 SHIPPED = tuple(run_name(setting, 0) for setting in SETTINGS)
 """The shipped models, first seeds: the trained ones, then the random control."""
@@ -22,6 +24,8 @@ FAMILY_DATASETS = ("digits10", "scenes100")
 SEEDS = (0, 1, 2)
 Files = Mapping[tuple[str, str], Path]
 """(model, dataset) -> file of embeddings."""
+CONTROL_EXPERIMENTS = ("gap", "orthogonality")
+"""What published models without training are measured on: no answer of theirs is worth keeping."""
 FEWEST_IMAGES = 8
 """Of fewer, a resample may easily hold one image alone, which has no variance."""
 
@@ -33,6 +37,7 @@ def plan(
     only: Sequence[str] = (),
     full: bool = False,
     seed: int = 0,
+    galleries: Sequence[int] = SIZES,
     files: Files | None = None,
 ) -> list[Job]:
     """The jobs of a replication, experiment by experiment.
@@ -45,6 +50,8 @@ def plan(
     only : names of experiments; all when left out
     full : finer grids, more draws, and every seed of the family in every experiment on classes
     seed : of everything random
+    galleries : numbers of candidates; sets of pairs that were asked for by name are also cut into small galleries
+        of so many, where they have enough pairs for five disjoint ones
     files : embeddings that `prepare` has made
 
     Returns
@@ -62,12 +69,15 @@ def plan(
     if not models and not datasets:
         shipped_names()  # without the shipped data next to nothing would be left, and nobody would notice
     places = list(_places(models, datasets))
+    sizes = _sizes(places, galleries, files) if datasets else {}
     jobs = []
     for record in chosen:
         options = dict(record.full if full else record.quick)
         jobs += [
             locate(replace(job, experiment=record.name, seed=seed, options=options | job.options), files)
-            for job in _jobs_of(record, models, datasets, places, asked=bool(only), full=full, files=files)
+            for job in _jobs_of(
+                record, models, datasets, places, asked=bool(only), full=full, sizes=sizes, files=files
+            )
         ]
     if not jobs:
         raise InputError(
@@ -85,6 +95,7 @@ def _jobs_of(
     *,
     asked: bool,
     full: bool,
+    sizes: Mapping[tuple[str, str], Sequence[int]],
     files: Files | None,
 ) -> Iterator[Job]:
     """Where one experiment is done, as jobs without its name."""
@@ -105,8 +116,35 @@ def _jobs_of(
             places = [*places, *(place for place in _family() if place[0] not in SHIPPED)]
         kinds = (*record.kinds, *(record.on_request if datasets else ()))
         for place in places:
+            if _is_published_control(place[1]) and record.name not in CONTROL_EXPERIMENTS:
+                continue
             if kind_of(*place, files=files) in kinds:
                 yield Job("", *place)
+                if record.galleries is not None:
+                    for size in sizes.get(place, ()):
+                        yield Job("", *place, options={**record.galleries, "galleries": size})
+
+
+def _is_published_control(dataset: str) -> bool:
+    return dataset in published_sets() and published_sets()[dataset].control
+
+
+def _sizes(
+    places: Sequence[tuple[str, str]], galleries: Sequence[int], files: Files | None
+) -> dict[tuple[str, str], list[int]]:
+    """The sizes of galleries that each pair set has enough pairs for; an error if none was possible at all."""
+    found, pairs = {}, {}
+    for place in places:
+        entries = load_set(*place, find_file(*place, files))
+        if entries.task == "pairs":
+            pairs[place], found[place] = len(entries.texts), possible_sizes(entries, galleries)
+    if pairs and galleries and tuple(galleries) != SIZES and not any(found.values()):
+        place, count = max(pairs.items(), key=lambda item: item[1])
+        raise InputError(
+            f"no gallery of {min(galleries)}: {place[1]} has {count} pairs, which leave {LEAST_BLOCKS} disjoint "
+            f"galleries of at most {count // LEAST_BLOCKS}"
+        )
+    return found
 
 
 def locate(job: Job, files: Files | None = None) -> Job:

@@ -16,19 +16,24 @@ of answers that survive the perturbation, `agreement` that of the *clean* answer
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.distance import cdist
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from gapkit.closing import CLOSERS, AffineProjection, Closer, LinearProjection, MeanShift, ProjectedShift
 from gapkit.errors import InputError
 from gapkit.experiments.data import Task
+from gapkit.experiments.galleries import GalleryCloser, GalleryTask, gain_slope
 from gapkit.geometry import Interval, Resamples, nearest
-from gapkit.robustness import calibrate_sigma
+from gapkit.robustness import calibrate_sigma, robustness
+from gapkit.tasks import calibrate_in_galleries, nearest_in_galleries, robustness_in_galleries
 
 PROJECTED, RAW = ProjectedShift.name, MeanShift.name
 AFFINE, LINEAR = AffineProjection.name, LinearProjection.name
+FittedCloser = Closer | GalleryCloser
 ALPHAS = tuple(round(0.1 * step, 1) for step in range(-5, 16))
 """α from −0.5 over 0 (untouched) and 1 (closed) to 1.5."""
 QUADRATURE = 2e-5
@@ -60,24 +65,42 @@ FEWEST_DRAWS, MOST_DRAWS, DRAWS_ALTOGETHER = 4, 40, 2000
 # ---- moving and answering ----
 
 
-def fit_closer(name: str, task: Task) -> Closer:
+def fit_closer(name: str, task: Task) -> FittedCloser:
     """A closer of full strength, fitted once on the untouched sets of a task."""
+    if isinstance(task, GalleryTask):
+        return GalleryCloser(name, task)
     return CLOSERS[name]().fit(task.gallery, task.queries)
 
 
-def shift_gallery(gallery: np.ndarray, closer: Closer, alpha: float) -> np.ndarray:
+def answers_to(queries: np.ndarray, gallery: np.ndarray, *, metric: str = "euclidean") -> np.ndarray:
+    """(m,) nearest candidates: of one gallery (K, d), or of many (G, K, d) each with its own queries, in their order."""
+    if gallery.ndim == 3:
+        return nearest_in_galleries(queries, gallery, metric=metric).ravel()
+    return nearest(queries, gallery, metric=metric)
+
+
+def survival_of(
+    queries: np.ndarray, gallery: np.ndarray, sigma: float, *, metric: str = "euclidean"
+) -> np.ndarray:
+    """(m,) exact robustness to noise on the gallery, of one gallery or of many."""
+    if gallery.ndim == 3:
+        return robustness_in_galleries(queries, gallery, sigma, metric=metric).ravel()
+    return robustness(queries, gallery, sigma=sigma, metric=metric)
+
+
+def shift_gallery(gallery: np.ndarray, closer: FittedCloser, alpha: float) -> np.ndarray:
     """``X + α g'`` for a fitted closer that translates, whatever gallery it was fitted on."""
     return gallery + alpha * closer.shift_
 
 
-def shift_queries(queries: np.ndarray, closer: Closer, alpha: float) -> np.ndarray:
+def shift_queries(queries: np.ndarray, closer: FittedCloser, alpha: float) -> np.ndarray:
     """``Y - α g'``: the same relative motion with the queries moved."""
     return queries - alpha * closer.shift_
 
 
 def answers_after(
     task: Task,
-    closer: Closer,
+    closer: FittedCloser,
     alpha: float,
     perturb: Callable[[np.ndarray], np.ndarray] | None = None,
     *,
@@ -85,14 +108,14 @@ def answers_after(
 ) -> np.ndarray:
     """Answers to the perturbed gallery, moved by the closer that was fitted on the untouched one."""
     gallery = task.gallery if perturb is None else perturb(task.gallery)
-    return nearest(task.queries, shift_gallery(gallery, closer, alpha), metric=metric)
+    return answers_to(task.queries, shift_gallery(gallery, closer, alpha), metric=metric)
 
 
 def refitted_answers(task: Task, perturb: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """The control: the paper's closer fitted again on the perturbed gallery, then applied to it."""
     gallery = perturb(task.gallery)
-    closer = ProjectedShift().fit(gallery, task.queries)
-    return nearest(task.queries, closer.transform(gallery))
+    closer = fit_closer(PROJECTED, replace(task, gallery=gallery))
+    return answers_to(task.queries, shift_gallery(gallery, closer, 1.0))
 
 
 def right(answers: np.ndarray, task: Task) -> np.ndarray:
@@ -137,9 +160,10 @@ def calibrated_levels(task: Task, *, metric: str = "euclidean", unsolved: bool =
     if ``unsolved``.
     """
     levels = []
+    calibrate = calibrate_in_galleries if task.gallery.ndim == 3 else calibrate_sigma
     for name, target in zip(CALIBRATED, TARGETS, strict=True):
         try:
-            levels.append(Level(name, calibrate_sigma(task.queries, task.gallery, target, metric=metric)))
+            levels.append(Level(name, calibrate(task.queries, task.gallery, target, metric=metric)))
         except InputError as fault:
             if unsolved:
                 levels.append(Level(name, math.nan, str(fault)))
@@ -156,11 +180,11 @@ def level_columns(level: Level, gallery: np.ndarray) -> dict:
     >>> round(columns["sigma_over_spread"], 3)
     0.141
     """
-    spread = float(np.sqrt(gallery.var(axis=0).sum()))
+    spread = float(np.sqrt(gallery.var(axis=-2).sum(-1).mean()))
     return {
         "level": level.name,
         "sigma_per_coordinate": level.sigma,
-        "sigma_over_spread": level.sigma * gallery.shape[1] ** 0.5 / spread if spread > 0 else float("nan"),
+        "sigma_over_spread": level.sigma * gallery.shape[-1] ** 0.5 / spread if spread > 0 else float("nan"),
     }
 
 
@@ -195,6 +219,7 @@ def tidy_row(
     agrees,
     survives,
     untouched=None,
+    gain: Interval | None = None,
     seed: int,
 ) -> dict:
     """One row of a tidy table, from what is known of every query.
@@ -208,6 +233,7 @@ def tidy_row(
     agrees : (m,) 1 where the clean answer is that of the untouched embeddings
     survives : (m,) probability that the clean answer survives the perturbation
     untouched : (m,) the same with nothing moved; gives the column ``gain``, paired
+    gain : instead of the plain paired difference (see `calibrated_gain`)
     seed : of everything random in the row
 
     Examples
@@ -221,7 +247,7 @@ def tidy_row(
     for name, values in zip(MEANS, (clean, noisy, agrees, survives), strict=True):
         row |= columns(name, resamples.mean(values))
     if untouched is not None:
-        row |= columns("gain", resamples.difference(survives, untouched))
+        row |= columns("gain", resamples.difference(survives, untouched) if gain is None else gain)
     return row | {"queries": len(survives), "seed": seed}
 
 
@@ -249,8 +275,10 @@ def exact_row(
     survives, untouched : (m,) robustness, moved and with nothing moved
     answers, before : (m,) clean answers, moved and with nothing moved; found where they are not given
     """
-    answers = nearest(queries, gallery, metric=metric) if answers is None else answers
-    before = nearest(task.queries, task.gallery, metric=metric) if before is None else before
+    answers = answers_to(queries, gallery, metric=metric) if answers is None else answers
+    before = answers_to(task.queries, task.gallery, metric=metric) if before is None else before
+    moved = (queries, gallery)
+    gain = calibrated_gain(task, resamples, level, moved, survives, untouched, metric=metric)
     return tidy_row(
         task.head | NOISE_ON_GALLERY | {"metric": metric} | setting | level_columns(level, task.gallery),
         resamples,
@@ -261,15 +289,52 @@ def exact_row(
         agrees=same(answers, before),
         survives=survives,
         untouched=untouched,
+        gain=gain,
         seed=seed,
     )
+
+
+def calibrated_gain(
+    task: Task,
+    resamples: Resamples,
+    level: Level,
+    moved: tuple[np.ndarray, np.ndarray],
+    survives: np.ndarray,
+    untouched: np.ndarray,
+    *,
+    over: tuple[np.ndarray, np.ndarray] | None = None,
+    metric: str = "euclidean",
+) -> Interval | None:
+    """The gain of small galleries at a calibrated level, as it is at its untouched robustness exactly; else None.
+
+    Parameters
+    ----------
+    moved : queries and gallery after the closer
+    survives, untouched : (m,) robustness, moved and with nothing moved
+    over : queries and gallery of another closer, over which the gain is; ``survives`` is then relative to
+        it too: ``untouched + survives(moved) − survives(over)``
+    """
+    if not isinstance(task, GalleryTask) or level.name not in CALIBRATED:
+        return None
+
+    def mean(side: tuple[np.ndarray, np.ndarray] | None, sigma: float) -> float:
+        if side is None or all(map(np.array_equal, side, (task.queries, task.gallery))):
+            return task.untouched(sigma, metric)
+        return float(survival_of(*side, sigma, metric=metric).mean())
+
+    def at(sigma: float) -> tuple[float, float]:
+        return mean(moved, sigma) - mean(over, sigma), task.untouched(sigma, metric)
+
+    slope = gain_slope(at, level.sigma)
+    target = TARGETS[CALIBRATED.index(level.name)]
+    return resamples.gain(survives, untouched, slope=slope, target=target)
 
 
 # ---- drawn answers ----
 
 
 def noisy_answers(
-    task: Task, closer: Closer, alphas, sigma: float, *, draws: int, seed: int
+    task: Task, closer: FittedCloser, alphas, sigma: float, *, draws: int, seed: int
 ) -> dict[float, np.ndarray]:
     """α -> (draws, m) answers to galleries with noise, each draw shared by all queries and all α.
 
@@ -277,22 +342,28 @@ def noisy_answers(
     serves every α.
     """
     rng = np.random.default_rng([seed, 0])
-    answers = {alpha: np.empty((draws, len(task.queries)), dtype=np.int64) for alpha in alphas}
+    answers = {alpha: np.empty((draws, len(task.labels)), dtype=np.int64) for alpha in alphas}
     for draw in range(draws):
         noisy = task.gallery + sigma * rng.standard_normal(task.gallery.shape)
-        costs = (noisy * noisy).sum(1) - 2 * task.queries @ noisy.T  # (m, K)
-        tilt = 2 * noisy @ closer.shift_  # (K,)
+        lengths, tilt = (noisy * noisy).sum(-1), 2 * (noisy * closer.shift_).sum(-1)  # (K,) or (G, K)
+        costs = lengths[..., None, :] - 2 * task.queries @ np.swapaxes(noisy, -1, -2)  # (m, K) or (G, m, K)
         for alpha in alphas:
-            answers[alpha][draw] = (costs + alpha * tilt).argmin(1)
+            answers[alpha][draw] = (costs + alpha * tilt[..., None, :]).argmin(-1).ravel()
     return answers
 
 
 def compare_with_exact(noisy: dict, clean: np.ndarray, exact: np.ndarray) -> float:
-    """Difference of drawn and exact mean robustness of the untouched gallery, in standard errors."""
+    """Difference of drawn and exact mean robustness of the untouched gallery, in standard errors.
+
+    The error is estimated from few draws: the standard errors are those of a normal variable that is as unlikely as
+    the t value.
+    """
     kept = (noisy[0.0] == clean).mean(1)  # one mean for each draw: queries of one draw share its noise
     error = kept.std(ddof=1) / len(kept) ** 0.5
     difference = abs(float(kept.mean() - exact.mean()))
-    return difference / error if error > 0 else (0.0 if difference < 1e-4 else float("inf"))
+    if error == 0:
+        return 0.0 if difference < 1e-4 else float("inf")
+    return float(norm.isf(student.sf(difference / error, len(kept) - 1)))
 
 
 def right_after_noise(
@@ -314,6 +385,8 @@ def right_after_noise(
     seed : of the draws
     """
     labels = np.asarray(labels)
+    if gallery.ndim == 3:
+        return _right_in_galleries(queries, gallery, labels, survives, sigma, metric=metric, seed=seed)
     wrong = np.flatnonzero(nearest(queries, gallery, metric=metric) != labels)
     result = np.asarray(survives, dtype=float).copy()
     if metric == "euclidean":
@@ -336,6 +409,34 @@ def right_after_noise(
         hits += drawn.argmax(1) == labels[wrong]
     result[wrong] = hits / draws
     return result
+
+
+def _right_in_galleries(
+    queries, gallery, labels, survives, sigma: float, *, metric: str, seed: int
+) -> np.ndarray:
+    """`right_after_noise` of many galleries: pooled for Euclidean distance, else one after the other."""
+    result = np.asarray(survives, dtype=float).copy()
+    if metric == "euclidean":
+        wrong = np.flatnonzero(answers_to(queries, gallery) != labels)
+        which, asked = np.divmod(wrong, queries.shape[1])
+        for some in np.array_split(
+            np.arange(len(wrong)), max(1, len(wrong) // 2048)
+        ):  # (2048, K, d) at a time
+            apart = gallery[which[some]] - queries[which[some], asked[some]][:, None]
+            squares = np.einsum("mkd,mkd->mk", apart, apart)
+            result[wrong[some]] = drawn_right(
+                squares, labels[wrong[some]], sigma, gallery.shape[2], seed=seed
+            )
+        return result
+    parts = zip(
+        queries, gallery, labels.reshape(len(gallery), -1), result.reshape(len(gallery), -1), strict=True
+    )
+    return np.concatenate(
+        [
+            right_after_noise(y, x, k, s, sigma, metric=metric, seed=seed + i)
+            for i, (y, x, k, s) in enumerate(parts)
+        ]
+    )
 
 
 def drawn_right(

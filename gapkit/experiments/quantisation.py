@@ -11,7 +11,8 @@ as lost and as wrong, untouched or closed: which of the twins an index returns i
 
 import numpy as np
 
-from gapkit.experiments.data import Task, zero_shot_task
+from gapkit.experiments.data import Task, load_set
+from gapkit.experiments.galleries import task_of
 from gapkit.experiments.protocol import (
     PROJECTED,
     answers_after,
@@ -30,11 +31,13 @@ BINS = (32, 64, 128, 256)
 """Numbers of bins of the paper's quantisation."""
 NOTHING_TO_GAIN = 0.995
 TIED = -1
+ROTATED = "known up to a rotation only (from a matrix of cosines): the model's coordinates are lost"
 
 
 def measure_quantisation(job: Job) -> dict[str, Rows]:
     """Share of answers that survive each code, untouched and closed."""
-    task = zero_shot_task(*job.source)
+    task = task_of(job)
+    rotated = "gram" in load_set(*job.source).metadata
     closer = fit_closer(PROJECTED, task)
     resamples = task.resamples(job.seed)
     rows = []
@@ -42,7 +45,7 @@ def measure_quantisation(job: Job) -> dict[str, Rows]:
         kept = {}
         for alpha in ALPHAS:
             clean = answers_after(task, closer, alpha)
-            stored = code.apply(shift_gallery(task.gallery, closer, alpha))
+            stored = _stored(code, shift_gallery(task.gallery, closer, alpha))
             coarse = unique_answers(task.queries, stored)
             kept[alpha] = same(coarse, clean)
             row = tidy_row(
@@ -57,16 +60,29 @@ def measure_quantisation(job: Job) -> dict[str, Rows]:
                 untouched=kept[0.0],
                 seed=job.seed,
             )
-            rows.append(row | {"tied": float((coarse == TIED).mean()), "reason": _reason(kept[0.0])})
+            rows.append(
+                row
+                | {
+                    "tied": float((coarse == TIED).mean()),
+                    "reason": ROTATED if rotated else _reason(kept[0.0]),
+                }
+            )
     return {"quantisation": rows}
 
 
 def unique_answers(queries: np.ndarray, stored: np.ndarray) -> np.ndarray:
     """(m,) nearest stored rows; `TIED` where the nearest row is there twice."""
+    if stored.ndim == 3:
+        return np.concatenate([unique_answers(y, x) for y, x in zip(queries, stored, strict=True)])
     twins = np.unique(stored, axis=0, return_inverse=True, return_counts=True)
     copies = twins[2][twins[1].reshape(-1)]
     answers = nearest(queries, stored)
     return np.where(copies[answers] > 1, TIED, answers)
+
+
+def _stored(code: Perturbation, gallery: np.ndarray) -> np.ndarray:
+    """The gallery as it is stored; of many, each with ranges of its own."""
+    return np.stack([code.apply(rows) for rows in gallery]) if gallery.ndim == 3 else code.apply(gallery)
 
 
 def _codes(task: Task) -> list[tuple[str, str, Perturbation]]:
@@ -104,4 +120,5 @@ EXPERIMENT = Experiment(
     paper="With the gap closed, more answers survive when embeddings are quantised to 32, 64, 128 or 256 bins.",
     question="The stored, moved gallery is quantised with one fixed range and with a range fitted to each dimension, besides int8 and binary codes.",
     on_request=("pairs",),
+    galleries={"partitions": 3},
 )

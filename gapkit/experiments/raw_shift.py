@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gapkit.experiments.data import zero_shot_task
+from gapkit.experiments.galleries import Blocks, task_of
 from gapkit.experiments.protocol import (
     ALPHAS,
     PROJECTED,
@@ -27,7 +27,7 @@ def measure_raw_shift(job: Job) -> dict[str, Rows]:
     Nothing is perturbed (``noise`` is "none"), so every answer survives: robustness is 1, and the noisy accuracy is
     the clean one.
     """
-    task = zero_shot_task(*job.source)
+    task = task_of(job)
     resamples = task.resamples(job.seed)
     alphas = job.options.get("alphas", ALPHAS)
     untouched = answers_after(task, fit_closer(RAW, task), 0.0)
@@ -44,7 +44,7 @@ def measure_raw_shift(job: Job) -> dict[str, Rows]:
                     clean=accuracy[name, alpha],
                     noisy=accuracy[name, alpha],
                     agrees=agreement[name, alpha],
-                    survives=np.ones(len(task.queries)),
+                    survives=np.ones(len(task.labels)),
                     seed=job.seed,
                 )
             )
@@ -68,8 +68,11 @@ def _hump(accuracy: np.ndarray, resamples: Resamples) -> Interval:
     for sign in (1, -1):
         peak = int(np.argmax(sign * mean))
         sides = sign * (accuracy[:, [peak]] - accuracy[:, [0, -1]])
-        drawn = resamples.means(sides).min(1)
-        estimate = percentile_interval(float(sides.mean(0).min()), drawn)
+        if isinstance(resamples, Blocks):
+            estimate = min(map(resamples.mean, sides.T))
+        else:
+            drawn = resamples.means(sides).min(1)
+            estimate = percentile_interval(float(sides.mean(0).min()), drawn)
         if best is None or estimate.value > best.value:
             best = estimate
     return best
@@ -84,4 +87,5 @@ EXPERIMENT = Experiment(
     paper="Fig. 2 and Liang et al. 2022: moving one modality along the whole gap vector changes accuracy, and not monotonically.",
     question="Clean accuracy and unchanged answers over α, for the raw and for the projected shift.",
     on_request=("pairs",),
+    galleries={},
 )

@@ -109,6 +109,7 @@ class Experiment:
     question : what is done here
     on_request : further kinds, on which it runs only where a dataset was asked for by name
     quick, full : options of a quick and of a full replication; any other job runs with the module's own
+    galleries : options on small galleries of a pair set; None where an experiment cannot be done on them
     compare : from the table of all jobs and a seed, rows of what only all of them together can say (``NAME.checks``)
     """
 
@@ -122,6 +123,7 @@ class Experiment:
     on_request: tuple[str, ...] = ()
     quick: Mapping = field(default_factory=dict)
     full: Mapping = field(default_factory=dict)
+    galleries: Mapping | None = None
     compare: Callable[[pd.DataFrame, int], Rows] | None = None
 
 

@@ -6,6 +6,7 @@ from gapkit.errors import InputError
 from gapkit.experiments import experiments
 from gapkit.experiments.family import compare_family
 from gapkit.experiments.formation import _checks, compare_temperatures
+from gapkit.experiments.real_models import compare_models
 from gapkit.report.sections import sections
 from tests.experiments.test_experiments import members
 from tests.experiments.toys import *  # noqa: F403  (fixtures)
@@ -44,6 +45,10 @@ def every_table(tables):
     ]
     formation = pd.DataFrame(rows)
     checks = {"family.checks": compare_family(members(), 0)}
+    sets = [
+        {"model": f"m{i}", "dataset": f"coco-{i}", "gap_norm": 0.1 * i, "gain": 0.01 * i} for i in range(7)
+    ]
+    checks["real-models.checks"] = compare_models(pd.DataFrame(sets).assign(level="untouched 0.7"), 0)
     checks["formation.checks"] = compare_temperatures(formation, 0)
     return {**tables, "formation": formation, **{name: pd.DataFrame(rows) for name, rows in checks.items()}}
 

@@ -157,4 +157,33 @@ FAMILY = Section(
 )
 
 
-SECTIONS = (GAP, ORTHOGONALITY, THEORY, FORMATION, FAMILY)
+def draw_real_models(tables: Tables) -> Iterator[Picture]:
+    table = named(tables["real-models"])
+    rows = table[table["level"] == MIDDLE]
+    if rows.empty:
+        return
+    for column, closer in (("gain", "projected shift"), ("affine_gain", "affine projection")):
+        axes = plot_scatter(
+            rows, "gap_norm", column, by="name", xlabel="‖g‖", ylabel="gain in robustness", title=closer
+        )
+        yield Picture(
+            slug("real-models", closer),
+            axes,
+            f"Published models on galleries of ten, untouched robustness 0.7: gain from the {closer} against the width "
+            "of the gap, with 95 % intervals over galleries.",
+            f"Scatter of gain ({spread(rows[column])}) over gap length ({spread(rows['gap_norm'])}).",
+        )
+
+
+REAL_MODELS = Section(
+    "real-models",
+    "Published models on galleries of ten candidates, at matched untouched robustness.",
+    PLACE
+    | {"pairs": "pairs", "noise": "level", "‖g‖": "gap_norm", "‖g'‖": "shift_norm"}
+    | {"noise norm / spread of texts": digits("sigma_over_spread", 2), "accuracy": interval("clean_accuracy")}
+    | {"gain, projected shift": interval("gain"), "gain, affine projection": interval("affine_gain")},
+    draw_real_models,
+)
+
+
+SECTIONS = (GAP, ORTHOGONALITY, THEORY, FORMATION, FAMILY, REAL_MODELS)

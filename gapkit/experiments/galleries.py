@@ -1,0 +1,243 @@
+"""Small galleries of a pair set as a task: what every experiment on classes can also be done on.
+
+A set of pairs as one gallery crowds the space it lies in, and there is hardly anything left to close. Cut at random into
+disjoint galleries of K candidates, with their partners as queries, it asks what the paper asks, and the galleries are
+blocks of data that give an interval (see `gapkit.tasks.galleries`).
+
+A `GalleryTask` is a `Task` whose ``queries`` and ``gallery`` have one dimension more, (G, K, d): everything in
+`gapkit.experiments.protocol` takes both.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gapkit.closing import AffineProjection, MeanShift, ProjectedShift
+from gapkit.embeddings import EmbeddingSet
+from gapkit.errors import GapkitWarning, InputError
+from gapkit.experiments.data import Task, load_set, zero_shot_task
+from gapkit.experiments.record import Job
+from gapkit.geometry import Interval, Resamples
+from gapkit.tasks import (
+    block_interval,
+    corrected_gain,
+    cut_galleries,
+    robustness_in_galleries,
+    unrepeated_rows,
+)
+from gapkit.tasks.galleries import LEAST_BLOCKS
+
+PARTITIONS = 6
+"""How often a set is cut anew; more make a mean steadier, and count as no more data."""
+DIRECTIONS = ("image to text", "text to image")
+
+
+class Blocks(Resamples):
+    """Intervals over galleries, with the methods of `gapkit.geometry.Resamples`.
+
+    Parameters
+    ----------
+    partitions, blocks : how the (G, K) values of all galleries are grouped
+    """
+
+    def __init__(self, partitions: int, blocks: int) -> None:
+        self._shape = partitions, blocks
+
+    def of_blocks(self, values) -> np.ndarray:
+        """(P, B) mean of each gallery, from (G · K,) values of all queries."""
+        values = np.asarray(values, dtype=float)
+        return values.reshape(*self._shape, -1).mean(-1)
+
+    def mean(self, values) -> Interval:
+        """Mean of (G · K,) values with its t interval over galleries."""
+        return block_interval(self.of_blocks(values), confidence=self.confidence)
+
+    def difference(self, after, before) -> Interval:
+        """Mean of paired differences."""
+        return self.mean(np.asarray(after, dtype=float) - np.asarray(before, dtype=float))
+
+    def share(self, indicator) -> Interval:
+        """Share of zeros and ones; where all are alike, the exact binomial end (see `Resamples.share`)."""
+        values = np.asarray(indicator, dtype=float)
+        if values.min() != values.max():
+            return self.mean(values)
+        asked = values.size // self._shape[0]  # the partitions ask the same queries again
+        doubt = 1 - ((1 - self.confidence) / 2) ** (1 / asked)
+        return Interval(0.0, 0.0, doubt) if values.flat[0] == 0 else Interval(1.0, 1 - doubt, 1.0)
+
+    def gain(self, after, before, *, slope: float, target: float) -> Interval:
+        """Mean of paired differences at a calibrated level, freed of the calibration's own noise."""
+        gain = self.of_blocks(np.asarray(after, dtype=float) - np.asarray(before, dtype=float))
+        h = corrected_gain(gain, self.of_blocks(before), slope=slope, target=target)
+        return block_interval(h, confidence=self.confidence)
+
+
+@dataclass(frozen=True)
+class GalleryTask(Task):
+    """Many small galleries of one pair set, each asked by its own queries.
+
+    Attributes
+    ----------
+    queries, gallery : (G, K, d) float64; query i of a gallery belongs to candidate i
+    labels : (G · K,) the right candidate within each gallery
+    centre : (d,) mean of all queries of the set, the μ_y of every gap
+    partitions : how often the set was cut
+    dropped : pairs left out because their gallery row repeats another's
+    """
+
+    centre: np.ndarray = field(kw_only=True)
+    partitions: int = field(kw_only=True)
+    dropped: int = field(kw_only=True)
+    _known: dict = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def head(self) -> dict:
+        """The first columns of every row of a table; K is part of the dataset's name, so that cells are told apart."""
+        size = self.gallery.shape[1]
+        return {
+            "model": self.model,
+            "dataset": f"{self.dataset}, K={size}",
+            "task": self.name,
+            "candidates": size,
+            "galleries": len(self.gallery) // self.partitions,
+            "dropped": self.dropped,
+        }
+
+    @property
+    def middle(self) -> np.ndarray:
+        """(d,) the μ_y of every gap: that of the whole set."""
+        return self.centre
+
+    def untouched(self, sigma: float, metric: str) -> float:
+        """Mean robustness with nothing moved; kept, since every gain at a level asks for the same."""
+        if (sigma, metric) not in self._known:
+            values = robustness_in_galleries(self.queries, self.gallery, sigma, metric=metric)
+            self._known[sigma, metric] = float(values.mean())
+        return self._known[sigma, metric]
+
+    def resamples(self, seed: int) -> Blocks:
+        """Blocks give the intervals of this task."""
+        return Blocks(self.partitions, len(self.gallery) // self.partitions)
+
+
+class GalleryCloser:
+    """A closer of full strength fitted on each gallery: the set's μ_y, the gallery's own mean and components.
+
+    Attributes
+    ----------
+    gap_, shift_ : (G, 1, d) g and what the closer moves by; the projections have no shift
+    """
+
+    def __init__(self, name: str, task: GalleryTask) -> None:
+        self.name = name
+        self.gap_ = task.middle - task.gallery.mean(1, keepdims=True)  # (G, 1, d)
+        self._means = task.gallery.mean(1, keepdims=True)
+        if name == MeanShift.name:
+            self.shift_ = self.gap_
+            return
+        closers = [_fit_quietly(x, gap) for x, gap in zip(task.gallery, self.gap_[:, 0], strict=True)]
+        self._components = [closer.components_ for closer in closers]  # each (r, d)
+        if name == ProjectedShift.name:
+            self.shift_ = np.stack([closer.shift_ for closer in closers])[:, None]
+
+    def transform(self, queries: np.ndarray) -> np.ndarray:
+        """(G, m, d) queries projected onto the affine span of their gallery, or onto that of its differences."""
+        about = self._means if self.name == AffineProjection.name else np.zeros_like(self._means)
+        pairs = zip(queries - about, self._components, strict=True)
+        return about + np.stack([(rows @ v.T) @ v for rows, v in pairs])
+
+
+def _fit_quietly(gallery: np.ndarray, gap: np.ndarray) -> ProjectedShift:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GapkitWarning)  # nothing to move is a number here, not news
+        return ProjectedShift().fit(gallery, gap=gap)
+
+
+def gallery_task(
+    entries: EmbeddingSet,
+    model: str,
+    dataset: str,
+    size: int,
+    *,
+    direction: str = DIRECTIONS[0],
+    partitions: int = PARTITIONS,
+    seed: int = 0,
+) -> GalleryTask:
+    """A pair set cut into galleries of ``size``.
+
+    Parameters
+    ----------
+    entries : a set of pairs
+    model, dataset : names for the tables
+    size : K
+    direction : "image to text" (texts are the gallery) or "text to image"
+    partitions : how often it is cut
+    seed : of the cuts
+
+    Raises
+    ------
+    InputError
+        If it holds no pairs, or too few for five disjoint galleries once repeated gallery rows are dropped.
+    """
+    if entries.task != "pairs":
+        raise InputError(f"{model}/{dataset} is a {entries.task} set; only pairs are cut into galleries")
+    images, texts = (z.astype(np.float64) for z in (entries.images, entries.texts))
+    queries, gallery = (images, texts) if direction == DIRECTIONS[0] else (texts, images)
+    kept = unrepeated_rows(gallery)
+    try:
+        rows = cut_galleries(len(kept), size, partitions=partitions, seed=seed).numpy()
+    except InputError as fault:
+        raise InputError(f"{dataset}: {fault}") from None
+    rows = kept[rows].reshape(-1, size)  # (G, K)
+    return GalleryTask(
+        model=model,
+        dataset=dataset,
+        name=f"{direction}, K={size}",
+        queries=queries[rows],
+        gallery=gallery[rows],
+        labels=np.tile(np.arange(size), len(rows)),
+        centre=queries.mean(0),
+        partitions=partitions,
+        dropped=len(gallery) - len(kept),
+    )
+
+
+def task_of(job: Job) -> Task:
+    """What a job on classes is done on: the set as one gallery, or small galleries of it.
+
+    The options ``galleries`` (K) and ``partitions`` of the job say so.
+    """
+    size = job.options.get("galleries")
+    if not size:
+        return zero_shot_task(*job.source)
+    entries = load_set(*job.source)
+    partitions = int(job.options.get("partitions", PARTITIONS))
+    return gallery_task(entries, job.model, job.dataset, size, partitions=partitions, seed=job.seed)
+
+
+def possible_sizes(entries: EmbeddingSet, sizes) -> list[int]:
+    """Those numbers of candidates of which a pair set has five disjoint galleries."""
+    if entries.task != "pairs":
+        return []
+    count = min(len(unrepeated_rows(entries.texts)), len(unrepeated_rows(entries.images)))
+    return [size for size in sizes if size > 1 and count >= LEAST_BLOCKS * size]
+
+
+def gain_slope(at: Callable[[float], tuple[float, float]], sigma: float, *, step: float = 0.03) -> float:
+    """How a gain changes with the untouched robustness as σ does: a difference quotient over σ (1 ± step).
+
+    Parameters
+    ----------
+    at : σ -> (gain, untouched robustness), means over all queries
+    sigma : where
+    step : relative
+
+    Examples
+    --------
+    >>> round(gain_slope(lambda s: (0.1 + 0.5 * s, 1 - s), 0.3), 6)
+    -0.5
+    """
+    (more, weaker), (less, stronger) = at(sigma * (1 + step)), at(sigma * (1 - step))
+    return (more - less) / (weaker - stronger) if weaker != stronger else 0.0
