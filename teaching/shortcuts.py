@@ -11,7 +11,10 @@ from teaching.notebooks import grade_id, is_answer, is_setup, is_test
 
 NUMERICS = ("geometry", "contrastive", "closing", "robustness", "perturbations", "tasks", "experiments")
 """Parts of gapkit that hold what assignments ask to write."""
-AT_THE_TOP = ("GapCloser", "close_gap", "gap_vector", "certified_radius", "calibrate_sigma", "robustness")
+AT_THE_TOP = (
+    "GapCloser", "ProjectedShift", "close_model", "close_gap", "gap_vector", "measure", "nearest", "certified_radius",
+    "calibrate_sigma", "robustness",
+)  # fmt: skip
 """Names of these parts that gapkit offers itself."""
 
 
