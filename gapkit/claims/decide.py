@@ -109,7 +109,7 @@ def decide(tables: Mapping[str, pd.DataFrame], claims: Sequence[Claim] = CLAIMS)
         if claim.about == "family":
             findings += [_finding(claim, FAMILY, rows)] if len(rows) else []
             continue
-        for model in table["model"].unique():
+        for model in (name for name in table["model"].unique() if name != FAMILY):
             findings.append(_finding(claim, model, rows[rows["model"] == model]))
     return findings
 

@@ -38,6 +38,8 @@ class Closer(TransformerMixin, BaseEstimator):
         What tables, pictures and the command line call the method.
     moves : "gallery", "queries" or "both"
         The side that `transform` moves.
+    affine : bool
+        Whether both maps are z ↦ A z + b; else rows are divided by their lengths at the end.
     reference : str
         Where the method comes from.
     guarantee : tuple of str
@@ -52,6 +54,7 @@ class Closer(TransformerMixin, BaseEstimator):
 
     name: ClassVar[str] = ""
     moves = "gallery"
+    affine: ClassVar[bool] = True
     reference: ClassVar[str] = ""
 
     def fit(self, X: ArrayInput, Y: ArrayInput | None = None) -> "Closer":

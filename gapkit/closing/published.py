@@ -26,6 +26,7 @@ class _Renormalising(Closer):
     """An affine map of unit rows, made unit rows again: z ↦ norm(A norm(z) + b)."""
 
     moves = "both"
+    affine: ClassVar[bool] = False
 
     def linear_part(self, side: str = "gallery") -> np.ndarray | None:
         """Raise: dividing by the length is not linear, so noise does not pass as a covariance.

@@ -110,8 +110,15 @@ def survival(
 
     A translation leaves isotropic noise alone and a rotation turns it into itself: exact. Whatever else the closer
     does to the gallery it does to the noise as well: A Σ Aᵀ, drawn.
+    Noisy rows that are made unit rows again are drawn and moved one by one.
     """
     moved, asked = closer.transform_pair(gallery, queries)
+    if not closer.affine:  # what divides rows by their lengths does so to each noisy row
+        values = robustness(
+            asked, gallery, sigma, transform=lambda noisy: closer.move(noisy, "gallery"), draws=draws, generator=seed,
+            memory_limit=MEMORY,
+        )  # fmt: skip
+        return values, "monte-carlo"
     linear = closer.linear_part("gallery")
     turned = linear is None or np.allclose(linear @ linear.T, np.eye(len(linear)), atol=1e-9)
     noise = {"sigma": sigma} if turned else {"covariance": sigma**2 * linear @ linear.T}

@@ -145,11 +145,11 @@ def tables_of(results: Iterable[Result]) -> dict[str, pd.DataFrame]:
         seed = result.job.seed
         for name, some in result.tables.items():
             rows.setdefault(name, []).extend(some)
-    tables = {name: pd.DataFrame(some) for name, some in rows.items()}
     for record in experiments():
-        if record.compare and record.name in tables:
-            tables[f"{record.name}.checks"] = pd.DataFrame(record.compare(tables[record.name], seed))
-    return tables
+        if record.compare and record.name in rows:
+            together = record.compare(pd.DataFrame(rows[record.name]), seed)
+            rows.setdefault(f"{record.name}.checks", []).extend(together)
+    return {name: pd.DataFrame(some) for name, some in rows.items()}
 
 
 def _tables_of_job(job: Job) -> Tables:

@@ -86,6 +86,7 @@ ON = {
     "noise": ("classes",),
     "closers": ("classes",),
     "axes": ("classes",),
+    "levers": ("classes",),
     "raw-shift": ("classes",),
     "multiple-choice": ("choice",),
     "quantisation": ("classes",),
