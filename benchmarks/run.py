@@ -28,6 +28,7 @@ SECTIONS = {
     "starting": "Starting",
     "redraws": "Redraws of the explorers",
     "lessons": "Lessons",
+    "grading": "Grading",
 }
 """Module of this folder to its heading."""
 TABLE = ROOT / "docs" / "benchmarks.md"

@@ -106,6 +106,7 @@ RENAMED: dict[str, str] = {
     "gapkit.report.workspace": "gapkit.report.write",
     # cli
     # grading
+    "gapkit.grading": "grading is for a clone of the repository: python -m teaching",
 }
 """Old dotted name to new dotted name."""
 

@@ -89,7 +89,7 @@ def build(
     variant : seed and dataset of this year
     only : build this assignment alone
     """
-    from teaching.autograde import generate
+    from teaching.gradebook import generate
 
     found = assignments(sources)
     if only is not None and only not in found:

@@ -1,51 +1,64 @@
-"""What can be wrong with a submission as a whole, and what it then costs."""
+"""What can be wrong with a submission, what it costs, and what is said about it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """What a report says of a fault, what its student should do, and whether it costs all points or only its tasks."""
+
+    said: str
+    advice: str = ""
+    costs_all: bool = False
+
 
 FAULTS = {
-    "unreadable": "is no readable notebook",
-    "unknown": "belongs to no assignment that is known",
-    "deleted": "lacks cells of the assignment",
-    "duplicated": "holds cells of the assignment more than once",
-    "edited": "has locked cells (tests or set-up) that were edited",
-    "syntax": "has a cell that is no valid Python",
-    "time": "ran past a time limit",
-    "memory": "asked for more memory than is allowed",
-    "exit": "ended its own process",
-    "crash": "crashed its process",
-    "outside": "tried to change files outside its own folder",
-    "signal": "tried to signal other processes",
-    "protocol": "sent the judge something that is no reply",
-    "grader": "could not be graded: look at it yourself",
-}
-"""Faults that cost the submission its points, and what a report says of them."""
-
-NOTES = {
-    "process": "tried to start another process (refused)",
-    "network": "tried to use the network (refused)",
-    "several": "was handed in more than once: the newest was graded",
-    "large": "has data files beside the notebook that are too large to go along",
-    "model-answer": "has a written answer that is the model answer, word for word",
-    "shortcut": "calls gapkit's own function in a task that asks to write it",
-}
-"""Remarks for the teacher that cost nothing."""
+    # nothing to grade
+    "unreadable": Kind("is no readable notebook", "Open it in JupyterLab, save it, and hand it in again.", True),
+    "other": Kind("is no notebook", "Hand in the notebook, a file that ends in .ipynb.", True),
+    "empty": Kind("is empty", "Nothing came with it: hand it in again.", True),
+    "unknown": Kind("belongs to no assignment that is known", "Start from the notebook that was handed out.", True),
+    "grader": Kind("could not be graded", "This is no fault of yours that we know of; your teacher looks at it.", True),
+    # attempts to break out
+    "protocol": Kind("sent the judge something that is no reply", "Your teacher looks at it.", True),
+    "swarm": Kind("started more processes, or held more memory in all, than is allowed", "Your teacher looks at it.", True),
+    # what costs its own task
+    "syntax": Kind("is no valid Python", "Run the cell; Python says where it stumbles."),
+    "time": Kind("ran past its time", "Look for a loop without end, or for loops where an array operation would do."),
+    "memory": Kind("asked for more memory than is allowed", "Look for an array with one axis too many."),
+    "exit": Kind("ended the program", "Take exit(), quit() or sys.exit() out."),
+    "crash": Kind("crashed the program", "Restart the kernel and run all cells to see it."),
+    "deleted": Kind("is missing", "Keep every cell of the notebook; copy it back from the one that was handed out."),
+    # what costs nothing
+    "edited": Kind("is locked and was changed; it was put back"),
+    "several": Kind("was handed in more than once"),
+    "also": Kind("came with other files, which were not graded"),
+    "late": Kind("was handed in late"),
+    "unlisted": Kind("is of nobody on the roster"),
+    "large": Kind("has data files beside the notebook that are too large to go along"),
+    "model-answer": Kind("is the model answer, word for word"),
+    "shortcut": Kind("calls gapkit's own function in a task that asks to write it"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault (or note): its kind, the cell it was found in, and particulars."""
+    """One fault or remark: its kind, the cell it was found in, and particulars."""
 
     kind: str
     cell: str = ""
     detail: str = ""
 
     def __str__(self) -> str:
-        said = FAULTS.get(self.kind) or NOTES.get(self.kind, self.kind)
-        return said + (f" [{self.cell}]" if self.cell else "") + (f": {self.detail}" if self.detail else "")
+        said = FAULTS[self.kind].said if self.kind in FAULTS else self.kind
+        return f"{self.cell or 'it'} {said}" + (f": {self.detail}" if self.detail else "")
 
 
 def costly(faults: Iterable[Fault], forgiven: Iterable[str] = ()) -> list[Fault]:
     """Those of ``faults`` that cost the whole submission its points."""
     pardoned = set(forgiven)
-    return [fault for fault in faults if fault.kind in FAULTS and fault.kind not in pardoned]
+    return [
+        fault for fault in faults
+        if fault.kind in FAULTS and FAULTS[fault.kind].costs_all and fault.kind not in pardoned
+    ]  # fmt: skip

@@ -7,7 +7,9 @@ So a submission never meets a hidden test and cannot change how it is judged.
 
 import ast
 import builtins
+import contextlib
 import copy
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -17,13 +19,13 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from teaching.faults import Fault
-from teaching.notebooks import grade_id, is_setup, is_test
+from teaching.notebooks import grade_id, is_base64, is_setup, is_test
 from teaching.student import StudentGone
 
 
 @runtime_checkable
 class Student(Protocol):
-    """What the judge asks of a submission (`StudentProcess`, or a stand-in inside one process)."""
+    """What the judge asks of a submission (`StudentKernel`, or a stand-in inside one process)."""
 
     faults: list[Fault]
     cell: str
@@ -52,13 +54,11 @@ class Remote:
         return self.student.call(self.name, arguments, options)
 
 
-@dataclass
-class TestResult:
-    """What one test cell found."""
+@dataclass(frozen=True)
+class Check:
+    """One check of a test cell: what it is worth, what it found, and a message where it failed."""
 
-    __test__ = False  # not a test of pytest's
-
-    task: str
+    title: str
     points: float
     passed: bool
     message: str = ""
@@ -76,53 +76,52 @@ class Judge:
 
     student: Student
     space: dict[str, Any] = field(default_factory=dict)
-    results: list[TestResult] = field(default_factory=list)
 
-    def run(self, notebook: NotebookNode) -> list[TestResult]:
-        """Run every cell in order, put the outputs into ``notebook``, and return what the tests found."""
+    def run(self, notebook: NotebookNode) -> dict[str, list[Check]]:
+        """Run every cell in order, put the outputs into ``notebook``, and return what each test cell found."""
+        found = {}
         for number, cell in enumerate(notebook.cells, start=1):
             if cell.cell_type != "code":
                 continue
             self.student.cell = grade_id(cell) or f"cell {number}"
             cell.outputs, cell.execution_count = [], number
             if is_test(cell):
-                cell.outputs = self._test(cell)
+                found[grade_id(cell)] = self.checks(cell.source, float(cell.metadata.nbgrader.points))
                 continue
             if is_setup(cell):
                 exec(compile(cell.source, f"<{grade_id(cell)}>", "exec"), self.space)
-            try:
-                shown = self.student.run_cell(cell.source)
-            except StudentGone:
-                continue
-            cell.outputs = [made for made in map(_output, shown) if made is not None]
-            for output in cell.outputs:
-                if output.output_type == "execute_result":
-                    output.execution_count = number
-        return self.results
+            with contextlib.suppress(StudentGone):
+                cell.outputs = [
+                    made for made in map(_output, self.student.run_cell(cell.source)) if made is not None
+                ]
+        return found
 
-    def test(self, source: str, name: str) -> str | None:
-        """Run the source of a test cell; None if it passes, else what it says."""
+    def checks(self, source: str, points: float) -> list[Check]:
+        """Run the checks of a test cell one after another, each also where another has failed.
+
+        A comment ``# check 5: what it looks at`` begins one that is worth 5 points; a cell without such
+        comments is one check.
+        """
+        parts = re.split(r"^# check (\d+): (.+)\n", source, flags=re.MULTILINE)
+        parts = list(zip(*[iter(parts[1:])] * 3, strict=True)) or [(points, "", source)]
         try:
             space = {**_own_copies(self.space), **self._theirs(source)}
-            exec(compile(source, f"<{name}>", "exec"), space)
-        except StudentGone:
-            return "not run: the submission's process has ended"
-        except NameError as fault:
-            return f"{fault}: was its cell deleted, or did it fail?"
-        except AssertionError as fault:
-            return str(fault) or "an assertion does not hold"
         except Exception as fault:
-            return f"{type(fault).__name__}: {fault}"
-        return None
+            return [Check(title, float(worth), False, _said(fault)) for worth, title, _ in parts]
+        found = []
+        for worth, title, part in parts:
+            try:
+                exec(compile(part, "<test>", "exec"), space)
+            except Exception as fault:
+                found.append(Check(title, float(worth), False, _said(fault)))
+            else:
+                found.append(Check(title, float(worth), True))
+        return found
 
-    def _test(self, cell: NotebookNode) -> list[NotebookNode]:
-        name = grade_id(cell)
-        failed = self.test(cell.source, name)
-        points = float(cell.metadata.nbgrader.points)
-        self.results.append(TestResult(name, points, failed is None, failed or ""))
-        if failed is None:
-            return [new_output("stream", name="stdout", text="passed\n")]
-        return [failure(failed)]
+    def test(self, source: str) -> str | None:
+        """Run the source of a test cell; None if every check passes, else what they say."""
+        failed = [check.message for check in self.checks(source, 1.0) if not check.passed]
+        return "; ".join(dict.fromkeys(failed)) or None
 
     def _theirs(self, source: str) -> dict[str, Any]:
         """The names in ``source`` that belong to the submission, and what they stand for."""
@@ -134,6 +133,18 @@ class Judge:
             elif kind == "value":
                 found[name] = self.student.value(name)
         return found
+
+
+def _said(fault: Exception) -> str:
+    """What a failed check tells the student."""
+    match fault:
+        case StudentGone():
+            return "not run: the program had ended before"
+        case NameError():
+            return f"{fault}: was its cell deleted, or did it fail?"
+        case AssertionError():
+            return str(fault) or "an assertion does not hold"
+    return f"{type(fault).__name__}: {fault}"
 
 
 def _own_copies(space: dict[str, Any]) -> dict[str, Any]:
@@ -163,17 +174,16 @@ def free_names(source: str) -> set[str]:
     return used - own
 
 
-def failure(message: str, kind: str = "AssertionError") -> NotebookNode:
-    """An error output that says ``message`` and shows nothing of the test."""
-    return new_output("error", ename=kind, evalue=message, traceback=[f"{kind}: {message}"])
-
-
 def _output(shown: Mapping) -> NotebookNode | None:
     """A notebook output from what a submission sent; None if it is no output."""
     try:
         match shown["output_type"]:
             case "stream":
-                return new_output("stream", name="stdout", text=str(shown["text"]))
+                return new_output(
+                    "stream",
+                    name="stderr" if shown["name"] == "stderr" else "stdout",
+                    text=str(shown["text"]),
+                )
             case "error":
                 return new_output(
                     "error",
@@ -182,8 +192,8 @@ def _output(shown: Mapping) -> NotebookNode | None:
                     traceback=[str(line) for line in shown["traceback"]],
                 )
             case "display_data" | "execute_result" as kind:
-                data = {str(k): v for k, v in shown["data"].items() if isinstance(v, str)}
-                data = {k: v for k, v in data.items() if k in _SHOWN}
+                data = {k: v for k, v in shown["data"].items() if k in _SHOWN and isinstance(v, str)}
+                data = {k: v for k, v in data.items() if k == "text/plain" or is_base64(v)}
                 return new_output(kind, data=data)
     except (KeyError, TypeError, AttributeError):
         return None

@@ -1,12 +1,12 @@
-"""Grades one submission, in a process of its own that `teaching.run` forks.
+"""Grades one submission, in a process of its own that `teaching.grade` starts.
 
-Whatever goes wrong in here concerns this submission only; whoever asked for it reads ``result.json``
-and ``feedback.html``, or finds that there is none.
+Whatever goes wrong in here concerns this submission only; whoever asked for it reads ``result.json``,
+``feedback.html`` and ``ran.ipynb``, or finds that there is none.
 """
 
-import html
 import json
 import os
+import resource
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,14 +15,16 @@ import nbformat
 from nbformat import NotebookNode
 
 from gapkit import InputError
-from teaching import autograde, notebooks
-from teaching.beside import copy_beside
 from teaching.faults import Fault, costly
-from teaching.judge import Judge, TestResult, failure
-from teaching.sandbox.start import Child
+from teaching.feedback import page
+from teaching.judge import Check, Judge
+from teaching.notebooks import grade_id, is_written, marks
+from teaching.restore import read, restore
 from teaching.shortcuts import shortcuts
-from teaching.student import Limits, StudentProcess
+from teaching.student import Limits, StudentKernel
 
+MAX_JUDGE = 6 * 2**30
+"""Bytes that judging one submission may take."""
 WAITING = "waits for a person"
 
 
@@ -37,19 +39,21 @@ class Order:
     seed: int
     limits: dict = field(default_factory=dict)
     forgiven: tuple[str, ...] = ()
-    rubric: dict[str, float] = field(default_factory=dict)
-    beside: str = ""  # the student's own folder, whose data files go along; empty if there is none
+    deducted: float = 0.0  # the share of the points that being late costs
+    rubric: dict[str, tuple[float, str]] = field(default_factory=dict)  # task: points, comment
+    data: tuple[str, ...] = ()  # files beside the notebook
+    hidden: tuple[str, ...] = ()  # folders that it must not see
+    readable: tuple[str, ...] = ()  # files that it needs besides the shipped ones
+    confined: bool = True
 
 
 @dataclass
 class Result:
-    """What grading one submission came to."""
+    """What grading one submission came to; ``tasks`` has a dictionary for each graded cell."""
 
     points: float = 0.0
     most: float = 0.0
-    tested: float = 0.0
-    most_tested: float = 0.0
-    without_faults: float = 0.0
+    earned: float = 0.0
     waiting: list[str] = field(default_factory=list)
     faults: list[dict] = field(default_factory=list)
     tasks: list[dict] = field(default_factory=list)
@@ -57,164 +61,119 @@ class Result:
     seconds: float = 0.0
 
 
-def grade_one(order: Order, child: Child | None = None) -> tuple[Result, str]:
-    """Grade a submission, in ``child`` if it is given; returns the result and the feedback page."""
+def grade_one(order: Order) -> tuple[Result, NotebookNode | None]:
+    """Grade a submission; returns the result and the notebook as it ran, None if it could not."""
     begun = time.monotonic()
-    course, work, name = Path(order.course), Path(order.work), order.assignment
-    release = nbformat.read(course / "release" / name / f"{name}.ipynb", as_version=4)
-    source = nbformat.read(course / "source" / name / f"{name}.ipynb", as_version=4)
+    release, source = (
+        notebook_of(Path(order.course), part, order.assignment) for part in ("release", "source")
+    )
     try:
-        submitted = notebooks.read(Path(order.notebook))
+        notebook, faults = restore(read(Path(order.notebook)), release, source)
     except InputError as fault:
-        result = _nothing(source, Fault("unreadable", detail=str(fault)))
-        return result, plain_page(name, result)
-    repaired, faults = notebooks.repair(submitted, release)
-    autograde.new_gradebook(course, work)
-    place = work / "submitted" / autograde.ME / name
-    place.mkdir(parents=True)
-    nbformat.write(repaired, place / f"{name}.ipynb")
-    left = copy_beside(Path(order.beside), work / "sandbox") if order.beside else []
-    if left:
-        faults.append(Fault("large", detail=", ".join(left)[:300]))
-
-    tests: list[TestResult] = []
-    confined = []
-
-    def judge(notebook: NotebookNode) -> None:
-        os.environ["GAPKIT_CHECK_SEED"] = str(order.seed)
-        limits = Limits(**order.limits)
-        with StudentProcess(
-            work / "sandbox", limits=limits, child=child, log=work / "sandbox.log"
-        ) as student:
-            confined.append(student.landlock)
-            tests.extend(Judge(student).run(notebook))
-        faults.extend(fault for fault in student.faults if fault not in faults)
-        if costly(faults, order.forgiven):
-            for cell in filter(notebooks.is_test, notebook.cells):
-                cell.outputs = [failure("no points: " + "; ".join(map(str, costly(faults, order.forgiven))))]
-
-    ran = autograde.autograde(work, name, judge)
-    written, waiting, notes = _written(ran, source, release, order.rubric)
-    faults += notes + shortcuts(ran, source)
-    result = _result(tests, written, waiting, source, faults, order.forgiven)
-    result.confined = bool(confined and confined[0])
+        return ungraded(source, Fault("unreadable", detail=str(fault))), None
+    os.environ["GAPKIT_CHECK_SEED"] = str(order.seed)
+    with StudentKernel(
+        limits=Limits(**order.limits), data=map(Path, order.data), hidden=map(Path, order.hidden),
+        readable=map(Path, order.readable), confined=order.confined,
+    ) as student:  # fmt: skip
+        checks = Judge(student).run(notebook)
+    faults += student.faults + shortcuts(notebook, source)
+    tasks = []
+    for cell in source.cells:
+        name = grade_id(cell)
+        if name in checks:
+            tasks.append(_tested(name, checks[name]))
+        elif is_written(cell):
+            tasks.append(_written(cell, release, notebook, order.rubric.get(name), faults))
+    result = _result(tasks, faults, order)
     result.seconds = round(time.monotonic() - begun, 2)
-    spoilt = bool(costly(faults, order.forgiven))
-    autograde.set_points(work, name, dict.fromkeys(written, 0.0) if spoilt else written)
-    _must_agree(result, autograde.scores(work, name))
-    return result, autograde.feedback(work, name, summary(name, result))
+    return result, notebook
+
+
+def notebook_of(course: Path, part: str, assignment: str) -> NotebookNode:
+    """The course's notebook of an assignment; ``part`` is "release" or "source"."""
+    return nbformat.read(course / part / assignment / f"{assignment}.ipynb", as_version=4)
+
+
+def ungraded(source: NotebookNode, fault: Fault) -> Result:
+    """The result where there is nothing to run."""
+    tasks = [
+        _task(grade_id(cell), 0.0, float(marks(cell)["points"]), "not run")
+        for cell in source.cells
+        if marks(cell).get("grade")
+    ]
+    return Result(most=sum(task["most"] for task in tasks), faults=[asdict(fault)], tasks=tasks)
+
+
+def _task(name: str, earned: float, most: float, message: str, *, checks=(), waiting: bool = False) -> dict:
+    return {
+        "task": name, "points": earned, "most": most, "earned": earned, "message": message,
+        "checks": list(checks), "waiting": waiting,
+    }  # fmt: skip
+
+
+def _tested(name: str, checks: list[Check]) -> dict:
+    earned = sum(check.points for check in checks if check.passed)
+    failed = [
+        f"{check.title}: {check.message}" if check.title else check.message
+        for check in checks
+        if not check.passed
+    ]
+    rows = [(check.title, check.points, check.passed, check.message) for check in checks]
+    return _task(
+        name, earned, sum(check.points for check in checks), "; ".join(dict.fromkeys(failed)), checks=rows
+    )
 
 
 def _written(
-    ran: NotebookNode, source: NotebookNode, release: NotebookNode, rubric: dict[str, float]
-) -> tuple[dict[str, float], list[str], list[Fault]]:
-    """Points of the written answers, those that wait for a person, and remarks."""
-    stub = {notebooks.grade_id(cell): cell.source.strip() for cell in release.cells}
-    model = {notebooks.grade_id(cell): cell.source.strip() for cell in source.cells}
-    points, waiting, notes = {}, [], []
-    for cell in filter(notebooks.is_written, ran.cells):
-        name, text = notebooks.grade_id(cell), cell.source.strip()
-        most = float(notebooks.marks(cell)["points"])
-        points[name] = 0.0
-        if name in rubric:
-            points[name] = min(max(rubric[name], 0.0), most)
-        elif text == model[name]:
-            points[name] = most
-            notes.append(Fault("model-answer", name))
-        elif text and text != stub[name]:
-            waiting.append(name)
-    return points, waiting, notes
-
-
-def _result(
-    tests: list[TestResult],
-    written: dict[str, float],
-    waiting: list[str],
-    source: NotebookNode,
+    cell: NotebookNode,
+    release: NotebookNode,
+    notebook: NotebookNode,
+    rubric: tuple[float, str] | None,
     faults: list[Fault],
-    forgiven: tuple[str, ...],
-) -> Result:
-    most = {notebooks.grade_id(c): float(notebooks.marks(c)["points"]) for c in source.cells if notebooks.marks(c).get("grade")}  # fmt: skip
-    spoilt = bool(costly(faults, forgiven))
-    found = {test.task: test for test in tests}
-    tasks = []
-    for name, worth in most.items():
-        if name in written:
-            earned, said = written[name], WAITING if name in waiting else ""
-        else:
-            test = found.get(name)
-            earned = worth if test and test.passed else 0.0
-            said = test.message if test else "not run"
-        tasks.append(
-            {
-                "task": name,
-                "points": 0.0 if spoilt else earned,
-                "most": worth,
-                "earned": earned,
-                "message": said,
-            }
-        )
+) -> dict:
+    """A written answer: a person's points, those of the model answer, none for the stub; else it waits."""
+    name, most = grade_id(cell), float(marks(cell)["points"])
+    answer, stub = (
+        next(other for other in found.cells if grade_id(other) == name) for found in (notebook, release)
+    )
+    text = answer.source.strip()
+    if rubric is not None:
+        return _task(name, min(max(rubric[0], 0.0), most), most, rubric[1])
+    if text == cell.source.strip():
+        faults.append(Fault("model-answer", name))
+        return _task(name, most, most, "")
+    if text in ("", stub.source.strip()) and not answer.get("attachments"):
+        return _task(name, 0.0, most, "no answer")
+    return _task(name, 0.0, most, WAITING, waiting=True)
+
+
+def _result(tasks: list[dict], faults: list[Fault], order: Order) -> Result:
+    spoilt = bool(costly(faults, order.forgiven))
+    earned = sum(task["earned"] for task in tasks)
+    for task in tasks:
+        task["points"] = 0.0 if spoilt else task["earned"]
     return Result(
-        points=sum(task["points"] for task in tasks),
-        most=sum(most.values()),
-        tested=sum(task["points"] for task in tasks if task["task"] not in written),
-        most_tested=sum(worth for name, worth in most.items() if name not in written),
-        without_faults=sum(task["earned"] for task in tasks),
-        waiting=waiting,
+        points=0.0 if spoilt else round(earned * (1 - order.deducted), 2),
+        most=sum(task["most"] for task in tasks),
+        earned=earned,
+        waiting=[task["task"] for task in tasks if task["waiting"]],
         faults=[asdict(fault) for fault in faults],
         tasks=tasks,
+        confined=order.confined,
     )
 
 
-def _must_agree(result: Result, book: dict[str, tuple[float, float]]) -> None:
-    """Nbgrader's gradebook and our result must say the same."""
-    ours = {task["task"]: (task["points"], task["most"]) for task in result.tasks}
-    if ours != book:
-        raise RuntimeError(f"nbgrader's gradebook differs: {book} and {ours}")
-
-
-def _nothing(source: NotebookNode, fault: Fault) -> Result:
-    return _result([], {}, [], source, [fault], ())
-
-
-def summary(name: str, result: Result) -> str:
-    """The text on top of a feedback page (Markdown)."""
-    lines = [f"# {name}: {result.points:g} of {result.most:g} points", ""]
-    for fault in result.faults:
-        lines.append(f"- **This submission {_plain(str(Fault(**fault)))}.**")
-    if any(task["points"] != task["earned"] for task in result.tasks):
-        lines.append(f"- Therefore it gets no points; without that it would have {result.without_faults:g}.")
-    if result.waiting:
-        lines.append(
-            f"- {len(result.waiting)} written answer(s) still wait for a person; they count 0 so far."
-        )
-    lines += ["", "| task | points | remark |", "|---|---|---|"]
-    for task in result.tasks:
-        said = _plain(task["message"]) or ("right" if task["earned"] == task["most"] else "")
-        lines.append(f"| {task['task']} | {task['points']:g} of {task['most']:g} | {said} |")
-    return "\n".join(lines)
-
-
-def plain_page(name: str, result: Result) -> str:
-    """A feedback page where there is no notebook to show."""
-    said = "".join(f"<li>{html.escape(str(Fault(**fault)))}</li>" for fault in result.faults)
-    return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(name)}</title></head>'
-        f"<body><h1>{html.escape(name)}: 0 of {result.most:g} points</h1>"
-        f"<p>This submission could not be run:</p><ul>{said}</ul></body></html>"
-    )
-
-
-def _plain(text: str) -> str:
-    """``text`` such that it can neither break a table nor become markup."""
-    text = html.escape(" ".join(text.split()))[:600]
-    return text.replace("|", "&#124;").replace("`", "&#96;").replace("[", "&#91;").replace("$", "&#36;").replace("*", "&#42;").replace("_", "&#95;")  # fmt: skip
-
-
-def carry_out(work: Path, child: Child | None = None) -> None:
-    """Read the order in ``work``, grade, and leave the result there."""
-    order = Order(**json.loads((work / "order.json").read_text(encoding="utf-8")))
-    result, page = grade_one(order, child)
-    (work / "feedback.html").write_text(page, encoding="utf-8")
+def carry_out(order: Order) -> None:
+    """Grade, and leave what came out in ``order.work``; what is printed on the way goes into a file there."""
+    work = Path(order.work)
+    with open(work / "log.txt", "ab") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_JUDGE, MAX_JUDGE))  # whatever a submission may return
+    result, notebook = grade_one(order)
+    (work / "feedback.html").write_text(page(order.assignment, asdict(result), notebook), encoding="utf-8")
+    if notebook is not None:
+        nbformat.write(notebook, work / "ran.ipynb")
     (work / "part").write_text(json.dumps(asdict(result)), encoding="utf-8")
     (work / "part").replace(work / "result.json")

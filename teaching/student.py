@@ -1,27 +1,39 @@
-"""The judge's end of a submission's process: starts it, asks it, and stops it when its time is up."""
+"""The judge's end of a submission: starts its kernel, runs cells, asks for values, and stops it when its time is up.
 
+A cell that ends the kernel costs itself only: a new kernel is started and runs the cells before it again.
+"""
+
+import base64
 import builtins
+import contextlib
 import os
+import secrets
+import select
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
+import psutil
 import torch
+import zmq
+from jupyter_client import BlockingKernelClient
 
-from teaching import codec
-from teaching.channel import Channel
-from teaching.faults import NOTES, Fault
-from teaching.sandbox.start import Child, readable_paths, start_by_exec
+from teaching import confine
+from teaching.faults import Fault
+from teaching.inside import connection_info, values
+from teaching.inside.calls import MIME
 
-_LOOK = 0.25  # seconds between looks at how long a cell has computed
-_GRACE = 2.0  # seconds between asking a cell to stop and killing its process
-MAX_LATE = 2
-"""In how many cells a submission may run past its time before its process ends: one slow task is forgivable."""
-_START = 120.0  # seconds for the imports, on a busy machine
+MAX_RESTARTS = 4
+MAX_OUTPUTS, MAX_TEXT, MAX_IMAGE = 30, 20_000, 2_000_000
+_LOOK = 0.25  # seconds between looks at how much a kernel has computed
+_GRACE = 2.0  # seconds between asking a cell to stop and ending its kernel
+_IMPORTS = 2**30  # bytes that the imports and a few processes may hold without being counted
+_START = 180.0  # seconds for the imports, on a busy machine
 
 
 @dataclass(frozen=True)
@@ -30,7 +42,7 @@ class Limits:
 
     Attributes
     ----------
-    cell : seconds of computing for one cell or call (of the clock where computing time cannot be told)
+    cell : seconds of computing for one cell or call
     total : seconds of computing for all of them
     memory : bytes beyond what the imports take
     patience : how many times these seconds may pass on the clock, for machines that are busy with other things
@@ -43,188 +55,308 @@ class Limits:
 
 
 class StudentGone(Exception):
-    """The submission's process is no more, so nothing can be asked of it."""
+    """The submission has no kernel any more, so nothing can be asked of it."""
 
 
-class StudentProcess:
-    """A submission's process, as the judge sees it.
+class StudentKernel:
+    """A submission's kernel, as the judge sees it.
 
     Parameters
     ----------
-    folder : the only place where it may write
     limits : what it may use
-    child : the process, started already and waiting; a new one when left out
-    log : file for what it prints outside of cells
+    data : files that lie beside the notebook
+    hidden : folders that it must not see
+    readable : further files that it may read
+    confined : whether it runs in the sandbox
 
     Attributes
     ----------
     faults : what was found, in order
-    landlock : whether the kernel confines it (else only Python's audit hook does)
+    cell : the cell that is being run or asked for; whoever uses this sets it
     """
 
     def __init__(
-        self,
-        folder: Path,
-        *,
-        limits: Limits | None = None,
-        child: Child | None = None,
-        log: Path | None = None,
-    ):
+        self, *, limits: Limits | None = None, data: Iterable[Path] = (), hidden: Iterable[Path] = (),
+        readable: Iterable[Path] = (), confined: bool = True,
+    ):  # fmt: skip
         self.faults: list[Fault] = []
-        self.limits, self.cell = limits or Limits(), ""
-        self.landlock = False
-        self._spent = self._last = 0.0
-        self._alive = True
-        self._child = child or start_by_exec(folder, log)
-        self._channel = Channel(self._child.source, self._child.sink, self._heard)
-        self._greet(folder)
+        self.limits, self.cell, self.confined = limits or Limits(), "", confined
+        self._data, self._hidden, self._readable = list(data), list(hidden), list(readable)
+        self._spent, self._restarts, self._gone = 0.0, 0, False
+        self._ran: list[str] = []
+        self._sandbox: confine.Sandbox | None = None
+        self._start()
 
     def run_cell(self, source: str) -> list[dict]:
         """Run a notebook cell and return its outputs."""
-        reply = self._ask({"do": "cell", "source": source})
-        error, outputs = reply.get("error"), reply.get("outputs")
-        outputs = outputs if isinstance(outputs, list) else []
-        if isinstance(error, str) and error.startswith("before:"):
-            self._add("syntax", error.removeprefix("before:"))
-        else:
-            last = outputs[-1] if outputs and isinstance(outputs[-1], dict) else {}
-            self._note_error(error, str(last.get("evalue", "")))
+        reply, outputs = self._ask(source)
+        if not any(fault.kind == "time" and fault.cell == self.cell for fault in self.faults):
+            self._ran.append(source)
+        self._remark(reply)
         return outputs
 
     def kinds(self, names: Iterable[str]) -> dict[str, str]:
         """For each name "function", "value", "module" or "missing"."""
         names = sorted(names)
-        kinds = self._ask({"do": "kinds", "names": names}).get("kinds")
+        kinds = self._value({"do": "kinds", "names": names})
         kinds = kinds if isinstance(kinds, dict) else {}
         return {name: str(kinds.get(name, "missing")) for name in names}
 
     def value(self, name: str) -> Any:
         """The value of a variable."""
-        return self._result(self._ask({"do": "value", "name": name}))
+        return self._value({"do": "value", "name": name})
 
     def call(self, name: str, arguments: tuple, options: dict) -> Any:
         """What a function of the submission returns; arrays that it changes change here too."""
-        reply = self._ask({"do": "call", "name": name, "arguments": list(arguments), "options": options})
-        result = self._result(reply)
-        changed = reply.get("changed")
-        for position, new in changed.items() if isinstance(changed, dict) else ():
+        reply = self._value({"do": "call", "name": name, "arguments": list(arguments), "options": options})
+        if not isinstance(reply, dict) or not isinstance(reply.get("changed"), dict):
+            raise ValueError("no reply")
+        for position, new in reply["changed"].items():
             _write_back(arguments[int(position)], new)
-        return result
+        return reply.get("value")
 
     def close(self) -> None:
-        """End the process and everything it started."""
-        self._alive = False
-        self._child.kill()
+        """End the kernel and everything it started."""
+        self._gone = True
+        self._end()
 
-    def __enter__(self) -> "StudentProcess":
+    def __enter__(self) -> "StudentKernel":
         return self
 
     def __exit__(self, *_) -> None:
         self.close()
 
-    def _greet(self, folder: Path) -> None:
-        """Say where and how it may work, and wait until it has given up all other rights."""
-        options = {
-            "folder": str(folder.resolve()),
-            "memory": self.limits.memory,
-            "readable": readable_paths(),
+    def _start(self) -> None:
+        """Start a kernel and wait until its imports are done and its sockets are there."""
+        key = secrets.token_hex(16)
+        fonts = {
+            f".cache/matplotlib/{path.name}": path
+            for path in Path(matplotlib.get_cachedir()).glob("fontlist-*")
         }
-        deadline = time.monotonic() + _START
-        try:
-            self._channel.send(codec.pack(options), deadline)
-            hello = self._channel.reply(deadline)
-        except (OSError, codec.ProtocolError):
-            hello = None
-        if not isinstance(hello, dict) or not hello.get("ready"):
-            self.close()
-            raise RuntimeError("the process for the submission did not start; its log says why")
-        self.landlock = bool(hello.get("landlock"))
+        self._sandbox = confine.start(
+            ["-m", "teaching.inside", key, str(self.limits.memory), str(confine.PROCESSES if self.confined else 0)],
+            files={**{path.name: path for path in self._data}, **fonts},
+            hidden=self._hidden, readable=self._readable, confined=self.confined,
+        )  # fmt: skip
+        self._wait_until_ready()
+        context = zmq.Context()
+        context.maxmsgsize, context.rcvhwm, context.linger = 2 * values.MAX_BYTES, 8, 0
+        self._client = BlockingKernelClient(context=context)
+        self._client.load_connection_info(connection_info(str(self._sandbox.home), key))
+        self._client.start_channels(stdin=False, hb=False)
+        self._first_process = psutil.Process(self._sandbox.pid)
+        self._until_heard()
 
-    def _ask(self, request: dict) -> dict:
-        if not self._alive:
+    def _wait_until_ready(self) -> None:
+        said, deadline = b"", time.monotonic() + _START
+        pipe = self._sandbox.process.stdout
+        while not said.endswith(b"ready\n"):
+            ready = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]
+            come = os.read(pipe.fileno(), 2**16) if ready else b""
+            if not come:
+                self._sandbox.end()
+                text = " ".join(said.decode(errors="replace").split())[-300:]
+                raise RuntimeError(f"the kernel for the submission did not start: {text}")
+            said += come
+        pipe.close()
+
+    def _until_heard(self) -> None:
+        """What is shown before the socket for outputs is connected would be lost."""
+        for _ in range(int(_START / _LOOK)):
+            self._client.kernel_info()
+            if self._client.iopub_channel.socket.poll(1000 * _LOOK):
+                return
+        raise RuntimeError("the kernel for the submission does not answer")
+
+    def _end(self) -> None:
+        if self._sandbox is not None:
+            self._client.stop_channels()
+            self._client.context.destroy(linger=0)
+            self._sandbox.end()
+            self._sandbox = None
+
+    def _again(self) -> None:
+        """A new kernel in the place of one that has ended; the cells that came through run once more."""
+        self._restarts += 1
+        if self._restarts > MAX_RESTARTS:
+            self._gone = True
             raise StudentGone
-        budget = min(self.limits.cell, max(0.0, self.limits.total - self._spent))
-        begun = self._computed()
-        started = time.monotonic()
-        deadline = started + budget * self.limits.patience
-        reply, late = None, False
+        self._start()
+        ran, self._ran = self._ran, []
+        for source in ran:
+            self._ask(source)
+            self._ran.append(source)
+
+    def _value(self, request: dict) -> Any:
+        text = base64.b64encode(values.pack(request)).decode()
+        reply, _ = self._ask("", f"__import__('sys').modules['teaching.inside.calls'].ask({text!r})")
+        answer = reply.get("user_expressions", {}).get("answer", {}) if reply.get("status") == "ok" else reply
+        if answer.get("status") != "ok":
+            self._remark(answer)
+            _raise(str(answer.get("ename")), str(answer.get("evalue"))[:1000])
         try:
-            self._channel.send(codec.pack(request), deadline)
-            while reply is None and time.monotonic() < deadline and self._computed() - begun < budget:
-                reply = self._channel.reply(min(deadline, time.monotonic() + _LOOK))
-            if reply is None:
-                self._add("time", f"over {budget:.3g} s")
-                late = True
-                os.kill(self._child.pid, signal.SIGINT)
-                reply = self._channel.reply(time.monotonic() + _GRACE)
-        except codec.ProtocolError:
-            self._add("protocol")
-        except OSError:
-            reply = None  # the pipe is closed: the process has ended
-        # Sleeping counts as well, though less, so the clock's total is bounded too.
-        asleep = (time.monotonic() - started) / self.limits.patience
-        self._spent += max(self._computed() - begun, asleep)
-        spent = late and self._spent >= self.limits.total
-        if not isinstance(reply, dict) or spent or self._late_cells() >= MAX_LATE:
-            self._ended()
+            return values.unpack(base64.b64decode(answer["data"][MIME]))
+        except (values.ProtocolError, KeyError, TypeError, ValueError):
+            raise ValueError("what came back is no value") from None
+
+    def _ask(self, source: str, expression: str = "") -> tuple[dict, list[dict]]:
+        """Let the kernel run ``source`` and then work ``expression`` out; its reply, and what it has shown."""
+        if self._gone:
             raise StudentGone
-        return reply
-
-    def _late_cells(self) -> int:
-        return sum(fault.kind == "time" for fault in self.faults)
-
-    def _computed(self) -> float:
-        """Seconds the process has computed so far; on a platform that does not tell, the clock."""
+        if self._sandbox is None:
+            self._again()
+        request = _Request(min(self.limits.cell, max(0.0, self.limits.total - self._spent)))
+        request.number = self._client.execute(
+            source, store_history=False, allow_stdin=False, stop_on_error=False,
+            user_expressions={"answer": expression} if expression else {},
+        )  # fmt: skip
         try:
-            fields = (
-                Path(f"/proc/{self._child.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-            )
-        except OSError:
-            return self._last if os.path.exists("/proc/self/stat") else time.monotonic()
-        self._last = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        return self._last
+            reply = self._wait_for(request)
+        except Exception as fault:  # a message that cannot be read: the kernel does not send such
+            self._add("protocol", type(fault).__name__)
+            self._gone, reply = True, None
+        self._spent += request.spent(self.limits.patience)
+        if self._spent >= self.limits.total:
+            self._gone = True
+        if reply is None or self._gone:
+            self._end()
+        if reply is None:
+            raise StudentGone
+        return reply, request.outputs
 
-    def _ended(self) -> None:
-        """The process is dead or gets killed; say why if nothing else was said."""
-        self._alive = False
-        code = self._child.wait(0.5)
-        self.close()
-        if any(fault.kind in ("time", "protocol") for fault in self.faults if fault.cell == self.cell):
-            return
-        if code == -signal.SIGKILL:
-            self._add("memory", "killed by the system")
-        elif code is not None and code < 0:
-            self._add("crash", signal.Signals(-code).name)
-        else:
-            self._add("exit", "" if code is None else f"exit code {code}")
+    def _wait_for(self, request: "_Request") -> dict | None:
+        """The reply; None if there is none in time or the kernel has ended, and why is among the faults."""
+        deadline, late = request.begun + request.budget * self.limits.patience, False
+        while True:
+            reply = self._listen(request, time.monotonic() + _LOOK)
+            if reply is not None:
+                return reply
+            code = self._sandbox.process.poll()
+            if code is not None:
+                self._add(*_why_ended(code))
+                return None
+            self._look(request)
+            if self._gone or (late and time.monotonic() > deadline):
+                return None
+            if not late and (time.monotonic() > deadline or request.computed > request.budget):
+                self._add("time", f"over {request.budget:.3g} s")
+                late, deadline = True, time.monotonic() + _GRACE
+                self._client.control_channel.send(self._client.session.msg("interrupt_request", {}))
 
-    def _result(self, reply: dict) -> Any:
-        error = reply.get("error")
-        if error is None:
-            return reply.get("value")
-        said = str(reply.get("said", ""))[:1000]
-        self._note_error(error, said)
-        known = getattr(builtins, str(error), None)
-        if isinstance(known, type) and issubclass(known, Exception):
-            raise known(said) if known not in (UnicodeDecodeError, UnicodeEncodeError) else ValueError(said)
-        raise RuntimeError(f"{error}: {said}")
+    def _listen(self, request: "_Request", until: float) -> dict | None:
+        """Take what comes until the reply is there, or the time is up."""
+        shell, shown = self._client.shell_channel, self._client.iopub_channel
+        poller = zmq.Poller()
+        poller.register(shell.socket, zmq.POLLIN)
+        poller.register(shown.socket, zmq.POLLIN)
+        while (left := until - time.monotonic()) > 0:
+            ready = dict(poller.poll(1000 * left))
+            if shown.socket in ready:
+                request.take(shown.get_msg(timeout=0))
+            if shell.socket in ready:
+                message = shell.get_msg(timeout=0)
+                if message["parent_header"].get("msg_id") == request.number:
+                    end = time.monotonic() + 1.0
+                    while not request.idle and shown.socket.poll(max(0.0, 1000 * (end - time.monotonic()))):
+                        request.take(shown.get_msg(timeout=0))
+                    return dict(message["content"])
+        return None
 
-    def _note_error(self, error: Any, said: str) -> None:
-        if error == "SystemExit":
-            self._add("exit", "exit() or sys.exit()")
-        elif error in ("MemoryError", "_ArrayMemoryError", "OutOfMemoryError") or "t allocate memory" in said:
+    def _look(self, request: "_Request") -> None:
+        """Look at all processes of the submission: what they have computed, how many they are, what they hold."""
+        family, computed, held = [self._first_process], 0.0, 0
+        with contextlib.suppress(psutil.Error):
+            family += self._first_process.children(recursive=True)
+        for process in family:
+            with contextlib.suppress(psutil.Error):
+                computed += sum(process.cpu_times()[:4])
+                held += process.memory_info().rss
+        request.looked(computed)
+        if len(family) > confine.PROCESSES or held > 2 * self.limits.memory + _IMPORTS:
+            self._add("swarm", f"{len(family)} processes with {held >> 20} MiB")
+            self._gone = True
+
+    def _remark(self, reply: Mapping) -> None:
+        """Keep what ended a cell or a call, where it is more than a mistake."""
+        name, said = str(reply.get("ename", "")), str(reply.get("evalue", ""))
+        if name in ("SyntaxError", "IndentationError", "TabError"):
+            self._add("syntax", name)
+        elif name in ("MemoryError", "_ArrayMemoryError", "OutOfMemoryError") or "t allocate memory" in said:
             self._add("memory")
+        elif name == "SystemExit":
+            self._add("exit", "sys.exit()")
 
     def _add(self, kind: str, detail: str = "") -> None:
-        fault = Fault(kind, self.cell, detail)
-        if not any(one.kind == kind and one.cell == self.cell for one in self.faults):
-            self.faults.append(fault)
+        if not any(fault.kind == kind and fault.cell == self.cell for fault in self.faults):
+            self.faults.append(Fault(kind, self.cell, detail))
 
-    def _heard(self, message: dict) -> None:
-        """Keep what the sandbox tells of something that it refused."""
-        kind = str(message["tell"])
-        known = kind in ("outside", "signal", *NOTES)
-        self._add(kind if known else "protocol", str(message.get("what"))[:300])
+
+class _Request:
+    """One request to a kernel: how long it may take, how long it took, what was shown."""
+
+    def __init__(self, budget: float):
+        self.budget, self.number = budget, ""
+        self.begun = time.monotonic()
+        self.computed, self.idle = 0.0, False
+        self.outputs: list[dict] = []
+        self._first: float | None = None
+
+    def looked(self, computed: float) -> None:
+        """Processes have computed so long in all, since they began."""
+        if self._first is None:  # the first look comes late, and until then the clock counts
+            self._first = computed - (time.monotonic() - self.begun)
+        self.computed = max(self.computed, computed - self._first)
+
+    def spent(self, patience: float) -> float:
+        """Seconds of computing; sleeping counts as well, though less, so that the clock's total is bounded too."""
+        passed = time.monotonic() - self.begun
+        return passed if self._first is None else max(self.computed, passed / patience)
+
+    def take(self, message: Mapping) -> None:
+        """Keep an output that belongs to this request, as far as there is room."""
+        if message["parent_header"].get("msg_id") != self.number:
+            return
+        kind, content = message["msg_type"], message["content"]
+        if kind == "status":
+            self.idle = content.get("execution_state") == "idle"
+        elif kind == "stream" and self.outputs and self.outputs[-1]["output_type"] == "stream":
+            self.outputs[-1]["text"] = (self.outputs[-1]["text"] + str(content["text"]))[:MAX_TEXT]
+        elif (
+            kind in ("stream", "error", "display_data", "execute_result") and len(self.outputs) < MAX_OUTPUTS
+        ):
+            self.outputs.append({"output_type": kind, **_short(content)})
+
+
+def _short(content: Any) -> Any:
+    """What was shown, cut to a length that can be read."""
+    if isinstance(content, str):
+        return content if len(content) <= MAX_TEXT else content[:MAX_TEXT] + " …"
+    if isinstance(content, list):
+        return [_short(item) for item in content[:100]]
+    if not isinstance(content, dict):
+        return content
+    return {
+        key: value if key.startswith("image/") and len(value) <= MAX_IMAGE else _short(value)
+        for key, value in content.items()
+    }
+
+
+def _why_ended(code: int) -> tuple[str, str]:
+    """The fault that an exit code tells of; bubblewrap adds 128 to the signal."""
+    number = -code if code < 0 else code - 128
+    if number == signal.SIGKILL:
+        return "memory", "ended by the system"
+    with contextlib.suppress(ValueError):
+        return "crash", signal.Signals(number).name
+    return "exit", f"exit code {code}"
+
+
+def _raise(name: str, said: str) -> None:
+    """The exception that a submission's function has raised, as far as it is one of Python's own."""
+    known = getattr(builtins, name, None)
+    if isinstance(known, type) and issubclass(known, Exception) and not issubclass(known, UnicodeError):
+        raise known(said)
+    raise RuntimeError(f"{name}: {said}")
 
 
 def _write_back(old: Any, new: Any) -> None:

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from teaching import codec, course
+from teaching import course
 from teaching.faults import Fault
+from teaching.inside import values
+from teaching.inside.calls import answer
 from teaching.judge import Judge
 from teaching.notebooks import grade_id, is_answer, is_setup, is_test
-from teaching.sandbox.serve import answer_request
 
 SOURCES = Path(__file__).parents[2] / "notebooks" / "assignments" / "source"
 ANSWERS = Path(__file__).parent / "answers"
@@ -30,10 +31,10 @@ class LocalStudent:
         return []
 
     def kinds(self, names):
-        return self._ask(do="kinds", names=sorted(names))["kinds"]
+        return self._ask(do="kinds", names=sorted(names))
 
     def value(self, name):
-        return self._ask(do="value", name=name)["value"]
+        return self._ask(do="value", name=name)
 
     def call(self, name, arguments, options):
         reply = self._ask(do="call", name=name, arguments=list(arguments), options=options)
@@ -42,8 +43,8 @@ class LocalStudent:
         return reply["value"]
 
     def _ask(self, **request):
-        request = codec.unpack(codec.pack(request))
-        return codec.unpack(codec.pack(answer_request(self.space, request)))
+        request = values.unpack(values.pack(request))
+        return values.unpack(values.pack(answer(self.space, request)))
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,6 @@ def grade(name: str, task: str, source: str, variant: course.Variant = THIS_YEAR
         return f"the cell fails: {fault}"
     test = next(cell.source for cell in notebook(name, variant).cells if grade_id(cell) == f"{task}-test")
     try:
-        return Judge(LocalStudent(space), space=dict(judge_space(name, variant))).test(test, f"{task}-test")
+        return Judge(LocalStudent(space), space=dict(judge_space(name, variant))).test(test)
     finally:
         plt.close("all")

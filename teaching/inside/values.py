@@ -1,12 +1,13 @@
-"""Values as bytes, for the pipe between the judge and a submission's process.
+"""Values as bytes, for the way between the judge and a submission's kernel: an npz file without pickle.
 
-A submission may send anything, so nothing here unpickles: plain values travel as JSON, arrays and
-tensors as raw numbers. What cannot be expressed travels as `Opaque`, which only says what it was.
+Arrays and tensors are the file's arrays; everything around them is one JSON text beside them. What
+cannot be expressed travels as `Opaque`, which only says what it was.
 """
 
+import io
 import json
 import numbers
-import struct
+import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,8 +17,8 @@ import torch
 
 from gapkit.check import AxesDescription, describe
 
-MAX_BYTES = 64 * 2**20
-"""The largest message that is read."""
+MAX_BYTES = 32 * 2**20
+"""The most that one message may hold, packed and unpacked."""
 
 _DTYPES = {
     "float16", "float32", "float64", "int8", "int16", "int32", "int64",
@@ -38,11 +39,20 @@ class Opaque:
 
 
 def pack(value: Any) -> bytes:
-    """``value`` as one message: the length of a JSON header, the header, then the arrays' numbers."""
-    buffers: list[bytes] = []
-    header = json.dumps(_tree(value, buffers, 0)).encode()
-    sizes = json.dumps([len(buffer) for buffer in buffers]).encode()
-    return struct.pack("<II", len(header), len(sizes)) + header + sizes + b"".join(buffers)
+    """``value`` as one message.
+
+    Raises
+    ------
+    ValueError
+        If it is larger than `MAX_BYTES`.
+    """
+    arrays: list[np.ndarray] = []
+    text = json.dumps(_tree(value, arrays, 0)).encode()
+    if len(text) + sum(array.nbytes for array in arrays) > MAX_BYTES - 2**16:
+        raise ValueError(f"the result is too large: at most {MAX_BYTES >> 20} MiB are taken")
+    file = io.BytesIO()
+    np.savez(file, np.frombuffer(text, np.uint8), *arrays)
+    return file.getvalue()
 
 
 def unpack(message: bytes) -> Any:
@@ -54,23 +64,23 @@ def unpack(message: bytes) -> Any:
         If it is no message of ours.
     """
     try:
-        first, second = struct.unpack_from("<II", message)
-        tree = json.loads(message[8 : 8 + first])
-        sizes = json.loads(message[8 + first : 8 + first + second])
-        buffers, start = [], 8 + first + second
-        for size in sizes:
-            buffers.append(message[start : start + size])
-            start += size
-        if start != len(message):
-            raise ProtocolError("wrong length")
-        return _value(tree, buffers)
+        with zipfile.ZipFile(
+            io.BytesIO(message)
+        ) as file:  # compressed, a small message could become a huge one
+            if any(part.compress_type != zipfile.ZIP_STORED for part in file.infolist()):
+                raise ProtocolError("compressed")
+            if sum(part.file_size for part in file.infolist()) > MAX_BYTES:
+                raise ProtocolError("too large")
+        with np.load(io.BytesIO(message), allow_pickle=False) as file:
+            arrays = [file[f"arr_{number}"] for number in range(len(file.files))]
+        return _value(json.loads(arrays[0].tobytes()), arrays[1:])
     except ProtocolError:
         raise
     except Exception as fault:  # malformed in whatever way
         raise ProtocolError(f"{type(fault).__name__}: {fault}") from None
 
 
-def _tree(value: Any, buffers: list[bytes], depth: int) -> Any:
+def _tree(value: Any, arrays: list[np.ndarray], depth: int) -> Any:
     if depth > 20:
         return {"opaque": "something nested too deeply"}
     if isinstance(value, _PLAIN) and type(value) in _PLAIN:
@@ -81,27 +91,24 @@ def _tree(value: Any, buffers: list[bytes], depth: int) -> Any:
         native = _native(value)
         if native is None:
             return {"opaque": f"{type(value).__name__} of {value.dtype}"}
-        return _array(native, "scalar" if isinstance(value, np.generic) else "array", buffers)
+        return _array(native, "scalar" if isinstance(value, np.generic) else "array", arrays)
     if isinstance(value, torch.Tensor) and not value.is_complex():
         detached = value.detach().cpu()
         detached = detached.float() if detached.dtype == torch.bfloat16 else detached
-        return _array(detached.resolve_conj().resolve_neg().numpy(), "tensor", buffers)
+        return _array(detached.resolve_conj().resolve_neg().numpy(), "tensor", arrays)
     if isinstance(value, list | tuple):
-        return {type(value).__name__ if type(value) in (list, tuple) else "tuple": [
-            _tree(one, buffers, depth + 1) for one in value
-        ]}  # fmt: skip
+        kind = "list" if isinstance(value, list) else "tuple"
+        return {kind: [_tree(item, arrays, depth + 1) for item in value]}
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {"dict": {key: _tree(one, buffers, depth + 1) for key, one in value.items()}}
+        return {"dict": {key: _tree(item, arrays, depth + 1) for key, item in value.items()}}
     if isinstance(value, np.random.Generator):
-        return {"generator": _tree(_plain_state(value.bit_generator.state), buffers, depth + 1)}
-    if isinstance(value, AxesDescription):
-        return {"axes": _tree(vars(value), buffers, depth + 1)}
+        return {"generator": _tree(_plain_state(value.bit_generator.state), arrays, depth + 1)}
     described = describe(value, quietly=True)
     if described is not None:
-        return {"axes": _tree(vars(described), buffers, depth + 1)}
+        return {"axes": _tree(vars(described), arrays, depth + 1)}
     native = _native(value) if hasattr(value, "__array__") else None
     if native is not None:  # a table's column and whatever else is an array by another name
-        return _array(native, "array", buffers)
+        return _array(native, "array", arrays)
     return {"opaque": type(value).__name__}
 
 
@@ -111,7 +118,7 @@ def _native(value: Any) -> np.ndarray | None:
         array = np.asarray(value)
         if array.dtype.name not in _DTYPES:  # long doubles, and numbers as Python's objects
             known = array.dtype.kind in "fiub" or (
-                array.dtype == object and all(isinstance(one, numbers.Real) for one in array.flat)
+                array.dtype == object and all(isinstance(item, numbers.Real) for item in array.flat)
             )
             array = array.astype(np.float64) if known else None
         return None if array is None else array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -119,9 +126,9 @@ def _native(value: Any) -> np.ndarray | None:
         return None
 
 
-def _array(array: np.ndarray, kind: str, buffers: list[bytes]) -> dict:
-    buffers.append(np.ascontiguousarray(array).tobytes())
-    return {kind: [array.dtype.name, list(array.shape), len(buffers) - 1]}
+def _array(array: np.ndarray, kind: str, arrays: list[np.ndarray]) -> dict:
+    arrays.append(array)
+    return {kind: len(arrays) - 1}
 
 
 def _plain_state(state: Any) -> Any:
@@ -130,7 +137,7 @@ def _plain_state(state: Any) -> Any:
     return state.tolist() if isinstance(state, np.ndarray) else state
 
 
-def _value(tree: Any, buffers: list[bytes]) -> Any:
+def _value(tree: Any, arrays: list[np.ndarray]) -> Any:
     if not isinstance(tree, dict):
         if not isinstance(tree, _PLAIN):
             raise ProtocolError("a bare list")
@@ -140,21 +147,24 @@ def _value(tree: Any, buffers: list[bytes]) -> Any:
         case "int":
             return int(content[:400])
         case "array" | "scalar" | "tensor":
-            name, shape, index = content
-            if name not in _DTYPES:
-                raise ProtocolError(f"dtype {name}")
-            array = np.frombuffer(buffers[index], dtype=name).reshape(shape).copy()
-            return {"array": lambda: array, "scalar": lambda: array[()], "tensor": lambda: torch.from_numpy(array)}[kind]()  # fmt: skip
+            array = arrays[content]
+            if array.dtype.name not in _DTYPES:
+                raise ProtocolError(f"dtype {array.dtype}")
+            if kind == "tensor":
+                return torch.from_numpy(array)
+            return array[()] if kind == "scalar" else array
         case "list":
-            return [_value(one, buffers) for one in content]
+            return [_value(item, arrays) for item in content]
         case "tuple":
-            return tuple(_value(one, buffers) for one in content)
+            return tuple(_value(item, arrays) for item in content)
         case "dict":
-            return {str(key): _value(one, buffers) for key, one in content.items()}
+            return {str(key): _value(item, arrays) for key, item in content.items()}
         case "generator":
-            return _generator(_value(content, buffers))
+            bits = np.random.PCG64()
+            bits.state = _value(content, arrays)
+            return np.random.Generator(bits)
         case "axes":
-            return AxesDescription(**_value(content, buffers))
+            return AxesDescription(**_value(content, arrays))
         case "opaque":
             return _opaque(str(content).replace("\0", "")[:100])
     raise ProtocolError(f"kind {kind}")
@@ -164,9 +174,3 @@ def _value(tree: Any, buffers: list[bytes]) -> Any:
 def _opaque(kind: str) -> Opaque:
     """An `Opaque` whose class is called ``kind``, so that a message that names its type names the student's."""
     return type(kind, (Opaque,), {})(kind)
-
-
-def _generator(state: dict) -> np.random.Generator:
-    bits = np.random.PCG64()
-    bits.state = state
-    return np.random.Generator(bits)

@@ -1,0 +1,80 @@
+"""What nbgrader does here: it makes the students' release, and keeps a gradebook that its formgrader can open."""
+
+import io
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from nbgrader.api import Gradebook
+from nbgrader.converters import GenerateAssignment
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
+
+CONFIGURATION = """# Opened by: jupyter lab, in this folder, with nbgrader's extensions enabled (Nbgrader > Formgrader).
+c = get_config()
+c.CourseDirectory.root = "."
+c.CourseDirectory.db_url = "sqlite:///gradebook.db"
+"""
+
+
+def generate(root: Path, assignment: str) -> Path:
+    """From ``root/source`` make the students' version below ``root/release``; returns its path."""
+    config = Config()
+    config.CourseDirectory.root = str(root)
+    config.CourseDirectory.db_url = _database(root)
+    config.CourseDirectory.assignment_id = config.CourseDirectory.notebook_id = assignment
+    said = io.StringIO()
+    log = logging.Logger("nbgrader", level=logging.ERROR)
+    log.addHandler(logging.StreamHandler(said))
+    directory = CourseDirectory(config=config, log=log)
+    before = os.environ.get("PATH", "")
+    os.environ["PATH"] = (
+        f"{Path(sys.executable).parent}{os.pathsep}{before}"  # nbgrader starts `alembic` by name
+    )
+    try:
+        GenerateAssignment(coursedir=directory, config=config, log=log).start()
+    except (NbGraderException, SystemExit) as fault:
+        raise RuntimeError(f"nbgrader: {said.getvalue().strip()[-4000:] or fault}") from fault
+    finally:
+        os.environ["PATH"] = before
+    return root / "release" / assignment / f"{assignment}.ipynb"
+
+
+def fill(course: Path, root: Path, graded: Iterable[tuple[str, str, Path, list[dict]]]) -> None:
+    """Make ``root`` a course of nbgrader's with every submission that was graded in it.
+
+    Parameters
+    ----------
+    course : what `teaching.course.build` made
+    root : a new folder
+    graded : student (a name for a folder), assignment, the notebook as it ran, the tasks of its result
+    """
+    root.mkdir(parents=True)
+    shutil.copy(course / "gradebook.db", root / "gradebook.db")
+    for part in ("source", "release"):
+        shutil.copytree(course / part, root / part)
+    (root / "nbgrader_config.py").write_text(CONFIGURATION, encoding="utf-8")
+    with Gradebook(_database(root)) as book:
+        for student, assignment, notebook, tasks in graded:
+            for part in ("submitted", "autograded"):
+                place = root / part / student / assignment
+                place.mkdir(parents=True)
+                shutil.copy(notebook, place / f"{assignment}.ipynb")
+            book.update_or_create_student(student)
+            book.update_or_create_submission(assignment, student)
+            found = {task["task"]: task for task in tasks}
+            for grade in book.find_submission_notebook(assignment, assignment, student).grades:
+                task = found[grade.name]
+                by_hand = grade.cell.cell_type == "markdown"
+                grade.auto_score = None if by_hand else task["points"]
+                grade.manual_score = task["points"] if by_hand and not task["waiting"] else None
+                grade.needs_manual_grade = task["waiting"]
+        book.db.commit()
+
+
+def _database(root: Path) -> str:
+    return f"sqlite:///{root.resolve() / 'gradebook.db'}"

@@ -1,0 +1,147 @@
+"""A class of 33 in five layouts: every student is found, no honest submission loses a point to form."""
+
+import csv
+import os
+import zipfile
+
+import pytest
+
+from teaching import course, grade, one
+from teaching.roster import read_roster
+from tests.teaching import tiny
+from tests.teaching.local import LocalStudent
+
+pytestmark = pytest.mark.slow
+FORMS = ["student", "student/assignment", "assignment/student", "moodle", "canvas"]
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    place = tmp_path_factory.mktemp("small")
+    (place / "source").mkdir()
+    (place / "source" / "A1.py").write_text(tiny.SOURCE, encoding="utf-8")
+    course.build(sources=place / "source", course=place / "built")
+    return place / "built"
+
+
+@pytest.fixture(scope="session")
+def handed(small):
+    return tiny.hands(course.solution(small, "A1"))
+
+
+class _Local(LocalStudent):
+    """A submission in the test's own process, with what the kernel does about faults in cells."""
+
+    def __init__(self, **_):
+        super().__init__({})
+
+    def run_cell(self, source):
+        try:
+            return super().run_cell(source)
+        except (Exception, SystemExit) as fault:
+            if isinstance(fault, SyntaxError) and self.cell.startswith("a1"):
+                self.faults.append(one.Fault("syntax", self.cell, type(fault).__name__))
+            return []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Grade in this process: what is tried here is form, and the sandbox has tests of its own."""
+
+    def collect(submission, order):
+        result, ran = one.grade_one(order)
+        submission.result, submission.page = result, one.page(order.assignment, one.asdict(result), ran)
+        if ran is not None:
+            one.nbformat.write(ran, f"{order.work}/ran.ipynb")
+            submission.ran = one.Path(order.work, "ran.ipynb")
+
+    def run(orders, *, done, **_):
+        for number in range(len(orders)):
+            done(number)
+
+    monkeypatch.setattr(one, "StudentKernel", _Local)
+    monkeypatch.setattr(grade, "_run_all", run)
+    monkeypatch.setattr(grade, "_collect", collect)
+    monkeypatch.setattr(grade, "fill", lambda *_: None)
+    monkeypatch.setattr(grade.confine, "why_not", lambda: "")
+    monkeypatch.setenv("GAPKIT_CHECK_SEED", "1")
+
+
+@pytest.mark.parametrize(
+    ("form", "zipped"), [*((form, False) for form in FORMS), ("student", True), ("moodle", True)]
+)
+def test_a_student_is_lost_or_an_honest_slip_costs_a_point(form, zipped, small, handed, here, tmp_path):
+    tiny.lay_out(form, tmp_path / "in", handed)
+    (tmp_path / "roster.csv").write_text(tiny.roster(), encoding="utf-8")
+    submitted = tmp_path / "in"
+    if zipped:
+        submitted = tmp_path / "zipped"
+        submitted.mkdir()
+        with zipfile.ZipFile(submitted / "download.zip", "w") as file:
+            for path in sorted((tmp_path / "in").rglob("*")):
+                file.write(path, path.relative_to(tmp_path / "in"))
+    given = grade.Given(roster=read_roster(tmp_path / "roster.csv"), export="canvas")
+    grade.grade_folder(submitted, course=small, out=tmp_path / "out", given=given)
+    with open(tmp_path / "out" / "points.csv", newline="", encoding="utf-8-sig") as file:
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    assert len(rows) == 33
+    for number, hand in enumerate(handed):
+        row = rows[f"s{number}"]
+        first, _, last = tiny.NAMES[number].partition(" ")
+        assert row["student"] == f"{last}, {first}"
+        assert row["assignment"] == "A1"
+        said = row["faults"] + row["notes"]
+        assert float(row["points"]) == hand.points, (number, said)
+        expected = [grade.Fault(kind) for kind in hand.faults]
+        for fault in expected:
+            assert str(fault).removeprefix("it ") in said, number
+        if not hand.faults:
+            assert said.replace("it was handed in late", "").strip("; ") == "", number
+    report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert report.endswith("33 of the 33 on the roster handed in.\n")
+    exported = (tmp_path / "out" / "canvas.csv").read_text(encoding="utf-8").splitlines()
+    assert exported[0] == "Student,ID,SIS User ID,SIS Login ID,Section,A1 (777)"
+    assert exported[2] == '"Lee, Ann",1000,s0,login0,1,20'
+
+
+def test_who_did_not_hand_in_is_named(small, handed, here, tmp_path):
+    tiny.lay_out("student", tmp_path / "in", handed)
+    for name in ("login3", "login4"):
+        for path in (tmp_path / "in" / name).iterdir():
+            path.unlink()
+    (tmp_path / "in" / "login4").rmdir()
+    (tmp_path / "in" / "stranger").mkdir()
+    (tmp_path / "in" / "stranger" / "A1.ipynb").write_bytes(handed[0].files["A1.ipynb"])
+    (tmp_path / "roster.csv").write_text(tiny.roster(), encoding="utf-8")
+    given = grade.Given(roster=read_roster(tmp_path / "roster.csv"))
+    done = grade.grade_folder(tmp_path / "in", course=small, out=tmp_path / "out", given=given)
+    report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "Nothing from: Ørsted, Søren.\n" in report
+    assert report.endswith("32 of the 33 on the roster handed in.\n")
+    kinds = {one.student: [fault.kind for fault in one.faults] for one in done}
+    assert kinds["Núñez, José"] == ["empty"]
+    assert kinds["stranger"] == ["unlisted"]
+
+
+def test_the_later_attempt_counts_by_number_then_by_time(small, handed, here, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    good, bad = handed[0].files["A1.ipynb"], b"{}"
+    for name, content in (
+        ("ivy_A1.ipynb", bad), ("ivy_A1 (1).ipynb", good), ("joe_A1-9.ipynb", bad), ("joe_A1-10.ipynb", good),
+    ):  # fmt: skip
+        (folder / name).write_bytes(content)
+        os.utime(folder / name, (1e9, 1e9))
+    for name, content, stamp in (("old/A1.ipynb", bad, 1e9), ("new/A1.ipynb", good, 1.1e9)):
+        (folder / "kim" / name).parent.mkdir(parents=True)
+        (folder / "kim" / name).write_bytes(content)
+        os.utime(folder / "kim" / name, (stamp, stamp))
+    done = grade.grade_folder(folder, course=small, out=tmp_path / "out")
+    assert {one.student: one.result.points for one in done} == {"ivy": 20, "joe": 20, "kim": 20}
+    assert all("was graded, of 2" in str(one.faults) for one in done)
