@@ -29,6 +29,11 @@
 # **Place.** The first lesson of nine. Next: [01 · Measuring the gap](01_measuring_the_gap.ipynb).
 
 # %% [markdown]
+# *Without installing anything:* [open this lesson in Colab](https://colab.research.google.com/github/gapkit/gapkit/blob/HEAD/notebooks/00_start_here.ipynb) and run
+# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. The torch that is
+# there is kept; models and data are fetched when a cell asks for them.
+
+# %% [markdown]
 # ## 1. How these notebooks work
 #
 # Run a cell with Shift-Enter. Where a box says **Predict**, stop and commit to an answer before you run the next cell:

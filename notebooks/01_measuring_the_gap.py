@@ -27,6 +27,11 @@
 # **Prerequisites.** [Lesson 00](00_start_here.ipynb); variance, principal components. **Time.** 60 minutes.
 # **Place.** The second lesson of nine. Previous: [00 · Start here](00_start_here.ipynb) · Next: [02 · Why a gap appears](02_why_a_gap_appears.ipynb).
 
+# %% [markdown]
+# *Without installing anything:* [open this lesson in Colab](https://colab.research.google.com/github/gapkit/gapkit/blob/HEAD/notebooks/01_measuring_the_gap.ipynb) and run
+# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. The torch that is
+# there is kept; models and data are fetched when a cell asks for them.
+
 # %%
 import numpy as np
 import pandas as pd

@@ -28,6 +28,11 @@
 # Theorem and equation numbers are those of Chowers, Naparstek, Barzelay and Weiss, *Is the Modality Gap a Bug or a Feature?*
 # (CVPR 2026, [arXiv 2603.29080](https://arxiv.org/abs/2603.29080)). The proofs are written for this lesson, and every constant in them is checked below.
 
+# %% [markdown]
+# *Without installing anything:* [open this lesson in Colab](https://colab.research.google.com/github/gapkit/gapkit/blob/HEAD/notebooks/02_why_a_gap_appears.ipynb) and run
+# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. The torch that is
+# there is kept; models and data are fetched when a cell asks for them.
+
 # %%
 import numpy as np
 import torch

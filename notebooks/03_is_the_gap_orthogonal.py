@@ -25,6 +25,11 @@
 # **Place.** The fourth lesson of nine. Lesson 02 showed why a gap *can* become orthogonal; here we look whether it did; lesson 04 builds on the answer.
 # Previous: [02 · Why a gap appears](02_why_a_gap_appears.ipynb) · Next: [04 · Gap and robustness](04_gap_and_robustness.ipynb).
 
+# %% [markdown]
+# *Without installing anything:* [open this lesson in Colab](https://colab.research.google.com/github/gapkit/gapkit/blob/HEAD/notebooks/03_is_the_gap_orthogonal.ipynb) and run
+# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. The torch that is
+# there is kept; models and data are fetched when a cell asks for them.
+
 # %%
 import numpy as np
 import pandas as pd

@@ -25,6 +25,11 @@
 # **Place.** The fifth lesson of nine. The theory ends here. Lesson 05 applies it to zero-shot classification.
 # Previous: [03 · Is the gap orthogonal?](03_is_the_gap_orthogonal.ipynb) · Next: [05 · Closing the gap](05_closing_the_gap.ipynb).
 
+# %% [markdown]
+# *Without installing anything:* [open this lesson in Colab](https://colab.research.google.com/github/gapkit/gapkit/blob/HEAD/notebooks/04_gap_and_robustness.ipynb) and run
+# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. The torch that is
+# there is kept; models and data are fetched when a cell asks for them.
+
 # %%
 import numpy as np
 from scipy.integrate import simpson

@@ -29,6 +29,11 @@
 # **Place.** The sixth lesson of nine. Previous: [04 · Gap and robustness](04_gap_and_robustness.ipynb). Next:
 # [06 · Beyond Gaussian noise](06_beyond_gaussian_noise.ipynb).
 
+# %% [markdown]
+# *Without installing anything:* [open this lesson in Colab](https://colab.research.google.com/github/gapkit/gapkit/blob/HEAD/notebooks/05_closing_the_gap.ipynb) and run
+# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. The torch that is
+# there is kept; models and data are fetched when a cell asks for them.
+
 # %%
 import numpy as np
 import pandas as pd

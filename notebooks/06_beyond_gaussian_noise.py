@@ -30,6 +30,11 @@
 # **Place.** The seventh lesson of nine. Previous: [05 · Closing the gap](05_closing_the_gap.ipynb). Next:
 # [07 · Where the theory stops](07_where_the_theory_stops.ipynb).
 
+# %% [markdown]
+# *Without installing anything:* [open this lesson in Colab](https://colab.research.google.com/github/gapkit/gapkit/blob/HEAD/notebooks/06_beyond_gaussian_noise.ipynb) and run
+# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. The torch that is
+# there is kept; models and data are fetched when a cell asks for them.
+
 # %%
 import textwrap
 

@@ -30,6 +30,11 @@
 # **Place.** The eighth lesson of nine. Previous: [06 · Beyond Gaussian noise](06_beyond_gaussian_noise.ipynb). Next:
 # [08 · Your model, your data](08_your_model_your_data.ipynb).
 
+# %% [markdown]
+# *Without installing anything:* [open this lesson in Colab](https://colab.research.google.com/github/gapkit/gapkit/blob/HEAD/notebooks/07_where_the_theory_stops.ipynb) and run
+# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. The torch that is
+# there is kept; models and data are fetched when a cell asks for them.
+
 # %%
 from dataclasses import replace
 from functools import partial

@@ -30,6 +30,11 @@
 # **Place.** The ninth lesson of nine. Previous: [07 · Where the theory stops](07_where_the_theory_stops.ipynb).
 
 # %% [markdown]
+# *Without installing anything:* [open this lesson in Colab](https://colab.research.google.com/github/gapkit/gapkit/blob/HEAD/notebooks/08_your_model_your_data.ipynb) and run
+# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. The torch that is
+# there is kept; models and data are fetched when a cell asks for them.
+
+# %% [markdown]
 # ## 1. What is here
 #
 # A model can be *shipped* with the repository, lie in the *cache* because it was downloaded before, or be on the
