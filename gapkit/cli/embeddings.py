@@ -198,7 +198,7 @@ def fetch(names, everything, source, shipped):
     register = published_sets()
     if everything and names:
         raise InputError("--all takes every set; leave out --all, or the names")
-    faults = []
+    faults: list[str] = []
     if not names and not everything:
         if source is None:
             _list(register.values())

@@ -13,11 +13,11 @@ import gapkit
 from gapkit.errors import GapkitWarning, InputError, did_you_mean
 
 COMMANDS = {
-    "replicate": ("gapkit.cli.replicate:command", "Measure every claim of the paper and write a report."),
-    "compare": ("gapkit.cli.compare:command", "Show where two replications differ beyond their intervals."),
+    "replicate": ("gapkit.cli.replicate:replicate", "Measure every claim of the paper and write a report."),
+    "compare": ("gapkit.cli.replicate:compare", "Show where two replications differ beyond their intervals."),
     "measure": ("gapkit.cli.measure:measure", "Measure the modality gap of a file of embeddings."),
     "close": ("gapkit.cli.measure:close", "Close the gap of a file of embeddings."),
-    "advise": ("gapkit.cli.advise:command", "Say which metric, side and closer keep most answers."),
+    "advise": ("gapkit.cli.measure:advise", "Say which metric, side and closer keep most answers."),
     "embed": ("gapkit.cli.embeddings:embed", "Embed a dataset with a model; resumes after an interruption."),
     "import": ("gapkit.cli.embeddings:import_files", "Convert .npy, .npz, parquet or CSV embeddings."),
     "fetch": ("gapkit.cli.embeddings:fetch", "Download real CLIP embeddings into the cache."),

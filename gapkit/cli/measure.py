@@ -1,9 +1,9 @@
-"""What is done with a file of embeddings: ``gapkit measure`` and ``gapkit close``."""
+"""What is done with a file of embeddings: ``gapkit measure``, ``gapkit close`` and ``gapkit advise``."""
 
 import json
-import math
+import shutil
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -19,51 +19,16 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def measure(file, metric, sigma, intervals, as_json):
     """Measure the gap of FILE: a file gapkit wrote, or a name such as miniclip-wide/scenes100."""
-    from gapkit.embeddings import load_embeddings
+    from gapkit.embeddings import load_embeddings, measure_set
 
     entries = load_embeddings(file)
-    values = measured(entries, metric=metric, sigma=sigma, intervals=intervals)
+    values = measure_set(entries, metric=metric, sigma=sigma, intervals=intervals)
     if as_json:
         click.echo(json.dumps({"file": file, "task": entries.task, **values}, indent=1, default=_plain))
         return
     click.echo(f"{file}: {entries}")
     for name, value in values.items():
         click.echo(f"  {EXPLAINED.get(name, name.replace('_', ' ')):<52} {_shown(value)}")
-
-
-def measured(
-    entries, *, metric: str = "euclidean", sigma: float | None = None, intervals: bool = False
-) -> dict:
-    """What the command shows."""
-    from gapkit import geometry
-    from gapkit.embeddings import answer
-    from gapkit.robustness import robustness
-
-    pairs = entries.task == "pairs"
-    values = geometry.measure(entries.texts, entries.images, paired=pairs, intervals=intervals)
-    values = {name: _within_reach(name, value) for name, value in values.items()}
-    given, right = answer(entries, metric=metric)
-    values["accuracy"] = float((given == right).mean())
-    if sigma is not None and entries.task != "multiple-choice":
-        kept = robustness(entries.images, entries.texts, sigma=sigma, metric=metric)
-        values["robustness"] = float(kept.mean())
-    return values
-
-
-def _within_reach(name: str, value):
-    """An interval without impossible values, and with its own estimate; the estimate alone if there is none.
-
-    With few rows resampling shifts a variance so much that the basic interval, which takes the shift off twice,
-    ends below zero or beside the estimate; of a handful of rows a draw may be the same row throughout, which has none.
-    """
-    if not isinstance(value, tuple):
-        return value
-    estimate, low, high = value
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return estimate
-    least = -1.0 if "cosine" in name else 0.0
-    kind: Any = type(value)
-    return kind(estimate, max(min(low, estimate), least), max(high, estimate))
 
 
 EXPLAINED = {
@@ -85,9 +50,9 @@ def _plain(value):
 
 
 def _shown(value) -> str:
-    if isinstance(value, tuple):
-        return f"{value[0]:.4g}  ({value[1]:.4g} … {value[2]:.4g})"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    from gapkit._format import significant
+
+    return significant(*value) if isinstance(value, tuple) else significant(value)
 
 
 @click.command("close")
@@ -105,8 +70,9 @@ def _shown(value) -> str:
 @click.option("--sigma", type=click.FloatRange(min=0), help="Also show the robustness to noise of this size.")
 def close(file, out, method, alpha, components, metric, sigma):
     """Close the gap of FILE (a file gapkit wrote, or a shipped name) and show what it changed."""
-    from gapkit.closing import ProjectedShift, find_closer
-    from gapkit.embeddings import answer, close_set, load_embeddings
+    from gapkit.closing import ProjectedShift
+    from gapkit.closing.catalogue import find_closer
+    from gapkit.embeddings import answer, close_set, load_embeddings, measure_set
     from gapkit.errors import InputError
 
     kind = find_closer(method)
@@ -121,7 +87,7 @@ def close(file, out, method, alpha, components, metric, sigma):
     after = close_set(before, kind(**options))
     path = after.save(out)
     same = float((answer(before, metric=metric)[0] == answer(after, metric=metric)[0]).mean())
-    first, second = (measured(entries, metric=metric, sigma=sigma) for entries in (before, after))
+    first, second = (measure_set(entries, metric=metric, sigma=sigma) for entries in (before, after))
     click.echo(f"{'':<28}{'before':>10}{'after':>10}")
     for name, label in {
         "l2m": "gap",
@@ -132,3 +98,73 @@ def close(file, out, method, alpha, components, metric, sigma):
             click.echo(f"{label:<28}{first[name]:>10.4f}{second[name]:>10.4f}")
     click.echo(f"{'same answers as before':<28}{'':>10}{same:>10.4f}")
     click.echo(path)
+
+
+@click.command("advise")
+@click.argument("file")
+@click.option("--metric", type=click.Choice(["euclidean", "dot", "cosine"]),
+              help="Only this metric [all three, Euclidean being yours].")  # fmt: skip
+@click.option("--sigma", type=click.FloatRange(min=0, min_open=True),
+              help="Noise per coordinate [the one that changes 30 % of the answers].")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def advise(file, metric, sigma, as_json):
+    """Say which metric, which side to move and which closer keep most answers of FILE under noise.
+
+    FILE is a file gapkit wrote, or a name such as miniclip-wide/scenes100. Its texts are the gallery.
+    """
+    from gapkit import closing
+    from gapkit.embeddings import load_embeddings
+    from gapkit.errors import InputError
+
+    entries = load_embeddings(file)
+    if entries.task == "multiple-choice":
+        raise InputError(
+            f"{file} holds questions, each with a gallery of its own; advice is about one gallery"
+        )
+    advice = closing.advise(entries.images, entries.texts, metric=metric, sigma=sigma)
+    if as_json:
+        click.echo(json.dumps({"file": file, **asdict(advice)}, indent=1, allow_nan=False))
+        return
+    click.echo(f"{file}: {entries}")
+    click.echo(
+        f"Noise of σ = {advice.sigma:.4g} per coordinate on the texts.\nWith nothing moved, {advice.untouched.robustness:.1%} "
+        f"of the {advice.untouched.metric} answers survive."
+    )
+    click.echo("")
+    click.echo(f"{'survive':>8} {'predicted':>9} {'kept':>6}  lever")
+    for lever in advice.levers:
+        predicted = "–" if lever.predicted is None else f"{lever.predicted:.1%}"
+        mark = "  <-" if lever == advice.best else ""
+        click.echo(
+            f"{lever.robustness:>8.1%} {predicted:>9} {lever.answers_kept:>6.1%}  {_described(lever)}{mark}"
+        )
+    click.echo("(survive: exact; predicted: by the law of the gap; kept: clean answers as before)")
+    click.echo("")
+    click.echo(click.wrap_text(_in_words(advice), width=min(100, shutil.get_terminal_size().columns)))
+
+
+SIDES = {"gallery": "texts", "queries": "images"}
+
+
+def _described(lever) -> str:
+    """A lever in a few words."""
+    if not lever.closer:
+        return f"{lever.metric}, nothing moved"
+    return f"{lever.metric}, {lever.closer} of the {SIDES[lever.moves]}"
+
+
+def _in_words(advice) -> str:
+    """The advice as a person would give it."""
+    best, before = advice.best, advice.untouched
+    if best == before:
+        return "Advice: leave it as it is. No lever that keeps your answers keeps noticeably more of them under this noise."
+    words = f"Advice: {_described(best)}. Under this noise {best.robustness:.1%} of the answers survive, not {before.robustness:.1%}."
+    if best.metric != before.metric:
+        words += f" Your clean answers are the same under {best.metric} as under {before.metric}."
+    if best.closer and best.guaranteed:
+        words += " Every clean answer is provably kept, for these texts and any image; fit again when the texts change."
+    elif best.closer:
+        words += (
+            " Every clean answer of this file is kept, which was checked; there is no proof for other images."
+        )
+    return words

@@ -1,8 +1,9 @@
-"""``gapkit replicate``: every claim, measured and decided."""
+"""``gapkit replicate``: every claim, measured and decided; ``gapkit compare``: two such records side by side."""
 
 import contextlib
 import datetime
 import functools
+import json
 import os
 import sys
 import time
@@ -80,7 +81,7 @@ from gapkit.errors import InputError
     metavar="FILE",
     help="Write the table of results between FILE's markers too.",
 )
-def command(
+def replicate(
     out,
     full,
     models,
@@ -259,3 +260,40 @@ def _print_table(record: dict) -> None:
     console = Console()
     console.print(table)
     console.print("  ".join(f"{glyph} {verdict}" for verdict, glyph in GLYPHS.items()) + "  · not asked")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("first", type=click.Path())
+@click.argument("second", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
+def compare(first, second, as_json):
+    """Show where two replications differ beyond their intervals.
+
+    FIRST and SECOND are claims.json files, or the folders they lie in. Exit code 1 if they differ: in a verdict, in a
+    value beyond its interval, or in a claim or cell that only one of them has.
+    """
+    from gapkit.report import compare_records, read_record
+
+    differences, compared = compare_records(read_record(first), read_record(second))
+    if as_json:
+        content = {"compared": compared, "differences": [difference._asdict() for difference in differences]}
+        click.echo(json.dumps(content, indent=1, ensure_ascii=False))
+    elif not differences:
+        click.echo(f"No difference beyond the intervals in {compared} measured values.")
+    else:
+        _print_differences(differences, compared)
+    return 1 if differences else 0
+
+
+def _print_differences(differences, compared: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title=f"{len(differences)} differences; {compared} measured values compared", title_justify="left"
+    )
+    for name in ("claim", "model", "where", "first", "second", "what"):
+        table.add_column(name, overflow="fold")
+    for difference in differences:
+        table.add_row(*(text.replace("[", "\\[") for text in difference))
+    Console().print(table)

@@ -6,7 +6,7 @@ downloaded set, or a path.
 
 from gapkit._renamed import renamed
 from gapkit.embeddings.convert import import_embeddings, import_gram
-from gapkit.embeddings.evaluation import answer, close_set
+from gapkit.embeddings.evaluation import answer, close_set, measure_set
 from gapkit.embeddings.library import embeddings_file, list_embeddings, load_embeddings
 from gapkit.embeddings.published import Published, differing, fetch_embeddings, find_published, published_sets
 from gapkit.embeddings.sets import EmbeddingSet
@@ -24,6 +24,7 @@ __all__ = [
     "import_gram",
     "list_embeddings",
     "load_embeddings",
+    "measure_set",
     "published_sets",
 ]
 

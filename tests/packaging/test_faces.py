@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import warnings
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,17 @@ def test_a_public_argument_or_result_has_no_annotation():
         )
     ]
     assert bare == []
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "gapkit").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_an_import_inside_a_function_would_fail(path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)  # nor does gapkit itself use an old name
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "gapkit":
+                for alias in node.names:
+                    assert hasattr(
+                        importlib.import_module(node.module), alias.name
+                    ) or importlib.import_module(f"{node.module}.{alias.name}")
