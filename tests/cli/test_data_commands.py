@@ -20,7 +20,7 @@ from tests.encoders.tiny import write_tiny
 @pytest.fixture
 def run(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("GAPKIT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("gapkit.cli.replicate._cores", lambda: 1)  # pytest's process is not to be forked
+    monkeypatch.setattr("gapkit.engine.usable_cores", lambda: 1)  # pytest's process is not to be forked
 
     def call(*arguments):
         with pytest.raises(SystemExit) as done:

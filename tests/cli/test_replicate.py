@@ -39,7 +39,7 @@ def without_times(folder):
 def clean_environment(monkeypatch):
     monkeypatch.setenv("GAPKIT_PROGRESS", "0")
     # pytest's process is not to be forked; that several processes give the same is tested from outside
-    monkeypatch.setattr("gapkit.cli.replicate._cores", lambda: 1)
+    monkeypatch.setattr("gapkit.engine.usable_cores", lambda: 1)
 
 
 def test_two_runs_with_one_seed_differ_in_their_times_alone(tmp_path, toy):
