@@ -9,7 +9,7 @@ import yaml
 from tests.notebooks.lessons import ROOT
 
 PAPER = ROOT / "paper" / "paper.md"
-ANSWERS = ROOT / "tests" / "assignments" / "answers"
+ANSWERS = ROOT / "tests" / "teaching" / "answers"
 
 
 @pytest.fixture(scope="module")
