@@ -43,6 +43,9 @@ CALLS = {
     "geometry.bootstrap_interval": lambda t: geometry.bootstrap_interval(t(X[:, 0]), resamples=20),
     "geometry.cone_statistics": lambda t: geometry.cone_statistics(t(X)),
     "geometry.effective_rank": lambda t: geometry.effective_rank(t(X)),
+    "geometry.gap_interval": lambda t: geometry.gap_interval(t(X), t(Y), resamples=20),
+    "geometry.variance_intervals": lambda t: geometry.variance_intervals(t(X), t(Y), resamples=20),
+    "geometry.share_intervals": lambda t: geometry.share_intervals(t(X), t(Y), [1, 3], resamples=20),
     "geometry.gap_vector": lambda t: geometry.gap_vector(t(X), t(Y)),
     "geometry.l2i": lambda t: geometry.l2i(t(X), t(Y)),
     "geometry.l2m": lambda t: geometry.l2m(t(X), t(Y)),
@@ -80,6 +83,8 @@ CALLS = {
     "robustness.calibrate_sigma": lambda t: robustness.calibrate_sigma(t(Y), t(FEW), 0.8),
     "robustness.certified_radius": lambda t: robustness.certified_radius(t(Y), t(FEW)),
     "robustness.effective_noise": lambda t: robustness.effective_noise(t(Y), t(X), 0.1),
+    "robustness.predict_metric": lambda t: robustness.predict_metric(t(Y), t(FEW), 0.1, metric="dot"),
+    "closing.advise": lambda t: closing.advise(t(Y), t(FEW), sigma=0.1).sigma,
     "robustness.expected_shift": lambda t: robustness.expected_shift(t(Y[0]), 4),
     "robustness.predict_closed": lambda t: robustness.predict_closed(
         t(Y), t(FEW), 0.1, closer=closing.GapCloser().fit(FEW, Y)
@@ -136,7 +141,7 @@ WITHOUT_TENSORS = {
     # records and bases
     "geometry.Band", "geometry.Interval",
     "closing.Closer",
-    "perturbations.Perturbation",
+    "perturbations.Perturbation", "closing.Advice", "closing.Lever", "geometry.Resamples",
     # numbers, names, seeds and files in
     "geometry.subspace_share_chance", "geometry.place_in_band", "geometry.draw_weights", "contrastive.tau_from_logit_scale",
     "contrastive.tau_from_temperature", "contrastive.simulate",
