@@ -14,7 +14,7 @@ the table says how often its answers are those of the exact index over the same 
 A gallery with more rows than dimensions spans the whole space, then no shift keeps every margin: fewer
 principal components are taken, the choice that closes the most of the gap and keeps enough answers.
 
-Needs faiss: pip install "gapkit[faiss]".
+Needs faiss: pip install faiss-cpu.
 """
 
 import argparse

@@ -87,7 +87,9 @@ def test_where_transformers_is_not_installed_the_remedy_is_named(tmp_path, monke
     config["model_cfg"]["text_cfg"][need] = "someone/texts"
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(InputError, match=r"needs another package.*pip install \"gapkit\[siglip\]\""):
+    with pytest.raises(
+        InputError, match="needs another package.*pip install transformers sentencepiece protobuf"
+    ):
         load_model(f"local-dir:{folder}")
 
 

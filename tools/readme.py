@@ -56,6 +56,19 @@ def lessons() -> str:
     return "\n".join(["| | lesson | you will be able to | time | Binder |", "|---|---|---|---|---|", *rows])
 
 
+def outside() -> str:
+    """How to install without a clone."""
+    return f"""```bash
+pip install "gapkit @ git+https://github.com/{repository()}"
+gapkit replicate
+```
+
+Models and data (60 MB) are fetched when they are first asked for, each checked by its sha256, and kept in the cache;
+`gapkit fetch --shipped` gets all at once, for work without a network. `GAPKIT_DATA` names a data folder that is there,
+`GAPKIT_DATA_URL` another address of it. An extra is asked for as `"gapkit[lab] @ git+…"`. A torch that is installed
+already, as in Colab, stays."""
+
+
 def between(text: str, name: str, content: str) -> str:
     """``text`` with ``content`` between the markers ``name:begin`` and ``name:end``."""
     pattern = rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)"
@@ -70,6 +83,7 @@ def main(arguments: list[str]) -> int:
     path = ROOT / "README.md"
     before = path.read_text(encoding="utf-8")
     after = between(between(before, "links", links()), "lessons", lessons())
+    after = between(after, "outside", outside())
     if "--check" in arguments:
         if before != after:
             print("README.md is out of date: run make readme")

@@ -48,7 +48,7 @@ def read_table(path: Path) -> Table:
     except InputError:
         raise
     except ImportError as fault:
-        raise InputError(f'{path} needs the package {fault.name}; pip install "gapkit[parquet]"') from fault
+        raise InputError(f"{path} needs another package: pip install {fault.name}") from fault
     except Exception as fault:  # numpy, pandas, pyarrow and zipfile raise nearly everything
         reason = " ".join(str(fault).split())[:150] or type(fault).__name__
         if any(words in reason for words in ("allow_pickle", "Object arrays", "Python objects")):

@@ -218,7 +218,7 @@ def _in_one_line(name: str) -> Iterator[None]:
         if "transformers" in str(fault) or missing in ("transformers", "sentencepiece", "google.protobuf"):
             raise InputError(
                 f"cannot load {name}: it needs another package for its texts; install it with: "
-                'pip install "gapkit[siglip]"'
+                "pip install transformers sentencepiece protobuf"
             ) from fault
         raise InputError(f"cannot load {name}: the package {missing} is missing") from fault
     except Exception as fault:
