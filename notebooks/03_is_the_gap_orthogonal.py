@@ -40,15 +40,14 @@ from gapkit import check, plots
 from gapkit.claims import Below, Cell
 from gapkit.geometry import (
     Band,
-    draw_weights,
     gap_vector,
     place_in_band,
     relative_variance,
     relative_variance_band,
-    resampled_shares,
-    resampled_variances,
+    share_intervals,
     subspace_share,
     subspace_share_chance,
+    variance_intervals,
 )
 from gapkit.miniclip import MODEL_CONFIG, run_name, training_curve
 from gapkit.plots import plot_along_gap
@@ -196,7 +195,7 @@ plots.show(
 #
 # The **relative rule**, fixed before we look, says *yes* (less than chance) to *below* alone. An **absolute rule** asks for what the assumption says, as good as none: *yes* if the whole interval is at most 0.1. Neither is the stricter one, as we shall see.
 #
-# The interval asks what other *images* would have given. A bootstrap sample is a row of weights, how often each image was drawn; we draw within classes, because the test sets are balanced. The texts of digits10 and scenes100 are the list of classes: nobody sampled them, and they stay. Captions (scenes-pairs) are drawn together with their images. The table below takes 400 samples of each set.
+# The interval asks what other *images* would have given. A bootstrap sample is a row of weights, how often each image was drawn; we draw within classes, because the test sets are balanced. The texts of digits10 and scenes100 are the list of classes: nobody sampled them, and they stay. Captions (scenes-pairs) are drawn together with their images. The table below takes 400 samples of each set, and so does every interval that `gapkit measure` and the report of `gapkit replicate` print of these numbers: they are the same.
 
 
 # %%
@@ -204,27 +203,18 @@ SETTINGS = ("wide", "t0.01", "siglip", "learned", "random")
 DATASETS = ("digits10", "scenes100", "scenes-pairs")
 
 
-def bootstrap(entries, resamples):
-    """Weights of the texts and of the images in each bootstrap sample, and its gap; first the sample itself."""
+def sampling(entries):
+    """How a set is resampled: captions together with their images, else images within classes."""
     pairs = entries.task == "pairs"
-    groups = None if pairs else entries.labels
-    weights = draw_weights(len(entries.images), groups=groups, resamples=resamples)
-    fixed = np.full((len(weights), len(entries.texts)), 1 / len(entries.texts))
-    text_weights = weights if pairs else fixed
-    return text_weights, weights, weights @ entries.images - text_weights @ entries.texts
+    return {"paired": pairs, "groups": None if pairs else entries.labels}
 
 
-def variance_rows(entries, resamples=1000):
+def variance_rows(entries, resamples=400):
     """Relative variance of both sides along the gap, basic bootstrap interval, band, and the word."""
-    text_weights, image_weights, gaps = bootstrap(entries, resamples)
+    sides = {"texts": entries.texts, "images": entries.images}
+    intervals = variance_intervals(*sides.values(), **sampling(entries), resamples=resamples)
     rows = []
-    for side, z, weights in (
-        ("texts", entries.texts, text_weights),
-        ("images", entries.images, image_weights),
-    ):
-        value, *drawn = resampled_variances(z, gaps, weights)
-        low, high = np.quantile(drawn, [0.025, 0.975])
-        low, high = max(2 * value - high, 0), 2 * value - low  # takes off the bias that resampling adds
+    for (side, z), (value, low, high) in zip(sides.items(), intervals, strict=True):
         band = relative_variance_band(z)
         rows.append((side, value, low, high, band.low, band.high, place_in_band(low, high, band)))
     return rows
@@ -245,7 +235,7 @@ rows = [
     for setting in SETTINGS
     for seed in range(3)
     if (name := f"{run_name(setting, seed)}/{dataset}") in shipped
-    for row in variance_rows(gapkit.load_embeddings(name), 400)
+    for row in variance_rows(gapkit.load_embeddings(name))
 ]
 along = pd.DataFrame(rows, columns=["dataset", "model", "seed", *COLUMNS])
 along["absolute"] = [
@@ -312,27 +302,24 @@ plots.show(
 # %% [markdown]
 # ## 5. A verdict for every $k$
 #
-# Now the second measure: the squared share of the gap in the texts' top $k$ components, against the Beta band, with the same four words. With class texts the components stay while the images are resampled. Captions were sampled, so there the components are found again in every bootstrap sample, except for the last $k$: a sample of 300 pairs holds only about 190 different captions, and no more components than that. That takes time, so the table below draws 120 samples of the captions and 200 of the classes.
+# Now the second measure: the squared share of the gap in the texts' top $k$ components, against the Beta band, with the same four words. With class texts the components stay while the images are resampled. Captions were sampled, so there the components are found again in every bootstrap sample, except for the last $k$: a sample of 300 pairs holds only about 190 different captions, and no more components than that. That takes time, so the table below draws 200 samples.
 
 
 # %%
 KS = (1, 3, 10, 30, REAL)
 
 
-def share_rows(entries, ks=KS, resamples=400):
+def share_rows(entries, ks=KS, resamples=200):
     """Squared share of the gap in the texts' top k components, its interval, band, and the word, for each k."""
-    text_weights, _, gaps = bootstrap(entries, resamples)
     last = len(entries.texts) - 1
     ks = [k for k in ks if k < last] + [last]
-    shares = subspace_share(entries.texts.astype(float), gaps, ks) ** 2
-    if entries.task == "pairs":
-        shares[:, :-1] = resampled_shares(entries.texts, gaps, text_weights, ks[:-1])
-    lows, highs = np.quantile(shares[1:], [0.025, 0.975], axis=0)
-    bands = [Band(*np.square(subspace_share_chance(k, entries.dim))) for k in ks]
-    return [
-        (k, value, low, high, band.low, band.high, place_in_band(low, high, band))
-        for k, value, low, high, band in zip(ks, shares[0], lows, highs, bands, strict=True)
-    ]
+    shares = share_intervals(entries.texts, entries.images, ks, **sampling(entries), resamples=resamples)
+    rows = []
+    for k, share in zip(ks, shares, strict=True):
+        value, low, high = np.square(share)
+        band = Band(*np.square(subspace_share_chance(k, entries.dim)))
+        rows.append((k, value, low, high, band.low, band.high, place_in_band(low, high, band)))
+    return rows
 
 
 # %% tags=["nbval-check-output"]
@@ -342,7 +329,7 @@ rows = [
     for setting in SETTINGS
     for seed in range(3)
     if (name := f"{run_name(setting, seed)}/{dataset}") in shipped
-    for row in share_rows(gapkit.load_embeddings(name), resamples=120 if dataset == "scenes-pairs" else 200)
+    for row in share_rows(gapkit.load_embeddings(name))
 ]
 inside = pd.DataFrame(rows, columns=["dataset", "model", "seed", "k", *COLUMNS[1:]])
 
@@ -439,8 +426,8 @@ def real_clip(name):
         return CITED[name]
     print(f"{name}, measured here")
     entries = gapkit.load_embeddings(name)
-    found = {f"variance, {side}": numbers for side, *numbers, _ in variance_rows(entries)}
-    shares = share_rows(entries, (1, 10, 30, 100, 300))
+    found = {f"variance, {side}": numbers for side, *numbers, _ in variance_rows(entries, 1000)}
+    shares = share_rows(entries, (1, 10, 30, 100, 300), 400)
     return found | {f"share, k = {k}": numbers for k, *numbers, _ in shares}
 
 

@@ -1,11 +1,25 @@
 """Claims about closing the gap beyond Gaussian noise: options, codes, other words, retrieval, other models."""
 
+from functools import partial
+
 from gapkit.claims.model import Claim
 from gapkit.claims.rules import Above, Falls, Rises, Within
 from gapkit.experiments.protocol import CALIBRATED, MIDDLE
 from gapkit.experiments.quantisation import BINS
 
 BIN_LEVELS = tuple(f"{bins} bins" for bins in BINS)
+
+# What several claims share.
+of_codes = partial(
+    Claim,
+    table="quantisation",
+    column="gain",
+    measured="share of answers that survive at α = 1 minus that untouched, paired",
+    rule=Rises(0.005),
+)
+of_wordings = partial(
+    Claim, source="the paper, §5 (caption rephrasing)", table="rephrasing.checks", label=("dataset", "task")
+)
 
 BEYOND = (
     Claim(
@@ -31,92 +45,64 @@ BEYOND = (
         rule=Rises(0.01),
         headline=True,
     ),
-    Claim(
+    of_codes(
         "quantised-fixed",
         "Closing the gap lets more answers survive quantisation of the gallery (one fixed range).",
         source="the paper, §5 (quantisation to 32, 64, 128, 256 bins)",
-        table="quantisation",
-        column="gain",
-        measured="share of answers that survive at α = 1 minus that untouched, paired",
         where={"noise": "fixed range", "level": BIN_LEVELS, "alpha": 1.0},
         label=("dataset", "level"),
-        rule=Rises(0.005),
     ),
-    Claim(
+    of_codes(
         "quantised-fitted",
         "Closing the gap lets more answers survive quantisation with ranges fitted to the stored gallery.",
         source="the paper, §5 (quantisation), in the other reading of its range",
-        table="quantisation",
-        column="gain",
-        measured="share of answers that survive at α = 1 minus that untouched, paired",
         where={"noise": "fitted range", "level": BIN_LEVELS, "alpha": 1.0},
         label=("dataset", "level"),
-        rule=Rises(0.005),
     ),
-    Claim(
+    of_codes(
         "quantised-unit-range",
         "Closing the gap lets more answers survive quantisation with bins from −1 to 1, whatever the data.",
         source="the paper, §5 (quantisation), in another reading of its range: the only one that no data enter",
-        table="quantisation",
-        column="gain",
-        measured="share of answers that survive at α = 1 minus that untouched, paired",
         where={"noise": "range ±1", "level": BIN_LEVELS, "alpha": 1.0},
         label=("dataset", "level"),
-        rule=Rises(0.005),
         headline=True,
     ),
-    Claim(
+    of_codes(
         "quantised-codes",
         "Closing the gap lets more answers survive int8 and binary codes.",
         source="beyond the paper: the codes vector databases use",
-        table="quantisation",
-        column="gain",
-        measured="share of answers that survive at α = 1 minus that untouched, paired",
         where={"noise": ("int8", "binary"), "alpha": 1.0},
         label=("dataset", "noise"),
-        rule=Rises(0.005),
         origin="derived here",
     ),
-    Claim(
+    of_wordings(
         "rephrasing-costs",
         "Rephrasing the captions costs an untouched model over 6 % accuracy.",
-        source="the paper, §5 (caption rephrasing)",
-        table="rephrasing.checks",
         measured="accuracy with the standard template minus mean accuracy with unseen wordings, untouched",
         where={"check": "cost of rephrasing"},
-        label=("dataset", "task"),
         rule=Above(0.06),
         headline=True,
     ),
-    Claim(
+    of_wordings(
         "rephrasing-mitigated",
         "Closing the gap mitigates what rephrasing costs.",
-        source="the paper, §5 (caption rephrasing)",
-        table="rephrasing.checks",
         measured="mean accuracy with unseen wordings at α = 1 minus that untouched, paired",
         where={"check": "accuracy won back"},
-        label=("dataset", "task"),
         rule=Rises(0.005),
         headline=True,
     ),
-    Claim(
+    of_wordings(
         "rephrasing-agreement",
         "Closing the gap lets more answers survive rephrasing.",
-        source="the paper, §5 (caption rephrasing)",
-        table="rephrasing.checks",
         measured="mean share of answers that survive rephrasing at α = 1 minus that untouched, paired",
         where={"check": "agreement won"},
-        label=("dataset", "task"),
         rule=Rises(0.005),
     ),
-    Claim(
+    of_wordings(
         "rephrasing-evens-out",
         "Closing the gap makes accuracy depend less on the wording.",
-        source="the paper, §5 (caption rephrasing)",
-        table="rephrasing.checks",
         measured="standard deviation of the accuracy over wordings at α = 1 minus that untouched, paired",
         where={"check": "spread of accuracy over wordings, closed minus untouched"},
-        label=("dataset", "task"),
         rule=Falls(0.002),
     ),
     Claim(

@@ -1,8 +1,41 @@
 """Claims about closing the gap under Gaussian noise: what is gained, by which closer, under which metric, and by whom."""
 
+from functools import partial
+
 from gapkit.claims.model import Claim
 from gapkit.claims.rules import Above, Below, Rises, Within
 from gapkit.experiments.protocol import CALIBRATED, PAPER_IN_TOTAL, PAPER_PER_COORDINATE
+
+# What several claims share.
+of_levels = partial(Claim, table="noise.checks", label=("dataset", "level"))
+of_the_papers_noise = partial(
+    Claim,
+    source="the paper, Fig. 8 (σ² = 0.005, 0.022, 0.040)",
+    table="noise",
+    column="gain",
+    measured="robustness at α = 1 minus robustness untouched, paired over queries",
+    label=("dataset", "level"),
+    rule=Rises(0.01),
+)
+of_single_queries = partial(
+    Claim,
+    source="derived here: the best margin-preserving translation",
+    table="closers.checks",
+    label=("dataset", "level"),
+    rule=Within(0.0),
+    origin="derived here",
+)
+of_translations = partial(
+    Claim,
+    source="derived here: the best margin-preserving translation",
+    table="closers",
+    column="gain_over_shift",
+    label=("dataset", "level"),
+    rule=Rises(0.005),
+    origin="derived here",
+)
+of_raw_shift = partial(Claim, table="raw-shift.checks", rule=Rises(0.005))
+of_axes = partial(Claim, table="axes", origin="derived here")
 
 CLOSING = (
     Claim(
@@ -15,14 +48,12 @@ CLOSING = (
         rule=Within(1.0),
         headline=True,
     ),
-    Claim(
+    of_levels(
         "closer-is-safer",
         "For every single query: the nearer the gallery is brought, the better its answer survives noise.",
         source="the paper, Theorem 3.4 (for any number of classes: derived here)",
-        table="noise.checks",
         measured="share of (query, offset) steps at which robustness falls although all distances shrink alike",
         where={"check": "falls although nearer"},
-        label=("dataset", "level"),
         rule=Within(0.0),
     ),
     Claim(
@@ -37,14 +68,12 @@ CLOSING = (
         rule=Rises(0.01),
         headline=True,
     ),
-    Claim(
+    of_levels(
         "monotone",
         "Mean robustness rises all the way as the gap closes.",
         source="the paper, Fig. 8",
-        table="noise.checks",
         measured="number of falling steps of the mean robustness over α = 0, 0.1, …, 0.9",
         where={"check": "falling steps"},
-        label=("dataset", "level"),
         rule=Within(0.0),
         headline=True,
     ),
@@ -58,41 +87,27 @@ CLOSING = (
         rule=Within(0.0, 0.005),
         headline=True,
     ),
-    Claim(
+    of_the_papers_noise(
         "gain-paper-noise-each",
         "The gain shows at the paper's own noise levels, if σ² is read as the variance per coordinate.",
-        source="the paper, Fig. 8 (σ² = 0.005, 0.022, 0.040)",
-        table="noise",
-        column="gain",
-        measured="robustness at α = 1 minus robustness untouched, paired over queries",
         where={
             "closer": "projected shift",
             "metric": "euclidean",
             "alpha": 1.0,
             "level": PAPER_PER_COORDINATE,
         },
-        label=("dataset", "level"),
-        rule=Rises(0.01),
     ),
-    Claim(
+    of_the_papers_noise(
         "gain-paper-noise-total",
         "The gain shows at the paper's own noise levels, if σ² is read as the variance in total over all coordinates.",
-        source="the paper, Fig. 8 (σ² = 0.005, 0.022, 0.040)",
-        table="noise",
-        column="gain",
-        measured="robustness at α = 1 minus robustness untouched, paired over queries",
         where={"closer": "projected shift", "metric": "euclidean", "alpha": 1.0, "level": PAPER_IN_TOTAL},
-        label=("dataset", "level"),
-        rule=Rises(0.01),
     ),
-    Claim(
+    of_levels(
         "beyond-closure",
         "Past full closure mean robustness falls again.",
         source="the paper, Fig. 8",
-        table="noise.checks",
         measured="mean robustness at α = 1 minus that at α = 1.5, paired over queries",
         where={"check": "loss past closure"},
-        label=("dataset", "level"),
         rule=Rises(0.005),
     ),
     Claim(
@@ -105,87 +120,59 @@ CLOSING = (
         rule=Within(0.0),
         origin="derived here",
     ),
-    Claim(
+    of_levels(
         "per-query-optimum",
         "Each query is most robust at α* = 1 + g'·(y−μ)/‖g'‖².",
         source="derived from the paper's Eq. 11",
-        table="noise.checks",
         measured="share of queries that do better on either side of α* than at α* itself",
         where={"check": "better beside the optimum"},
-        label=("dataset", "level"),
         rule=Within(0.0),
         origin="derived here",
     ),
-    Claim(
+    of_single_queries(
         "affine-best",
         "For Euclidean neighbours the affine projection is at least as robust as the shift, on every single query.",
-        source="derived here: the best margin-preserving translation",
-        table="closers.checks",
         measured="share of queries for which the projected shift is more robust (beyond the quadrature's error)",
         where={"check": "shift beats affine projection"},
-        label=("dataset", "level"),
-        rule=Within(0.0),
-        origin="derived here",
         headline=True,
     ),
-    Claim(
+    of_translations(
         "affine-gain",
         "The affine projection gains more than the global shift, under the Euclidean metric.",
-        source="derived here: the best margin-preserving translation",
-        table="closers",
-        column="gain_over_shift",
         measured="mean robustness of the affine projection minus that of the projected shift, paired",
         where={"closer": "affine projection", "metric": "euclidean"},
-        label=("dataset", "level"),
-        rule=Rises(0.005),
-        origin="derived here",
     ),
-    Claim(
+    of_single_queries(
         "linear-best",
         "Under the dot product the linear projection is at least as robust as the shift, on every single query.",
-        source="derived here: the best margin-preserving translation",
-        table="closers.checks",
         measured="share of queries for which the shifted query is more robust (beyond the quadrature's error)",
         where={"check": "shift beats linear projection"},
-        label=("dataset", "level"),
-        rule=Within(0.0),
-        origin="derived here",
     ),
-    Claim(
+    of_translations(
         "linear-gain",
         "Under the dot product the linear projection gains more than the global shift.",
-        source="derived here: the best margin-preserving translation",
-        table="closers",
-        column="gain_over_shift",
         measured="mean robustness of the linear projection minus that of the projected shift of the queries, paired",
         where={"closer": "linear projection", "metric": "dot"},
-        label=("dataset", "level"),
-        rule=Rises(0.005),
-        origin="derived here",
     ),
-    Claim(
+    of_axes(
         "dot-gallery-nothing",
         "Under the dot product, moving the gallery leaves every query's robustness as it was.",
         source="derived here: the metric table",
-        table="axes",
         column="largest_change",
         measured="largest change of any query's robustness",
         where={"metric": "dot", "moves": "gallery", "noise_on": "gallery"},
         rule=Below(1e-06),
-        origin="derived here",
         headline=True,
     ),
-    Claim(
+    of_axes(
         "query-noise-nothing",
         "If the noise is on the queries, closing the gap leaves every query's robustness as it was.",
         source="derived here: the metric table",
-        table="axes",
         column="largest_change",
         measured="largest change of any query's robustness, with the same noise",
         where={"metric": ("euclidean", "dot"), "moves": ("gallery", "queries"), "noise_on": "queries"},
         label=("dataset", "metric", "moves"),
         rule=Below(1e-06),
-        origin="derived here",
         drawn=True,
     ),
     Claim(
@@ -198,28 +185,24 @@ CLOSING = (
         rule=Below(1e-06),
         origin="derived here",
     ),
-    Claim(
+    of_axes(
         "dot-query-gain",
         "Under the dot product it is the queries that must move to gain robustness.",
         source="derived here: the metric table",
-        table="axes",
         column="gain",
         measured="mean robustness with the queries moved minus untouched, paired",
         where={"metric": "dot", "moves": "queries", "noise_on": "gallery"},
         rule=Rises(0.01),
-        origin="derived here",
     ),
-    Claim(
+    of_axes(
         "cosine-gain",
         "Under the cosine there is robustness to gain too, whichever side moves.",
         source="measured here: the metric table (no optimum is proved for the cosine)",
-        table="axes",
         column="gain",
         measured="mean robustness with one side moved minus untouched, paired",
         where={"metric": "cosine", "moves": ("gallery", "queries"), "noise_on": "gallery"},
         label=("dataset", "moves"),
         rule=Rises(0.01),
-        origin="derived here",
     ),
     Claim(
         "law-predicts",
@@ -277,44 +260,36 @@ CLOSING = (
         rule=Rises(0.01),
         origin="derived here",
     ),
-    Claim(
+    of_raw_shift(
         "raw-changes-answers",
         "The raw shift X + αg, without the projection, changes answers.",
         source="the paper, §4 and Fig. 2; Liang et al. 2022",
-        table="raw-shift.checks",
         measured="share of answers changed at α = 1",
         where={"check": "answers changed"},
-        rule=Rises(0.005),
     ),
-    Claim(
+    of_raw_shift(
         "raw-non-monotone",
         "Under the raw shift accuracy is not monotone in α.",
         source="the paper, Fig. 2; Liang et al. 2022",
-        table="raw-shift.checks",
         measured="the smaller of the rise to, and the fall from, the best α inside −0.5 … 1.5",
         where={"check": "hump"},
-        rule=Rises(0.005),
     ),
-    Claim(
+    of_levels(
         "refit-control",
         "Control: a closer fitted again on each perturbed gallery has no effect at all.",
         source="follows from the paper's Theorem 3.5",
-        table="noise.checks",
         measured="share of (query, draw) whose noisy answer differs from the untouched noisy answer",
         where={"check": "refitted: answers differ"},
-        label=("dataset", "level"),
         rule=Within(0.0),
         origin="derived here",
         drawn=True,
     ),
-    Claim(
+    of_levels(
         "monte-carlo-agrees",
         "Check: drawing the noise gives the same robustness as the exact integral.",
         source="derived here: the exact integral",
-        table="noise.checks",
         measured="difference of the mean robustness in standard errors, absolute",
         where={"check": "Monte Carlo against exact"},
-        label=("dataset", "level"),
         rule=Below(4.0),
         origin="derived here",
         drawn=True,

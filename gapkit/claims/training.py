@@ -1,7 +1,18 @@
 """Claims about the gap itself: that it is there, whether it is orthogonal, and how training makes it."""
 
+from functools import partial
+
 from gapkit.claims.model import Claim
 from gapkit.claims.rules import Above, Below, BelowBand, Rises, Within
+
+# What several claims share.
+of_theory = partial(Claim, table="theory", label=("level",), about="free embeddings")
+of_training = partial(
+    Claim, table="formation", label=("training", "check"), rule=Below(0.5), about="training runs"
+)
+of_direction = partial(
+    Claim, table="orthogonality", label=("dataset", "side"), where={"quantity": "relative variance"}
+)
 
 TRAINING = (
     Claim(
@@ -25,24 +36,18 @@ TRAINING = (
         rule=Above(0.95),
         origin="earlier work",
     ),
-    Claim(
+    of_direction(
         "orthogonal-variance",
         "Neither modality varies along the gap direction (Assumption 3.3).",
         source="the paper, Assumption 3.3",
-        table="orthogonality",
         measured="variance along g relative to an average direction; 0 is orthogonal, 1 as in any direction",
-        where={"quantity": "relative variance"},
-        label=("dataset", "side"),
         rule=Below(0.1),
     ),
-    Claim(
+    of_direction(
         "orthogonal-chance",
         "The modalities vary less along the gap than along a random direction.",
         source="Assumption 3.3 of the paper, against chance",
-        table="orthogonality",
         measured="variance along g relative to an average direction, against the band of random directions",
-        where={"quantity": "relative variance"},
-        label=("dataset", "side"),
         rule=BelowBand(),
         origin="derived here",
         headline=True,
@@ -58,116 +63,86 @@ TRAINING = (
         rule=BelowBand(),
         origin="derived here",
     ),
-    Claim(
+    of_theory(
         "theorem-3.1",
         "For tight clusters far apart the gradient along g is that of Theorem 3.1, 4/(Nτ²) [g·(y−μ)] g.",
         source="the paper, Theorem 3.1 (constant derived: 4/(Nτ²))",
-        table="theory",
         measured="slope of the exact gradient along g on the formula, τ = 0.01",
         where={"check": "theorem 3.1: slope"},
-        label=("level",),
         rule=Within(1.0, 0.01),
-        about="free embeddings",
     ),
-    Claim(
+    of_theory(
         "theorem-3.1-residual",
         "In that regime little of the gradient along g is left over.",
         source="the paper, Theorem 3.1",
-        table="theory",
         measured="residual of the gradient along g relative to the formula, τ = 0.01",
         where={"check": "theorem 3.1: residual"},
-        label=("level",),
         rule=Below(0.03),
-        about="free embeddings",
     ),
-    Claim(
+    of_theory(
         "theorem-3.1-dominates",
         "In that regime the part along g dominates the gradient: what lies off g is small beside it.",
         source="the paper, Theorem 3.1",
-        table="theory",
         measured="norm of the gradient off g relative to the norm of the gradient along g, τ = 0.01",
         where={"check": "theorem 3.1: off the gap"},
-        label=("level",),
         rule=Below(0.1),
-        about="free embeddings",
     ),
-    Claim(
+    of_theory(
         "theorem-3.2",
         "With doubly stochastic Q and both modalities constant along v, the gradient along v vanishes.",
         source="the paper, Theorem 3.2",
-        table="theory",
         measured="largest gradient along v, relative to the largest gradient, on cyclic orbits",
         where={"check": "theorem 3.2: gradient along v"},
-        label=("level",),
         rule=Below(1e-10),
-        about="free embeddings",
     ),
-    Claim(
+    of_theory(
         "variance-goes-first",
         "Free embeddings lose the variance along the gap first, within ten steps.",
         source="the paper, §3.1 and Fig. 3",
-        table="theory",
         measured="variance along g after ten steps relative to an average direction",
         where={"check": "free embeddings: variance along g at step 10"},
-        label=("level",),
         rule=Below(0.05),
-        about="free embeddings",
     ),
-    Claim(
+    of_theory(
         "partners-align",
         "They go on to align with their partners until every one is found.",
         source="the paper, §3.1 and Fig. 3",
-        table="theory",
         measured="accuracy at the last step of gradient descent without the sphere",
         where={"check": "free embeddings: accuracy at the end"},
-        label=("level",),
         rule=Above(0.99),
-        about="free embeddings",
     ),
-    Claim(
+    of_theory(
         "gap-freezes",
         "Meanwhile the gap of free embeddings is frozen.",
         source="the paper, §3.1 and Fig. 3",
-        table="theory",
         measured="change of ‖g‖ from step 100 to the last step of gradient descent without the sphere",
         where={"check": "free embeddings: change of the gap"},
-        label=("level",),
         rule=Below(0.0001),
-        about="free embeddings",
     ),
-    Claim(
+    of_theory(
         "gap-drifts-on-sphere",
         "On the unit sphere the gap is not frozen but goes on shrinking.",
         source="derived here: the sphere's constraint is not in Theorem 3.2",
-        table="theory",
         measured="change of ‖g‖ from step 100 to the last step of gradient descent on the sphere",
         where={"check": "on the sphere: change of the gap"},
-        label=("level",),
         rule=Above(0.01),
         origin="derived here",
-        about="free embeddings",
     ),
-    Claim(
+    of_theory(
         "collapse-not-needed",
         "A gap stays without dimensional collapse: an isotropic start far apart keeps one.",
         source="the paper, §3 (collapse is not necessary)",
-        table="theory",
         measured="‖g‖ at the end on the sphere, from wide isotropic clusters far apart",
         where={"check": "isotropic start: gap at the end"},
-        label=("level",),
         rule=Above(0.1),
-        about="free embeddings",
     ),
-    Claim(
+    of_theory(
         "collapse-not-enough",
         "Dimensional collapse alone makes no gap: a collapsed start around one centre ends without one.",
         source="the paper, §3 (collapse is not sufficient)",
-        table="theory",
         measured="‖g‖ at the end on the sphere, from collapsed clusters around one centre",
         where={"check": "collapsed start without a gap: gap at the end"},
-        label=("level",),
         rule=Below(0.1),
-        about="free embeddings",
     ),
     Claim(
         "gap-at-start",
@@ -181,24 +156,19 @@ TRAINING = (
         origin="earlier work",
         about="training runs",
     ),
-    Claim(
+    of_training(
         "variance-shrinks",
         "Training shrinks the variance along the gap more than the variance in other directions.",
         source="the paper, Theorem 3.1 and Figs. 4, 5",
-        table="formation",
         measured="relative variance along g at the end of training over that before it",
         where={
             "check": ("variance along g, end over start, images", "variance along g, end over start, texts")
         },
-        label=("training", "check"),
-        rule=Below(0.5),
-        about="training runs",
     ),
-    Claim(
+    of_training(
         "variance-shrinks-first",
         "The variance along the gap goes first: it has fallen before the pairs are aligned.",
         source="the paper, Theorem 3.1 and Figs. 4, 5",
-        table="formation",
         measured="relative variance along g at the first recorded step with half of the final accuracy over that before training",
         where={
             "check": (
@@ -206,20 +176,13 @@ TRAINING = (
                 "variance along g, half accuracy over start, texts",
             )
         },
-        label=("training", "check"),
-        rule=Below(0.5),
-        about="training runs",
     ),
-    Claim(
+    of_training(
         "doubly-stochastic-late",
         "Q comes close to doubly stochastic late in training, not early.",
         source="the paper, Fig. 6",
-        table="formation",
         measured="doubly-stochastic defect at the end over its largest value (late), and over that at the start (not early)",
         where={"check": ("defect at the end over the largest", "defect at the end over that at the start")},
-        label=("training", "check"),
-        rule=Below(0.5),
-        about="training runs",
     ),
     Claim(
         "temperature-decides",

@@ -98,14 +98,14 @@ def share_intervals(
     *,
     paired: bool = False,
     groups: ArrayInput | None = None,
-    resamples: int = RESAMPLES,
+    resamples: int = RESAMPLES // 2,
     seed: int = 0,
 ) -> list[Interval]:
     """`subspace_share` of the gap in the gallery's top-k components, with percentile intervals.
 
     Classes are given, and so are their components. Captions were sampled: there the components are found again in
-    every sample, but for k beyond its rank: a sample of n captions holds about 0.63 n different ones, and no more
-    components than that.
+    every sample, which takes its time, but for k beyond its rank: a sample of n captions holds about 0.63 n different
+    ones, and no more components than that.
 
     Parameters
     ----------
