@@ -2,26 +2,9 @@
 
 import numpy as np
 
+from gapkit.experiments import protocol
 from gapkit.experiments.data import Task
 from gapkit.experiments.galleries import task_of
-from gapkit.experiments.protocol import (
-    MIDDLE,
-    NOISE_ON_GALLERY,
-    PROJECTED,
-    answers_to,
-    calibrated_gain,
-    calibrated_levels,
-    check_row,
-    fit_closer,
-    level_columns,
-    right,
-    right_after_noise,
-    same,
-    shift_gallery,
-    shift_queries,
-    survival_of,
-    tidy_row,
-)
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import METRICS
 
@@ -42,36 +25,38 @@ def measure_axes(job: Job) -> dict[str, Rows]:
     task = task_of(job)
     resamples = task.resamples(job.seed)
     sides = _sides(task)
-    level = next((level for level in calibrated_levels(task) if level.name == MIDDLE), None)
+    level = next((level for level in protocol.calibrated_levels(task) if level.name == protocol.MIDDLE), None)
     if level is None:
         return {"axes": [], "axes.checks": []}
     draws = int(job.options.get("draws", DRAWS))
     rows, checks = [], []
     for metric in METRICS:
-        exact = {m: survival_of(y, x, level.sigma, metric=metric) for m, (y, x) in sides.items()}
+        exact = {m: protocol.survival_of(y, x, level.sigma, metric=metric) for m, (y, x) in sides.items()}
         correct = {
-            m: right_after_noise(y, x, task.labels, exact[m], level.sigma, metric=metric, seed=job.seed)
+            m: protocol.right_after_noise(
+                y, x, task.labels, exact[m], level.sigma, metric=metric, seed=job.seed
+            )
             for m, (y, x) in sides.items()
         }
         drawn = _query_noise(task, sides, metric, level.sigma, draws, job.seed)
-        untouched = answers_to(*sides["nothing"], metric=metric)
+        untouched = protocol.answers_to(*sides["nothing"], metric=metric)
         for noise_on, (values, noisy) in {"gallery": (exact, correct), "queries": drawn}.items():
             for moves, value in values.items():
-                answers = answers_to(*sides[moves], metric=metric)
-                row = tidy_row(
+                answers = protocol.answers_to(*sides[moves], metric=metric)
+                row = protocol.tidy_row(
                     task.head
-                    | NOISE_ON_GALLERY
-                    | {"closer": PROJECTED, "alpha": float(moves != "nothing"), "metric": metric}
+                    | protocol.NOISE_ON_GALLERY
+                    | {"closer": protocol.PROJECTED, "alpha": float(moves != "nothing"), "metric": metric}
                     | {"noise_on": noise_on, "moves": moves}
                     | {"method": "exact" if noise_on == "gallery" else "drawn"}
-                    | level_columns(level, task.gallery),
+                    | protocol.level_columns(level, task.gallery),
                     resamples,
-                    clean=right(answers, task),
+                    clean=protocol.right(answers, task),
                     noisy=noisy[moves],
-                    agrees=same(answers, untouched),
+                    agrees=protocol.same(answers, untouched),
                     survives=value,
                     untouched=values["nothing"],
-                    gain=calibrated_gain(
+                    gain=protocol.calibrated_gain(
                         task, resamples, level, sides[moves], value, values["nothing"], metric=metric
                     )
                     if (noise_on, metric) == ("gallery", "euclidean")  # σ is calibrated for that cell
@@ -81,17 +66,17 @@ def measure_axes(job: Job) -> dict[str, Rows]:
                 rows.append(row | {"largest_change": float(np.abs(value - values["nothing"]).max())})
         if metric == "euclidean":
             apart = float(np.abs(exact["gallery"] - exact["queries"]).max())
-            checks.append(task.head | check_row("gallery or queries moved", apart, seed=job.seed))
+            checks.append(task.head | protocol.check_row("gallery or queries moved", apart, seed=job.seed))
     return {"axes": rows, "axes.checks": checks}
 
 
 def _sides(task: Task) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Who moves -> (queries, gallery) with the gap closed by the projected shift."""
-    closer = fit_closer(PROJECTED, task)
+    closer = protocol.fit_closer(protocol.PROJECTED, task)
     return {
         "nothing": (task.queries, task.gallery),
-        "gallery": (task.queries, shift_gallery(task.gallery, closer, 1.0)),
-        "queries": (shift_queries(task.queries, closer, 1.0), task.gallery),
+        "gallery": (task.queries, protocol.shift_gallery(task.gallery, closer, 1.0)),
+        "queries": (protocol.shift_queries(task.queries, closer, 1.0), task.gallery),
     }
 
 
@@ -100,13 +85,13 @@ def _query_noise(
 ) -> tuple[dict, dict]:
     """Who moves -> (m,) shares of draws in which the answer survives noise on the query, and in which it is right."""
     rng = np.random.default_rng([seed, 2])
-    clean = {moves: answers_to(*side, metric=metric) for moves, side in sides.items()}
+    clean = {moves: protocol.answers_to(*side, metric=metric) for moves, side in sides.items()}
     kept = {moves: np.zeros(len(task.labels)) for moves in sides}
     correct = {moves: np.zeros(len(task.labels)) for moves in sides}
     for _ in range(draws):
         noise = sigma * rng.standard_normal(task.queries.shape)
         for moves, (queries, gallery) in sides.items():
-            answers = answers_to(queries + noise, gallery, metric=metric)
+            answers = protocol.answers_to(queries + noise, gallery, metric=metric)
             kept[moves] += answers == clean[moves]
             correct[moves] += answers == task.labels
     return tuple({moves: count / draws for moves, count in counts.items()} for counts in (kept, correct))

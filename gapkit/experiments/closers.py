@@ -7,30 +7,15 @@ by that. `noise_after_the_closer` is the mistake this avoids.
 import numpy as np
 
 from gapkit.closing import CLOSERS, Closer, Procrustes
+from gapkit.experiments import protocol
 from gapkit.experiments.data import Task
 from gapkit.experiments.galleries import task_of
 from gapkit.experiments.limits import MEMORY
-from gapkit.experiments.protocol import (
-    AFFINE,
-    LINEAR,
-    PROJECTED,
-    QUADRATURE,
-    RAW,
-    answers_to,
-    calibrated_gain,
-    calibrated_levels,
-    check_row,
-    columns,
-    exact_row,
-    fit_closer,
-    shift_queries,
-    survival_of,
-)
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Interval, nearest
 from gapkit.robustness import robustness
 
-BEST = {"euclidean": AFFINE, "dot": LINEAR}
+BEST = {"euclidean": protocol.AFFINE, "dot": protocol.LINEAR}
 """The closer that is provably the best margin-preserving translation under each metric."""
 
 
@@ -45,14 +30,14 @@ def measure_closers(job: Job) -> dict[str, Rows]:
     moved = _moved_queries(task)
     rows, checks = [], []
     for metric, best in BEST.items():
-        untouched = answers_to(task.queries, task.gallery, metric=metric)
-        for level in calibrated_levels(task, metric=metric):
+        untouched = protocol.answers_to(task.queries, task.gallery, metric=metric)
+        for level in protocol.calibrated_levels(task, metric=metric):
             values = {
-                name: survival_of(queries, task.gallery, level.sigma, metric=metric)
+                name: protocol.survival_of(queries, task.gallery, level.sigma, metric=metric)
                 for name, queries in moved.items()
             }
             for name, value in values.items():
-                row = exact_row(
+                row = protocol.exact_row(
                     {"closer": name, "moves": "queries", "alpha": float(name != "untouched")},
                     task,
                     resamples,
@@ -66,29 +51,29 @@ def measure_closers(job: Job) -> dict[str, Rows]:
                     seed=job.seed,
                 )
                 over = _gain_over_shift(task, resamples, level, moved, values, name, metric)
-                rows.append(row | columns("gain_over_shift", over))
-            worse = float(np.mean(values[PROJECTED] > values[best] + QUADRATURE))
+                rows.append(row | protocol.columns("gain_over_shift", over))
+            worse = float(np.mean(values[protocol.PROJECTED] > values[best] + protocol.QUADRATURE))
             setting = {"metric": metric, "level": level.name, "seed": job.seed}
-            checks.append(task.head | check_row(f"shift beats {best}", worse, **setting))
+            checks.append(task.head | protocol.check_row(f"shift beats {best}", worse, **setting))
     return {"closers": rows, "closers.checks": checks}
 
 
 def _gain_over_shift(task, resamples, level, moved: dict, values: dict, name: str, metric: str) -> Interval:
-    relative = values["untouched"] + values[name] - values[PROJECTED]
-    sides = ((moved[name], task.gallery), (moved[PROJECTED], task.gallery))
-    gain = calibrated_gain(
+    relative = values["untouched"] + values[name] - values[protocol.PROJECTED]
+    sides = ((moved[name], task.gallery), (moved[protocol.PROJECTED], task.gallery))
+    gain = protocol.calibrated_gain(
         task, resamples, level, sides[0], relative, values["untouched"], over=sides[1], metric=metric
     )
-    return resamples.difference(values[name], values[PROJECTED]) if gain is None else gain
+    return resamples.difference(values[name], values[protocol.PROJECTED]) if gain is None else gain
 
 
 def _moved_queries(task: Task) -> dict[str, np.ndarray]:
     """The queries as each closer leaves them, fitted once on the untouched sets."""
     moved = {"untouched": task.queries}
-    for name in (RAW, PROJECTED):
-        moved[name] = shift_queries(task.queries, fit_closer(name, task), 1.0)
-    for name in (AFFINE, LINEAR):
-        moved[name] = fit_closer(name, task).transform(task.queries)
+    for name in (protocol.RAW, protocol.PROJECTED):
+        moved[name] = protocol.shift_queries(task.queries, protocol.fit_closer(name, task), 1.0)
+    for name in (protocol.AFFINE, protocol.LINEAR):
+        moved[name] = protocol.fit_closer(name, task).transform(task.queries)
     return moved
 
 
@@ -144,11 +129,11 @@ def compare_closers(task: Task, sigma: float, *, draws: int = 200, seed: int = 0
         return (
             task.head
             | {"closer": name, **about}
-            | columns("clean_accuracy", resamples.mean(answers == labels))
-            | columns("agreement", resamples.mean(answers == untouched))
-            | columns("robustness", resamples.mean(values))
-            | columns("gain", resamples.difference(values, before))
-            | columns("kept", resamples.mean(values * (answers == untouched)))
+            | protocol.columns("clean_accuracy", resamples.mean(answers == labels))
+            | protocol.columns("agreement", resamples.mean(answers == untouched))
+            | protocol.columns("robustness", resamples.mean(values))
+            | protocol.columns("gain", resamples.difference(values, before))
+            | protocol.columns("kept", resamples.mean(values * (answers == untouched)))
             | {"sigma_per_coordinate": sigma, "queries": len(rest), "seed": seed}
         )
 

@@ -9,7 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from gapkit._files import file_state, known_sha256
-from gapkit.embeddings import EmbeddingSet, embeddings_file, list_embeddings, load_embeddings, published_sets
+from gapkit.embeddings import (
+    EmbeddingSet,
+    embeddings_file,
+    list_embeddings,
+    load_embeddings,
+    published_sets,
+)
 from gapkit.errors import InputError
 from gapkit.geometry import Resamples
 

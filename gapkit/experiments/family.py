@@ -8,15 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from gapkit.experiments import protocol
 from gapkit.experiments.data import zero_shot_task
-from gapkit.experiments.protocol import (
-    PROJECTED,
-    calibrated_levels,
-    columns,
-    exact_row,
-    fit_closer,
-    shift_gallery,
-)
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import nearest
 from gapkit.robustness import robustness
@@ -31,15 +24,15 @@ def measure_member(job: Job) -> dict[str, Rows]:
     """One model of the family: its gap, and what closing it gains at each calibrated level."""
     task = zero_shot_task(*job.source)
     resamples = task.resamples(job.seed)
-    closer = fit_closer(PROJECTED, task)
+    closer = protocol.fit_closer(protocol.PROJECTED, task)
     setting, _, run = job.model.partition("@")
-    gallery = shift_gallery(task.gallery, closer, 1.0)
+    gallery = protocol.shift_gallery(task.gallery, closer, 1.0)
     answers, untouched = nearest(task.queries, gallery), nearest(task.queries, task.gallery)
     rows = []
-    for level in calibrated_levels(task):
+    for level in protocol.calibrated_levels(task):
         before = robustness(task.queries, task.gallery, sigma=level.sigma)
-        row = exact_row(
-            {"setting": setting, "run": int(run or 0), "closer": PROJECTED, "alpha": 1.0},
+        row = protocol.exact_row(
+            {"setting": setting, "run": int(run or 0), "closer": protocol.PROJECTED, "alpha": 1.0},
             task,
             resamples,
             level,
@@ -56,7 +49,7 @@ def measure_member(job: Job) -> dict[str, Rows]:
             | {"gap_norm": float(np.linalg.norm(closer.gap_))}
             | {"shift_norm": float(np.linalg.norm(closer.shift_))}
             | {"gallery_spread": float(np.sqrt(task.gallery.var(axis=0).sum()))}
-            | columns("untouched", resamples.mean(before))
+            | protocol.columns("untouched", resamples.mean(before))
         )
     return {"family": rows}
 

@@ -4,18 +4,8 @@ import numpy as np
 import pandas as pd
 
 from gapkit.closing import CLOSERS
+from gapkit.experiments import protocol
 from gapkit.experiments.data import Task, zero_shot_task
-from gapkit.experiments.protocol import (
-    AFFINE,
-    LINEAR,
-    MIDDLE,
-    PROJECTED,
-    Level,
-    calibrated_levels,
-    check_row,
-    columns,
-    exact_row,
-)
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import METRICS, Interval
 from gapkit.robustness import predict_closed, predict_metric, robustness
@@ -33,17 +23,17 @@ def measure_levers(job: Job) -> dict[str, Rows]:
     task = zero_shot_task(*job.source)
     resamples = task.resamples(job.seed)
     closers = {
-        PROJECTED: CLOSERS[PROJECTED](moves="queries"),
-        AFFINE: CLOSERS[AFFINE](),
-        LINEAR: CLOSERS[LINEAR](),
+        protocol.PROJECTED: CLOSERS[protocol.PROJECTED](moves="queries"),
+        protocol.AFFINE: CLOSERS[protocol.AFFINE](),
+        protocol.LINEAR: CLOSERS[protocol.LINEAR](),
     }
     moved = {
         name: closer.fit(task.gallery, task.queries).transform(task.queries)
         for name, closer in closers.items()
     }
     rows, checks = [], []
-    for level in calibrated_levels(task):
-        metrics = METRICS if level.name == MIDDLE else ("euclidean",)
+    for level in protocol.calibrated_levels(task):
+        metrics = METRICS if level.name == protocol.MIDDLE else ("euclidean",)
         untouched = {
             metric: robustness(task.queries, task.gallery, level.sigma, metric=metric) for metric in metrics
         }
@@ -57,7 +47,7 @@ def measure_levers(job: Job) -> dict[str, Rows]:
                 for name, closer in closers.items()
             }
             for name, value in values.items():
-                row = exact_row(
+                row = protocol.exact_row(
                     {"closer": name, "moves": "queries", "alpha": float(name != "untouched")},
                     task,
                     resamples,
@@ -69,25 +59,29 @@ def measure_levers(job: Job) -> dict[str, Rows]:
                     metric=metric,
                     seed=job.seed,
                 )
-                over = columns("gain_over_euclidean", resamples.difference(value, untouched["euclidean"]))
+                over = protocol.columns(
+                    "gain_over_euclidean", resamples.difference(value, untouched["euclidean"])
+                )
                 rows.append(
                     row
                     | over
                     | {"predicted": predicted[name], "predicted_gain": predicted[name] - before.mean()}
                 )
-                if metric == "euclidean" and name in (PROJECTED, AFFINE):
+                if metric == "euclidean" and name in (protocol.PROJECTED, protocol.AFFINE):
                     error = abs(predicted[name] - float(value.mean()))
                     about = {"closer": name, "level": level.name, "seed": job.seed}
-                    checks.append(task.head | check_row("error of the predicted gain", error, **about))
-        if level.name == MIDDLE:
+                    checks.append(
+                        task.head | protocol.check_row("error of the predicted gain", error, **about)
+                    )
+        if level.name == protocol.MIDDLE:
             order = _order(untouched, {metric: _predicted_metric(task, level, metric) for metric in METRICS})
             checks.append(
-                task.head | check_row("order of the metrics", order, level=level.name, seed=job.seed)
+                task.head | protocol.check_row("order of the metrics", order, level=level.name, seed=job.seed)
             )
     return {"levers": rows, "levers.checks": checks}
 
 
-def _predicted_metric(task: Task, level: Level, metric: str) -> float:
+def _predicted_metric(task: Task, level: protocol.Level, metric: str) -> float:
     if metric == "euclidean":
         return float(robustness(task.queries, task.gallery, level.sigma).mean())
     return predict_metric(task.queries, task.gallery, level.sigma, metric=metric)
@@ -105,14 +99,17 @@ def _order(measured: dict[str, np.ndarray], predicted: dict[str, float]) -> floa
 
 def compare_predictions(levers: pd.DataFrame, seed: int) -> Rows:
     """How well the law predicts gains over all models and sets: R², from the table ``"levers"``."""
-    rows = levers[(levers["metric"] == "euclidean") & levers["closer"].isin([PROJECTED, AFFINE])]
+    rows = levers[
+        (levers["metric"] == "euclidean") & levers["closer"].isin([protocol.PROJECTED, protocol.AFFINE])
+    ]
     if len(rows) < 3 or rows["gain"].var() == 0:
         return []
     missed = float(((rows["predicted_gain"] - rows["gain"]) ** 2).sum())
     r_squared = 1 - missed / float(((rows["gain"] - rows["gain"].mean()) ** 2).sum())
     value = Interval(r_squared, r_squared, r_squared)
     return [
-        {"model": "all models", "seed": seed} | check_row("R² of the predicted gains", value, cells=len(rows))
+        {"model": "all models", "seed": seed}
+        | protocol.check_row("R² of the predicted gains", value, cells=len(rows))
     ]
 
 

@@ -12,18 +12,8 @@ import torch
 from gapkit.closing import GapCloser
 from gapkit.embeddings import EmbeddingSet
 from gapkit.errors import InputError
+from gapkit.experiments import protocol
 from gapkit.experiments.data import load_set
-from gapkit.experiments.protocol import (
-    CALIBRATED,
-    MIDDLE,
-    NOISE_ON_GALLERY,
-    PROJECTED,
-    TARGETS,
-    Level,
-    drawn_right,
-    level_columns,
-    tidy_row,
-)
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Resamples, gap_vector
 from gapkit.robustness.calibration import solve_sigma
@@ -56,7 +46,9 @@ class Questions:
         """(q,) probability that the right option is chosen: exact where it is without noise, drawn elsewhere."""
         squares, result = self.at(alpha), survives.copy()
         wrong = np.flatnonzero(squares.argmin(1) != self.answers)
-        result[wrong] = drawn_right(squares[wrong], self.answers[wrong], sigma, self.dimension, seed=seed)
+        result[wrong] = protocol.drawn_right(
+            squares[wrong], self.answers[wrong], sigma, self.dimension, seed=seed
+        )
         return result
 
 
@@ -88,10 +80,10 @@ def measure_multiple_choice(job: Job) -> dict[str, Rows]:
     count, choices = questions.squares.shape
     types = np.array(entries.groups or [ALL] * count)
     head = {"model": job.model, "dataset": job.dataset, "task": f"multiple choice of {choices}"}
-    head |= {"closer": PROJECTED, **NOISE_ON_GALLERY}
+    head |= {"closer": protocol.PROJECTED, **protocol.NOISE_ON_GALLERY}
     texts = entries.texts.astype(np.float64)
     rows = []
-    for name, target in zip(CALIBRATED, TARGETS, strict=True):
+    for name, target in zip(protocol.CALIBRATED, protocol.TARGETS, strict=True):
         try:
             sigma = solve_sigma(
                 lambda s: float(questions.robustness(0.0, s).mean()), target, low=1e-6, high=0.1, factor=10.0
@@ -100,13 +92,13 @@ def measure_multiple_choice(job: Job) -> dict[str, Rows]:
             unsolved = {"question_type": ALL, "level": name, "alpha": 1.0, "reason": str(fault)}
             rows.append(head | unsolved | {"seed": job.seed})
             continue
-        setting = head | level_columns(Level(name, sigma), texts)
+        setting = head | protocol.level_columns(protocol.Level(name, sigma), texts)
         measured = {alpha: _at(questions, alpha, sigma, job.seed) for alpha in ALPHAS}
-        for kind in [ALL, *(sorted(set(types)) if name == MIDDLE else [])]:
+        for kind in [ALL, *(sorted(set(types)) if name == protocol.MIDDLE else [])]:
             chosen = np.ones(count, bool) if kind == ALL else types == kind
             resamples = Resamples(int(chosen.sum()), groups=entries.image_rows[chosen], seed=job.seed)
             rows += [
-                tidy_row(
+                protocol.tidy_row(
                     setting | {"question_type": kind, "alpha": alpha},
                     resamples,
                     **{name: values[chosen] for name, values in of_each.items()},

@@ -4,39 +4,16 @@ import itertools
 
 import numpy as np
 
+from gapkit.experiments import protocol
 from gapkit.experiments.data import Task
 from gapkit.experiments.galleries import task_of
-from gapkit.experiments.protocol import (
-    AFFINE,
-    ALPHAS,
-    NOISE_ON_GALLERY,
-    PROJECTED,
-    QUADRATURE,
-    FittedCloser,
-    Level,
-    answers_after,
-    calibrated_gain,
-    calibrated_levels,
-    check_row,
-    compare_with_exact,
-    fit_closer,
-    level_columns,
-    noisy_answers,
-    paper_levels,
-    refitted_answers,
-    right,
-    same,
-    shift_gallery,
-    survival_of,
-    tidy_row,
-)
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Resamples
 
 RISE = tuple(round(0.1 * step, 1) for step in range(10))
 """α = 0, 0.1, …, 0.9: where robustness should rise."""
 DRAWS = 40
-QUICK_ALPHAS = (-0.5, *(alpha for alpha in ALPHAS if 0 <= alpha <= 1), 1.25, 1.5)
+QUICK_ALPHAS = (-0.5, *(alpha for alpha in protocol.ALPHAS if 0 <= alpha <= 1), 1.25, 1.5)
 FULL_ALPHAS = tuple(round(0.05 * step, 2) for step in range(-10, 31))
 PAPER_ALPHAS = (-0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 """α at the paper's own noise levels: coarser, because verdicts rest on the calibrated ones."""
@@ -59,31 +36,36 @@ def measure_noise(job: Job) -> dict[str, Rows]:
     galleries, partitions : see `gapkit.experiments.galleries.task_of`
     """
     task = task_of(job)
-    closer = fit_closer(PROJECTED, task)
+    closer = protocol.fit_closer(protocol.PROJECTED, task)
     resamples = task.resamples(job.seed)
-    alphas = tuple(job.options.get("alphas", ALPHAS))
+    alphas = tuple(job.options.get("alphas", protocol.ALPHAS))
     draws = int(job.options.get("draws", DRAWS))
     paper_alphas = tuple(job.options.get("paper_alphas", PAPER_ALPHAS))
-    clean = {alpha: answers_after(task, closer, alpha) for alpha in sorted({*ALPHAS, *paper_alphas, *alphas})}
+    clean = {
+        alpha: protocol.answers_after(task, closer, alpha)
+        for alpha in sorted({*protocol.ALPHAS, *paper_alphas, *alphas})
+    }
     rows, checks = [], _clean_checks(task, clean, resamples)
-    for level in calibrated_levels(task, unsolved=True):
+    for level in protocol.calibrated_levels(task, unsolved=True):
         if level.reason:
             rows.append(_unsolved(task, level))
             continue
         exact = {alpha: _robustness(task, closer, alpha, level.sigma) for alpha in alphas}
-        noisy = noisy_answers(task, closer, alphas, level.sigma, draws=draws, seed=job.seed)
+        noisy = protocol.noisy_answers(task, closer, alphas, level.sigma, draws=draws, seed=job.seed)
         rows += _rows(task, closer, level, exact, clean, noisy, resamples, job.seed)
         checks += [
             {"level": level.name, "sigma_per_coordinate": level.sigma, "reason": level.reason} | check
             for check in (
                 *_level_checks(task, closer, level, exact, resamples),
                 _refit_check(task, level, job.seed),
-                check_row("Monte Carlo against exact", compare_with_exact(noisy, clean[0.0], exact[0.0])),
+                protocol.check_row(
+                    "Monte Carlo against exact", protocol.compare_with_exact(noisy, clean[0.0], exact[0.0])
+                ),
             )
         ]
-    for level in paper_levels(task.gallery.shape[-1]):
+    for level in protocol.paper_levels(task.gallery.shape[-1]):
         exact = {alpha: _robustness(task, closer, alpha, level.sigma) for alpha in paper_alphas}
-        noisy = noisy_answers(task, closer, paper_alphas, level.sigma, draws=draws, seed=job.seed)
+        noisy = protocol.noisy_answers(task, closer, paper_alphas, level.sigma, draws=draws, seed=job.seed)
         level = _decidable(level, exact[0.0], task.gallery.shape[-2])
         rows += _rows(task, closer, level, exact, clean, noisy, resamples, job.seed)
     return {
@@ -92,30 +74,30 @@ def measure_noise(job: Job) -> dict[str, Rows]:
     }
 
 
-def _robustness(task: Task, closer: FittedCloser, alpha: float, sigma: float) -> np.ndarray:
-    return survival_of(task.queries, shift_gallery(task.gallery, closer, alpha), sigma)
+def _robustness(task: Task, closer: protocol.FittedCloser, alpha: float, sigma: float) -> np.ndarray:
+    return protocol.survival_of(task.queries, protocol.shift_gallery(task.gallery, closer, alpha), sigma)
 
 
 def _rows(task, closer, level, exact, clean, noisy, resamples: Resamples, seed: int) -> Rows:
     """One row for each α; a query that is right without noise is right with it as often as its answer survives."""
     rows = []
     for alpha, values in exact.items():
-        correct = right(clean[alpha], task)
-        row = tidy_row(
+        correct = protocol.right(clean[alpha], task)
+        row = protocol.tidy_row(
             task.head
-            | {"closer": PROJECTED, "alpha": alpha, **NOISE_ON_GALLERY}
-            | level_columns(level, task.gallery),
+            | {"closer": protocol.PROJECTED, "alpha": alpha, **protocol.NOISE_ON_GALLERY}
+            | protocol.level_columns(level, task.gallery),
             resamples,
             clean=correct,
             noisy=np.where(correct == 1, values, (noisy[alpha] == task.labels).mean(0)),
-            agrees=same(clean[alpha], clean[0.0]),
+            agrees=protocol.same(clean[alpha], clean[0.0]),
             survives=values,
             untouched=exact[0.0],
-            gain=calibrated_gain(
+            gain=protocol.calibrated_gain(
                 task,
                 resamples,
                 level,
-                (task.queries, shift_gallery(task.gallery, closer, alpha)),
+                (task.queries, protocol.shift_gallery(task.gallery, closer, alpha)),
                 values,
                 exact[0.0],
             ),
@@ -133,40 +115,40 @@ def crowded(task: Task) -> str:
     return f"little is orthogonal: {own + 1} rows span {min(own, d)} of {d} dimensions (see retrieval, fewer components)"
 
 
-def _unsolved(task: Task, level: Level) -> dict:
-    setting = {"closer": PROJECTED, "alpha": 1.0, **NOISE_ON_GALLERY}
+def _unsolved(task: Task, level: protocol.Level) -> dict:
+    setting = {"closer": protocol.PROJECTED, "alpha": 1.0, **protocol.NOISE_ON_GALLERY}
     return task.head | setting | {"level": level.name, "reason": level.reason}
 
 
 def _clean_checks(task: Task, clean: dict, resamples: Resamples) -> list[dict]:
-    accuracy = {alpha: float(right(answers, task).mean()) for alpha, answers in clean.items()}
-    kept = min(float(same(answers, clean[0.0]).mean()) for answers in clean.values())
+    accuracy = {alpha: float(protocol.right(answers, task).mean()) for alpha, answers in clean.items()}
+    kept = min(float(protocol.same(answers, clean[0.0]).mean()) for answers in clean.values())
     change = max((accuracy[a] - accuracy[0.0] for a in accuracy if 0 <= a <= 1), key=abs)
-    past = resamples.mean(1 - same(clean[1.5], clean[0.0]))
+    past = resamples.mean(1 - protocol.same(clean[1.5], clean[0.0]))
     return [
-        check_row("answers kept", kept),
-        check_row("clean accuracy", change),
-        check_row("answers changed past closure", past),
+        protocol.check_row("answers kept", kept),
+        protocol.check_row("clean accuracy", change),
+        protocol.check_row("answers changed past closure", past),
     ]
 
 
-def _level_checks(task, closer, level: Level, exact: dict, resamples: Resamples) -> list[dict]:
+def _level_checks(task, closer, level: protocol.Level, exact: dict, resamples: Resamples) -> list[dict]:
     checks = [
         _falls_although_nearer(task, level.sigma),
         _better_beside_the_optimum(task, closer, level.sigma),
     ]
     if set(RISE) <= set(exact):
         means = [float(exact[alpha].mean()) for alpha in RISE]
-        falling = sum(b < a - QUADRATURE for a, b in itertools.pairwise(means))
-        checks.append(check_row("falling steps", float(falling)) | _visible(max(means) - min(means)))
+        falling = sum(b < a - protocol.QUADRATURE for a, b in itertools.pairwise(means))
+        checks.append(protocol.check_row("falling steps", float(falling)) | _visible(max(means) - min(means)))
     if {1.0, 1.5} <= set(exact):
-        checks.append(check_row("loss past closure", resamples.difference(exact[1.0], exact[1.5])))
+        checks.append(protocol.check_row("loss past closure", resamples.difference(exact[1.0], exact[1.5])))
     return checks
 
 
 def _visible(change: float) -> dict:
     """A reason where nothing moves by more than the quadrature's error: a check that could not fail is none."""
-    if change > 10 * QUADRATURE:
+    if change > 10 * protocol.QUADRATURE:
         return {}
     return {"reason": f"below the error of the quadrature: nothing here changes by more than {change:.0e}"}
 
@@ -177,56 +159,58 @@ def _falls_although_nearer(task: Task, sigma: float) -> dict:
     On that way all squared distances of a query shrink by one common amount: Theorem 3.4.
     """
     values = []
-    onto = fit_closer(AFFINE, task).transform(task.queries) - task.queries
+    onto = protocol.fit_closer(protocol.AFFINE, task).transform(task.queries) - task.queries
     for alpha in APPROACH:
-        values.append(survival_of(task.queries + alpha * onto, task.gallery, sigma))
+        values.append(protocol.survival_of(task.queries + alpha * onto, task.gallery, sigma))
     values = np.stack(values)
-    falls = float(np.mean(np.diff(values, axis=0) < -QUADRATURE))
-    return check_row("falls although nearer", falls) | _visible(float(np.ptp(values, axis=0).max()))
+    falls = float(np.mean(np.diff(values, axis=0) < -protocol.QUADRATURE))
+    return protocol.check_row("falls although nearer", falls) | _visible(float(np.ptp(values, axis=0).max()))
 
 
-def per_query_optimum(task: Task, closer: FittedCloser) -> np.ndarray:
+def per_query_optimum(task: Task, closer: protocol.FittedCloser) -> np.ndarray:
     """(m,) or (G, m) α* = 1 + g'·(y − μ_y)/‖g'‖², where each query is most robust (derived)."""
     shift = closer.shift_
     return 1 + ((task.queries - task.middle) * shift).sum(-1) / (shift * shift).sum(-1)
 
 
-def _better_beside_the_optimum(task: Task, closer: FittedCloser, sigma: float) -> dict:
+def _better_beside_the_optimum(task: Task, closer: protocol.FittedCloser, sigma: float) -> dict:
     """Share of queries that are more robust a quarter beside their α* than at it."""
     check = "better beside the optimum"
     if not closer.shift_.any():
-        return check_row(check, 0.0) | _visible(0.0)
+        return protocol.check_row(check, 0.0) | _visible(0.0)
     best = per_query_optimum(task, closer)
 
     def at(alpha):  # moving a query by −αg' is moving the gallery by αg', for that query alone
-        return survival_of(task.queries - alpha[..., None] * closer.shift_, task.gallery, sigma)
+        return protocol.survival_of(task.queries - alpha[..., None] * closer.shift_, task.gallery, sigma)
 
     elsewhere, there = np.maximum(at(best - ASIDE), at(best + ASIDE)), at(best)
-    row = check_row(check, float(np.mean(elsewhere > there + QUADRATURE)))
-    telling = float(np.mean(there > elsewhere + QUADRATURE))
+    row = protocol.check_row(check, float(np.mean(elsewhere > there + protocol.QUADRATURE)))
+    telling = float(np.mean(there > elsewhere + protocol.QUADRATURE))
     if telling < TELLING:
         row["reason"] = f"for only {telling:.0%} of the queries would another α* be seen: too flat to tell"
     return row
 
 
-def _refit_check(task: Task, level: Level, seed: int, draws: int = 3) -> dict:
+def _refit_check(task: Task, level: protocol.Level, seed: int, draws: int = 3) -> dict:
     rng = np.random.default_rng([seed, 1])
-    differ, untouched_closer = [], fit_closer(PROJECTED, task)
+    differ, untouched_closer = [], protocol.fit_closer(protocol.PROJECTED, task)
     for _ in range(draws):
         noisy = task.gallery + level.sigma * rng.standard_normal(task.gallery.shape)
-        untouched = answers_after(task, untouched_closer, 0.0, lambda _, noisy=noisy: noisy)
-        differ.append(1 - same(refitted_answers(task, lambda _, noisy=noisy: noisy), untouched))
-    return check_row("refitted: answers differ", float(np.mean(differ)))
+        untouched = protocol.answers_after(task, untouched_closer, 0.0, lambda _, noisy=noisy: noisy)
+        differ.append(
+            1 - protocol.same(protocol.refitted_answers(task, lambda _, noisy=noisy: noisy), untouched)
+        )
+    return protocol.check_row("refitted: answers differ", float(np.mean(differ)))
 
 
-def _decidable(level: Level, untouched: np.ndarray, classes: int) -> Level:
+def _decidable(level: protocol.Level, untouched: np.ndarray, classes: int) -> protocol.Level:
     """A fixed noise level, with the reason why it can decide nothing if it is far too weak or too strong."""
     mean, reason = float(untouched.mean()), ""
     if mean > 0.99:
         reason = f"the noise is too weak: {mean:.3f} of answers survive it untouched"
     elif mean < 1.5 / classes + 0.02:
         reason = f"the noise drowns everything: {mean:.3f} survive, chance is {1 / classes:.3f}"
-    return Level(level.name, level.sigma, reason)
+    return protocol.Level(level.name, level.sigma, reason)
 
 
 EXPERIMENT = Experiment(

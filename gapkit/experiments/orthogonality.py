@@ -16,6 +16,8 @@ from gapkit.geometry import (
 )
 
 COMPONENTS = (1, 3, 10, 30, 100, 300)
+SHARE_RESAMPLES = 200
+"""Captions' components are found again in every sample, which takes its time."""
 
 
 def measure_orthogonality(job: Job) -> dict[str, Rows]:
@@ -34,7 +36,7 @@ def measure_orthogonality(job: Job) -> dict[str, Rows]:
     ]
     most = min(len(texts) - 1, texts.shape[1] - 1, resolved_components(texts))
     components = [k for k in COMPONENTS if k < most] + [most]
-    shares = share_intervals(texts, images, components, **sampling, seed=job.seed)
+    shares = share_intervals(texts, images, components, **sampling, resamples=SHARE_RESAMPLES, seed=job.seed)
     rows += [
         head
         | {"quantity": "subspace share", "side": "texts", "k": k}

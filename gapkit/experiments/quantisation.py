@@ -11,17 +11,9 @@ as lost and as wrong, untouched or closed: which of the twins an index returns i
 
 import numpy as np
 
+from gapkit.experiments import protocol
 from gapkit.experiments.data import Task, load_set
 from gapkit.experiments.galleries import task_of
-from gapkit.experiments.protocol import (
-    PROJECTED,
-    answers_after,
-    fit_closer,
-    right,
-    same,
-    shift_gallery,
-    tidy_row,
-)
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import nearest
 from gapkit.perturbations import BinaryCodes, Int8Codes, Perturbation, UniformQuantization
@@ -38,24 +30,24 @@ def measure_quantisation(job: Job) -> dict[str, Rows]:
     """Share of answers that survive each code, untouched and closed."""
     task = task_of(job)
     rotated = "gram" in load_set(*job.source).metadata
-    closer = fit_closer(PROJECTED, task)
+    closer = protocol.fit_closer(protocol.PROJECTED, task)
     resamples = task.resamples(job.seed)
     rows = []
     for noise, level, code in _codes(task):
         kept = {}
         for alpha in ALPHAS:
-            clean = answers_after(task, closer, alpha)
-            stored = _stored(code, shift_gallery(task.gallery, closer, alpha))
+            clean = protocol.answers_after(task, closer, alpha)
+            stored = _stored(code, protocol.shift_gallery(task.gallery, closer, alpha))
             coarse = unique_answers(task.queries, stored)
-            kept[alpha] = same(coarse, clean)
-            row = tidy_row(
+            kept[alpha] = protocol.same(coarse, clean)
+            row = protocol.tidy_row(
                 task.head
-                | {"closer": PROJECTED, "alpha": alpha, "noise": noise, "noise_on": "gallery"}
+                | {"closer": protocol.PROJECTED, "alpha": alpha, "noise": noise, "noise_on": "gallery"}
                 | {"metric": "euclidean", "level": level, "method": "counted"},
                 resamples,
-                clean=right(clean, task),
-                noisy=right(coarse, task),
-                agrees=same(clean, answers_after(task, closer, 0.0)),
+                clean=protocol.right(clean, task),
+                noisy=protocol.right(coarse, task),
+                agrees=protocol.same(clean, protocol.answers_after(task, closer, 0.0)),
                 survives=kept[alpha],
                 untouched=kept[0.0],
                 seed=job.seed,

@@ -2,18 +2,8 @@
 
 import numpy as np
 
+from gapkit.experiments import protocol
 from gapkit.experiments.galleries import Blocks, task_of
-from gapkit.experiments.protocol import (
-    ALPHAS,
-    PROJECTED,
-    RAW,
-    answers_after,
-    check_row,
-    fit_closer,
-    right,
-    same,
-    tidy_row,
-)
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Interval, Resamples
 from gapkit.geometry.bootstrap import percentile_interval
@@ -29,16 +19,19 @@ def measure_raw_shift(job: Job) -> dict[str, Rows]:
     """
     task = task_of(job)
     resamples = task.resamples(job.seed)
-    alphas = job.options.get("alphas", ALPHAS)
-    untouched = answers_after(task, fit_closer(RAW, task), 0.0)
+    alphas = job.options.get("alphas", protocol.ALPHAS)
+    untouched = protocol.answers_after(task, protocol.fit_closer(protocol.RAW, task), 0.0)
     rows, accuracy, agreement = [], {}, {}
-    for name in (RAW, PROJECTED):
-        closer = fit_closer(name, task)
+    for name in (protocol.RAW, protocol.PROJECTED):
+        closer = protocol.fit_closer(name, task)
         for alpha in alphas:
-            answers = answers_after(task, closer, alpha)
-            accuracy[name, alpha], agreement[name, alpha] = right(answers, task), same(answers, untouched)
+            answers = protocol.answers_after(task, closer, alpha)
+            accuracy[name, alpha], agreement[name, alpha] = (
+                protocol.right(answers, task),
+                protocol.same(answers, untouched),
+            )
             rows.append(
-                tidy_row(
+                protocol.tidy_row(
                     task.head | {"closer": name, "alpha": alpha, "metric": "euclidean"} | NO_NOISE,
                     resamples,
                     clean=accuracy[name, alpha],
@@ -48,11 +41,11 @@ def measure_raw_shift(job: Job) -> dict[str, Rows]:
                     seed=job.seed,
                 )
             )
-    changed = 1 - agreement[RAW, 1.0]
-    hump = _hump(np.stack([accuracy[RAW, alpha] for alpha in alphas], 1), resamples)
+    changed = 1 - agreement[protocol.RAW, 1.0]
+    hump = _hump(np.stack([accuracy[protocol.RAW, alpha] for alpha in alphas], 1), resamples)
     checks = [
-        task.head | check_row("answers changed", resamples.share(changed), seed=job.seed),
-        task.head | check_row("hump", hump, seed=job.seed),
+        task.head | protocol.check_row("answers changed", resamples.share(changed), seed=job.seed),
+        task.head | protocol.check_row("hump", hump, seed=job.seed),
     ]
     return {"raw-shift": rows, "raw-shift.checks": checks}
 

@@ -11,21 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from gapkit.experiments import protocol
 from gapkit.experiments.data import load_set
 from gapkit.experiments.galleries import gallery_task
-from gapkit.experiments.protocol import (
-    AFFINE,
-    PROJECTED,
-    answers_to,
-    calibrated_gain,
-    calibrated_levels,
-    columns,
-    fit_closer,
-    level_columns,
-    right,
-    shift_gallery,
-    survival_of,
-)
 from gapkit.experiments.record import Experiment, Job, Rows
 
 SIZE = 10
@@ -43,7 +31,7 @@ def measure_model(job: Job) -> dict[str, Rows]:
         return {}
     task = gallery_task(entries, job.model, job.dataset, SIZE, partitions=PARTITIONS, seed=job.seed)
     resamples = task.resamples(job.seed)
-    closer = fit_closer(PROJECTED, task)
+    closer = protocol.fit_closer(protocol.PROJECTED, task)
     images, texts = entries.images.astype(np.float64), entries.texts.astype(np.float64)
     about = {
         "model": job.model,
@@ -53,18 +41,27 @@ def measure_model(job: Job) -> dict[str, Rows]:
         "gap_norm": float(np.linalg.norm(images.mean(0) - texts.mean(0))),
         "shift_norm": float(np.linalg.norm(closer.shift_, axis=-1).mean()),
     }
-    about |= columns("clean_accuracy", resamples.mean(right(answers_to(task.queries, task.gallery), task)))
+    about |= protocol.columns(
+        "clean_accuracy",
+        resamples.mean(protocol.right(protocol.answers_to(task.queries, task.gallery), task)),
+    )
     sides = {
-        "gain": (task.queries, shift_gallery(task.gallery, closer, 1.0)),
-        "affine_gain": (fit_closer(AFFINE, task).transform(task.queries), task.gallery),
+        "gain": (task.queries, protocol.shift_gallery(task.gallery, closer, 1.0)),
+        "affine_gain": (protocol.fit_closer(protocol.AFFINE, task).transform(task.queries), task.gallery),
     }
     rows = []
-    for level in calibrated_levels(task):
-        untouched = survival_of(task.queries, task.gallery, level.sigma)
-        row = about | level_columns(level, task.gallery) | columns("untouched", resamples.mean(untouched))
+    for level in protocol.calibrated_levels(task):
+        untouched = protocol.survival_of(task.queries, task.gallery, level.sigma)
+        row = (
+            about
+            | protocol.level_columns(level, task.gallery)
+            | protocol.columns("untouched", resamples.mean(untouched))
+        )
         for name, side in sides.items():
-            values = survival_of(*side, level.sigma)
-            row |= columns(name, calibrated_gain(task, resamples, level, side, values, untouched))
+            values = protocol.survival_of(*side, level.sigma)
+            row |= protocol.columns(
+                name, protocol.calibrated_gain(task, resamples, level, side, values, untouched)
+            )
         rows.append(row | {"seed": job.seed})
     return {"real-models": rows}
 

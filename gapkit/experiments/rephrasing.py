@@ -9,17 +9,8 @@ are counted together.
 import numpy as np
 
 from gapkit.errors import InputError
+from gapkit.experiments import protocol
 from gapkit.experiments.data import Task, load_set, wordings_of
-from gapkit.experiments.protocol import (
-    PROJECTED,
-    answers_after,
-    check_row,
-    columns,
-    fit_closer,
-    refitted_answers,
-    right,
-    same,
-)
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Resamples, relative_variance
 from gapkit.geometry.bootstrap import percentile_interval
@@ -84,7 +75,7 @@ def _tenths(task: Task, galleries: list[np.ndarray]) -> list[Part]:
 def _measure(described: list[dict], parts: list[Part], seed: int) -> tuple[Rows, Rows]:
     """Rows and checks of tasks whose queries count together."""
     unseen = [i for i, about in enumerate(described) if about.get("held_out") or about.get("synonyms")]
-    closers = [fit_closer(PROJECTED, task) for task, _ in parts]
+    closers = [protocol.fit_closer(protocol.PROJECTED, task) for task, _ in parts]
     scored = [_scores(*part, closer) for part, closer in zip(parts, closers, strict=True)]
     scores = {key: np.concatenate([some[key] for some in scored]) for key in scored[0]}
     resamples = Resamples(sum(len(task.queries) for task, _ in parts), seed=seed)
@@ -92,12 +83,12 @@ def _measure(described: list[dict], parts: list[Part], seed: int) -> tuple[Rows,
     for i, about in enumerate(described):
         words = about["template"] + (" (synonyms)" if about.get("synonyms") else "")
         rows += [
-            {"closer": PROJECTED, "alpha": alpha, "metric": "euclidean", "noise": "rephrased"}
+            {"closer": protocol.PROJECTED, "alpha": alpha, "metric": "euclidean", "noise": "rephrased"}
             | {"level": words, "unseen": i in unseen}
-            | columns("clean_accuracy", resamples.mean(scores["clean accuracy", alpha]))
-            | columns("noisy_accuracy", resamples.mean(scores["accuracy", i, alpha]))
-            | columns("agreement", resamples.mean(scores["agreement", alpha]))
-            | columns("robustness", resamples.mean(scores["kept", i, alpha]))
+            | protocol.columns("clean_accuracy", resamples.mean(scores["clean accuracy", alpha]))
+            | protocol.columns("noisy_accuracy", resamples.mean(scores["accuracy", i, alpha]))
+            | protocol.columns("agreement", resamples.mean(scores["agreement", alpha]))
+            | protocol.columns("robustness", resamples.mean(scores["kept", i, alpha]))
             | {"method": "counted", "queries": len(scores["agreement", alpha])}
             for alpha in ALPHAS
         ]
@@ -107,21 +98,21 @@ def _measure(described: list[dict], parts: list[Part], seed: int) -> tuple[Rows,
 
 def _scores(task: Task, galleries: list[np.ndarray], closer) -> dict[tuple, np.ndarray]:
     """What is counted query by query, 0 or 1: by α, and by wording and α."""
-    untouched, scores = answers_after(task, closer, 0.0), {}
+    untouched, scores = protocol.answers_after(task, closer, 0.0), {}
     for alpha in ALPHAS:
-        clean = answers_after(task, closer, alpha)
-        scores["clean accuracy", alpha] = right(clean, task)
-        scores["agreement", alpha] = same(clean, untouched)
+        clean = protocol.answers_after(task, closer, alpha)
+        scores["clean accuracy", alpha] = protocol.right(clean, task)
+        scores["agreement", alpha] = protocol.same(clean, untouched)
         for i, gallery in enumerate(galleries):
-            answers = answers_after(task, closer, alpha, lambda _, other=gallery: other)
+            answers = protocol.answers_after(task, closer, alpha, lambda _, other=gallery: other)
             scores["accuracy", i, alpha], scores["kept", i, alpha] = (
-                right(answers, task),
-                same(answers, clean),
+                protocol.right(answers, task),
+                protocol.same(answers, clean),
             )
     for i, gallery in enumerate(galleries):
-        plain = answers_after(task, closer, 0.0, lambda _, other=gallery: other)
-        again = refitted_answers(task, lambda _, other=gallery: other)
-        scores["refitted differs", i] = 1 - same(again, plain)
+        plain = protocol.answers_after(task, closer, 0.0, lambda _, other=gallery: other)
+        again = protocol.refitted_answers(task, lambda _, other=gallery: other)
+        scores["refitted differs", i] = 1 - protocol.same(again, plain)
     return scores
 
 
@@ -165,7 +156,7 @@ def _checks(scores: dict, wordings: int, unseen: list[int], reason: str, resampl
             reason,
         ),
     }
-    return [check_row(check, estimate, reason=why) for check, (estimate, why) in checks.items()]
+    return [protocol.check_row(check, estimate, reason=why) for check, (estimate, why) in checks.items()]
 
 
 def _spread(resamples: Resamples, accuracy: np.ndarray) -> tuple[float, np.ndarray]:

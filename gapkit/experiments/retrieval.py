@@ -4,19 +4,9 @@ import numpy as np
 
 from gapkit.closing import GapCloser
 from gapkit.errors import InputError
+from gapkit.experiments import protocol
 from gapkit.experiments.data import Task, load_set
 from gapkit.experiments.galleries import DIRECTIONS, PARTITIONS, gallery_task
-from gapkit.experiments.protocol import (
-    PROJECTED,
-    answers_to,
-    calibrated_levels,
-    columns,
-    exact_row,
-    fit_closer,
-    right,
-    shift_gallery,
-    survival_of,
-)
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import nearest
 from gapkit.robustness import robustness
@@ -65,31 +55,36 @@ def _small(entries, job: Job, size: int) -> Rows:
         task = gallery_task(
             entries, job.model, job.dataset, size, direction=direction, partitions=partitions, seed=job.seed
         )
-        resamples, closer = task.resamples(job.seed), fit_closer(PROJECTED, task)
-        before = answers_to(task.queries, task.gallery)
+        resamples, closer = task.resamples(job.seed), protocol.fit_closer(protocol.PROJECTED, task)
+        before = protocol.answers_to(task.queries, task.gallery)
         length = float(np.linalg.norm(closer.shift_, axis=-1).mean())
-        setting = {"direction": direction, "closer": PROJECTED, "rank": "full", "components": size - 1}
-        for level in calibrated_levels(task):
-            untouched = survival_of(task.queries, task.gallery, level.sigma)
+        setting = {
+            "direction": direction,
+            "closer": protocol.PROJECTED,
+            "rank": "full",
+            "components": size - 1,
+        }
+        for level in protocol.calibrated_levels(task):
+            untouched = protocol.survival_of(task.queries, task.gallery, level.sigma)
             for alpha in (0.0, 0.5, 1.0):
-                gallery = shift_gallery(task.gallery, closer, alpha)
-                answers = answers_to(task.queries, gallery)
-                hits, hit = right(answers, task), right(before, task)
-                row = exact_row(
+                gallery = protocol.shift_gallery(task.gallery, closer, alpha)
+                answers = protocol.answers_to(task.queries, gallery)
+                hits, hit = protocol.right(answers, task), protocol.right(before, task)
+                row = protocol.exact_row(
                     setting | {"alpha": alpha, "shift_norm": length},
                     task,
                     resamples,
                     level,
                     queries=task.queries,
                     gallery=gallery,
-                    survives=survival_of(task.queries, gallery, level.sigma),
+                    survives=protocol.survival_of(task.queries, gallery, level.sigma),
                     untouched=untouched,
                     answers=answers,
                     before=before,
                     seed=job.seed,
                 )
-                recall = columns("recall_at_1", resamples.mean(hits))
-                rows.append(row | recall | columns("recall_change", resamples.difference(hits, hit)))
+                recall = protocol.columns("recall_at_1", resamples.mean(hits))
+                rows.append(row | recall | protocol.columns("recall_change", resamples.difference(hits, hit)))
     return rows
 
 
@@ -100,17 +95,17 @@ def _direction(task: Task, seed: int, alphas: dict) -> Rows:
     moved = [_moved(task, name, alpha) for name in RANKS for alpha in alphas.get(name, (0.0, 0.5, 1.0))]
     for setting, gallery in moved:
         ranks = retrieval_ranks(task.queries, gallery)
-        setting |= columns("recall_change", resamples.difference(ranks < 1, hit))
+        setting |= protocol.columns("recall_change", resamples.difference(ranks < 1, hit))
         for cut in CUTS:
-            setting |= columns(f"recall_at_{cut}", resamples.mean(ranks < cut))
+            setting |= protocol.columns(f"recall_at_{cut}", resamples.mean(ranks < cut))
     rows = []
-    for level in calibrated_levels(task):
+    for level in protocol.calibrated_levels(task):
         untouched = robustness(task.queries, task.gallery, sigma=level.sigma)
         for setting, gallery in moved:
             still = np.array_equal(gallery, task.gallery)
             values = untouched if still else robustness(task.queries, gallery, sigma=level.sigma)
             rows.append(
-                exact_row(
+                protocol.exact_row(
                     setting,
                     task,
                     resamples,
@@ -130,9 +125,9 @@ def _moved(task: Task, name: str, alpha: float) -> tuple[dict, np.ndarray]:
     """The columns that say how far which rank is shifted, and the gallery after it."""
     components = {"full": None, "half": (len(task.gallery) - 1) // 2}.get(name, 0.999)
     closer = GapCloser(n_components=components).fit(task.gallery, task.queries)
-    setting = {"closer": PROJECTED, "rank": name, "components": int(closer.n_components_)}
+    setting = {"closer": protocol.PROJECTED, "rank": name, "components": int(closer.n_components_)}
     setting |= {"alpha": alpha, "shift_norm": float(np.linalg.norm(closer.shift_))}
-    return setting, shift_gallery(task.gallery, closer, alpha)
+    return setting, protocol.shift_gallery(task.gallery, closer, alpha)
 
 
 EXPERIMENT = Experiment(
