@@ -38,6 +38,7 @@ from scipy.stats import beta, kstest
 import gapkit
 from gapkit import check, plots
 from gapkit.claims import Below, Cell
+from gapkit.embeddings import sampling
 from gapkit.geometry import (
     Band,
     gap_vector,
@@ -201,12 +202,6 @@ plots.show(
 # %%
 SETTINGS = ("wide", "t0.01", "siglip", "learned", "random")
 DATASETS = ("digits10", "scenes100", "scenes-pairs")
-
-
-def sampling(entries):
-    """How a set is resampled: captions together with their images, else images within classes."""
-    pairs = entries.task == "pairs"
-    return {"paired": pairs, "groups": None if pairs else entries.labels}
 
 
 def variance_rows(entries, resamples=400):

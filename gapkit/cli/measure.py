@@ -15,7 +15,9 @@ import click
 @click.option(
     "--sigma", type=click.FloatRange(min=0), help="Also the robustness to noise of this size per coordinate."
 )
-@click.option("--intervals", is_flag=True, help="95 % bootstrap intervals; texts are resampled like images.")
+@click.option(
+    "--intervals", is_flag=True, help="95 % bootstrap intervals; captions are resampled with their images."
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def measure(file, metric, sigma, intervals, as_json):
     """Measure the gap of FILE: a file gapkit wrote, or a name such as miniclip-wide/scenes100."""

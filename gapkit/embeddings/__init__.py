@@ -6,7 +6,7 @@ downloaded set, or a path.
 
 from gapkit._renamed import renamed
 from gapkit.embeddings.convert import import_embeddings, import_gram
-from gapkit.embeddings.evaluation import answer, close_set, measure_set
+from gapkit.embeddings.evaluation import answer, close_set, measure_set, sampling
 from gapkit.embeddings.library import embeddings_file, list_embeddings, load_embeddings
 from gapkit.embeddings.published import Published, differing, fetch_embeddings, find_published, published_sets
 from gapkit.embeddings.sets import EmbeddingSet
@@ -26,6 +26,7 @@ __all__ = [
     "load_embeddings",
     "measure_set",
     "published_sets",
+    "sampling",
 ]
 
 __getattr__ = renamed(__name__)

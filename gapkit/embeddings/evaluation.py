@@ -1,4 +1,4 @@
-"""What a set is for: answering its task, and closing its gap."""
+"""What a set is for: answering its task, being measured, and closing its gap."""
 
 from typing import Any
 
@@ -13,6 +13,8 @@ from gapkit.tasks import answer_multiple_choice, nearest
 UnfittedCloser = (
     Any  # one of gapkit.closing, which brings scikit-learn along: a second that loading need not wait
 )
+
+LEAST_OF_CLASS = 5
 
 
 def answer(entries: EmbeddingSet, *, metric: str = "euclidean") -> tuple[np.ndarray, np.ndarray]:
@@ -38,6 +40,32 @@ def answer(entries: EmbeddingSet, *, metric: str = "euclidean") -> tuple[np.ndar
         queries, offered = entries.images[entries.image_rows], entries.texts[entries.options]
         return answer_multiple_choice(queries, offered, metric=metric), entries.answers
     return nearest(entries.images, entries.texts, metric=metric), entries.labels
+
+
+def sampling(entries: EmbeddingSet) -> dict[str, Any]:
+    """What a bootstrap of the set draws: options of `gapkit.geometry.gap_interval` and its like.
+
+    Captions were sampled together with their images, and are drawn with them. Classes and options are given: they
+    stay, and images are drawn, within classes where each has at least five (of fewer, a class would hardly vary).
+
+    Parameters
+    ----------
+    entries : EmbeddingSet
+
+    Examples
+    --------
+    >>> sampling(EmbeddingSet(images=np.eye(2), texts=np.eye(2), task="pairs"))
+    {'paired': True, 'groups': None}
+    """
+    if entries.task == "pairs":
+        return {"paired": True, "groups": None}
+    groups = np.zeros(len(entries.images), dtype=np.int64)
+    if (
+        entries.task == "zero-shot"
+        and np.unique(entries.labels, return_counts=True)[1].min() >= LEAST_OF_CLASS
+    ):
+        groups = entries.labels
+    return {"paired": False, "groups": groups}
 
 
 def close_set(entries: EmbeddingSet, closer: UnfittedCloser) -> EmbeddingSet:
@@ -101,7 +129,7 @@ def measure_set(
     entries : EmbeddingSet
     metric : "euclidean", "dot" or "cosine", by which answers are chosen
     sigma : also the ``robustness`` to noise of this size on each coordinate; multiple choice has none
-    intervals : 95 % bootstrap intervals of the measures of the gap
+    intervals : 95 % bootstrap intervals of the measures of the gap, drawn as `sampling` says
 
     Returns
     -------
@@ -115,8 +143,9 @@ def measure_set(
     """
     from gapkit.robustness import robustness
 
-    pairs = entries.task == "pairs"
-    values = measure(entries.texts, entries.images, paired=pairs, intervals=intervals)
+    how = sampling(entries)
+    groups = how["groups"] if intervals else None
+    values = measure(entries.texts, entries.images, paired=how["paired"], intervals=intervals, groups=groups)
     given, right = answer(entries, metric=metric)
     values["accuracy"] = float((given == right).mean())
     if sigma is not None and entries.task != "multiple-choice":

@@ -6,23 +6,12 @@ are given, not sampled, and stay as they are, and images are drawn within classe
 
 import numpy as np
 
-from gapkit.embeddings import EmbeddingSet
+from gapkit.embeddings import sampling
 from gapkit.experiments.data import load_set
 from gapkit.experiments.protocol import columns
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Interval, Resamples, gap_interval, linear_separability, measure
 from gapkit.geometry.bootstrap import percentile_interval
-
-
-def two_sides(entries: EmbeddingSet) -> tuple[np.ndarray, np.ndarray, dict]:
-    """Texts and images in float64, and how `gapkit.geometry` is to resample them."""
-    pairs = entries.task == "pairs"
-    groups = entries.labels if entries.task == "zero-shot" else None
-    return (
-        entries.texts.astype(np.float64),
-        entries.images.astype(np.float64),
-        {"paired": pairs, "groups": groups},
-    )
 
 
 def measure_gap(job: Job) -> dict[str, Rows]:
@@ -32,13 +21,13 @@ def measure_gap(job: Job) -> dict[str, Rows]:
     pairs.
     """
     entries = load_set(*job.source)
-    texts, images, sampling = two_sides(entries)
+    texts, images = entries.texts.astype(np.float64), entries.images.astype(np.float64)
     pairs = measure(*(z.astype(np.float64) for z in entries.matched()), paired=True)
     folds = min(5, len(texts), len(images))  # a folder of three classes has three texts
     accuracy, correct = linear_separability(texts, images, folds=folds, seed=job.seed, return_correct=True)
     row = {"model": job.model, "dataset": job.dataset, "seed": job.seed}
     row |= {"images": len(images), "texts": len(texts), "dimension": texts.shape[1]}
-    row |= columns("gap_norm", gap_interval(texts, images, **sampling, seed=job.seed))
+    row |= columns("gap_norm", gap_interval(texts, images, **sampling(entries), seed=job.seed))
     row |= columns("separability", _balanced(np.asarray(correct, float), len(texts), accuracy, job.seed))
     row |= {name: pairs[name] for name in ("matched_cosine", "l2i", "rmg")}
     row |= {f"mean_cosine_{side}": pairs[f"mean_cosine_{side}"] for side in ("gallery", "queries")}

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from gapkit.embeddings import sampling
 from gapkit.experiments.data import load_set
-from gapkit.experiments.gap import two_sides
 from gapkit.experiments.protocol import columns
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import (
@@ -16,8 +16,6 @@ from gapkit.geometry import (
 )
 
 COMPONENTS = (1, 3, 10, 30, 100, 300)
-SHARE_RESAMPLES = 200
-"""Captions' components are found again in every sample, which takes its time."""
 
 
 def measure_orthogonality(job: Job) -> dict[str, Rows]:
@@ -25,9 +23,11 @@ def measure_orthogonality(job: Job) -> dict[str, Rows]:
 
     Components that half precision cannot tell from rounding are not asked about.
     """
-    texts, images, sampling = two_sides(load_set(*job.source))
+    entries = load_set(*job.source)
+    texts, images = entries.texts.astype(np.float64), entries.images.astype(np.float64)
+    drawn = sampling(entries)
     head = {"model": job.model, "dataset": job.dataset, "seed": job.seed}
-    variances = variance_intervals(texts, images, **sampling, seed=job.seed)
+    variances = variance_intervals(texts, images, **drawn, seed=job.seed)
     rows = [
         head
         | {"quantity": "relative variance", "side": side, "k": None}
@@ -36,7 +36,7 @@ def measure_orthogonality(job: Job) -> dict[str, Rows]:
     ]
     most = min(len(texts) - 1, texts.shape[1] - 1, resolved_components(texts))
     components = [k for k in COMPONENTS if k < most] + [most]
-    shares = share_intervals(texts, images, components, **sampling, resamples=SHARE_RESAMPLES, seed=job.seed)
+    shares = share_intervals(texts, images, components, **drawn, seed=job.seed)
     rows += [
         head
         | {"quantity": "subspace share", "side": "texts", "k": k}

@@ -22,7 +22,7 @@ Rows = list[dict]
 """A tidy table before pandas has it: a dictionary a row, plain values, units in the names."""
 
 MEASURING = (
-    *("_answers", "_arrays", "closing", "contrastive", "embeddings", "experiments"),
+    *("_arrays", "closing", "contrastive", "embeddings", "experiments"),
     *("geometry", "miniclip", "perturbations", "robustness", "tasks"),
 )
 """Parts of the package that a measurement depends on, given its data: their source counts into a job's key.

@@ -2,10 +2,25 @@
 
 import numpy as np
 import pytest
+import torch
 
+from gapkit.embeddings import EmbeddingSet, load_embeddings, measure_set
 from gapkit.errors import InputError
-from gapkit.geometry import relative_variance, subspace_share
-from gapkit.geometry.resampled import draw_weights, resampled_shares, resampled_variances
+from gapkit.experiments import Job
+from gapkit.experiments import measure as measure_job
+from gapkit.geometry import (
+    bootstrap_interval,
+    draw_weights,
+    gap_interval,
+    gap_vector,
+    relative_variance,
+    resampled_shares,
+    resampled_variances,
+    share_intervals,
+    subspace_share,
+    variance_intervals,
+)
+from gapkit.geometry.bootstrap import basic_interval
 
 
 def rows_of(weights: np.ndarray) -> np.ndarray:
@@ -74,3 +89,80 @@ def test_shares_know_the_rank_of_a_sample_with_fewer_rows_than_dimensions(rng):
 def test_bad_input_is_named(sampled, call, message):
     with pytest.raises(InputError, match=message):
         call(*sampled)
+
+
+def two_clouds(rng, n=12, m=60, d=9):
+    return rng.standard_normal((n, d)) - 1, rng.standard_normal((m, d)) * np.linspace(0.2, 1, d) + 1
+
+
+def test_the_intervals_of_the_gap_are_not_those_of_drawing_rows_one_by_one(rng):
+    """The shortcut by weights against whole resampled matrices, of the same draws."""
+    x, y = two_clouds(rng)
+    groups = np.arange(60) % 4
+    options = {"groups": groups, "resamples": 50, "method": "basic", "least": 0.0}
+    fixed = torch.from_numpy(x)
+    gap = bootstrap_interval(y, statistic=lambda sample: gap_vector(fixed, sample).norm(), **options)
+    np.testing.assert_allclose(gap_interval(x, y, groups=groups, resamples=50), gap, rtol=1e-10)
+    along = bootstrap_interval(
+        y, statistic=lambda sample: relative_variance(sample, gap_vector(fixed, sample)), **options
+    )
+    np.testing.assert_allclose(variance_intervals(x, y, groups=groups, resamples=50)[1], along, rtol=1e-9)
+    shares = bootstrap_interval(
+        y,
+        statistic=lambda sample: subspace_share(x, gap_vector(fixed, sample).numpy(), [2, 5]),
+        **(options | {"method": "percentile"}),
+    )
+    got = share_intervals(x, y, [2, 5], groups=groups, resamples=50)
+    np.testing.assert_allclose(np.transpose(got), shares, rtol=1e-9)
+
+
+def test_captions_are_not_drawn_together_with_their_images(rng):
+    """Pairs that differ by a constant: whichever are drawn, the gap is that constant."""
+    _, y = two_clouds(rng)
+    value, low, high = gap_interval(y - 2.0, y, paired=True)
+    assert value == pytest.approx(6.0)
+    assert (low, high) == (pytest.approx(6.0), pytest.approx(6.0))
+    alone = gap_interval(y - 2.0, y)
+    assert alone.high - alone.low > 0.1
+
+
+@pytest.mark.parametrize("least", [0.0, -1.0])
+def test_a_basic_interval_leaves_its_value_out_or_goes_where_no_value_can_be(least):
+    value, low, high = basic_interval(0.2, np.array([1.0, 2.0, 3.0]), least=least)
+    assert (value, low, high) == (0.2, least, 0.2)
+    assert np.isnan(basic_interval(0.2, np.array([np.nan, 1.0])).low)
+
+
+def test_one_number_has_two_intervals():
+    """The same of `gapkit measure`, of the experiments, and of whoever calls the numerics."""
+    name = "miniclip-wide/digits10"
+    entries = load_embeddings(name)
+    by_command = measure_set(entries, intervals=True)
+    own = gap_interval(entries.texts, entries.images, groups=entries.labels)
+    row = measure_job(Job("gap", *name.split("/"))).tables["gap"][0]
+    assert row["gap_norm_low"] < row["gap_norm"] < row["gap_norm_high"]
+    for interval in (own, by_command["l2m"]):
+        np.testing.assert_allclose(
+            interval, [row[f"gap_norm{end}"] for end in ("", "_low", "_high")], rtol=1e-9
+        )
+    rows = measure_job(Job("orthogonality", *name.split("/"))).tables["orthogonality"]
+    for side, key in (("texts", "gallery"), ("images", "queries")):
+        (kept,) = [r for r in rows if r["side"] == side and r["quantity"] == "relative variance"]
+        np.testing.assert_allclose(
+            by_command[f"relative_variance_{key}"],
+            [kept[f"value{end}"] for end in ("", "_low", "_high")],
+            rtol=1e-8,
+        )
+
+
+def test_a_class_with_a_single_image_pretends_to_know_its_mean():
+    """Drawn within such classes no sample would differ from the set."""
+    rng = np.random.default_rng(0)
+    few = EmbeddingSet(
+        images=rng.standard_normal((8, 5)),
+        texts=rng.standard_normal((8, 5)),
+        task="zero-shot",
+        labels=np.arange(8),
+    )
+    gap = measure_set(few, intervals=True)["l2m"]
+    assert gap.high - gap.low > 0.01
