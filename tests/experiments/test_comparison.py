@@ -39,7 +39,9 @@ def test_three_names_for_one_shift_come_out_the_same(table):
         assert np.ptp(table.loc[["raw shift", "halfway shift", "centring"], column]) < 1e-6
 
 
-@pytest.mark.parametrize("name", ["projected shift", "affine projection", "standardisation", "Procrustes", "I0T"])
+@pytest.mark.parametrize(
+    "name", ["projected shift", "affine projection", "standardisation", "Procrustes", "I0T"]
+)
 def test_noise_enters_before_the_closer(task, table, name):
     closer, rest = comparison.fit_on_half(name, task)
     rng, kept = np.random.default_rng(3), []
