@@ -1,7 +1,8 @@
 """How large the house is: modules, lines of code, import layers, public names. ``python tools/house.py``
 
 A line of code holds at least one token that is neither a comment nor part of a docstring; blank lines do not count,
-and a statement that is folded over several lines counts each of them. A public name is one that a package offers in
+and a statement that is folded over several lines counts each of them; but annotations cost nothing: a signature counts as
+many lines as it would take without them. A public name is one that a package offers in
 its ``__all__``.
 """
 
@@ -13,6 +14,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+WIDTH = 110
 _NOT_CODE = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER,
     tokenize.ENCODING,
@@ -20,13 +22,31 @@ _NOT_CODE = {
 
 
 def code_lines(source: str) -> int:
-    """Lines of ``source`` with code on them."""
-    prose = _docstring_lines(ast.parse(source))
+    """Lines of ``source`` with code on them, signatures as if they had no annotations."""
+    tree = ast.parse(source)
+    prose = _docstring_lines(tree)
     lines: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type not in _NOT_CODE:
             lines.update(range(token.start[0], token.end[0] + 1))
-    return len(lines - prose)
+    saved = 0
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            taken = lines.intersection(range(node.lineno, node.body[0].lineno))
+            saved += max(0, len(taken) - _signature_lines(node))
+    return len(lines - prose) - saved
+
+
+def _signature_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines that the formatter gives a signature without its annotations: one, three, or one an argument."""
+    every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    stars = [star for star in (node.args.vararg, node.args.kwarg) if star]
+    for argument in (*every, *stars):
+        argument.annotation = None
+    listed = ast.unparse(node.args)
+    if node.col_offset + len(f"def {node.name}({listed}):") <= WIDTH:
+        return 1
+    return 3 if node.col_offset + 4 + len(listed) <= WIDTH else 2 + len(every) + len(stars)
 
 
 def _docstring_lines(tree: ast.Module) -> set[int]:

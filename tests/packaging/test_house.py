@@ -51,6 +51,7 @@ def test_packages_import_each_other_in_a_circle():
         ('"""A docstring\n\nof three lines."""\nx = 1\n', 1),
         ("x = [\n    1,  # a reason\n\n    2,\n]\n", 4),
         ('x = """a string\n\nthat is data"""\n', 3),
+        ("def f(\n    x: int = 1,\n    *,\n    y: str | None = None,\n) -> None:\n    return\n", 2),
         ('def f():\n    """What it does."""\n    # why\n    return 1\n\n\nX = 3\n"""What X is."""\n', 3),
     ],
 )
