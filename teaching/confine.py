@@ -140,15 +140,24 @@ def start(
 def _command(tell: int, files: dict[str, int], hidden: list[Path], readable: list[Path]) -> list[str]:
     """What starts bubblewrap; the command to run in it is to be added."""
     needed = _needed(readable)
-    command = [shutil.which("bwrap"), *_ISOLATED, "--info-fd", str(tell), *_system()]
-    for path in needed:
+    command = [
+        shutil.which("bwrap"),
+        *_ISOLATED,
+        "--info-fd",
+        str(tell),
+        *_system(),
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+    ]
+    for size, path in ((SHARED_BYTES, "/dev/shm"), (TMP_BYTES, "/tmp"), (HOME_BYTES, HOME)):
+        command += ["--size", str(size), "--tmpfs", path]
+    for path in needed:  # later than the folders in memory, since a clone may lie below /tmp
         command += ["--ro-bind", path, path]
     for path in sorted({str(folder.resolve()) for folder in hidden}):
         if any(Path(path).is_relative_to(seen) for seen in (*_SYSTEM, *needed)):
             command += ["--tmpfs", path, "--remount-ro", path]
-    command += ["--proc", "/proc", "--dev", "/dev"]
-    for size, path in ((SHARED_BYTES, "/dev/shm"), (TMP_BYTES, "/tmp"), (HOME_BYTES, HOME)):
-        command += ["--size", str(size), "--tmpfs", path]
     for name, file in files.items():
         command += ["--file", str(file), f"{HOME}/{name}"]
     for name, value in environment(HOME).items():

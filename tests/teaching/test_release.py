@@ -40,7 +40,7 @@ def test_each_assignment_says_what_it_teaches_and_what_it_asks(name, stubs):
     limits = Limits()
     assert f"{limits.cell:g} seconds" in first and f"{limits.total:g} seconds" in first
     assert f"{limits.memory / 2**30:g} GiB" in first
-    for rule in ("own folder", "no valid Python", "copied cell", "`exit()`", "*whole* notebook"):
+    for rule in ("own folder", "no valid Python", "its own task", "put back", "judged in parts", "`.ipynb`"):
         assert rule in first
     for needed in ("You will be able to", "Before you start", "Time:", "Points:"):
         assert needed in first
@@ -49,6 +49,16 @@ def test_each_assignment_says_what_it_teaches_and_what_it_asks(name, stubs):
     written = [cell for cell in stubs[name].cells if is_written(cell)]
     assert len(written) >= 2
     assert sum("| what is looked for | points |" in text for text in texts) == len(written)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_task_of_many_points_is_all_or_nothing(name):
+    for cell in filter(is_test, notebook(name).cells):
+        worth = [int(points) for points in re.findall(r"^# check (\d+): \S", cell.source, re.MULTILINE)]
+        assert (len(worth) > 1) == (marks(cell)["points"] > 10), grade_id(cell)
+        assert not worth or sum(worth) == marks(cell)["points"], grade_id(cell)
+        before = cell.source.split("# check", 1)[0].strip() if worth else ""
+        assert before == "", "what stands before the first check belongs to none"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -34,8 +34,9 @@
 # locked cells as they are, keep every cell, and do not call gapkit's own function where you are asked to write it.
 #
 # **What the grading allows.** 30 seconds of computing for a cell or a call of one of your functions, 240 seconds for the notebook, 1.5 GiB of memory beyond
-# the imports; files are written in the notebook's own folder only. A cell that is no valid Python, a copied cell, `exit()`, a write outside the folder or
-# a limit that is passed costs the points of the *whole* notebook, so run it from top to bottom before you hand it in.
+# the imports; files are written in the notebook's own folder only. A cell that is no valid Python, that is missing or that passes a limit costs its own task,
+# and so does a task that needs it; locked cells are put back as they were; tasks of more than 10 points are judged in parts. Run the notebook from top to bottom before
+# you hand it in, and hand in the `.ipynb` file.
 
 # %% nbgrader={"grade": false, "grade_id": "a1-setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt
@@ -116,10 +117,12 @@ def rmg(x, y):
 
 
 # %% nbgrader={"grade": true, "grade_id": "a1-rmg-test", "locked": true, "points": 15, "schema_version": 3, "solution": false, "task": false}
+# check 8: ordinary inputs
 check.rmg(rmg)
 
 
 ### BEGIN HIDDEN TESTS
+# check 4: few points, far from the other modality
 def _rmg_by_loops(x, y):
     def delta(a, b):
         return (1 - float(a @ b) / (float(a @ a) * float(b @ b)) ** 0.5) / 2
@@ -133,6 +136,7 @@ def _rmg_by_loops(x, y):
 check.Check("rmg", _rmg_by_loops, lambda rng: (rng.normal(size=(3, 9)), 5 + 0.1 * rng.normal(size=(3, 9))))(
     rmg
 )
+# check 3: two dimensions
 check.Check("rmg", _rmg_by_loops, lambda rng: tuple(7 * rng.normal(size=(2, 30, 2)) + 1))(rmg)
 ### END HIDDEN TESTS
 
@@ -161,10 +165,12 @@ def relative_variance(z, v):
 
 
 # %% nbgrader={"grade": true, "grade_id": "a1-relative-variance-test", "locked": true, "points": 15, "schema_version": 3, "solution": false, "task": false}
+# check 8: ordinary inputs
 check.relative_variance(relative_variance)
 
 
 ### BEGIN HIDDEN TESTS
+# check 4: more dimensions than points, far from the origin
 def _by_covariance(z, v):
     covariance = np.atleast_2d(np.cov(z.T))
     return v @ covariance @ v / (v @ v) * len(v) / np.trace(covariance)
@@ -175,6 +181,7 @@ check.Check(
     _by_covariance,
     lambda rng: (rng.normal(size=(4, 23)) * rng.uniform(0.1, 9, 23) + 50, 1e-3 * rng.normal(size=23)),
 )(relative_variance)
+# check 3: two dimensions
 check.Check(
     "relative_variance",
     _by_covariance,
@@ -207,10 +214,12 @@ def subspace_share(z, g, k):
 
 
 # %% nbgrader={"grade": true, "grade_id": "a1-subspace-share-test", "locked": true, "points": 15, "schema_version": 3, "solution": false, "task": false}
+# check 8: ordinary inputs
 check.subspace_share(subspace_share)
 
 
 ### BEGIN HIDDEN TESTS
+# check 4: more points than dimensions
 def _by_eigenvectors(z, g, k):
     values, vectors = np.linalg.eigh(np.cov(z.T))
     leading = vectors[:, np.argsort(values)[::-1][:k]]
@@ -226,6 +235,7 @@ check.Check(
         int(rng.integers(1, 12)),
     ),
 )(subspace_share)
+# check 3: more dimensions than points
 check.Check(
     "subspace_share",
     _by_eigenvectors,

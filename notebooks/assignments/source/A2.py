@@ -33,8 +33,9 @@
 # differs; the grading adds inputs you have not seen. Leave locked cells as they are and keep every cell.
 #
 # **What the grading allows.** 30 seconds of computing for a cell or a call of one of your functions, 240 seconds for the notebook, 1.5 GiB of memory beyond
-# the imports; files are written in the notebook's own folder only. A cell that is no valid Python, a copied cell, `exit()`, a write outside the folder or
-# a limit that is passed costs the points of the *whole* notebook, so run it from top to bottom before you hand it in.
+# the imports; files are written in the notebook's own folder only. A cell that is no valid Python, that is missing or that passes a limit costs its own task,
+# and so does a task that needs it; locked cells are put back as they were; tasks of more than 10 points are judged in parts. Run the notebook from top to bottom before
+# you hand it in, and hand in the `.ipynb` file.
 
 # %% nbgrader={"grade": false, "grade_id": "a2-setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt
@@ -76,10 +77,12 @@ def q_matrices(x, y, tau):
 
 
 # %% nbgrader={"grade": true, "grade_id": "a2-q-matrices-test", "locked": true, "points": 15, "schema_version": 3, "solution": false, "task": false}
+# check 8: ordinary inputs
 check.q_matrices(q_matrices)
 
 
 ### BEGIN HIDDEN TESTS
+# check 5: a small temperature
 def _q_by_loops(x, y, tau):
     n = len(x)
     s = np.array([[-sum((x[i] - y[j]) ** 2) / tau for j in range(n)] for i in range(n)])
@@ -95,6 +98,7 @@ check.Check(
     rtol=1e-7,  # logits of 10⁵ carry the rounding of their distances, however these are computed
     parts=("Qˣ", "Qʸ"),
 )(q_matrices)
+# check 2: one pair
 check.Check(
     "q_matrices", _q_by_loops, lambda rng: (*rng.normal(size=(2, 1, 3)), 1.0), parts=("Qˣ", "Qʸ"), rounds=1
 )(q_matrices)
@@ -162,10 +166,12 @@ def image_gradient(x, y, tau):
 
 
 # %% nbgrader={"grade": true, "grade_id": "a2-gradient-test", "locked": true, "points": 20, "schema_version": 3, "solution": false, "task": false}
+# check 10: ordinary inputs
 check.image_gradient(image_gradient)
 
 
 ### BEGIN HIDDEN TESTS
+# check 10: temperatures from 0.3 to 30
 def _by_autograd(x, y, tau):
     import torch
 

@@ -37,8 +37,9 @@
 # locked cells as they are and keep every cell.
 #
 # **What the grading allows.** 30 seconds of computing for a cell or a call of one of your functions, 240 seconds for the notebook, 1.5 GiB of memory beyond
-# the imports; files are written in the notebook's own folder only. A cell that is no valid Python, a copied cell, `exit()`, a write outside the folder or
-# a limit that is passed costs the points of the *whole* notebook, so run it from top to bottom before you hand it in.
+# the imports; files are written in the notebook's own folder only. A cell that is no valid Python, that is missing or that passes a limit costs its own task,
+# and so does a task that needs it; locked cells are put back as they were; tasks of more than 10 points are judged in parts. Run the notebook from top to bottom before
+# you hand it in, and hand in the `.ipynb` file.
 
 # %% nbgrader={"grade": false, "grade_id": "a3-setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt
@@ -124,16 +125,20 @@ def monte_carlo(queries, gallery, sigma, draws, seed):
 
 
 # %% nbgrader={"grade": true, "grade_id": "a3-monte-carlo-test", "locked": true, "points": 20, "schema_version": 3, "solution": false, "task": false}
+# check 8: ordinary inputs
 check.monte_carlo(monte_carlo)
 ### BEGIN HIDDEN TESTS
+# check 4: no noise
 _p, _error = monte_carlo(queries, gallery, 1e-9, 20, 1)
 assert np.allclose(_p, 1) and np.allclose(_error, 0), (
     "without noise every answer is kept, and nothing is uncertain"
 )
+# check 4: much noise
 _p, _error = monte_carlo(queries[:3], np.vstack([gallery[:1], gallery[:1] + 1e-9]), 5.0, 900, 2)
 assert np.abs(np.asarray(_p) - 0.5).max() < 0.1, (
     "two rows that are nearly the same: much noise decides like a coin"
 )
+# check 4: other inputs
 check.monte_carlo(monte_carlo)
 ### END HIDDEN TESTS
 
@@ -204,10 +209,12 @@ def exact_robustness(query, gallery, sigma):
 
 
 # %% nbgrader={"grade": true, "grade_id": "a3-exact-test", "locked": true, "points": 25, "schema_version": 3, "solution": false, "task": false}
+# check 10: ordinary inputs
 check.exact_robustness(exact_robustness)
 
 
 ### BEGIN HIDDEN TESTS
+# check 8: other dimensions, candidates and noise
 def _by_quadrature(query, gallery, sigma):
     d, lam = len(query), np.sort(((gallery - query) ** 2).sum(1)) / sigma**2
     spread = np.sqrt(2 * (d + 2 * lam[0]))
@@ -228,9 +235,11 @@ def _draw_case(rng):
 
 
 check.Check("exact_robustness", _by_quadrature, _draw_case, rounds=8, rtol=1e-3)(exact_robustness)
+# check 3: a single candidate
 assert abs(float(exact_robustness(queries[0], gallery[:1], SIGMA)) - 1) < 1e-3, (
     "the only candidate always wins"
 )
+# check 4: two candidates at one place
 _half = float(exact_robustness(queries[0], np.vstack([gallery[:1], gallery[:1]]), SIGMA))
 assert abs(_half - 0.5) < 1e-3, "two candidates at one place share the probability"
 ### END HIDDEN TESTS

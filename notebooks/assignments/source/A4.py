@@ -31,8 +31,9 @@
 # locked cells as they are and keep every cell.
 #
 # **What the grading allows.** 30 seconds of computing for a cell or a call of one of your functions, 240 seconds for the notebook, 1.5 GiB of memory beyond
-# the imports; files are written in the notebook's own folder only. A cell that is no valid Python, a copied cell, `exit()`, a write outside the folder or
-# a limit that is passed costs the points of the *whole* notebook, so run it from top to bottom before you hand it in.
+# the imports; files are written in the notebook's own folder only. A cell that is no valid Python, that is missing or that passes a limit costs its own task,
+# and so does a task that needs it; locked cells are put back as they were; tasks of more than 10 points are judged in parts. Run the notebook from top to bottom before
+# you hand it in, and hand in the `.ipynb` file.
 
 # %% nbgrader={"grade": false, "grade_id": "a4-setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt
@@ -85,10 +86,12 @@ def projected_gap(x, y, k):
 
 
 # %% nbgrader={"grade": true, "grade_id": "a4-projected-gap-test", "locked": true, "points": 15, "schema_version": 3, "solution": false, "task": false}
+# check 8: ordinary inputs
 check.projected_gap(projected_gap)
 
 
 ### BEGIN HIDDEN TESTS
+# check 5: other spectra and other k
 def _by_eigenvectors(x, y, k):
     values, vectors = np.linalg.eigh(np.cov(x.T))
     leading = vectors[:, np.argsort(values)[::-1][:k]]
@@ -105,6 +108,7 @@ check.Check(
         int(rng.integers(1, 9)),
     ),
 )(projected_gap)
+# check 2: no components
 check.Check(
     "projected_gap", lambda x, y, k: y.mean(0) - x.mean(0), lambda rng: (*rng.normal(size=(2, 6, 9)), 0)
 )(projected_gap)
@@ -133,12 +137,14 @@ def close_gap(x, y, alpha):
 
 
 # %% nbgrader={"grade": true, "grade_id": "a4-close-gap-test", "locked": true, "points": 20, "schema_version": 3, "solution": false, "task": false}
+# check 10: ordinary inputs, and no answer changes
 check.close_gap(close_gap)
 _moved = np.asarray(close_gap(texts, images, 0.7))
 assert (nearest(images, _moved) == nearest(images, texts)).all(), "an answer has changed"
 
 
 ### BEGIN HIDDEN TESTS
+# check 10: repeated rows and other α
 def _by_least_squares(x, y, alpha):
     differences = (x - x[0])[1:].T
     g = y.mean(0) - x.mean(0)
@@ -180,10 +186,12 @@ def affine_projection(x, y):
 
 
 # %% nbgrader={"grade": true, "grade_id": "a4-projection-test", "locked": true, "points": 15, "schema_version": 3, "solution": false, "task": false}
+# check 8: ordinary inputs
 check.affine_projection(affine_projection)
 
 
 ### BEGIN HIDDEN TESTS
+# check 7: repeated rows
 def _by_distance(x, y):
     differences = (x - x[0])[1:].T
     return np.array(
@@ -225,12 +233,14 @@ def noisy_agreement(x, y, noise, alpha):
 
 
 # %% nbgrader={"grade": true, "grade_id": "a4-protocol-test", "locked": true, "points": 15, "schema_version": 3, "solution": false, "task": false}
+# check 2: no noise
 assert abs(float(noisy_agreement(texts[:20], images[:30], 0 * noise[:2, :20], 0.5)) - 1) < 1e-12, (
     "no noise, no change"
 )
 
 
 ### BEGIN HIDDEN TESTS
+# check 13: noise and shifts
 def _share(x, y, noise, alpha):
     differences = (x - x[0])[1:].T
     g = y.mean(0) - x.mean(0)

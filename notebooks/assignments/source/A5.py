@@ -36,8 +36,9 @@
 # cell; cells of your own may stand between them.
 #
 # **What the grading allows.** 30 seconds of computing for a cell or a call of one of your functions, 240 seconds for the notebook, 1.5 GiB of memory beyond
-# the imports; files are written in the notebook's own folder only. A cell that is no valid Python, a copied cell, `exit()`, a write outside the folder or
-# a limit that is passed costs the points of the *whole* notebook, so run it from top to bottom before you hand it in.
+# the imports; files are written in the notebook's own folder only. A cell that is no valid Python, that is missing or that passes a limit costs its own task,
+# and so does a task that needs it; locked cells are put back as they were; tasks of more than 10 points are judged in parts. Run the notebook from top to bottom before
+# you hand it in, and hand in the `.ipynb` file.
 
 # %% nbgrader={"grade": false, "grade_id": "a5-setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import numpy as np
@@ -135,6 +136,7 @@ def paired_interval(before, after, resamples, confidence, seed):
 
 
 # %% nbgrader={"grade": true, "grade_id": "a5-interval-test", "locked": true, "points": 15, "schema_version": 3, "solution": false, "task": false}
+# check 4: every query gains the same
 _low, _high = paired_interval(np.linspace(0.2, 0.8, 60), np.linspace(0.2, 0.8, 60) + 0.1, 200, 0.95, 1)
 assert abs(_low - 0.1) < 1e-6 and abs(_high - 0.1) < 1e-6, (
     "every query gains 0.1, so there is nothing uncertain about the gain"
@@ -142,6 +144,7 @@ assert abs(_low - 0.1) < 1e-6 and abs(_high - 0.1) < 1e-6, (
 
 
 ### BEGIN HIDDEN TESTS
+# check 11: place, width, seeds
 def _compare_interval():
     from scipy import stats
 
@@ -246,6 +249,7 @@ def experiment(texts, images, alphas, sigma, draws, seed):
 
 
 # %% nbgrader={"grade": true, "grade_id": "a5-experiment-test", "locked": true, "points": 15, "schema_version": 3, "solution": false, "task": false}
+# check 3: what is returned
 _rng = np.random.default_rng(0)
 _rows = experiment(_rng.normal(size=(4, 9)), _rng.normal(size=(6, 9)), [0.0, 1.0], 0.1, 5, 1)
 assert len(_rows) == 2 and all({"alpha", "agreement", "robustness"} <= set(row) for row in _rows), (
@@ -255,6 +259,7 @@ assert all(np.shape(row["robustness"]) == (6,) for row in _rows), "robustness ha
 
 
 ### BEGIN HIDDEN TESTS
+# check 12: numbers, noise, seeds
 def _compare_experiment():
     from gapkit.check import fresh_rng
     from gapkit.robustness import robustness
