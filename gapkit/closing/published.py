@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from gapkit._arrays import off_mps
 from gapkit.closing.base import SIDES, Closer, to_numpy
 from gapkit.errors import InputError
 from gapkit.geometry.shape import principal_directions
@@ -45,7 +46,7 @@ class _Renormalising(Closer):
         """The map of ``side`` on a (…, d) tensor, computed in float64, in the dtype that came in; differentiable."""
         if self.moves not in ("both", side):
             return super().move(z, side)
-        return _unit(super().move(_unit(z.double()), side)).to(z.dtype)
+        return _unit(super().move(_unit(off_mps(z).double()), side)).to(z.dtype).to(z.device)
 
     def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
         self._fit_unit(_unit(x), _unit(y))
@@ -108,7 +109,7 @@ class GRCLIP(_Renormalising):
 
     def move(self, z: Tensor, side: str) -> Tensor:
         """The map of ``side`` on a (…, d) tensor, computed in float64, in the dtype that came in; differentiable."""
-        return _unit(Closer.move(self, z.double(), side)).to(z.dtype)
+        return _unit(Closer.move(self, off_mps(z).double(), side)).to(z.dtype).to(z.device)
 
     def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
         self._set_map("gallery", offset=-x.mean(0))
@@ -157,8 +158,9 @@ class ReAlign(_Renormalising):
         """The map of ``side`` on a (…, d) tensor, computed in float64, in the dtype that came in; differentiable."""
         if side != "gallery":
             return super().move(z, side)
-        first = super().move(z.double(), side)
-        return _unit(first + torch.from_numpy(self.second_offset_).to(z.device)).to(z.dtype)
+        first = super().move(off_mps(z).double(), side)
+        moved = _unit(first + torch.from_numpy(self.second_offset_).to(first.device))
+        return moved.to(z.dtype).to(z.device)
 
 
 class RenormalisedShift(_Renormalising):
