@@ -47,7 +47,7 @@ def as_tensor(value, name: str, *, dtype: torch.dtype | None = torch.float64) ->
     else:
         array = _as_array(value, name)
         if array.dtype.kind not in "fiu":
-            raise InputError(f"{name} must hold real numbers; got dtype {array.dtype}")
+            raise InputError(f"{name} must hold real numbers; got {_kind_of(value, array)}")
         if array.dtype.kind == "f" and array.dtype.itemsize > 8:
             array = array.astype(np.float64)  # torch has no longer doubles
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -70,11 +70,40 @@ def off_mps(tensor: Tensor) -> Tensor:
 
 def _as_array(value, name: str) -> np.ndarray:
     try:
-        return np.asarray(value)
-    except ValueError:  # numpy's words about "inhomogeneous shapes" help nobody
+        return np.asarray(_without_tensors(value))
+    except (ValueError, TypeError, RuntimeError) as fault:
+        if not isinstance(value, list | tuple):
+            raise InputError(
+                f"{name} must hold real numbers; got {_kind_of(value)} that numpy cannot read "
+                f"({' '.join(str(fault).split())[:100]})"
+            ) from None
+        # numpy's words about "inhomogeneous shapes" help nobody
         raise InputError(
             f"{name} must have rows of one length; got a ragged {type(value).__name__}"
         ) from None
+
+
+def _without_tensors(value):
+    """``value`` with every tensor in its lists as an array: numpy refuses bfloat16, gradients and Apple's GPU."""
+    if isinstance(value, Tensor):
+        tensor = off_mps(value.detach()).cpu().to_dense()
+        return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    if isinstance(value, list | tuple) and any(isinstance(item, Tensor | list | tuple) for item in value):
+        return [_without_tensors(item) for item in value]
+    return value
+
+
+def _kind_of(value, array: np.ndarray | None = None) -> str:
+    """What ``value`` is, for a message: a type, and what is in it where that is no number."""
+    kind = type(value).__name__
+    if array is not None and array.dtype.kind != "O":
+        return f"dtype {array.dtype}"
+    named = f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
+    if isinstance(value, list | tuple) or (array is not None and array.size > 1):
+        items = np.ravel(np.asarray(array, dtype=object)) if array is not None else list(value)
+        foreign = [type(item).__name__ for item in items if not isinstance(item, int | float | np.number)]
+        return f"{named} with {foreign[0]} in it" if foreign else named
+    return named
 
 
 def as_matrix(
@@ -123,7 +152,7 @@ def as_index(value, name: str, *, below: int) -> Tensor:
     if not isinstance(value, Tensor):
         array = _as_array(value, name)
         if array.dtype.kind not in "iu":
-            raise InputError(f"{name} must be a vector of whole numbers; got dtype {array.dtype}")
+            raise InputError(f"{name} must be a vector of whole numbers; got {_kind_of(value, array)}")
         value = torch.as_tensor(array.astype(array.dtype.newbyteorder("="), copy=False))
     tensor = off_mps(value.detach())
     if tensor.ndim != 1 or tensor.is_floating_point() or tensor.dtype == torch.bool:

@@ -1,12 +1,14 @@
 """What comes in: every kind of array that holds numbers, and one clear line for what does not."""
 
 import numpy as np
+import pandas
 import pytest
 import torch
 
 import gapkit
 from gapkit._arrays import as_index, as_matrix, check_whole
 from gapkit.errors import InputError
+from tests.mps import Mps, on_mps
 
 PLAIN = np.array([[1.0, 2.0], [3.0, 4.5]])
 
@@ -101,3 +103,45 @@ def test_one_count_takes_a_whole_float_and_another_refuses_it():
     options = {"sigma": 0.1, "method": "monte-carlo"}
     kept = gapkit.robustness(y, x, draws=1e1, memory_limit=1e8, **options)
     np.testing.assert_array_equal(kept, gapkit.robustness(y, x, draws=10, **options))
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        [torch.ones(3).bfloat16(), torch.zeros(3).bfloat16()],
+        [torch.ones(3, requires_grad=True), torch.zeros(3)],
+        (np.ones(3), torch.zeros(3).half()),
+        [[torch.tensor(1.0), 1, 1.0], torch.zeros(3, requires_grad=True)],
+    ],
+    ids=["bfloat16", "gradients", "mixed", "nested"],
+)
+def test_lists_of_tensors_are_the_matrix_that_they_stack_to(tensors):
+    assert as_matrix(tensors, "images").tolist() == [[1.0] * 3, [0.0] * 3]
+
+
+def test_a_list_of_tensors_on_apples_gpu_is_brought_to_the_cpu():
+    with Mps():
+        assert as_matrix([on_mps(torch.ones(2)), on_mps(torch.zeros(2))], "images").tolist() == [
+            [1, 1],
+            [0, 0],
+        ]
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        ({"image": 1}, "a dict"),
+        (None, "a NoneType"),
+        ([None, 1.0], "a list with NoneType in it"),
+        ([{"a": 1}], "a list with dict in it"),
+        (torch.nn.Linear(2, 2), "a Linear"),
+        (pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]}), "a DataFrame with str in it"),
+        ([torch.zeros(2), torch.zeros(3)], "a ragged list"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_holds_no_numbers_is_named_by_its_type(value, named):
+    with pytest.raises(InputError) as fault:
+        as_matrix(value, "images")
+    assert str(fault.value).endswith(f"got {named}")
+    assert "\n" not in str(fault.value)

@@ -26,7 +26,12 @@ def measure(file, metric, sigma, intervals, as_json):
     entries = load_embeddings(file)
     values = measure_set(entries, metric=metric, sigma=sigma, intervals=intervals)
     if as_json:
-        click.echo(json.dumps({"file": file, "task": entries.task, **values}, indent=1, default=_plain))
+        content = {
+            "file": file,
+            "task": entries.task,
+            **{name: _plain(value) for name, value in values.items()},
+        }
+        click.echo(json.dumps(content, indent=1, allow_nan=False))
         return
     click.echo(f"{file}: {entries}")
     for name, value in values.items():
@@ -48,7 +53,11 @@ EXPLAINED = {
 
 
 def _plain(value):
-    return list(value) if isinstance(value, tuple) else value.item()
+    """``value`` as JSON knows it, which has no NaN and no infinity: null where there is no number."""
+    if isinstance(value, tuple):
+        return [_plain(end) for end in value]
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _shown(value) -> str:

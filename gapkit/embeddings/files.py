@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 import os
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ FORMAT_VERSION = 1
 MATRICES = ("images", "texts")
 INDICES = ("labels", "options", "answers", "image_rows")
 STRINGS = ("text_names", "image_names", "groups")
-FOREIGN = (".npy", ".npz", ".csv", ".tsv", ".parquet")
+FOREIGN = (".npy", ".npz", ".csv", ".tsv", ".txt", ".parquet")
 _HASH, _ZEROS = "gapkit_sha256", "0" * 64
 _FACTS = {"task": str, "normalised": bool, "metadata": dict}
 _CODES = {"float16": "F16", "float32": "F32", "float64": "F64", "int64": "I64", "uint8": "U8"}
@@ -180,12 +181,9 @@ def read_fields(path: str | os.PathLike, *, memory_map: bool = False) -> dict:
 def _read(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
     """The facts in the header, and the known tensors, lazily mapped into memory."""
     if path.suffix.lower() in FOREIGN and path.is_file():
-        raise InputError(
-            f"{path} is no file of gapkit's; bring it in with: gapkit import {path} --out "
-            f"{path.with_suffix('.safetensors').name}"
-        )
+        raise InputError(f"{path} is no file of gapkit's; {_how_to_import(path)}")
     with open_safetensors(path, "pt") as file:
-        foreign = f"was not written by gapkit; bring it in with: gapkit import {path}"
+        foreign = f"was not written by gapkit; {_how_to_import(path)}"
         facts = read_facts(
             file.metadata(), path, key="gapkit", newest=FORMAT_VERSION, kinds=_FACTS, foreign=foreign
         )
@@ -194,6 +192,12 @@ def _read(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
             if name not in names:
                 raise InputError(f"{path} is damaged: it has no {name}")
         return facts, {n: file.get_tensor(n) for n in (*MATRICES, *INDICES, *STRINGS) if n in names}
+
+
+def _how_to_import(path: Path) -> str:
+    out = path.with_suffix(".safetensors")
+    out = out.with_stem(f"{out.stem}-imported") if out == path else out
+    return f"bring it in with: gapkit import {shlex.quote(str(path))} --out {shlex.quote(out.name)}"
 
 
 def _strings(tensor: torch.Tensor, name: str, path: Path) -> list[str]:

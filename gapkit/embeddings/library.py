@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from gapkit._paths import shipped_file, shipped_names
+from gapkit.embeddings.files import FOREIGN
 from gapkit.embeddings.published import published_sets
 from gapkit.embeddings.sets import EmbeddingSet
 from gapkit.errors import InputError, did_you_mean
@@ -44,7 +45,7 @@ def embeddings_file(name: str | os.PathLike) -> Path:
         return published_sets()[text].file_in_cache()
     if Path(text).is_file():
         return Path(text)
-    if text.endswith((".safetensors", ".npy", ".npz", ".csv", ".parquet")):
+    if text.lower().endswith((".safetensors", *FOREIGN)):
         raise InputError(f"no file {text}")
     known = list_embeddings()
     if text not in known and text.startswith("miniclip-"):
