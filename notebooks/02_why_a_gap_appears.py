@@ -283,8 +283,10 @@ plots.show(
 # *Steps 10 to 40, phase two:* the sheets spread, $Q(i,i)$ goes from little more than $1/N$ to 0.8 (last column of the next table), and with it the loss from 9.6 to 0.5. *From step 100 on* the gap stands still, as Theorem 3.2 says. Perfect accuracy, gap of full length.
 #
 # **The hump.** Between steps 10 and 30 the variance along the gap comes back a little, from 0.006 to 0.016, and the defect with it. Theorem 3.1 explains this too. Let $S_i^\perp$ be the popularity that image $i$ would have if the gap direction were deleted.
-# Step 2 of its proof, with the other directions no longer negligible, reads $S_i\approx S_i^\perp-\frac2\tau\,g\cdot(y_i-\mu_y)$. Descent along $g$ stops not where the images are level but where $S_i=1$, that is at the height
-# $$\frac{g\cdot(y_i-\mu_y)}{\|g\|}\approx\frac{\tau}{2\|g\|}\,(S_i^\perp-1).$$
+# With $h_i=g\cdot(y_i-\mu_y)$, level texts, and the other directions no longer negligible, step 2 of its proof reads
+# $$S_i\approx S_i^\perp-\tfrac2\tau\Big[S_i^\perp h_i-\sum_k Q^\perp(k,i)\sum_j Q^\perp(k,j)\,h_j\Big],$$
+# since each row of $Q$ is divided by its own sum. While $Q^\perp$ is still wide, the double sum averages $h$ over many images and is nearly the mean of $h$, which is 0, and $S_i^\perp$ is near 1. So descent along $g$ stops not where the images are level but where $S_i=1$, roughly at the height
+# $$\frac{h_i}{\|g\|}\approx\frac{\tau}{2\|g\|}\,(S_i^\perp-1).$$
 # While the sheet spreads, images near its rim have few texts around them and are less popular than those in the middle: they are pulled in a little, the others pushed out. Let us check it: does $S^\perp$ fall with the distance from the middle (*rim*), do the heights follow it (*match*), and with the slope predicted?
 
 # %% tags=["nbval-check-output"]
@@ -529,7 +531,7 @@ assert max(defects) < 0.25  # but nearer at the end
 # %% [markdown]
 # ## 7. Where it comes from: the starting point
 #
-# Is the gap caused by dimensional collapse, by narrow cones, by wrongly matched pairs? Each start below isolates one suspect.
+# Is the gap caused by dimensional collapse, by narrow cones, by a start in which partners lie far apart? Each start below isolates one suspect. (*Mismatched* means the initial positions only: the pairs themselves are right. Whether wrong pairs in the training data make a gap is another question, which these runs do not ask.)
 #
 # **Predict** for each: gap or no gap at the end?
 

@@ -597,7 +597,7 @@ ten = left[left["dataset"] == "digits10"]
 assert (ten["left to close"] > 0.9 * ten["gap"]).all()
 
 # %% [markdown]
-# With 10 texts at least nine tenths of the gap can be closed, whichever the model: nine components in 512 dimensions are easily avoided. With 100 texts it is less, and for siglip and learned next to nothing. For the wide model the rounding of the file costs a sixth of what could be closed. (Counting those components keeps the promise exactly for the stored numbers; leaving them out keeps it up to the rounding.) With as many texts as dimensions nothing would be left.
+# With 10 texts at least nine tenths of the gap can be closed, whichever the model: nine components in 512 dimensions are easily avoided. With 100 texts it is less, and for siglip and learned next to nothing. For the wide model the rounding of the file costs a sixth of what could be closed. (Counting those components keeps the promise exactly for the stored numbers; leaving them out keeps it up to the rounding.) With one text more than dimensions, $K=d+1$, nothing would be left: $K$ texts span $K-1$ directions.
 
 # %% [markdown]
 # ## Summary

@@ -82,8 +82,9 @@ check.projected_gap(projected_gap)
 check.close_gap(close_gap)
 
 # %% [markdown]
-# > **Predict.** `scenes100` has 100 classes in 512 dimensions. A random direction would lose
-# > $\sqrt{99/512} \approx 44\,\%$ of its length to $V$. Will the gap lose more or less?
+# > **Predict.** `scenes100` has 100 classes in 512 dimensions. Of a random direction, $\sqrt{99/512}
+# > \approx 44\,\%$ of the length lies inside $V$, and $1 - \sqrt{1 - 99/512} \approx 10\,\%$ of its length is lost when that part is taken off.
+# > Has the gap more inside $V$, or less?
 
 # %% tags=["nbval-check-output"]
 for name, entries in (("digits10", digits), ("scenes100", scenes)):
@@ -115,7 +116,8 @@ assert min(kept) == 1.0
 #
 # Noise of standard deviation σ in every coordinate of every text; robustness is the probability that an image keeps
 # its answer. Which σ? Any single choice can be made to impress. We *calibrate* it: three levels, at which the untouched
-# gallery keeps 90, 70 and 50 % of its answers. So models and datasets can be compared.
+# gallery keeps 90, 70 and 50 % of its answers. What is compared between models is then the gain at equal *untouched robustness*, not at
+# equal noise: the σ of one model can be several times that of another.
 #
 # > **Predict.** Sketch robustness over α from −0.5 to 1.5 for the three levels. Where is it steepest? Where does it turn?
 
@@ -361,8 +363,8 @@ widgets.present(
 # - Project the gap out of the gallery's span and shift: no answer changes, for any α; robustness to noise on the gallery
 #   rises up to about α = 1 and falls past it.
 # - Without the projection answers change. Robustness alone does not see that.
-# - Projecting each query is better than shifting all by one vector, for every single query, with one projection for each
-#   metric.
+# - Projecting each query is at least as good as shifting all by one vector, for every single query, with one projection for
+#   each metric.
 # - Under dot products a moved gallery gains nothing; with noise on the queries nothing gains anything.
 #
 # **Questions**

@@ -185,7 +185,7 @@ assert (after == given).all(), "with full rank no answer may change (Theorem 3.5
 
 # %% [markdown]
 # *What to see:* not one answer changed, and of the noisy ones more survive. This is for Euclidean neighbours and noise on the
-# gallery; lesson 05 has the cases in which nothing is gained. On your own model the second line may show a small
+# gallery; lesson 05 has the cases in which nothing is gained. On your own model the third line may show a small
 # gain, or none: where the gap is narrow there is little to close.
 #
 # ## 6. Images with captions
