@@ -13,6 +13,14 @@ _DATASET_OPTIONS = (
     click.option(
         "--annotations", type=click.Path(path_type=Path), help="Annotation file: JSON (coco, aokvqa) or CSV."
     ),
+    click.option("--encoding", help="Encoding of a CSV that is not in UTF-8, such as cp1252."),
+    click.option(
+        "--quoting",
+        type=click.Choice(["csv", "backslash", "none"]),
+        help="What quotation marks in a CSV are, where that is not certain.",
+    ),
+    click.option("--image-column", help="Column of a CSV that holds the images' paths."),
+    click.option("--caption-column", help="Column of a CSV that holds the captions."),
     click.option("--split", help="train or test, where the dataset has both."),
     click.option("--template", help="Prompt template, or: single, ensemble."),
     click.option(

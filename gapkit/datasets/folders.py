@@ -1,19 +1,17 @@
 """Your own photographs: a folder with one subfolder for each class, or a CSV of paths and captions."""
 
-import csv
 import os
 from pathlib import Path
 
 import numpy as np
 
+from gapkit.datasets.caption_tables import read_captions
 from gapkit.datasets.captions import fill
 from gapkit.datasets.dataset import Dataset
-from gapkit.datasets.images import FileImages, inner_path
+from gapkit.datasets.images import FileImages
 from gapkit.errors import InputError
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
-IMAGE_COLUMNS = ("image", "path", "file", "filename", "file_name", "filepath", "image_path")
-CAPTION_COLUMNS = ("caption", "text", "title", "description", "sentence")
 
 
 def folder(*, root: str | os.PathLike, template="single") -> Dataset:
@@ -48,62 +46,41 @@ def folder(*, root: str | os.PathLike, template="single") -> Dataset:
 
 
 def captions_csv(
-    *, root: str | os.PathLike, annotations: str | os.PathLike, limit: int | None = None
+    *,
+    root: str | os.PathLike,
+    annotations: str | os.PathLike,
+    limit: int | None = None,
+    encoding: str | None = None,
+    quoting: str = "auto",
+    image_column: str | None = None,
+    caption_column: str | None = None,
 ) -> Dataset:
-    """Pairs of image and caption from a CSV file with a header line.
+    """Pairs of image and caption from a table with a header line.
 
     Parameters
     ----------
     root : folder the image paths start from
-    annotations : path of the CSV; separated by commas, semicolons or tabs, in UTF-8. Its columns are called
-        one of `IMAGE_COLUMNS` and one of `CAPTION_COLUMNS`
-    limit : take only the first so many rows
+    annotations : path of the table; separated by commas, semicolons, tabs or bars
+    limit : take only the first so many images
+    encoding, quoting, image_column, caption_column : see `gapkit.datasets.caption_tables.read_captions`
     """
     path = Path(annotations)
     if not path.is_file():
         raise InputError(f"no file {path}")
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = list(_rows(file, path, limit))
-    except UnicodeDecodeError as fault:
-        raise InputError(
-            f"{path} is not in UTF-8 (byte {fault.start}); save it again as CSV UTF-8"
-        ) from fault
-    except (csv.Error, OSError) as fault:
-        raise InputError(f"{path} is no readable CSV: {fault}") from fault
-    if not rows:
-        raise InputError(f"{path} has no rows below its header")
+    rows, notes = read_captions(
+        path,
+        encoding=encoding,
+        quoting=quoting,
+        image_column=image_column,
+        caption_column=caption_column,
+    )
+    rows = rows[:limit]
     return Dataset(
         name="csv",
         images=FileImages(root, [image for image, _ in rows]),
         prompts=[caption for _, caption in rows],
         task="pairs",
-        notes={"annotations": path.name},
-    )
-
-
-def _rows(file, path: Path, limit: int | None):
-    header = file.readline()
-    separator = max(",;\t", key=header.count)
-    columns = [name.strip().strip('"').lower() for name in header.rstrip("\r\n").split(separator)]
-    image, caption = _column(columns, IMAGE_COLUMNS, path), _column(columns, CAPTION_COLUMNS, path)
-    for number, row in enumerate(csv.reader(file, delimiter=separator), start=2):
-        if limit is not None and number - 2 >= limit:
-            return
-        if not any(cell.strip() for cell in row):
-            continue
-        where = f"{path}, line {number}"
-        if len(row) <= max(image, caption) or not row[caption].strip():
-            raise InputError(f"{where} has no caption")
-        yield inner_path(row[image].strip(), where), row[caption].strip()
-
-
-def _column(columns: list[str], known: tuple[str, ...], path: Path) -> int:
-    for name in known:
-        if name in columns:
-            return columns.index(name)
-    raise InputError(
-        f"{path} has no column {' or '.join(known[:3])}; its first line says: {', '.join(columns)[:120]}"
+        notes={"annotations": path.name, **notes},
     )
 
 

@@ -2,13 +2,14 @@
 
 import importlib
 import inspect
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gapkit._arrays import check_choice
 from gapkit.datasets.dataset import Dataset
-from gapkit.errors import InputError
+from gapkit.errors import GapkitWarning, InputError
 
 _BUILDERS = {
     "digits10": "builtin.digits10",
@@ -45,6 +46,11 @@ def load_dataset(name: str, **options: Any) -> Dataset:
     InputError
         If the name is unknown, or an option is not the dataset's.
 
+    Warns
+    -----
+    GapkitWarning
+        Of what was left out or had to be decided; ``notes["said"]`` keeps the lines.
+
     Examples
     --------
     >>> load_dataset("digits10")
@@ -66,7 +72,10 @@ def load_dataset(name: str, **options: Any) -> Dataset:
         )
     if needed:
         raise InputError(f"dataset {name} needs {_listed(needed)}")
-    return builder(**options)
+    dataset = builder(**options)
+    for line in dataset.notes.get("said", ()):
+        warnings.warn(line, GapkitWarning, stacklevel=2)
+    return dataset
 
 
 def dataset_options(name: str) -> tuple[str, ...]:
@@ -84,4 +93,4 @@ def _builder(name: str) -> Callable[..., Dataset]:
 
 
 def _listed(options) -> str:
-    return ", ".join(f"{key} (--{key})" for key in options)
+    return ", ".join(f"{key} (--{key.replace('_', '-')})" for key in options)

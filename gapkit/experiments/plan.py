@@ -194,7 +194,7 @@ def prepare(
     for option in options:
         if not any(option in dataset_options(dataset) for dataset in named):
             asked = ", ".join(datasets) or "the shipped sets"
-            raise InputError(f"--{option} fits none of the datasets to embed; got {asked}")
+            raise InputError(f"--{option.replace('_', '-')} fits none of the datasets to embed; got {asked}")
     known, wanted, data = set(list_embeddings()), {}, {}
     for model, dataset in _places(models, datasets):
         if stands_alone(dataset):

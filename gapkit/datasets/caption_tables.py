@@ -1,0 +1,245 @@
+"""Tables of paths and captions, as people have them: every row is read as it was meant, or the table is refused.
+
+A table says nowhere how it is quoted. There are three ways: marks around cells, doubled inside (RFC 4180); marks around
+cells, with a backslash inside; no quoting at all, where a caption may begin with a quotation mark. A way is taken if
+it fits every row and no other way reads other rows; else the table is refused, with the line.
+"""
+
+import csv
+import io
+import itertools
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from gapkit._arrays import check_choice
+from gapkit.datasets.images import inner_path
+from gapkit.errors import InputError
+
+IMAGE_COLUMNS = (
+    "image", "path", "file", "filename", "file_name", "filepath", "file_path", "image_path", "image_name", "image_file",
+)  # fmt: skip
+CAPTION_COLUMNS = ("caption", "text", "title", "description", "sentence", "comment")
+QUOTING = ("auto", "csv", "backslash", "none")
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+
+_WAYS = {
+    "csv": {"doublequote": True},
+    "backslash": {"doublequote": False, "escapechar": "\\"},
+    "none": {"quoting": csv.QUOTE_NONE},
+}
+_SAID = {
+    "backslash": "a backslash stands before quotation marks inside a cell; it is left out",
+    "none": "quotation marks are taken as part of the captions",
+}
+_BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_FILE = re.compile(r"\.\w{2,5}$")
+_WORD = re.compile(r"^\S+$")
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_MARKS = re.compile(r'""|\\"')
+_LIST = re.compile(r"\[\s*(['\"]).*\1\s*\]", re.DOTALL)
+
+Rows = list[tuple[int, list[str]]]  # the line where a row begins, and its cells
+
+
+def read_captions(
+    path: str | os.PathLike,
+    *,
+    encoding: str | None = None,
+    quoting: str = "auto",
+    image_column: str | None = None,
+    caption_column: str | None = None,
+) -> tuple[list[tuple[str, str]], dict]:
+    """The pairs of image path and caption in a table with a header, and how it was read.
+
+    Parameters
+    ----------
+    path : separated by commas, semicolons, tabs or bars
+    encoding : such as "cp1252"; UTF-8, or what its byte order mark says, when left out
+    quoting : one of `QUOTING`
+    image_column, caption_column : their names, where `IMAGE_COLUMNS` and `CAPTION_COLUMNS` do not tell them
+
+    Returns
+    -------
+    rows : list of (path, caption)
+    notes : ``separator`` and ``columns``; ``quoting`` and a line for the user in ``said`` where it is not plain CSV
+
+    Raises
+    ------
+    InputError
+        If a row cannot be read with certainty, with its line.
+    """
+    path = Path(path)
+    check_choice(quoting, "quoting", QUOTING)
+    text = _text(path, encoding)
+    lines = io.StringIO(text, newline="").readlines()
+    start = next((number for number, line in enumerate(lines) if line.strip(" \t\r\n,;|")), None)
+    if start is None:
+        raise InputError(f"{path} has no column {' or '.join(IMAGE_COLUMNS[:3])}: it is empty")
+    separator = re.fullmatch(r"sep=(.)\s*", lines[start].strip('"'))  # Excel's own first line
+    start += bool(separator)
+    if start == len(lines):
+        raise InputError(f"{path} has no rows below its header")
+    mark = separator.group(1) if separator else _separator(lines[start])
+    header = [cell.strip().strip('"').strip().lower() for cell in lines[start].split(mark)]
+    image = _column(header, IMAGE_COLUMNS, image_column, path, "image")
+    caption = _column(header, CAPTION_COLUMNS, caption_column, path, "caption")
+    if image == caption:
+        raise InputError(f"{path}: the image and the caption cannot both be in column {header[image]!r}")
+    way, rows = _rows(lines, start + 1, _Table(path, mark, tuple(header), image, caption), quoting)
+    if not rows:
+        raise InputError(f"{path} has no rows below its header")
+    pairs = [(inner_path(cells[image], f"{path}, line {line}"), cells[caption]) for line, cells in rows]
+    notes = {"separator": mark, "columns": [header[image], header[caption]]}
+    if way != "csv":
+        notes |= {"quoting": way, "said": [f"{path.name}: {_SAID[way]}"]}
+    return pairs, notes
+
+
+def _text(path: Path, encoding: str | None) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as fault:
+        raise InputError(f"{path} cannot be read: {fault.strerror}") from fault
+    marked = next((name for mark, name in _BOMS.items() if content.startswith(mark)), None)
+    try:
+        text = content.decode(encoding or marked or "utf-8")
+    except LookupError as fault:
+        raise InputError(f"no encoding {encoding!r}; known are utf-8, utf-16, cp1252, latin-1 …") from fault
+    except UnicodeError as fault:
+        line = content[: getattr(fault, "start", 0)].count(b"\n") + 1
+        raise InputError(
+            f"{path}, line {line}, is not in {encoding or marked or 'UTF-8'}; save the table again as CSV UTF-8, or say "
+            "what it is in, such as --encoding cp1252"
+        ) from fault
+    text = text.removeprefix("\ufeff")
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise InputError(f"{path}, line {line}, has a zero byte: no text in {encoding or marked or 'UTF-8'}")
+    return text
+
+
+def _separator(header: str) -> str:
+    """The one whose cells are known names; the most frequent if none are."""
+    known = {*IMAGE_COLUMNS, *CAPTION_COLUMNS}
+
+    def names(mark: str) -> int:
+        return sum(cell.strip().strip('"').strip().lower() in known for cell in header.split(mark))
+
+    return max(SEPARATORS, key=lambda mark: (names(mark), header.count(mark)))
+
+
+def _column(header: list[str], known: tuple[str, ...], asked: str | None, path: Path, what: str) -> int:
+    names = (asked.strip().lower(),) if asked else known
+    places = [place for place, name in enumerate(header) if name in names]
+    if not places:
+        raise InputError(
+            f"{path} has no column {' or '.join(names[:3])}; its first line says: {', '.join(header)[:120]}"
+            + ("" if asked else f". Say which it is with --{what}-column NAME")
+        )
+    if len(places) > 1:
+        raise InputError(
+            f"{path} has the columns {' and '.join(header[place] for place in places)}; say which holds the {what}s "
+            f"with --{what}-column NAME"
+        )
+    return places[0]
+
+
+def _rows(lines: list[str], start: int, table: "_Table", quoting: str) -> tuple[str, Rows]:
+    """The way of quoting that fits, and the rows it gives."""
+    if quoting != "auto":
+        return quoting, _read(lines, start, table, quoting)
+    body = "".join(lines[start:])
+    read, faults = {}, {}
+    for way in _WAYS:
+        if way == "backslash" and ('\\"' not in body or re.search(r'""|\\[^"\\]', body)):  # doubled, or a path
+            continue
+        try:
+            read[way] = _read(lines, start, table, way)
+        except InputError as fault:
+            faults[way] = fault
+    if "csv" in read:
+        files = any(_FILE.search(cells[table.image]) for _, cells in read["csv"])
+        for line, last in _spans(read["csv"], lines, start):
+            first, *others = (table.is_row(text, files=files) for text in lines[line - 1 : last])
+            if first and any(others):  # were the mark the caption's own, the next line would be a row
+                raise table.two_ways(line)
+        if "backslash" in read and read["backslash"] != read["csv"]:
+            raise table.two_ways(_difference(read["backslash"], read["csv"]))
+        return "csv", read["csv"]
+    if "backslash" in read:
+        return "backslash", read["backslash"]
+    if "none" in read:
+        for line, cells in read["none"]:
+            if any(_QUOTED.fullmatch(cell) or _MARKS.search(cell) for cell in cells):
+                raise table.two_ways(line)
+        return "none", read["none"]
+    raise faults["csv"]
+
+
+def _read(lines: list[str], start: int, table: "_Table", way: str) -> Rows:
+    reader = csv.reader(lines[start:], delimiter=table.mark, strict=True, skipinitialspace=True, **_WAYS[way])
+    rows, line = [], start + 1
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as fault:
+            raise InputError(f"{table.path}, line {line}, is no readable CSV: {fault}") from fault
+        if cells is None:
+            return rows
+        cells = [cell.strip() for cell in cells]
+        if any(cells):
+            table.check(line, cells)
+            rows.append((line, cells))
+        line = start + reader.line_num + 1
+
+
+def _spans(rows: Rows, lines: list[str], start: int) -> list[tuple[int, int]]:
+    """First and last line of every row that has more than one; blank lines after a row count, and do no harm."""
+    firsts = [line for line, _ in rows] + [len(lines) + 1]
+    return [(line, after - 1) for line, after in itertools.pairwise(firsts) if after - line > 1]
+
+
+def _difference(a: Rows, b: Rows) -> int:
+    return next((first[0] for first, second in zip(a, b, strict=False) if first != second), a[-1][0])
+
+
+@dataclass(frozen=True)
+class _Table:
+    """What the header says."""
+
+    path: Path
+    mark: str
+    header: tuple[str, ...]
+    image: int
+    caption: int
+
+    def check(self, line: int, cells: list[str]) -> None:
+        where, width = f"{self.path}, line {line}", len(self.header)
+        named = width - next((n for n, name in enumerate(reversed(self.header)) if name), 0)
+        if len(cells) > width or any(cells[named:]):
+            raise InputError(
+                f"{where} has {len(cells)} cells, the header {named}; put captions with "
+                f"{SEPARATORS.get(self.mark, self.mark)} into quotation marks"
+            )
+        for name, place in {"image": self.image, "caption": self.caption}.items():
+            if len(cells) <= place or not cells[place]:
+                raise InputError(f"{where} has no {name}")
+        if len(cells) < named:
+            raise InputError(f"{where} has {len(cells)} cells, the header {named}")
+        if _LIST.fullmatch(cells[self.caption]):
+            raise InputError(f"{where} holds a list of captions; write one row for each of them")
+
+    def is_row(self, line: str, *, files: bool) -> bool:
+        """Whether a line looks like a whole row, were no quotation mark one; ``files``: images are named as files."""
+        cells = [cell.strip().strip('"') for cell in line.split(self.mark)]
+        likely = _FILE if files else _WORD
+        return len(cells) >= len(self.header) and bool(likely.search(cells[self.image]))
+
+    def two_ways(self, line: int) -> InputError:
+        return InputError(
+            f"{self.path}, line {line}: its quotation marks can be read in two ways; say --quoting csv if they stand "
+            "around cells and are doubled inside, --quoting backslash if those inside follow a backslash, or "
+            "--quoting none if they belong to the captions"
+        )
