@@ -153,7 +153,9 @@ def _rows(lines: list[str], start: int, table: "_Table", quoting: str) -> tuple[
     body = "".join(lines[start:])
     read, faults = {}, {}
     for way in _WAYS:
-        if way == "backslash" and ('\\"' not in body or re.search(r'""|\\[^"\\]', body)):  # doubled, or a path
+        if way == "backslash" and (
+            '\\"' not in body or re.search(r'""|\\[^"\\]', body)
+        ):  # doubled, or a path
             continue
         try:
             read[way] = _read(lines, start, table, way)
