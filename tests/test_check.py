@@ -371,3 +371,33 @@ def test_axes_are_described_as_drawn():
         check.must_be_labelled(axes)
     with pytest.raises(CheckFailed, match="must return the matplotlib Axes"):
         check.describe(None)
+
+
+def test_an_array_that_comes_as_a_tuple_of_floats_is_wrong():
+    check.gap_vector(lambda x, y: tuple(float(value) for value in y.mean(0) - x.mean(0)))
+    with pytest.raises(check.CheckFailed, match="wrong sign"):
+        check.gap_vector(lambda x, y: tuple(float(value) for value in x.mean(0) - y.mean(0)))
+
+
+def test_torchs_pairwise_distance_is_wrong_or_single_precision_passes():
+    def torchs(x, y):
+        return torch.nn.functional.pairwise_distance(torch.as_tensor(x), torch.as_tensor(y)).mean()
+
+    check.l2i(torchs)
+    with pytest.raises(check.CheckFailed, match="float64"):
+        check.l2i(lambda x, y: torchs(np.float32(x), np.float32(y)).double())
+
+
+@pytest.mark.parametrize(
+    ("exercise", "mistaken", "said"),
+    [
+        ("gap_vector", lambda x, y: y.sum(0) - x.sum(0), "sums"),
+        ("l2i", lambda x, y: np.linalg.norm(x - y, axis=1).sum(), "sums"),
+        ("l2i", lambda x, y: np.sqrt(((x - y) ** 2).sum(1).mean()), "RMS"),
+        ("l2i", lambda x, y: np.linalg.norm(x - y, axis=0).mean(), "wrong axis"),
+        ("gap_vector", lambda x, y: y.mean(1)[: len(x)] - x.mean(1), "axis"),
+    ],
+)
+def test_a_usual_mistake_is_not_named(exercise, mistaken, said):
+    with pytest.raises(check.CheckFailed, match=said):
+        getattr(check, exercise)(mistaken)

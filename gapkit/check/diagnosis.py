@@ -87,6 +87,9 @@ def difference(
             if fault:
                 return f"({name}) {fault}"
         return None
+    if isinstance(got, tuple) and len({part.shape for part in got if isinstance(part, np.ndarray)}) == 1:
+        stacked = np.stack(got)  # an array that came as a tuple of its entries or rows
+        got = stacked if stacked.shape == right.shape else got
     if isinstance(got, tuple):
         return f"must return one result, not {len(got)}"
     if got.shape != right.shape:

@@ -50,8 +50,11 @@ gap_vector = Check(
     "gap_vector",
     geometry.gap_vector,
     two_clouds,
-    mistakes=(("is the gap between other centres: Eq. 4 takes means, not medians or sums",
-               lambda x, y: np.median(y, axis=0) - np.median(x, axis=0)),),
+    mistakes=(
+        ("is the gap between medians: Eq. 4 takes means",
+         lambda x, y: np.median(y, axis=0) - np.median(x, axis=0)),
+        ("takes sums: Eq. 4 takes means", lambda x, y: y.sum(0) - x.sum(0)),
+    ),
 )  # fmt: skip
 
 l2i = Check(
@@ -64,7 +67,15 @@ l2i = Check(
         ("takes squared distances", lambda x, y: ((x - y) ** 2).sum(1).mean()),
         ("averages over all pairs: only row i belongs to row i",
          lambda x, y: np.linalg.norm(x[:, None] - y[None], axis=2).mean()),
+        ("sums the distances: take their mean", lambda x, y: np.linalg.norm(x - y, axis=1).sum()),
+        ("is the root of the mean square (RMS): take the mean of the distances",
+         lambda x, y: np.sqrt(((x - y) ** 2).sum(1).mean())),
+        ("runs over the wrong axis: one distance for each pair, so the norm is along a row",
+         lambda x, y: np.linalg.norm(x - y, axis=0).mean()),
+        ("is a mean over all entries: one distance for each pair, then their mean",
+         lambda x, y: np.abs(x - y).mean()),
     ),
+    also=(lambda x, y: np.linalg.norm(x - y + 1e-6, axis=1).mean(),),  # torch's pairwise_distance adds 1e-6
 )  # fmt: skip
 
 rmg = Check(
