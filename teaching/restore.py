@@ -58,17 +58,10 @@ def _cell(raw: dict) -> NotebookNode:
     cell = make(source)
     cell.metadata = NotebookNode(raw["metadata"]) if isinstance(raw.get("metadata"), dict) else NotebookNode()
     cell.id = str(raw.get("id") or cell.metadata.get("id") or cell.id)  # Colab keeps ids in the metadata
-    if isinstance(raw.get("attachments"), dict):
-        cell.attachments = NotebookNode(
-            {
-                str(name): {
-                    kind: data
-                    for kind, data in kinds.items()
-                    if kind in PICTURES and is_base64(data) and len(data) < MAX_PICTURE
-                }
-                for name, kinds in raw["attachments"].items()
-            }
-        )
+    for name, kinds in raw["attachments"].items() if isinstance(raw.get("attachments"), dict) else ():
+        pictures = {kind: data for kind, data in kinds.items() if kind in PICTURES and is_base64(data)}
+        if pictures and sum(map(len, pictures.values())) < MAX_PICTURE:
+            cell.setdefault("attachments", NotebookNode())[name] = pictures
     return cell
 
 

@@ -6,77 +6,21 @@ import zipfile
 
 import pytest
 
-from teaching import course, grade, one
+from teaching import grade
 from teaching.roster import read_roster
 from tests.teaching import tiny
-from tests.teaching.local import LocalStudent
 
 pytestmark = pytest.mark.slow
 FORMS = ["student", "student/assignment", "assignment/student", "moodle", "canvas"]
 
 
-@pytest.fixture(scope="session")
-def small(tmp_path_factory):
-    place = tmp_path_factory.mktemp("small")
-    (place / "source").mkdir()
-    (place / "source" / "A1.py").write_text(tiny.SOURCE, encoding="utf-8")
-    course.build(sources=place / "source", course=place / "built")
-    return place / "built"
-
-
-@pytest.fixture(scope="session")
-def handed(small):
-    return tiny.hands(course.solution(small, "A1"))
-
-
-class _Local(LocalStudent):
-    """A submission in the test's own process, with what the kernel does about faults in cells."""
-
-    def __init__(self, **_):
-        super().__init__({})
-
-    def run_cell(self, source):
-        try:
-            return super().run_cell(source)
-        except (Exception, SystemExit) as fault:
-            if isinstance(fault, SyntaxError) and self.cell.startswith("a1"):
-                self.faults.append(one.Fault("syntax", self.cell, type(fault).__name__))
-            return []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-
-@pytest.fixture
-def here(monkeypatch):
-    """Grade in this process: what is tried here is form, and the sandbox has tests of its own."""
-
-    def collect(submission, order):
-        result, ran = one.grade_one(order)
-        submission.result, submission.page = result, one.page(order.assignment, one.asdict(result), ran)
-        if ran is not None:
-            one.nbformat.write(ran, f"{order.work}/ran.ipynb")
-            submission.ran = one.Path(order.work, "ran.ipynb")
-
-    def run(orders, *, done, **_):
-        for number in range(len(orders)):
-            done(number)
-
-    monkeypatch.setattr(one, "StudentKernel", _Local)
-    monkeypatch.setattr(grade, "_run_all", run)
-    monkeypatch.setattr(grade, "_collect", collect)
-    monkeypatch.setattr(grade, "fill", lambda *_: None)
-    monkeypatch.setattr(grade.confine, "why_not", lambda: "")
-    monkeypatch.setenv("GAPKIT_CHECK_SEED", "1")
-
-
 @pytest.mark.parametrize(
     ("form", "zipped"), [*((form, False) for form in FORMS), ("student", True), ("moodle", True)]
 )
-def test_a_student_is_lost_or_an_honest_slip_costs_a_point(form, zipped, small, handed, here, tmp_path):
+def test_a_student_is_lost_or_an_honest_slip_costs_a_point(
+    form, zipped, small, handed, here, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(grade, "fill", lambda *_: None)  # nbgrader takes half a minute for 33
     tiny.lay_out(form, tmp_path / "in", handed)
     (tmp_path / "roster.csv").write_text(tiny.roster(), encoding="utf-8")
     submitted = tmp_path / "in"
