@@ -26,6 +26,9 @@ _DATASET_OPTIONS = (
     click.option(
         "--limit", type=click.IntRange(min=1), help="Only the first so many entries (coco, aokvqa, csv)."
     ),
+    click.option(
+        "--nested", is_flag=True, help="Subfolders are classes though they look like train and val (folder)."
+    ),
     click.option("--download", is_flag=True, help="Fetch the dataset if it is not there (CIFAR)."),
     click.option("--device", default="auto", show_default=True, help="cpu, cuda, mps, or auto."),
     click.option(

@@ -1,48 +1,194 @@
 """Your own photographs: a folder with one subfolder for each class, or a CSV of paths and captions."""
 
+import itertools
 import os
+import re
+from collections import Counter
 from pathlib import Path
-
-import numpy as np
 
 from gapkit.datasets.caption_tables import read_captions
 from gapkit.datasets.captions import fill
 from gapkit.datasets.dataset import Dataset
-from gapkit.datasets.images import FileImages
+from gapkit.datasets.images import FORMATS, FileImages, formats, same_letters, shown
 from gapkit.errors import InputError
 
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
+OTHER_IMAGES = (
+    ".heic",
+    ".heif",
+    ".jxl",
+    ".svg",
+    ".psd",
+    ".eps",
+    ".tga",
+    ".ico",
+    ".dng",
+    ".cr2",
+    ".nef",
+    ".arw",
+)
+TOOLS = {
+    "@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin", "__macosx", "__pycache__",
+    "system volume information", "lost+found", "thumbs.db", "desktop.ini",
+}  # fmt: skip
+"""Names in small letters of what operating systems, servers and tools leave in folders of images."""
+
+_SPLIT = re.compile(
+    r"(train|val|test|dev|eval)(ing|id|idation|ation|uation)?(set)?([ _.-].*|\d*)", re.IGNORECASE
+)
+_SHOWN = 5
 
 
-def folder(*, root: str | os.PathLike, template="single") -> Dataset:
+def folder(*, root: str | os.PathLike, template="single", nested: bool = False) -> Dataset:
     """Zero-shot classification: one subfolder for each class, whose name is the class's.
+
+    Hidden files and folders, and those of tools (`TOOLS`), are left out at every depth; so is what is no image.
+    ``notes["said"]`` names what was left out.
 
     Parameters
     ----------
     root : folder with at least two subfolders of images (underscores in their names become spaces)
     template : "single", "ensemble", a text with the gap ``{}``, or several such texts
+    nested : subfolders are classes even if they look like splits of the data with the classes inside
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two classes, or two of one name, or the subfolders look like splits.
     """
     root = Path(root).expanduser()
     if not root.is_dir():
         raise InputError(f"no folder {root}")
-    classes = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and entry.name[0] != ".")
-    images = [(label, path) for label, name in enumerate(classes) for path in _images_under(root, name)]
-    present = sorted({label for label, _ in images})
-    if len(present) < 2:
+    scan = _Scan(root)
+    classes: dict[str, list[str]] = {}
+    for name in sorted(scan.folders(), key=lambda name: (same_letters(name), name)):
+        images = scan.images_under(name)
+        if images:
+            classes.setdefault(same_letters(shown(name)).replace("_", " "), []).extend(images)
+    if len(classes) < 2:
+        left = f" ({said[0]})" if (said := scan.said()) else ""
         raise InputError(
-            f"{root} must have at least two subfolders of images, one for each class; found {len(present)}. "
+            f"{root} must have at least two subfolders of images, one for each class; found {len(classes)}{left}. "
             "For images with captions write a CSV file instead"
         )
-    class_names = [classes[label].replace("_", " ") for label in present]
+    _check_classes(root, classes, nested)
+    class_names = list(classes)
+    prompts = fill(template, class_names)
+    images = [(label, path) for label, name in enumerate(class_names) for path in sorted(classes[name])]
+    notes = {"folder": root.name, "template": template if isinstance(template, str) else list(template)}
     return Dataset(
         name="folder",
         images=FileImages(root, [path for _, path in images]),
-        prompts=fill(template, class_names),
+        prompts=prompts,
         text_names=class_names,
         task="zero-shot",
-        labels=np.searchsorted(present, [label for label, _ in images]),
-        notes={"folder": root.name, "template": template if isinstance(template, str) else list(template)},
+        labels=[label for label, _ in images],
+        notes=notes | ({"said": said} if (said := scan.said()) else {}),
     )
+
+
+def _check_classes(root: Path, classes: dict[str, list[str]], nested: bool) -> None:
+    alike: dict[str, str] = {}
+    for paths in classes.values():
+        for name in dict.fromkeys(path.split("/")[0] for path in paths):
+            key = same_letters(name).replace("_", " ").casefold()
+            other = alike.setdefault(key, name)
+            if same_letters(other) != same_letters(name):
+                raise InputError(
+                    f"{root}: the folders {other} and {name} are the same class; rename or join them"
+                )
+    if nested:
+        return
+    tops = sorted({path.split("/")[0] for paths in classes.values() for path in paths})
+    inside = [{"/".join(p.split("/")[1:-1]) for p in paths} for paths in classes.values()]
+    shared = set.intersection(*inside) - {""}
+    splits = [name for name in tops if _SPLIT.fullmatch(name)]
+    repeated = len(splits) > 1 and any(
+        a & b - {""} for a, b in itertools.combinations(inside, 2)
+    )  # train/ and val/ beside others
+    if len(splits) == len(tops) or repeated or (len(shared) > 1 and not any("" in names for names in inside)):
+        raise InputError(
+            f"{root} holds {', '.join(tops[:_SHOWN])}, which look like parts of a dataset with its classes inside; name "
+            f"one of them, such as --root {root / tops[-1]}, or say --nested if they are the classes"
+        )
+
+
+class _Scan:
+    """A folder of classes: its images, and what is left out."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.hidden: list[str] = []
+        self.links: list[str] = []
+        self.empty: list[str] = []
+        self.loose = 0
+        self.others: Counter[str] = Counter()
+        self.endings = {ending for name in formats() for ending in FORMATS[name]}
+
+    def folders(self) -> list[str]:
+        """The subfolders that may be classes."""
+        found = []
+        for entry in os.scandir(self.root):
+            if entry.is_dir():
+                if _of_tools(entry.name):
+                    self.hidden.append(shown(entry.name))
+                else:
+                    found.append(entry.name)
+            elif not _of_tools(entry.name) and self._is_image(entry.name):
+                self.loose += 1
+        return found
+
+    def images_under(self, name: str) -> list[str]:
+        """Paths of the images of one class, at every depth."""
+        found = []
+        for here, folders, files in os.walk(self.root / name):
+            inner = Path(here).relative_to(self.root)
+            for one in folders:
+                if _of_tools(one):
+                    self.hidden.append(shown((inner / one).as_posix()))
+                elif os.path.islink(os.path.join(here, one)):
+                    self.links.append(shown((inner / one).as_posix()))
+            folders[:] = [one for one in folders if not _of_tools(one)]
+            for file in files:
+                if _of_tools(file):
+                    if self._is_image(file):
+                        self.hidden.append(shown((inner / file).as_posix()))
+                elif self._is_image(file):
+                    found.append((inner / file).as_posix())
+                else:
+                    self.others[os.path.splitext(file)[1].lower()] += 1
+        if not found:
+            self.empty.append(shown(name))
+        return found
+
+    def said(self) -> list[str]:
+        """What is left out, a line for each kind."""
+        unread = {ending: count for ending, count in self.others.items() if ending in OTHER_IMAGES}
+        rest = {ending: count for ending, count in self.others.items() if ending not in OTHER_IMAGES}
+        lines = {
+            "images that Pillow cannot read here": _counted(unread),
+            "files that are no images": _counted(rest),
+            "hidden files and folders, and those of tools": _some(self.hidden),
+            "links to folders": _some(self.links),
+            "subfolders without an image": _some(self.empty),
+            "images in no subfolder": str(self.loose or ""),
+        }
+        return [f"left out of {self.root.name}, {kind}: {names}" for kind, names in lines.items() if names]
+
+    def _is_image(self, name: str) -> bool:
+        return os.path.splitext(name)[1].lower() in self.endings
+
+
+def _of_tools(name: str) -> bool:
+    return name.startswith(".") or name.lower() in TOOLS
+
+
+def _counted(endings: dict[str, int]) -> str:
+    return ", ".join(f"{count} {ending or 'without an ending'}" for ending, count in sorted(endings.items()))
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(sorted(names)[:_SHOWN]) + more
 
 
 def captions_csv(
@@ -82,13 +228,3 @@ def captions_csv(
         task="pairs",
         notes={"annotations": path.name, **notes},
     )
-
-
-def _images_under(root: Path, name: str) -> list[str]:
-    paths = (
-        os.path.join(folder, file)
-        for folder, _, files in os.walk(root / name)
-        for file in files
-        if file.lower().endswith(IMAGE_ENDINGS) and not file.startswith(".")
-    )
-    return sorted(Path(path).relative_to(root).as_posix() for path in paths)

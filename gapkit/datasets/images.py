@@ -7,9 +7,12 @@ Whatever is wrong with a file, `open_image` raises `InputError` in one line: pic
 strangers, and decoders fail in a hundred ways.
 """
 
+import contextlib
+import functools
 import hashlib
 import io
 import os
+import unicodedata
 import warnings
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -20,8 +23,19 @@ from PIL import Image, ImageOps
 from gapkit._files import sha256_of, short_reason
 from gapkit.errors import InputError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
-"""What is decoded, by content whatever the file's name says: others, such as EPS, start programs."""
+FORMATS = {
+    "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe", ".pjpeg", ".pjp", ".mpo"),
+    "PNG": (".png", ".apng"),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "BMP": (".bmp", ".dib"),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "AVIF": (".avif",),
+    "JPEG2000": (".jp2", ".j2k", ".jpx", ".j2c", ".jpf"),
+    "HEIF": (".heic", ".heif", ".hif"),
+}
+"""What is decoded, by content whatever the file's name says: others, such as EPS, start programs. And its usual endings."""
 
 MOST_PIXELS = 100_000_000
 """Larger images are refused before they are decoded: a few bytes can claim to be gigabytes."""
@@ -33,6 +47,17 @@ MISSING = "missing"
 """The hash of a file that cannot be read."""
 
 _BLOCK = 1 << 20  # pixels of a deep image that are converted at once
+
+
+@functools.cache
+def formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that the Pillow of this machine can decode; HEIF with the package pillow_heif."""
+    with contextlib.suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def open_image(path: str | os.PathLike, content: bytes | None = None) -> Image.Image:
@@ -54,7 +79,7 @@ def open_image(path: str | os.PathLike, content: bytes | None = None) -> Image.I
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd EXIF, and of sizes that we judge ourselves
-            with Image.open(path if content is None else io.BytesIO(content), formats=FORMATS) as image:
+            with Image.open(path if content is None else io.BytesIO(content), formats=formats()) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise InputError(
                         f"{called} claims {image.width} x {image.height} pixels; at most {MOST_PIXELS:,} are read"
@@ -85,6 +110,30 @@ def inner_path(name: str, where: str) -> str:
     if not text or "\0" in text or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         raise InputError(f"{where}: the path {name[:80]!r} leads out of the folder")
     return str(path)
+
+
+def path_in(folder: Path, name: str) -> Path:
+    """Where ``name`` lies in ``folder``: macOS and others write the same letters in different code points."""
+    path = folder / name
+    if name.isascii() or os.path.lexists(path):
+        return path
+    here = folder
+    for part in PurePosixPath(name).parts:
+        if not os.path.lexists(here / part):
+            try:
+                alike = [entry for entry in os.listdir(here) if same_letters(entry) == same_letters(part)]
+            except OSError:
+                return path
+            if len(alike) != 1:
+                return path
+            part = alike[0]
+        here /= part
+    return here
+
+
+def same_letters(name: str) -> str:
+    """A name in the code points that stand for all ways to write it (Unicode's NFC)."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
@@ -186,7 +235,7 @@ class FileImages(HashedImages):
 
     def read(self, row: int) -> tuple[str, bytes | None]:
         """The sha256 of a file, and its bytes; `MISSING` and None where it cannot be read."""
-        path = self.folder / self.paths[row]
+        path = path_in(self.folder, self.paths[row])
         try:
             if os.path.isfile(path) and os.path.getsize(path) <= MOST_BYTES:
                 content = path.read_bytes()
@@ -197,7 +246,7 @@ class FileImages(HashedImages):
 
     def decode(self, row: int, content: bytes | None) -> Image.Image:
         """The image of the bytes that `read` has read."""
-        path = self.folder / self.paths[row]
+        path = path_in(self.folder, self.paths[row])
         if content is None and os.path.isfile(path) and os.path.getsize(path) > MOST_BYTES:
             raise InputError(f"{shown(path)} has more than {MOST_BYTES:,} bytes; that is no photograph")
         return open_image(path, content)
@@ -210,7 +259,7 @@ class FileImages(HashedImages):
         return whole.hexdigest(), each
 
     def _hash(self, row: int) -> str:
-        path = self.folder / self.paths[row]
+        path = path_in(self.folder, self.paths[row])
         try:
             return sha256_of(path) if os.path.isfile(path) else MISSING  # a pipe would make us wait
         except OSError:

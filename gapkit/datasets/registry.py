@@ -73,8 +73,8 @@ def load_dataset(name: str, **options: Any) -> Dataset:
     if needed:
         raise InputError(f"dataset {name} needs {_listed(needed)}")
     dataset = builder(**options)
-    for line in dataset.notes.get("said", ()):
-        warnings.warn(line, GapkitWarning, stacklevel=2)
+    if said := dataset.notes.get("said"):
+        warnings.warn("; ".join(said), GapkitWarning, stacklevel=2)
     return dataset
 
 

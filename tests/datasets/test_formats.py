@@ -13,7 +13,7 @@ from PIL import Image
 
 from gapkit.datasets import load_dataset
 from gapkit.datasets.captions import CIFAR10_NAMES, ENSEMBLE, REPHRASINGS
-from gapkit.errors import InputError
+from gapkit.errors import GapkitWarning, InputError
 
 FUZZ = settings(max_examples=100)
 JSON = st.recursive(
@@ -326,7 +326,8 @@ def test_folder_names_are_classes(tmp_path):
     write_images(tmp_path, "red_fox/1.png", "red_fox/deep/2.JPG", "owl/1.png", ".hidden/1.png", "readme.png")
     (tmp_path / "empty").mkdir()
     (tmp_path / "owl" / "notes.txt").write_text("no image")
-    data = load_dataset("folder", root=tmp_path, template="a picture of the {}")
+    with pytest.warns(GapkitWarning, match=r"1 \.txt.*\.hidden.*empty.*in no subfolder: 1"):
+        data = load_dataset("folder", root=tmp_path, template="a picture of the {}")
     assert data.images.names == ("owl/1.png", "red_fox/1.png", "red_fox/deep/2.JPG")
     assert data.labels.tolist() == [0, 1, 1]
     assert data.prompts == (("a picture of the owl",), ("a picture of the red fox",))
