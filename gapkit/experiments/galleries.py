@@ -29,7 +29,7 @@ from gapkit.tasks import (
 )
 from gapkit.tasks.galleries import LEAST_BLOCKS
 
-PARTITIONS = 6
+PARTITIONS = 4
 """How often a set is cut anew; more make a mean steadier, and count as no more data."""
 DIRECTIONS = ("image to text", "text to image")
 

@@ -30,6 +30,7 @@ from gapkit.experiments.galleries import GalleryCloser, GalleryTask, gain_slope
 from gapkit.geometry import Interval, Resamples, nearest
 from gapkit.robustness import calibrate_sigma, robustness
 from gapkit.tasks import calibrate_in_galleries, nearest_in_galleries, robustness_in_galleries
+from gapkit.tasks.galleries import squares_in_galleries
 
 PROJECTED, RAW = ProjectedShift.name, MeanShift.name
 AFFINE, LINEAR = AffineProjection.name, LinearProjection.name
@@ -418,15 +419,8 @@ def _right_in_galleries(
     result = np.asarray(survives, dtype=float).copy()
     if metric == "euclidean":
         wrong = np.flatnonzero(answers_to(queries, gallery) != labels)
-        which, asked = np.divmod(wrong, queries.shape[1])
-        for some in np.array_split(
-            np.arange(len(wrong)), max(1, len(wrong) // 2048)
-        ):  # (2048, K, d) at a time
-            apart = gallery[which[some]] - queries[which[some], asked[some]][:, None]
-            squares = np.einsum("mkd,mkd->mk", apart, apart)
-            result[wrong[some]] = drawn_right(
-                squares, labels[wrong[some]], sigma, gallery.shape[2], seed=seed
-            )
+        squares = squares_in_galleries(queries, gallery).reshape(len(labels), -1)[wrong]
+        result[wrong] = drawn_right(squares, labels[wrong], sigma, gallery.shape[2], seed=seed)
         return result
     parts = zip(
         queries, gallery, labels.reshape(len(gallery), -1), result.reshape(len(gallery), -1), strict=True

@@ -156,6 +156,12 @@ def robustness_in_galleries(
     return like(_robustness(y, x, sigma, metric), queries, galleries)
 
 
+def squares_in_galleries(queries, galleries) -> ArrayLike:
+    """(G, m, K) squared distances of every query from the candidates of its own gallery; arguments as above."""
+    y, x = _stacks(queries, galleries)
+    return like(_costs(y, x, "euclidean"), queries, galleries)
+
+
 def _robustness(
     y: Float[Tensor, "g m d"],
     x: Float[Tensor, "g k d"],
