@@ -106,6 +106,12 @@ def describe(path: str) -> dict[str, str]:
             "licence": _CONTENT_LICENCE,
             "command": "python tools/example_images.py",
         }
+    if kind == "recorded":
+        return {
+            "source": "measured on published embeddings (gapkit/embeddings/published.toml; MIT), which do not ship",
+            "licence": _CONTENT_LICENCE,
+            "command": "make results",
+        }
     if path == "data/cone_effect.csv":
         return {
             "source": "OpenCLIP architectures with random weights on gapkit's rendered scenes",

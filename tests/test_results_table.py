@@ -20,8 +20,8 @@ def record():
     return read_record(RECORD)
 
 
-def test_the_readme_shows_another_table_than_the_kept_record_gives(record):
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_book_shows_another_table_than_the_kept_record_gives(record):
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     assert text.split(BEGIN)[1].split(END)[0].strip() == results_table(record)
 
 

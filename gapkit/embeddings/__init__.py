@@ -8,7 +8,14 @@ from gapkit._renamed import renamed
 from gapkit.embeddings.convert import import_embeddings, import_gram
 from gapkit.embeddings.evaluation import answer, close_set, measure_set, sampling
 from gapkit.embeddings.library import embeddings_file, list_embeddings, load_embeddings
-from gapkit.embeddings.published import Published, differing, fetch_embeddings, find_published, published_sets
+from gapkit.embeddings.published import (
+    Published,
+    differing,
+    fetch_embeddings,
+    find_published,
+    published_sets,
+    recorded_figures,
+)
 from gapkit.embeddings.sets import EmbeddingSet
 
 __all__ = [
@@ -26,6 +33,7 @@ __all__ = [
     "load_embeddings",
     "measure_set",
     "published_sets",
+    "recorded_figures",
     "sampling",
 ]
 

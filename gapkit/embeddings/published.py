@@ -16,7 +16,7 @@ import numpy as np
 
 from gapkit._arrays import check_choice
 from gapkit._files import sha256_of, write_atomically
-from gapkit._paths import cache_folder
+from gapkit._paths import cache_folder, shipped_file
 from gapkit.embeddings.convert import import_embeddings
 from gapkit.embeddings.sets import EmbeddingSet
 from gapkit.embeddings.tables import read_table
@@ -33,6 +33,7 @@ class Published:
     ----------
     name : as `gapkit.load_embeddings` takes it
     model, dataset, about : what it is
+    label : the model's name in tables and pictures
     address : of the file, at a commit
     repository, commit, licence : where it comes from
     cite, model_cite : whom to cite, for the embeddings and for the model
@@ -47,6 +48,7 @@ class Published:
 
     name: str
     model: str
+    label: str
     dataset: str
     about: str
     address: str
@@ -127,6 +129,22 @@ def published_sets() -> dict[str, Published]:
     """
     text = resources.files("gapkit.embeddings").joinpath("published.toml").read_text(encoding="utf-8")
     return read_register(text)
+
+
+def recorded_figures() -> "pandas.DataFrame":
+    """What was measured on the published sets, as it ships: recorded figures, for whoever has not downloaded them.
+
+    A row a set and level of noise, on galleries of ten, with 95 % intervals in ``…_low`` and ``…_high``; made by
+    ``make results``, which is ``gapkit replicate --published``.
+
+    Examples
+    --------
+    >>> recorded_figures().query("name == 'coco500-clip-vitb16'")["gap_norm"].round(2).iloc[0]
+    np.float64(0.85)
+    """
+    import pandas
+
+    return pandas.read_csv(shipped_file("recorded/real_models.csv"), comment="#")
 
 
 def read_register(text: str) -> dict[str, Published]:

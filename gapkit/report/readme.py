@@ -7,8 +7,9 @@ from pathlib import Path
 from gapkit._files import write_text
 from gapkit._format import number, with_interval
 from gapkit.claims import CLAIMS
+from gapkit.embeddings import published_sets
 from gapkit.errors import InputError
-from gapkit.report.view import command_for, experiment_of, short_model, yes_count
+from gapkit.report.view import GLYPHS, command_for, experiment_of, short_model, yes_count
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
@@ -61,6 +62,130 @@ def results_table(record: Mapping) -> str:
         verdict = f"**{record['overall'][name]}**"
         lines.append(f"| {statement} | {verdict} | {_by_model(group)} | `{commands[name]}` |")
     return "\n".join([*lines, "", "</details>"])
+
+
+ON_MODELS = (
+    *("gap-exists", "orthogonal-variance", "orthogonal-chance", "answers-kept", "accuracy-kept"),
+    *("gain", "monotone", "affine-gain", "raw-changes-answers", "retrieval-gain"),
+)
+"""The leading claims on published models: at most ten."""
+
+
+def is_published(record: Mapping) -> bool:
+    """Whether a record is about published embeddings of real models."""
+    return any(job["dataset"] in published_sets() for job in record["jobs"])
+
+
+def models_table(record: Mapping) -> str:
+    """Markdown: what was found on real models in sentences, then the leading claims with a column for each model.
+
+    Parameters
+    ----------
+    record : of ``gapkit replicate --published``, as `gapkit.report.read_record` gives it
+    """
+    entries = {(entry["id"], entry["model"]): entry for entry in record["claims"] if not entry["control"]}
+    models = [model for (name, model) in entries if name == "gap-exists"]
+    models.sort(key=lambda model: -entries["gap-exists", model]["value"])
+    lines = [f"- {sentence}" for sentence in headline(record)]
+    lines += ["", f"| claim | {' | '.join(map(short_model, models))} |", "|---" * (len(models) + 1) + "|"]
+    for name in ON_MODELS:
+        found = [entries.get((name, model)) for model in models]
+        if any(found):
+            statement = next(entry["statement"] for entry in found if entry)
+            lines.append(f"| {_cell(statement)} | {' | '.join(map(_model_cell, found))} |")
+    legend = ", ".join(f"{glyph} {verdict}" for verdict, glyph in GLYPHS.items())
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"{legend}. Numbers are the weakest case of each model; “3 of 6” says in how many cells (galleries of 10, 30 and "
+            "100 candidates and the whole set, noise levels) a claim holds; brackets are 95 % intervals. Published "
+            "embeddings, downloaded by hash and not part of this repository: `gapkit fetch --all && gapkit replicate "
+            "--published`. What small CLIPs trained here say, for every claim: [results](docs/results.md).",
+        ]
+    )
+
+
+def headline(record: Mapping) -> list[str]:
+    """What a record on real models says, in sentences, with each exception named."""
+    claims: dict[str, list[Mapping]] = {}
+    for entry in record["claims"]:
+        if not entry["control"]:
+            claims.setdefault(entry["id"], []).append(entry)
+    sentences = [_on_models(claims["gain"], "Closing the gap makes answers more robust to noise")]
+    for entry in claims.get("real-wider-gains-more", ()):
+        cells = [cell for cell in entry["cells"] if not cell.get("reason")]
+        if cells:
+            values = sorted(cell["value"] for cell in cells)
+            word = {"holds": "The gain follows the width of the gap over models"}.get(
+                entry["verdict"],
+                f"That the gain follows the width of the gap over models: {entry['verdict']}",
+            )
+            sentences.append(
+                f"{word}: rank correlation {number(values[0], 2)} to {number(values[-1], 2)} over "
+                f"{len(claims['gain'])} models, at three levels of noise."
+            )
+    sentences.append(
+        _on_models(
+            claims["orthogonal-variance"], "That nothing varies along the gap (Assumption 3.3)", plain=True
+        )
+        + " "
+        + _on_models(
+            claims["orthogonal-chance"], "Less variance along it than along a random direction", plain=True
+        )
+    )
+    if "affine-gain" in claims:
+        yes, tested = map(sum, zip(*map(yes_count, claims["affine-gain"]), strict=True))
+        without = {entry["model"] for entry in claims["gain"] if entry["verdict"] == "does not hold"}
+        also = [
+            short_model(entry["model"])
+            for entry in claims["affine-gain"]
+            if entry["model"] in without and entry["verdict"] in ("holds", "partly")
+        ]
+        sentences.append(
+            f"The affine projection derived here gains more than the paper's shift in {yes} of {tested} cells"
+            + (f", also on {' and '.join(also)}, where the shift gains too little to count." if also else ".")
+        )
+    return sentences
+
+
+def _on_models(entries: list[Mapping], what: str, *, plain: bool = False) -> str:
+    """On which models a claim holds; unless ``plain``, with every cell that does not say yes on those where it does in part."""
+    by_verdict: dict[str, list[Mapping]] = {}
+    for entry in entries:
+        by_verdict.setdefault(entry["verdict"], []).append(entry)
+
+    def names(verdict: str) -> str:
+        return ", ".join(short_model(entry["model"]) for entry in by_verdict[verdict])
+
+    parts = [f"holds on {names('holds')}" if "holds" in by_verdict else "holds on none"]
+    if "partly" in by_verdict:
+        counted = (
+            "{} ({} of {} cells)".format(short_model(e["model"]), *yes_count(e)) for e in by_verdict["partly"]
+        )
+        parts.append(f"in part on {', '.join(counted)}")
+    parts += [
+        f"{verdict} on {names(verdict)}"
+        for verdict in ("does not hold", "not decidable")
+        if verdict in by_verdict
+    ]
+    exceptions = [
+        f"{short_model(entry['model'])} ({cell['where']}): {with_interval(cell['value'], *cell['interval'])}"
+        for entry in by_verdict.get("partly", ())
+        for cell in entry["cells"]
+        if cell["answer"] != "yes" and not cell.get("reason")
+    ]
+    tail = f" Exceptions: {'; '.join(exceptions)}." if exceptions and not plain else ""
+    return f"{what}: {'; '.join(parts)}.{tail}"
+
+
+def _model_cell(entry: Mapping | None) -> str:
+    if entry is None:
+        return "·"
+    glyph = GLYPHS[entry["verdict"]]
+    if entry["verdict"] == "partly":
+        return "{} {} of {}".format(glyph, *yes_count(entry))
+    return f"{glyph} {number(entry['value'], 3, scientific=False)}" if entry["value"] is not None else glyph
 
 
 def _legend(entries: Mapping[str, list[Mapping]]) -> str:
@@ -134,7 +259,13 @@ def update_readme(path: str | Path, record: Mapping) -> bool:
     pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), flags=re.DOTALL)
     if not pattern.search(text):
         raise InputError(f"{path} must have the markers {BEGIN} and {END}, in this order")
-    changed = pattern.sub(lambda _: f"{BEGIN}\n\n{results_table(record)}\n\n{END}", text, count=1)
+    changed = pattern.sub(
+        lambda _: (
+            f"{BEGIN}\n\n{models_table(record) if is_published(record) else results_table(record)}\n\n{END}"
+        ),
+        text,
+        count=1,
+    )
     if changed != text:
         write_text(path, changed)
     return changed != text

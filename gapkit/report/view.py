@@ -1,10 +1,12 @@
 """What both forms of the report say: the record and the tables, put in the order of reading."""
 
+import functools
 from collections import Counter
 from collections.abc import Mapping
 
 from gapkit._format import with_interval
 from gapkit.claims import CLAIMS, FAMILY, VERDICTS, is_control
+from gapkit.embeddings import published_sets
 from gapkit.experiments import DATASETS, SHIPPED, experiments
 
 TITLE = "Is the modality gap a bug or a feature? A replication"
@@ -71,7 +73,12 @@ def build_summary(record: Mapping) -> tuple[list[str], list[dict]]:
 
 def short_model(model: str) -> str:
     """A model's name as columns show it."""
-    return model.removeprefix("miniclip-")
+    return _labels().get(model) or model.removeprefix("miniclip-")
+
+
+@functools.cache
+def _labels() -> dict[str, str]:
+    return {entry.model: entry.label for entry in published_sets().values()}
 
 
 def _lead(record: Mapping) -> str:
