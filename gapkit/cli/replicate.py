@@ -121,6 +121,7 @@ def replicate(
         write_report,
     )
 
+    models, datasets, only, formats = (tuple(dict.fromkeys(x)) for x in (models, datasets, only, formats))
     formats = formats or ("html",)
     for name in formats:
         check_choice(name, "--format", FORMATS)

@@ -4,16 +4,19 @@ The published files are Python 2 pickles. They are read with an unpickler that k
 nothing else, straight from the archive: nothing is unpacked, so no archive can write anywhere.
 """
 
+import functools
+import hashlib
 import io
 import os
 import pickle
 import tarfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from gapkit._arrays import check_choice
-from gapkit._files import short_reason
+from gapkit._files import file_state, short_reason
 from gapkit._paths import cache_folder
 from gapkit.datasets.captions import CIFAR10_NAMES, REPHRASINGS, fill
 from gapkit.datasets.dataset import Dataset
@@ -35,6 +38,20 @@ _FILES = {
     ("cifar100", "train"): ["cifar-100-python/train"],
     ("cifar100", "test"): ["cifar-100-python/test"],
 }
+_MD5 = {
+    "cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a",
+    "cifar-10-batches-py/data_batch_1": "c99cafc152244af753f735de768cd75f",
+    "cifar-10-batches-py/data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+    "cifar-10-batches-py/data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+    "cifar-10-batches-py/data_batch_4": "634d18415352ddfa80567beed471001a",
+    "cifar-10-batches-py/data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    "cifar-10-batches-py/test_batch": "40351d587109b95175f43aff81a1287e",
+    "cifar-100-python.tar.gz": "eb9058c3a382ffc7106e4002c42a8d85",
+    "cifar-100-python/train": "16019d7e3df5f24257cddd939b257f8d",
+    "cifar-100-python/test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
+    "cifar-100-python/meta": "7973b15100ade9c7d40fb424638fde48",
+}
+"""Published with the data."""
 _META = {"cifar10": None, "cifar100": "cifar-100-python/meta"}
 
 
@@ -60,7 +77,12 @@ def cifar100(
     Raises
     ------
     InputError
-        If the files are missing or damaged, or the network is.
+        If the files are missing, the archive is not the published one, or the network is missing.
+
+    Warns
+    -----
+    GapkitWarning
+        If what was unpacked is not the published files, byte for byte.
     """
     return _cifar("cifar100", root, split, template, download)
 
@@ -98,6 +120,7 @@ def _rephrased(name: str, root, split: str, download: bool) -> Dataset:
         labels=plain.labels,
         notes={
             "split": split,
+            **({"said": plain.notes["said"]} if "said" in plain.notes else {}),
             "templates": [
                 {"template": template, "held_out": i > 0, "synonyms": False}
                 for i, template in enumerate(REPHRASINGS)
@@ -112,6 +135,7 @@ def _cifar(name: str, root, split: str, template, download: bool) -> Dataset:
     if download and not _is_there(root, name):
         _fetch(root, name)
     parts = [_read(root, name, file) for file in _FILES[name, split]]
+    said = _changed(root, [*_FILES[name, split], *([_META[name]] if _META[name] else [])])
     pixels, labels, names = [], [], []
     for file, part in zip(_FILES[name, split], parts, strict=True):
         data, targets = part.get("data"), part.get("labels" if name == "cifar10" else "fine_labels")
@@ -138,8 +162,21 @@ def _cifar(name: str, root, split: str, template, download: bool) -> Dataset:
         text_names=class_names,
         task="zero-shot",
         labels=np.array(labels, dtype=np.int64),
-        notes={"split": split, "template": template if isinstance(template, str) else list(template)},
+        notes={
+            "split": split,
+            "template": template if isinstance(template, str) else list(template),
+            **({"said": said} if said else {}),
+        },
     )
+
+
+def _changed(root: Path, files: list[str]) -> list[str]:
+    """A line about unpacked files that are not the published ones."""
+    there = [file for file in files if (root / file).is_file()]
+    changed = [file for file in there if _md5(root / file) != _MD5[file]]
+    if not changed:
+        return []
+    return [f"{', '.join(changed)} in {root.name}: not the published bytes; changed on purpose, or damaged"]
 
 
 def _fine_names(root: Path) -> tuple[str, ...]:
@@ -172,12 +209,27 @@ def _read(root: Path, name: str, file: str) -> dict:
                 f"no {name} in {root}: neither {file} nor {archive.name}. Name its folder with root "
                 "(--root), or let it be downloaded (--download)"
             )
-    except (OSError, EOFError, tarfile.TarError) as fault:
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as fault:
         raise InputError(f"cannot read {name} in {root}: {short_reason(fault, 120)}") from fault
     return _unpickle(content, path)
 
 
+def _md5(path: Path) -> str:
+    return _md5_in_state(path, file_state(path))
+
+
+@functools.lru_cache(maxsize=32)
+def _md5_in_state(path: Path, state: tuple[int, ...]) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
 def _from_archive(archive: Path, file: str) -> bytes:
+    if _md5(archive) != _MD5[archive.name]:
+        raise InputError(
+            f"{archive} is damaged or not the published archive: its md5 is {_md5(archive)}, not {_MD5[archive.name]}. "
+            "Remove it and get it again (--download)"
+        )
     with tarfile.open(archive, "r:gz") as tar:
         for number, member in enumerate(tar):
             if member.size > _LARGEST_FILE or number > 100:  # skipping it would mean to decompress it
@@ -222,7 +274,7 @@ def _fetch(root: Path, name: str) -> None:
     try:
         pooch.retrieve(
             address,
-            f"md5:{published.tgz_md5}",
+            f"md5:{_MD5[_archive(name)]}",
             fname=_archive(name),
             path=root,
             downloader=pooch.HTTPDownloader(timeout=30, progressbar=False),

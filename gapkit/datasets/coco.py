@@ -49,28 +49,32 @@ def coco(
     for number, record in enumerate(_records(content.get("annotations"), f"{path}: annotations")):
         where = f"{path}: annotation {number}"
         text = _entry(record, "caption", str, where).strip()
-        captions.setdefault(_entry(record, "image_id", int, where), []).append(
-            (_entry(record, "id", int, where), text)
-        )
-    names, chosen = [], []
+        image, number = _entry(record, "image_id", int, where), _entry(record, "id", int, where)
+        if text:
+            captions.setdefault(image, []).append((number, text))
+    names, chosen, bare = [], [], []
     for number, record in enumerate(_records(content.get("images"), f"{path}: images")):
         where = f"{path}: image {number}"
         name = inner_path(_entry(record, "file_name", str, where), where)
         offered = captions.get(_entry(record, "id", int, where))
         if offered is None:
+            bare.append(name)
             continue
         best = min(offered) if caption == "first" else max(offered, key=lambda pair: (len(pair[1]), -pair[0]))
-        if best[1]:
-            names.append(name)
-            chosen.append(best[1])
+        names.append(name)
+        chosen.append(best[1])
     if not names:
         raise InputError(f"{path} has no image with a caption")
+    said = []
+    if bare:
+        images = "1 image" if len(bare) == 1 else f"{len(bare)} images"
+        said = [f"left out of {path.name}, {images} without a caption: {', '.join(sorted(bare)[:5])}"]
     return Dataset(
         name="coco",
         images=FileImages(root, names[:limit]),
         prompts=chosen[:limit],
         task="pairs",
-        notes={"annotations": path.name, "caption": caption},
+        notes={"annotations": path.name, "caption": caption} | ({"said": said} if said else {}),
     )
 
 
@@ -117,6 +121,8 @@ def aokvqa(
         texts = [
             template.replace("{question}", question).replace("{choice}", choice.strip()) for choice in choices
         ]
+        first: dict[str, str] = {}  # options that are equal but for capitals and spaces are one text
+        texts = [first.setdefault(" ".join(text.casefold().split()), text) for text in texts]
         options.append([rows.setdefault(text, len(rows)) for text in texts])
         answers.append(_entry(record, "correct_choice_idx", int, where))
         name = _file_name(Path(root), record, where)

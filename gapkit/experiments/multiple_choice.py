@@ -21,6 +21,8 @@ from gapkit.robustness.exact_euclidean import euclidean
 
 ALPHAS = (-0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 ALL = "all"
+_FAR = 1e6
+"""A squared distance that no noise bridges."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,21 @@ def _questions(entries: EmbeddingSet) -> Questions:
 
     shifts = np.stack([shift(tuple(sorted(row))) for row in entries.options.tolist()])
     apart = texts[entries.options] - images[entries.image_rows][:, None]
+    squares = (apart**2).sum(-1)
+    squares[_repeated(entries.options)] = _FAR
     return Questions(
-        squares=(apart**2).sum(-1),
+        squares=squares,
         tilt=2 * np.einsum("qcd,qd->qc", apart, shifts),
         rise=(shifts**2).sum(1, keepdims=True),
         answers=entries.answers,
         dimension=entries.dim,
     )
+
+
+def _repeated(options: np.ndarray) -> np.ndarray:
+    """(q, c) whether an option is the same text as an earlier one of its question: no answer of its own."""
+    same = options[:, :, None] == options[:, None, :]
+    return np.tril(same, -1).any(-1)
 
 
 def measure_multiple_choice(job: Job) -> dict[str, Rows]:

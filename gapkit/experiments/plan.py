@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gapkit._files import known_sha256
 from gapkit._paths import shipped_file, shipped_names
 from gapkit.datasets import BUILTIN_DATASETS, dataset_options, load_dataset
@@ -14,6 +16,7 @@ from gapkit.errors import InputError
 from gapkit.experiments.data import find_file, load_set, model_of, stands_alone, wordings_of
 from gapkit.experiments.galleries import possible_sizes
 from gapkit.experiments.record import Experiment, Job, experiment, experiments
+from gapkit.geometry import gap_vector
 from gapkit.miniclip import SETTINGS, TRAINED, run_name
 from gapkit.tasks.galleries import LEAST_BLOCKS, SIZES
 
@@ -65,10 +68,12 @@ def plan(
     InputError
         If a name is unknown (with the nearest), or nothing is left to do.
     """
-    chosen = [experiment(name) for name in only] or list(experiments())
+    chosen = [experiment(name) for name in dict.fromkeys(only)] or list(experiments())
     if not models and not datasets:
         shipped_names()  # without the shipped data next to nothing would be left, and nobody would notice
-    places = list(_places(models, datasets))
+    places = list(dict.fromkeys(_places(models, datasets)))
+    for place in places if datasets else ():
+        _check_sides(place, files)
     sizes = _sizes(places, galleries, files) if datasets else {}
     jobs = []
     for record in chosen:
@@ -123,6 +128,19 @@ def _jobs_of(
                 if record.galleries is not None:
                     for size in sizes.get(place, ()):
                         yield Job("", *place, options={**record.galleries, "galleries": size})
+
+
+def _check_sides(place: tuple[str, str], files: Files | None) -> None:
+    """Two sides of one mean have no gap, and nothing can be said about its direction."""
+    path = find_file(*place, files)
+    entries = load_set(*place, path)
+    length = np.linalg.norm(gap_vector(entries.texts, entries.images))
+    if length <= 1e-9 * np.linalg.norm(entries.images, axis=1).mean():
+        same = entries.images.shape == entries.texts.shape and np.array_equal(entries.images, entries.texts)
+        what = "images and texts are the same rows" if same else "images and texts have the same mean"
+        raise InputError(
+            f"{path}: {what}, so there is no gap to measure; was one side taken for both when it was made?"
+        )
 
 
 def _is_published_control(dataset: str) -> bool:

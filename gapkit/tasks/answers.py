@@ -3,7 +3,7 @@
 ``zero-shot``: texts are classes, ``labels[i]`` is the row of image i's class.
 ``pairs``: text i belongs to image i.
 ``multiple-choice``: question q is about image ``image_rows[q]``, offers the texts ``options[q]``, and
-``options[q, answers[q]]`` is right.
+``options[q, answers[q]]`` is right. Options that are the same text count as one answer, the first of them.
 """
 
 import numpy as np
@@ -89,9 +89,11 @@ def _questions(images: int, texts: int, options, answers, image_rows) -> dict[st
         if count != images:
             raise InputError(f"image_rows are needed, as {count} questions are asked about {images} images")
         image_rows = np.arange(count)
+    offered, right = flat.reshape(count, choices), _rows(answers, "answers", below=choices, count=count)
+    same = offered == offered[np.arange(count), right][:, None]
     return {
-        "options": flat.reshape(count, choices),
-        "answers": _rows(answers, "answers", below=choices, count=count),
+        "options": offered,
+        "answers": same.argmax(1),  # of equal options the first, which is the one that is given in a tie
         "image_rows": _rows(image_rows, "image_rows", below=images, count=count),
     }
 

@@ -335,6 +335,7 @@ def write_cifar(root):
     (root / "cifar-10-batches-py" / "test_batch").write_bytes(pickle.dumps(batch, protocol=2))
 
 
+@pytest.mark.filterwarnings("ignore:.*not the published bytes")
 def test_replicate_embeds_a_named_dataset_with_a_named_model_before_it_measures(
     run, tmp_path, tiny, monkeypatch
 ):
@@ -409,3 +410,26 @@ def test_closers_that_mix_questions_are_refused():
 
     with pytest.raises(InputError, match="multiple choice"):
         close_set(toy("multiple-choice"), Centring())
+
+
+def test_replicate_measures_identical_sides_or_does_not_name_their_file(run, tmp_path):
+    rows = np.random.default_rng(0).normal(size=(30, 8)).astype(np.float32)
+    for name, texts, what in (
+        ("same", rows, "are the same rows"),
+        ("mean", rows[::-1], "have the same mean"),
+    ):
+        path = (
+            EmbeddingSet(images=rows, texts=texts, task="pairs")
+            .normalise()
+            .save(tmp_path / f"{name}.safetensors")
+        )
+        code, _, err = run("replicate", "--dataset", path, "--out", tmp_path / "r")
+        assert code == 2
+        assert f"gapkit: {path}: images and texts {what}, so there is no gap to measure" in err
+
+
+def test_repeated_options_are_measured_twice(run, tmp_path, file):
+    twice = ("--dataset", file, "--only", "gap", "--format", "md") * 2
+    assert run("replicate", *twice, "--out", tmp_path / "r")[0] == 0
+    record = json.loads((tmp_path / "r" / "claims.json").read_text())
+    assert len(record["jobs"]) == 1
