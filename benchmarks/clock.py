@@ -31,7 +31,8 @@ def best(functions: Mapping[str, Callable[[], object]], repeats: int) -> dict[st
 
 def yardstick() -> None:
     """A fixed piece of work of the kind that redraws are made of: a blank picture, three products of matrices."""
-    from gapkit.plots import canvas, png
+    from gapkit.plots import canvas
+    from gapkit.plots.style import png
 
     png(canvas(width=4.0, height=3.0, layout=None), dpi=80)
     for _ in range(3):

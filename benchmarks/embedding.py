@@ -11,7 +11,8 @@ import torch
 from benchmarks.clock import once
 from benchmarks.rows import Row
 from gapkit.datasets import ArrayImages, Dataset
-from gapkit.encoders import Model, embed_to_file, load_model
+from gapkit.encoders import embed_to_file, load_model
+from gapkit.encoders.model import Model
 
 BATCH = 32
 LEAST_SHARE = 0.95

@@ -46,7 +46,7 @@ RENAMED: dict[str, str] = {
     "gapkit.embeddings.FORMAT_VERSION": "gapkit.embeddings.files.FORMAT_VERSION",
     # datasets
     "gapkit.datasets.BUILDERS": "list_datasets() names the datasets that load_dataset knows",
-    "gapkit.datasets.STANDINS": "gapkit.datasets.BUILTIN_DATASETS",
+    "gapkit.datasets.STANDINS": "gapkit.datasets.registry.BUILTIN_DATASETS",
     "gapkit.datasets.standins": "gapkit.datasets.builtin",
     "gapkit.datasets.digits": "gapkit.datasets.builtin",
     "gapkit.datasets.templates": "gapkit.datasets.captions",
@@ -75,7 +75,7 @@ RENAMED: dict[str, str] = {
     "gapkit.experiments.replication": "gapkit.experiments.sweep",
     "gapkit.experiments.rows": "gapkit.experiments.protocol",
     "gapkit.experiments.subject": "gapkit.experiments.data",
-    "gapkit.experiments.subject.load_subject": "gapkit.experiments.load_set",
+    "gapkit.experiments.subject.load_subject": "gapkit.experiments.data.load_set",
     "gapkit.experiments.subject.using": "give gapkit.experiments.plan the files that prepare has made",
     "gapkit.experiments.subject.data_hash": "a planned job carries the sha256 of its bytes",
     # claims
@@ -109,6 +109,56 @@ RENAMED: dict[str, str] = {
     "gapkit.grading": "grading is for a clone of the repository: python -m teaching",
 }
 """Old dotted name to new dotted name."""
+
+LEFT_THE_FACE: dict[str, str] = {
+    "gapkit.check.engine": "CheckFailed",
+    "gapkit.claims.decide": "FAMILY Finding combine combine_models is_control",
+    "gapkit.claims.rules": "Above BelowBand Falls Rises Rule Within",
+    "gapkit.closing.advice": "Advice Lever",
+    "gapkit.closing.baselines": "Centring Procrustes Standardisation",
+    "gapkit.closing.published": "GRCLIP I0T MeanDirectionRemoval ReAlign RenormalisedShift SpanProjection",
+    "gapkit.closing.shifts": "HalfwayShift",
+    "gapkit.datasets.captions": "scene_captions",
+    "gapkit.datasets.images": "FileImages",
+    "gapkit.datasets.registry": "BUILTIN_DATASETS dataset_options",
+    "gapkit.datasets.scenes": "render sample_scenes",
+    "gapkit.embeddings.convert": "import_gram",
+    "gapkit.embeddings.evaluation": "measure_set",
+    "gapkit.embeddings.library": "embeddings_file",
+    "gapkit.embeddings.published": "Published differing find_published",
+    "gapkit.encoders.model": "Model",
+    "gapkit.encoders.names": "PRESETS list_models",
+    "gapkit.experiments.data": "Task load_set",
+    "gapkit.experiments.plan": "DATASETS SHIPPED prepare",
+    "gapkit.experiments.record": "Experiment experiment",
+    "gapkit.experiments.sweep": "JobStore Replication Result",
+    "gapkit.geometry.bootstrap": "bootstrap_interval draw_weights",
+    "gapkit.geometry.gram": "points_from_gram",
+    "gapkit.geometry.neighbours": "METRICS",
+    "gapkit.geometry.resampled": "gap_interval resampled_shares resampled_variances",
+    "gapkit.geometry.shape": "alignment effective_rank uniformity",
+    "gapkit.miniclip.data": "TrainingData held_out_pairs",
+    "gapkit.miniclip.family": "PREPROCESS_CONFIG Setting build",
+    "gapkit.miniclip.training": "train",
+    "gapkit.perturbations.base": "Perturbation",
+    "gapkit.plots.experiments": "plot_chance",
+    "gapkit.plots.style": "png",
+    "gapkit.report.readme": "results_table update_readme",
+    "gapkit.report.record": "command_line compare_records to_json",
+    "gapkit.report.view": "GLYPHS build_summary short_model",
+    "gapkit.report.write": "FORMATS Workspace",
+    "gapkit.robustness.law": "effective_noise expected_shift predict_closed predict_metric",
+    "gapkit.tasks.classification": "answer_multiple_choice",
+    "gapkit.tasks.galleries": "block_interval calibrate_in_galleries corrected_gain cut_galleries nearest_in_galleries robustness_in_galleries unrepeated_rows",
+    "gapkit.tasks.retrieval": "retrieval_ranks",
+    "gapkit.widgets.panel": "View choice slider",
+}
+"""Module to the names that its package no longer offers: they are still there."""
+RENAMED |= {
+    f"{module.rpartition('.')[0]}.{name}": f"{module}.{name}"
+    for module, names in LEFT_THE_FACE.items()
+    for name in names.split()
+}
 
 
 def renamed(module: str, otherwise: Callable[[str], object] | None = None) -> Callable[[str], object]:

@@ -1,6 +1,6 @@
 """How the ``data`` folder came to be: models, curves, embeddings, and the manifest that vouches for them.
 
-`gapkit.miniclip.train` writes one folder a run; `ship_run` copies what the repository keeps of it and
+`gapkit.miniclip.training.train` writes one folder a run; `ship_run` copies what the repository keeps of it and
 embeds the stand-in datasets; `write_manifest` lists every file with its hash, its source, its licence
 and the command that makes it again.
 """
@@ -14,8 +14,8 @@ import numpy as np
 
 from gapkit._files import sha256_of, write_atomically, write_text
 from gapkit._paths import MANIFEST, read_manifest
-from gapkit.datasets import BUILTIN_DATASETS
 from gapkit.datasets.builtin import QUESTION_TYPES
+from gapkit.datasets.registry import BUILTIN_DATASETS
 from gapkit.embeddings import EmbeddingSet, answer
 from gapkit.encoders import embed, load_model
 from gapkit.errors import InputError
@@ -35,7 +35,7 @@ def ship_run(run: Path, data: Path) -> None:
 
     Parameters
     ----------
-    run : folder written by `gapkit.miniclip.train`
+    run : folder written by `gapkit.miniclip.training.train`
     data : the data folder
 
     Raises

@@ -15,9 +15,8 @@ import torch
 import gapkit
 from gapkit import check, contrastive
 from gapkit._arrays import check_number
-from gapkit.check import CheckFailed
 from gapkit.check.diagnosis import difference, plain
-from gapkit.check.engine import gallery_and_queries
+from gapkit.check.engine import CheckFailed, gallery_and_queries
 from gapkit.robustness import robustness
 
 CHECKS = {

@@ -13,6 +13,8 @@ import torch
 import gapkit
 from gapkit import closing, contrastive, geometry, perturbations, robustness, tasks
 from gapkit.encoders.model import _unit
+from gapkit.tasks import galleries
+from gapkit.tasks.retrieval import retrieval_ranks
 from tests.mps import Mps, OnMps, on_mps
 
 FLOOR = ("geometry", "contrastive", "perturbations", "robustness", "closing", "tasks")
@@ -26,24 +28,20 @@ def rows(seed, n, d, at):
 X, Y = rows(0, 12, 6, 0.5), rows(1, 12, 6, -0.2)
 LABELS = torch.arange(12) % 4
 FEW = X[:4]
-WEIGHTS = torch.from_numpy(geometry.draw_weights(12, resamples=1)).float()
+WEIGHTS = torch.from_numpy(geometry.bootstrap.draw_weights(12, resamples=1)).float()
 OPTIONS, QUESTION = X[:12], torch.arange(12) // 3
 
-CLOSERS = {
-    name: getattr(closing, name)
-    for name in closing.__all__
-    if isinstance(getattr(closing, name), type)
-    and issubclass(getattr(closing, name), closing.Closer)
-    and name != "Closer"
-}
+CLOSERS = {closer.__name__: closer for closer in closing.CLOSERS.values()}
 Y3, X3 = Y.reshape(3, 4, 6), X.reshape(3, 4, 6)
 
 CALLS = {
-    "geometry.alignment": lambda t: geometry.alignment(t(X), t(Y)),
-    "geometry.bootstrap_interval": lambda t: geometry.bootstrap_interval(t(X[:, 0]), resamples=20),
+    "geometry.shape.alignment": lambda t: geometry.shape.alignment(t(X), t(Y)),
+    "geometry.bootstrap.bootstrap_interval": lambda t: geometry.bootstrap.bootstrap_interval(
+        t(X[:, 0]), resamples=20
+    ),
     "geometry.cone_statistics": lambda t: geometry.cone_statistics(t(X)),
-    "geometry.effective_rank": lambda t: geometry.effective_rank(t(X)),
-    "geometry.gap_interval": lambda t: geometry.gap_interval(t(X), t(Y), resamples=20),
+    "geometry.shape.effective_rank": lambda t: geometry.shape.effective_rank(t(X)),
+    "geometry.resampled.gap_interval": lambda t: geometry.resampled.gap_interval(t(X), t(Y), resamples=20),
     "geometry.variance_intervals": lambda t: geometry.variance_intervals(t(X), t(Y), resamples=20),
     "geometry.share_intervals": lambda t: geometry.share_intervals(t(X), t(Y), [1, 3], resamples=20),
     "geometry.gap_vector": lambda t: geometry.gap_vector(t(X), t(Y)),
@@ -54,16 +52,22 @@ CALLS = {
     "geometry.measure": lambda t: geometry.measure(t(X), t(Y), intervals=True, resamples=20),
     "geometry.measure_stream": lambda t: geometry.measure_stream(t(X), t(Y), covariance=True),
     "geometry.nearest": lambda t: geometry.nearest(t(Y), t(X)),
-    "geometry.points_from_gram": lambda t: geometry.points_from_gram(t((X @ X.T).float()), dimension=6),
+    "geometry.gram.points_from_gram": lambda t: geometry.gram.points_from_gram(
+        t((X @ X.T).float()), dimension=6
+    ),
     "geometry.relative_variance": lambda t: geometry.relative_variance(t(X), t(Y[0])),
     "geometry.relative_variance_band": lambda t: geometry.relative_variance_band(t(X), directions=20),
-    "geometry.resampled_shares": lambda t: geometry.resampled_shares(t(X), t(Y[:2]), t(WEIGHTS), [1, 3]),
-    "geometry.resampled_variances": lambda t: geometry.resampled_variances(t(X), t(Y[:2]), t(WEIGHTS)),
+    "geometry.resampled.resampled_shares": lambda t: geometry.resampled.resampled_shares(
+        t(X), t(Y[:2]), t(WEIGHTS), [1, 3]
+    ),
+    "geometry.resampled.resampled_variances": lambda t: geometry.resampled.resampled_variances(
+        t(X), t(Y[:2]), t(WEIGHTS)
+    ),
     "geometry.gap_axes": lambda t: geometry.gap_axes(t(X), t(Y)),
     "geometry.relative_spectrum": lambda t: geometry.relative_spectrum(t(X)),
     "geometry.rmg": lambda t: geometry.rmg(t(X), t(Y)),
     "geometry.subspace_share": lambda t: geometry.subspace_share(t(X), t(Y[0]), [1, 3]),
-    "geometry.uniformity": lambda t: geometry.uniformity(t(X)),
+    "geometry.shape.uniformity": lambda t: geometry.shape.uniformity(t(X)),
     "contrastive.contrastive_gradient": lambda t: contrastive.contrastive_gradient(t(X), t(Y), 0.1),
     "contrastive.contrastive_loss": lambda t: contrastive.contrastive_loss(t(X), t(Y), 0.1),
     "contrastive.doubly_stochastic_defect": lambda t: contrastive.doubly_stochastic_defect(t(X), t(Y), 0.1),
@@ -82,11 +86,11 @@ CALLS = {
     ),
     "robustness.calibrate_sigma": lambda t: robustness.calibrate_sigma(t(Y), t(FEW), 0.8),
     "robustness.certified_radius": lambda t: robustness.certified_radius(t(Y), t(FEW)),
-    "robustness.effective_noise": lambda t: robustness.effective_noise(t(Y), t(X), 0.1),
-    "robustness.predict_metric": lambda t: robustness.predict_metric(t(Y), t(FEW), 0.1, metric="dot"),
+    "robustness.law.effective_noise": lambda t: robustness.law.effective_noise(t(Y), t(X), 0.1),
+    "robustness.law.predict_metric": lambda t: robustness.law.predict_metric(t(Y), t(FEW), 0.1, metric="dot"),
     "closing.advise": lambda t: closing.advise(t(Y), t(FEW), sigma=0.1).sigma,
-    "robustness.expected_shift": lambda t: robustness.expected_shift(t(Y[0]), 4),
-    "robustness.predict_closed": lambda t: robustness.predict_closed(
+    "robustness.law.expected_shift": lambda t: robustness.law.expected_shift(t(Y[0]), 4),
+    "robustness.law.predict_closed": lambda t: robustness.law.predict_closed(
         t(Y), t(FEW), 0.1, closer=closing.GapCloser().fit(FEW, Y)
     ),
     **{
@@ -116,7 +120,7 @@ CALLS = {
     ),
     "tasks.accuracy": lambda t: tasks.accuracy(t(LABELS), LABELS),
     "tasks.agreement": lambda t: tasks.agreement(LABELS, t(LABELS)),
-    "tasks.answer_multiple_choice": lambda t: tasks.answer_multiple_choice(
+    "tasks.classification.answer_multiple_choice": lambda t: tasks.classification.answer_multiple_choice(
         t(Y[:4]), t(OPTIONS), question=t(QUESTION)
     ),
     "tasks.k_occurrence": lambda t: tasks.k_occurrence(t(Y), t(FEW)),
@@ -126,14 +130,16 @@ CALLS = {
     "tasks.nearest": lambda t: tasks.nearest(t(Y), t(X), metric="cosine"),
     "tasks.prompt_ensemble": lambda t: tasks.prompt_ensemble(t(X), t(LABELS.sort().values)),
     "tasks.retrieval": lambda t: tasks.retrieval(t(X), t(Y)),
-    "tasks.retrieval_ranks": lambda t: tasks.retrieval_ranks(t(Y), t(X)),
+    "tasks.retrieval.retrieval_ranks": lambda t: retrieval_ranks(t(Y), t(X)),
     "tasks.zero_shot": lambda t: tasks.zero_shot(t(Y), t(FEW), t(LABELS)),
-    "tasks.block_interval": lambda t: tasks.block_interval(t(X)),
-    "tasks.calibrate_in_galleries": lambda t: tasks.calibrate_in_galleries(t(Y3), t(X3), 0.7),
-    "tasks.corrected_gain": lambda t: tasks.corrected_gain(t(FEW), t(FEW), slope=-1.0, target=0.7),
-    "tasks.nearest_in_galleries": lambda t: tasks.nearest_in_galleries(t(Y3), t(X3)),
-    "tasks.robustness_in_galleries": lambda t: tasks.robustness_in_galleries(t(Y3), t(X3), 0.1),
-    "tasks.unrepeated_rows": lambda t: tasks.unrepeated_rows(t(X)),
+    "tasks.galleries.block_interval": lambda t: galleries.block_interval(t(X)),
+    "tasks.galleries.calibrate_in_galleries": lambda t: galleries.calibrate_in_galleries(t(Y3), t(X3), 0.7),
+    "tasks.galleries.corrected_gain": lambda t: galleries.corrected_gain(
+        t(FEW), t(FEW), slope=-1.0, target=0.7
+    ),
+    "tasks.galleries.nearest_in_galleries": lambda t: galleries.nearest_in_galleries(t(Y3), t(X3)),
+    "tasks.galleries.robustness_in_galleries": lambda t: galleries.robustness_in_galleries(t(Y3), t(X3), 0.1),
+    "tasks.galleries.unrepeated_rows": lambda t: galleries.unrepeated_rows(t(X)),
     "gapkit.normalise_rows": lambda t: gapkit.normalise_rows(t(X)),
 }
 
@@ -141,12 +147,12 @@ WITHOUT_TENSORS = {
     # records and bases
     "geometry.Band", "geometry.Interval",
     "closing.Closer",
-    "perturbations.Perturbation", "closing.Advice", "closing.Lever", "geometry.Resamples",
+    "geometry.Resamples",
     # numbers, names, seeds and files in
-    "geometry.subspace_share_chance", "geometry.place_in_band", "geometry.draw_weights", "contrastive.tau_from_logit_scale",
+    "geometry.subspace_share_chance", "geometry.place_in_band", "contrastive.tau_from_logit_scale",
     "contrastive.tau_from_temperature", "contrastive.simulate",
     "contrastive.starting_pairs",
-    "closing.ClosingOutcome", "closing.load_closer", "robustness.boundary_scene", "robustness.sweep_boundary", "tasks.cut_galleries",
+    "closing.ClosingOutcome", "closing.load_closer", "robustness.boundary_scene", "robustness.sweep_boundary", 
     # below, with gradients
     "closing.close_model",
 }  # fmt: skip

@@ -8,8 +8,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from gapkit.errors import InputError
-from gapkit.plots import canvas, plot_boundary, plot_distances, plot_robustness, png
+from gapkit.plots import canvas, plot_boundary, plot_distances, plot_robustness
 from gapkit.plots.boundary import BoundaryPlayer, boundary_legend, survival
+from gapkit.plots.style import png
 from gapkit.robustness import boundary_scene, robustness, sweep_boundary
 
 

@@ -16,9 +16,9 @@ from gapkit.plots import (
     plot_space,
     plot_theorem_fit,
     plot_trajectory,
-    png,
 )
 from gapkit.plots.dynamics import FramePlayer
+from gapkit.plots.style import png
 from tests.widgets.counting import counted
 
 

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from gapkit.plots import plot_cells, plot_tradeoff, png
+from gapkit.plots import plot_cells, plot_tradeoff
+from gapkit.plots.style import png
 
 
 @pytest.fixture

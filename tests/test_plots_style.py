@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from gapkit.errors import InputError
-from gapkit.plots import PALETTE, canvas, png, show, styled
-from gapkit.plots.style import LINES, MARKERS, SERIES, figure_of
+from gapkit.plots import PALETTE, canvas, show, styled
+from gapkit.plots.style import LINES, MARKERS, SERIES, figure_of, png
 
 
 def seen_by(colour: str, matrix: np.ndarray) -> np.ndarray:

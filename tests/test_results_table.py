@@ -6,10 +6,10 @@ import pytest
 
 from gapkit._files import known_sha256
 from gapkit.claims import CLAIMS, claim, decide
-from gapkit.embeddings import embeddings_file
+from gapkit.embeddings.library import embeddings_file
 from gapkit.experiments import plan, replicate
-from gapkit.report import read_record, results_table
-from gapkit.report.readme import BEGIN, END
+from gapkit.report import read_record
+from gapkit.report.readme import BEGIN, END, results_table
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ROOT / "docs" / "claims.json"

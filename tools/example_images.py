@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from gapkit.datasets import COLOURS, SHAPES, render, sample_scenes, scene_captions
+from gapkit.datasets import COLOURS, SHAPES
+from gapkit.datasets.captions import scene_captions
+from gapkit.datasets.scenes import render, sample_scenes
 
 CLASSES = ("red star", "blue circle", "green square", "yellow heart", "purple ring", "white cross")
 EACH, PAIRS, SIZE, SEED = 5, 24, 160, 808

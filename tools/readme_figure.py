@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 import gapkit
 from gapkit.geometry import gap_axes
-from gapkit.plots import PALETTE, draw_clouds, png, styled
+from gapkit.plots import PALETTE, draw_clouds, styled
+from gapkit.plots.style import png
 from gapkit.tasks import accuracy, nearest
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "images" / "gap_and_robustness.png"

@@ -20,7 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "axes": ["AxesDescription", "describe", "must_be_labelled", "must_not_be_swapped"],
-        "engine": ["Check", "CheckFailed", "fresh_rng"],
+        "engine": ["Check", "fresh_rng"],
         "gap": [
             "column_sums",
             "contrastive_loss",

@@ -5,39 +5,19 @@ effects were written first; the two changes made after looking are told in `gapk
 """
 
 from gapkit._renamed import renamed
-from gapkit.claims.decide import (
-    FAMILY,
-    VERDICTS,
-    Finding,
-    combine,
-    combine_models,
-    decide,
-    is_control,
-    overall,
-)
+from gapkit.claims.decide import VERDICTS, decide, overall
 from gapkit.claims.model import Claim
 from gapkit.claims.registry import CLAIMS, claim
-from gapkit.claims.rules import Above, Below, BelowBand, Cell, Falls, Rises, Rule, Within
+from gapkit.claims.rules import Below, Cell
 
 __all__ = [
     "CLAIMS",
-    "FAMILY",
     "VERDICTS",
-    "Above",
     "Below",
-    "BelowBand",
     "Cell",
     "Claim",
-    "Falls",
-    "Finding",
-    "Rises",
-    "Rule",
-    "Within",
     "claim",
-    "combine",
-    "combine_models",
     "decide",
-    "is_control",
     "overall",
 ]
 

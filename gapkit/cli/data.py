@@ -95,7 +95,8 @@ def train_miniclip(name: str, seed: int, out: Path | None, steps: int | None, th
     import torch
 
     from gapkit._arrays import check_choice
-    from gapkit.miniclip import SETTINGS, train
+    from gapkit.miniclip import SETTINGS
+    from gapkit.miniclip.training import train
 
     check_choice(name, "NAME", SETTINGS)
     torch.set_num_threads(threads)

@@ -137,7 +137,8 @@ def import_files(images, texts, out, gram, count, dimension, model, dataset, **o
     With --gram no embeddings are needed: a published matrix of cosines, all rows against all rows, holds them up to a
     rotation.
     """
-    from gapkit.embeddings import import_embeddings, import_gram
+    from gapkit.embeddings import import_embeddings
+    from gapkit.embeddings.convert import import_gram
 
     if gram is None and images is None:
         raise InputError("name a file to import, or a matrix of cosines with --gram FILE")
@@ -204,7 +205,8 @@ def fetch(names, everything, source, shipped):
             raise InputError("--shipped takes no names, no --all and no --from; leave them out")
         _fetch_shipped()
         return
-    from gapkit.embeddings import differing, fetch_embeddings, find_published, published_sets
+    from gapkit.embeddings import fetch_embeddings, published_sets
+    from gapkit.embeddings.published import differing, find_published
 
     register = published_sets()
     if everything and names:

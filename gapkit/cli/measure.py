@@ -21,7 +21,8 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def measure(file, metric, sigma, intervals, as_json):
     """Measure the gap of FILE: a file gapkit wrote, or a name such as miniclip-wide/scenes100."""
-    from gapkit.embeddings import load_embeddings, measure_set
+    from gapkit.embeddings import load_embeddings
+    from gapkit.embeddings.evaluation import measure_set
 
     entries = load_embeddings(file)
     values = measure_set(entries, metric=metric, sigma=sigma, intervals=intervals)
@@ -83,7 +84,8 @@ def close(file, out, method, alpha, components, metric, sigma):
     """Close the gap of FILE (a file gapkit wrote, or a shipped name) and show what it changed."""
     from gapkit.closing import ProjectedShift
     from gapkit.closing.catalogue import find_closer
-    from gapkit.embeddings import answer, close_set, load_embeddings, measure_set
+    from gapkit.embeddings import answer, close_set, load_embeddings
+    from gapkit.embeddings.evaluation import measure_set
     from gapkit.errors import InputError
 
     kind = find_closer(method)

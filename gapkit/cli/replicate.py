@@ -110,16 +110,13 @@ def replicate(
     from gapkit import engine
     from gapkit._arrays import check_choice
     from gapkit.claims import decide
-    from gapkit.experiments import experiment, plan, prepare, replicate
-    from gapkit.report import (
-        FORMATS,
-        Workspace,
-        command_line,
-        make_record,
-        to_json,
-        update_readme,
-        write_report,
-    )
+    from gapkit.experiments import plan, replicate
+    from gapkit.experiments.plan import prepare
+    from gapkit.experiments.record import experiment
+    from gapkit.report import make_record, write_report
+    from gapkit.report.readme import update_readme
+    from gapkit.report.record import command_line, to_json
+    from gapkit.report.write import FORMATS, Workspace
 
     models, datasets, only, formats = (tuple(dict.fromkeys(x)) for x in (models, datasets, only, formats))
     formats = formats or ("html",)
@@ -239,7 +236,7 @@ def _print_table(record: dict) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from gapkit.report import GLYPHS, build_summary, short_model
+    from gapkit.report.view import GLYPHS, build_summary, short_model
 
     models, rows = build_summary(record)
     table = Table(title="Claims and verdicts", title_justify="left", header_style="bold")
@@ -273,7 +270,8 @@ def compare(first, second, as_json):
     FIRST and SECOND are claims.json files, or the folders they lie in. Exit code 1 if they differ: in a verdict, in a
     value beyond its interval, or in a claim or cell that only one of them has.
     """
-    from gapkit.report import compare_records, read_record
+    from gapkit.report import read_record
+    from gapkit.report.record import compare_records
 
     differences, compared = compare_records(read_record(first), read_record(second))
     if as_json:

@@ -5,45 +5,24 @@ and ``guarantee``; `CLOSERS` lists them. `GapCloser` is the short name of `Proje
 """
 
 from gapkit._renamed import renamed
-from gapkit.closing.advice import Advice, Lever, advise
+from gapkit.closing.advice import advise
 from gapkit.closing.base import Closer
-from gapkit.closing.baselines import Centring, Procrustes, Standardisation
 from gapkit.closing.catalogue import CLOSERS, load_closer
 from gapkit.closing.closed_model import close_model
 from gapkit.closing.outcome import ClosingOutcome
 from gapkit.closing.projections import AffineProjection, LinearProjection
-from gapkit.closing.published import (
-    GRCLIP,
-    I0T,
-    MeanDirectionRemoval,
-    ReAlign,
-    RenormalisedShift,
-    SpanProjection,
-)
 from gapkit.closing.selection import select_closer
-from gapkit.closing.shifts import GapCloser, HalfwayShift, MeanShift, ProjectedShift
+from gapkit.closing.shifts import GapCloser, MeanShift, ProjectedShift
 
 __all__ = [
     "CLOSERS",
-    "GRCLIP",
-    "I0T",
-    "Advice",
     "AffineProjection",
-    "Centring",
     "Closer",
     "ClosingOutcome",
     "GapCloser",
-    "HalfwayShift",
-    "Lever",
     "LinearProjection",
-    "MeanDirectionRemoval",
     "MeanShift",
-    "Procrustes",
     "ProjectedShift",
-    "ReAlign",
-    "RenormalisedShift",
-    "SpanProjection",
-    "Standardisation",
     "advise",
     "close_model",
     "load_closer",

@@ -13,8 +13,10 @@ from gapkit.closing.projections import AffineProjection, LinearProjection
 from gapkit.closing.published import SpanProjection
 from gapkit.closing.shifts import ProjectedShift
 from gapkit.errors import GapkitWarning, InputError
-from gapkit.geometry import METRICS, nearest
-from gapkit.robustness import calibrate_sigma, predict_closed, predict_metric, robustness
+from gapkit.geometry import nearest
+from gapkit.geometry.neighbours import METRICS
+from gapkit.robustness import calibrate_sigma, robustness
+from gapkit.robustness.law import predict_closed, predict_metric
 
 UNTOUCHED = 0.7
 """Share of Euclidean answers that the default noise leaves as they were."""

@@ -6,7 +6,8 @@ import numpy as np
 
 from gapkit._arrays import Number
 from gapkit.closing.shifts import GapCloser
-from gapkit.geometry import METRICS, nearest
+from gapkit.geometry import nearest
+from gapkit.geometry.neighbours import METRICS
 from gapkit.robustness import robustness
 from gapkit.tasks import accuracy, agreement
 

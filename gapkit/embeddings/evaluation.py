@@ -8,7 +8,8 @@ from gapkit._arrays import Number
 from gapkit.embeddings.sets import EmbeddingSet
 from gapkit.errors import InputError
 from gapkit.geometry import gap_vector, measure
-from gapkit.tasks import answer_multiple_choice, nearest
+from gapkit.tasks import nearest
+from gapkit.tasks.classification import answer_multiple_choice
 
 UnfittedCloser = (
     Any  # one of gapkit.closing, which brings scikit-learn along: a second that loading need not wait
@@ -43,7 +44,7 @@ def answer(entries: EmbeddingSet, *, metric: str = "euclidean") -> tuple[np.ndar
 
 
 def sampling(entries: EmbeddingSet) -> dict[str, Any]:
-    """What a bootstrap of the set draws: options of `gapkit.geometry.gap_interval` and its like.
+    """What a bootstrap of the set draws: options of `gapkit.geometry.resampled.gap_interval` and its like.
 
     Captions were sampled together with their images, and are drawn with them. Classes and options are given: they
     stay, and images are drawn, within classes where each has at least five (of fewer, a class would hardly vary).

@@ -194,7 +194,7 @@ class EmbeddingSet:
 
         All of the gap's geometry and every robustness to isotropic noise depend on nothing else; what reads single
         coordinates, such as quantisation, is not that of the model. ``metadata["gram"]`` says so, with what was
-        clipped (see `gapkit.geometry.points_from_gram`).
+        clipped (see `gapkit.geometry.gram.points_from_gram`).
 
         Parameters
         ----------

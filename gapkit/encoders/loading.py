@@ -120,7 +120,8 @@ def _load_folder(parsed: ModelName, name: str):
 
 
 def _load_miniclip(parsed: ModelName, name: str):
-    from gapkit.miniclip import MODEL_CONFIG, PREPROCESS_CONFIG, SETTINGS, build
+    from gapkit.miniclip import MODEL_CONFIG, SETTINGS
+    from gapkit.miniclip.family import PREPROCESS_CONFIG, build
 
     if parsed.place != "random":
         if parsed.seed:

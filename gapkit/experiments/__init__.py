@@ -8,29 +8,19 @@ setting, units in the column names, every mean with its paired bootstrap interva
 from gapkit._renamed import renamed
 from gapkit.experiments import limits
 from gapkit.experiments.closers import compare_closers, noise_after_the_closer
-from gapkit.experiments.data import Task, load_set, zero_shot_task
-from gapkit.experiments.plan import DATASETS, SHIPPED, plan, prepare
-from gapkit.experiments.record import Experiment, Job, experiment, experiments
-from gapkit.experiments.sweep import JobStore, Replication, Result, measure, replicate, tables_of
+from gapkit.experiments.data import zero_shot_task
+from gapkit.experiments.plan import plan
+from gapkit.experiments.record import Job, experiments
+from gapkit.experiments.sweep import measure, replicate, tables_of
 
 __all__ = [
-    "DATASETS",
-    "SHIPPED",
-    "Experiment",
     "Job",
-    "JobStore",
-    "Replication",
-    "Result",
-    "Task",
     "compare_closers",
-    "experiment",
     "experiments",
     "limits",
-    "load_set",
     "measure",
     "noise_after_the_closer",
     "plan",
-    "prepare",
     "replicate",
     "tables_of",
     "zero_shot_task",

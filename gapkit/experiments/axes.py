@@ -6,7 +6,7 @@ from gapkit.experiments import protocol
 from gapkit.experiments.data import Task
 from gapkit.experiments.galleries import task_of
 from gapkit.experiments.record import Experiment, Job, Rows
-from gapkit.geometry import METRICS
+from gapkit.geometry.neighbours import METRICS
 
 MOVES = ("nothing", "gallery", "queries")
 DRAWS = 40

@@ -9,13 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from gapkit._files import file_state, known_sha256
-from gapkit.embeddings import (
-    EmbeddingSet,
-    embeddings_file,
-    list_embeddings,
-    load_embeddings,
-    published_sets,
-)
+from gapkit.embeddings import EmbeddingSet, list_embeddings, load_embeddings, published_sets
+from gapkit.embeddings.library import embeddings_file
 from gapkit.errors import InputError
 from gapkit.geometry import Resamples
 
@@ -65,7 +60,7 @@ def find_file(model: str, dataset: str, prepared: Mapping[tuple[str, str], Path]
     Parameters
     ----------
     model, dataset : names
-    prepared : (model, dataset) -> file, as `gapkit.experiments.prepare` gives them
+    prepared : (model, dataset) -> file, as `gapkit.experiments.plan.prepare` gives them
 
     Raises
     ------

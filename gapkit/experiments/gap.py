@@ -10,8 +10,9 @@ from gapkit.embeddings import sampling
 from gapkit.experiments.data import load_set
 from gapkit.experiments.protocol import columns
 from gapkit.experiments.record import Experiment, Job, Rows
-from gapkit.geometry import Interval, Resamples, gap_interval, linear_separability, measure
+from gapkit.geometry import Interval, Resamples, linear_separability, measure
 from gapkit.geometry.bootstrap import percentile_interval
+from gapkit.geometry.resampled import gap_interval
 
 
 def measure_gap(job: Job) -> dict[str, Rows]:

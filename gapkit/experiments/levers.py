@@ -7,8 +7,10 @@ from gapkit.closing import CLOSERS
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task, zero_shot_task
 from gapkit.experiments.record import Experiment, Job, Rows
-from gapkit.geometry import METRICS, Interval
-from gapkit.robustness import predict_closed, predict_metric, robustness
+from gapkit.geometry import Interval
+from gapkit.geometry.neighbours import METRICS
+from gapkit.robustness import robustness
+from gapkit.robustness.law import predict_closed, predict_metric
 
 TELLS_APART = 0.01
 """Two metrics whose robustness differs by less are as good: their order is not asked for."""

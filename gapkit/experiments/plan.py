@@ -10,7 +10,8 @@ import numpy as np
 
 from gapkit._files import known_sha256
 from gapkit._paths import shipped_file, shipped_names
-from gapkit.datasets import BUILTIN_DATASETS, dataset_options, load_dataset
+from gapkit.datasets import load_dataset
+from gapkit.datasets.registry import BUILTIN_DATASETS, dataset_options
 from gapkit.embeddings import list_embeddings, load_embeddings, published_sets
 from gapkit.errors import InputError
 from gapkit.experiments.data import find_file, load_set, model_of, stands_alone, wordings_of

@@ -29,8 +29,12 @@ from gapkit.experiments.data import Task
 from gapkit.experiments.galleries import GalleryCloser, GalleryTask, gain_slope
 from gapkit.geometry import Interval, Resamples, nearest
 from gapkit.robustness import calibrate_sigma, robustness
-from gapkit.tasks import calibrate_in_galleries, nearest_in_galleries, robustness_in_galleries
-from gapkit.tasks.galleries import squares_in_galleries
+from gapkit.tasks.galleries import (
+    calibrate_in_galleries,
+    nearest_in_galleries,
+    robustness_in_galleries,
+    squares_in_galleries,
+)
 
 PROJECTED, RAW = ProjectedShift.name, MeanShift.name
 AFFINE, LINEAR = AffineProjection.name, LinearProjection.name

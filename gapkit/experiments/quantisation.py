@@ -16,7 +16,8 @@ from gapkit.experiments.data import Task, load_set
 from gapkit.experiments.galleries import task_of
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import nearest
-from gapkit.perturbations import BinaryCodes, Int8Codes, Perturbation, UniformQuantization
+from gapkit.perturbations import BinaryCodes, Int8Codes, UniformQuantization
+from gapkit.perturbations.base import Perturbation
 
 ALPHAS = (0.0, 0.5, 1.0)
 BINS = (32, 64, 128, 256)

@@ -10,7 +10,7 @@ from gapkit.experiments.galleries import DIRECTIONS, PARTITIONS, gallery_task
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import nearest
 from gapkit.robustness import robustness
-from gapkit.tasks import retrieval_ranks
+from gapkit.tasks.retrieval import retrieval_ranks
 
 RANKS = ("full", "99.9 % of variance", "half")
 """How many components V keeps: all there are, almost all of the variance, or half of all there are."""

@@ -8,30 +8,13 @@ robustness".
 """
 
 from gapkit._renamed import renamed
-from gapkit.miniclip.data import TrainingData, held_out_pairs
-from gapkit.miniclip.family import (
-    MODEL_CONFIG,
-    PREPROCESS_CONFIG,
-    SETTINGS,
-    TRAINED,
-    Setting,
-    build,
-    run_name,
-    training_curve,
-)
-from gapkit.miniclip.training import train
+from gapkit.miniclip.family import MODEL_CONFIG, SETTINGS, TRAINED, run_name, training_curve
 
 __all__ = [
     "MODEL_CONFIG",
-    "PREPROCESS_CONFIG",
     "SETTINGS",
     "TRAINED",
-    "Setting",
-    "TrainingData",
-    "build",
-    "held_out_pairs",
     "run_name",
-    "train",
     "training_curve",
 ]
 

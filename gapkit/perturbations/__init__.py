@@ -8,7 +8,6 @@ Two facts about each decide how it may be sampled: ``deterministic`` (applying i
 """
 
 from gapkit._renamed import renamed
-from gapkit.perturbations.base import Perturbation
 from gapkit.perturbations.codes import BinaryCodes, DimensionDropout, Int8Codes, UniformQuantization
 from gapkit.perturbations.gaussian import GaussianNoise
 
@@ -17,7 +16,6 @@ __all__ = [
     "DimensionDropout",
     "GaussianNoise",
     "Int8Codes",
-    "Perturbation",
     "UniformQuantization",
 ]
 

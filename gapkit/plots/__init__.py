@@ -26,7 +26,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_along_gap",
             "plot_before_after",
             "plot_cells",
-            "plot_chance",
             "plot_effects",
             "plot_over",
             "plot_scatter",
@@ -40,7 +39,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_spectrum",
             "plot_sphere",
         ],
-        "style": ["PALETTE", "canvas", "png", "show", "styled"],
+        "style": ["PALETTE", "canvas", "show", "styled"],
     },
 )
 __getattr__ = renamed(__name__, __getattr__)

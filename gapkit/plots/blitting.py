@@ -58,7 +58,7 @@ class BlittedFigure:
 
 
 def quick_png(drawn: Drawn, *, dpi: int = 90) -> bytes:
-    """A picture as PNG bytes, larger than `gapkit.plots.png` makes them and sooner: for widgets."""
+    """A picture as PNG bytes, larger than `gapkit.plots.style.png` makes them and sooner: for widgets."""
     figure = figure_of(drawn)
     figure.set_dpi(dpi)
     screen = FigureCanvasAgg(figure)

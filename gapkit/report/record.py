@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import gapkit
 from gapkit._format import significant
-from gapkit.claims import CLAIMS, Finding, overall
+from gapkit.claims import CLAIMS, overall
+from gapkit.claims.decide import Finding
 from gapkit.errors import InputError
-from gapkit.experiments import Replication
 from gapkit.experiments.record import code_hash
+from gapkit.experiments.sweep import Replication
 
 FORMAT = 1
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib")

@@ -5,9 +5,11 @@ from collections import Counter
 from collections.abc import Mapping
 
 from gapkit._format import with_interval
-from gapkit.claims import CLAIMS, FAMILY, VERDICTS, is_control
+from gapkit.claims import CLAIMS, VERDICTS
+from gapkit.claims.decide import FAMILY, is_control
 from gapkit.embeddings import published_sets
-from gapkit.experiments import DATASETS, SHIPPED, experiments
+from gapkit.experiments import experiments
+from gapkit.experiments.plan import DATASETS, SHIPPED
 
 TITLE = "Is the modality gap a bug or a feature? A replication"
 GLYPHS = {"holds": "✓", "partly": "◐", "does not hold": "✗", "not decidable": "?"}

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from gapkit._arrays import check_choice
 from gapkit.errors import InputError
-from gapkit.experiments import JobStore
+from gapkit.experiments.sweep import JobStore
 from gapkit.plots.style import figure_of, png
 from gapkit.report.record import to_json
 from gapkit.report.sections import Picture, inline_svg, sections

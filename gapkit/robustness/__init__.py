@@ -14,16 +14,11 @@ from gapkit.robustness.api import robustness, robustness_bounds
 from gapkit.robustness.boundary import boundary_scene, sweep_boundary
 from gapkit.robustness.calibration import calibrate_sigma
 from gapkit.robustness.certified import certified_radius
-from gapkit.robustness.law import effective_noise, expected_shift, predict_closed, predict_metric
 
 __all__ = [
     "boundary_scene",
     "calibrate_sigma",
     "certified_radius",
-    "effective_noise",
-    "expected_shift",
-    "predict_closed",
-    "predict_metric",
     "robustness",
     "robustness_bounds",
     "sweep_boundary",

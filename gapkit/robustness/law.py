@@ -51,7 +51,8 @@ from gapkit._arrays import (
     like,
 )
 from gapkit.errors import InputError
-from gapkit.geometry import METRICS, nearest
+from gapkit.geometry import nearest
+from gapkit.geometry.neighbours import METRICS
 from gapkit.perturbations import GaussianNoise
 from gapkit.robustness.api import as_noise, robustness
 

@@ -26,8 +26,8 @@ from gapkit._arrays import (
     like,
 )
 from gapkit.errors import InputError
-from gapkit.geometry import METRICS
 from gapkit.geometry.bootstrap import Interval
+from gapkit.geometry.neighbours import METRICS
 from gapkit.robustness.api import robustness
 from gapkit.robustness.calibration import solve_sigma
 from gapkit.robustness.exact import dot, euclidean

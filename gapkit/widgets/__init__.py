@@ -15,7 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "closing": ["closing_explorer"],
         "measuring": ["gap_explorer", "orthogonality_explorer", "similarity_explorer"],
-        "panel": ["View", "choice", "panel", "present", "slider"],
+        "panel": ["present"],
         "theory": ["boundary_explorer", "dynamics_player"],
     },
 )

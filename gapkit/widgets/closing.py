@@ -6,7 +6,7 @@ import ipywidgets as ipw
 
 from gapkit.closing import ClosingOutcome
 from gapkit.embeddings import load_embeddings
-from gapkit.geometry import METRICS
+from gapkit.geometry.neighbours import METRICS
 from gapkit.plots.boundary import ClosingPlayer
 from gapkit.widgets.panel import View, choice, panel, slider
 

@@ -1,6 +1,7 @@
 import pandas as pd
 
-from gapkit.claims import CLAIMS, FAMILY, claim, decide, is_control, overall
+from gapkit.claims import CLAIMS, claim, decide, overall
+from gapkit.claims.decide import FAMILY, is_control
 
 
 def gap_table(**by_model):

@@ -4,18 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gapkit.claims import (
-    VERDICTS,
-    Above,
-    Below,
-    BelowBand,
-    Cell,
-    Falls,
-    Rises,
-    Within,
-    combine,
-    combine_models,
-)
+from gapkit.claims import VERDICTS, Below, Cell
+from gapkit.claims.decide import combine, combine_models
+from gapkit.claims.rules import Above, BelowBand, Falls, Rises, Within
 
 RULES = (Rises(0.01), Falls(0.01), Above(0.1), Below(0.5), Within(1.0, 0.005), BelowBand())
 

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 import gapkit
-from gapkit.closing import AffineProjection, GapCloser, LinearProjection, SpanProjection, advise
+from gapkit.closing import AffineProjection, GapCloser, LinearProjection, advise
+from gapkit.closing.published import SpanProjection
 from gapkit.embeddings import published_sets
-from gapkit.geometry import METRICS, nearest
+from gapkit.geometry import nearest
+from gapkit.geometry.neighbours import METRICS
 from gapkit.robustness import robustness
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from gapkit.closing import AffineProjection, GapCloser, HalfwayShift, close_model
+from gapkit.closing import AffineProjection, GapCloser, close_model
+from gapkit.closing.shifts import HalfwayShift
 from gapkit.errors import InputError
 from gapkit.geometry import nearest
 

@@ -10,20 +10,12 @@ from safetensors.numpy import load_file, save_file
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from gapkit.closing import (
-    CLOSERS,
-    GRCLIP,
-    I0T,
-    GapCloser,
-    MeanShift,
-    ProjectedShift,
-    ReAlign,
-    RenormalisedShift,
-    load_closer,
-)
+from gapkit.closing import CLOSERS, GapCloser, MeanShift, ProjectedShift, load_closer
 from gapkit.closing.catalogue import find_closer
+from gapkit.closing.published import GRCLIP, I0T, ReAlign, RenormalisedShift
 from gapkit.errors import InputError
-from gapkit.geometry import METRICS, nearest
+from gapkit.geometry import nearest
+from gapkit.geometry.neighbours import METRICS
 from tests.closing.conftest import make_sides
 
 EVERY = list(CLOSERS.values())

@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 
 import gapkit
-from gapkit.closing import (
-    AffineProjection,
-    GapCloser,
-    LinearProjection,
-    MeanShift,
-    SpanProjection,
-    load_closer,
-)
+from gapkit.closing import AffineProjection, GapCloser, LinearProjection, MeanShift, load_closer
+from gapkit.closing.published import SpanProjection
 from gapkit.errors import GapkitWarning, InputError
 from gapkit.geometry import nearest
 from tests.closing.conftest import make_sides

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 import gapkit
-from gapkit.closing import (
-    CLOSERS,
+from gapkit.closing import CLOSERS, LinearProjection
+from gapkit.closing.published import (
     GRCLIP,
     I0T,
-    LinearProjection,
     MeanDirectionRemoval,
     ReAlign,
     RenormalisedShift,
     SpanProjection,
 )
 from gapkit.errors import InputError
-from gapkit.geometry import METRICS, l2m, nearest
+from gapkit.geometry import l2m, nearest
+from gapkit.geometry.neighbours import METRICS
 from gapkit.robustness import robustness
 
 

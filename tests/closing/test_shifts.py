@@ -6,9 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gapkit.closing import Centring, GapCloser, HalfwayShift, MeanShift
+from gapkit.closing import GapCloser, MeanShift
+from gapkit.closing.baselines import Centring
+from gapkit.closing.shifts import HalfwayShift
 from gapkit.errors import GapkitWarning, InputError
-from gapkit.geometry import METRICS, l2m, nearest
+from gapkit.geometry import l2m, nearest
+from gapkit.geometry.neighbours import METRICS
 from tests.closing.conftest import make_sides
 
 

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from gapkit.datasets import BUILTIN_DATASETS, load_dataset
+from gapkit.datasets import load_dataset
 from gapkit.datasets.builtin import _SEEDS, QUESTION_TYPES
 from gapkit.datasets.captions import fill_digit
+from gapkit.datasets.registry import BUILTIN_DATASETS
 from gapkit.datasets.scenes import COLOURS, SHAPES, sample_scenes
 from gapkit.errors import InputError
 

@@ -10,14 +10,8 @@ import threading
 import numpy as np
 import pytest
 
-from gapkit.embeddings import (
-    fetch_embeddings,
-    find_published,
-    list_embeddings,
-    load_embeddings,
-    published_sets,
-)
-from gapkit.embeddings.published import read_register
+from gapkit.embeddings import fetch_embeddings, list_embeddings, load_embeddings, published_sets
+from gapkit.embeddings.published import find_published, read_register
 from gapkit.errors import InputError
 
 NAME = "coco500-clip-vitb16"

@@ -12,7 +12,8 @@ from PIL import Image
 
 from gapkit import _files
 from gapkit._openclip import open_clip
-from gapkit.datasets import ArrayImages, Dataset, FileImages
+from gapkit.datasets import ArrayImages, Dataset
+from gapkit.datasets.images import FileImages
 from gapkit.embeddings import load_embeddings
 from gapkit.encoders import embed, embed_to_file, load_model
 from gapkit.encoders import embedding as machinery

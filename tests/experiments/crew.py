@@ -10,8 +10,8 @@ import torch
 
 from gapkit import engine
 from gapkit.errors import InputError
-from gapkit.experiments import Job, JobStore
-from gapkit.experiments.sweep import run_jobs
+from gapkit.experiments import Job
+from gapkit.experiments.sweep import JobStore, run_jobs
 from tests.waiting import wait_until
 
 PLACE = Path(sys.argv[2]) if len(sys.argv) > 2 else Path()

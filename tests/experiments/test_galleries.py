@@ -6,7 +6,6 @@ import pytest
 from gapkit.closing import AffineProjection, GapCloser, LinearProjection, MeanShift
 from gapkit.embeddings import EmbeddingSet, load_embeddings, published_sets
 from gapkit.errors import InputError
-from gapkit.experiments import experiment
 from gapkit.experiments.galleries import GalleryCloser, gallery_task, possible_sizes
 from gapkit.experiments.protocol import (
     AFFINE,
@@ -23,10 +22,10 @@ from gapkit.experiments.protocol import (
     survival_of,
 )
 from gapkit.experiments.real_models import compare_models, permuted_rank_correlation
-from gapkit.experiments.record import Job
+from gapkit.experiments.record import Job, experiment
 from gapkit.geometry import nearest
 from gapkit.robustness import robustness
-from gapkit.tasks import calibrate_in_galleries
+from gapkit.tasks.galleries import calibrate_in_galleries
 
 CLASSES = {PROJECTED: GapCloser, RAW: MeanShift, AFFINE: AffineProjection, LINEAR: LinearProjection}
 

@@ -5,7 +5,8 @@ import pytest
 
 from gapkit.embeddings import EmbeddingSet
 from gapkit.errors import InputError
-from gapkit.experiments import plan, prepare, replicate
+from gapkit.experiments import plan, replicate
+from gapkit.experiments.plan import prepare
 
 
 def names(*arguments, **options):

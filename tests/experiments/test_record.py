@@ -10,11 +10,13 @@ import pytest
 import gapkit
 import gapkit.experiments
 import gapkit.report.sections
-from gapkit.claims import Claim, Within, decide
+from gapkit.claims import Claim, decide
+from gapkit.claims.rules import Within
 from gapkit.experiments import Job, experiments, replicate
 from gapkit.experiments.record import MEASURING, code_hash
-from gapkit.report import Workspace, make_record, write_report
+from gapkit.report import make_record, write_report
 from gapkit.report.sections import sections
+from gapkit.report.write import Workspace
 
 MODULE = '''"""Do images answer at all?"""
 

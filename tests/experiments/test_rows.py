@@ -5,13 +5,15 @@ import pandas as pd
 import pytest
 
 from gapkit.embeddings import EmbeddingSet
-from gapkit.experiments import experiment, zero_shot_task
+from gapkit.experiments import zero_shot_task
 from gapkit.experiments.family import measure_member
 from gapkit.experiments.multiple_choice import ALPHAS as CHOICE_ALPHAS
 from gapkit.experiments.noise import PAPER_ALPHAS
 from gapkit.experiments.protocol import MEANS, TIDY, drawn_right, right_after_noise
 from gapkit.experiments.quantisation import NOTHING_TO_GAIN, TIED, unique_answers
-from gapkit.geometry import METRICS, nearest
+from gapkit.experiments.record import experiment
+from gapkit.geometry import nearest
+from gapkit.geometry.neighbours import METRICS
 from gapkit.robustness import robustness
 from tests.experiments.toys import MODEL, job
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from gapkit.errors import InputError
-from gapkit.experiments import Job, JobStore
-from gapkit.experiments.sweep import run_jobs
+from gapkit.experiments import Job
+from gapkit.experiments.sweep import JobStore, run_jobs
 
 JOBS = [Job("gap", "m", f"d{i}") for i in range(4)]
 

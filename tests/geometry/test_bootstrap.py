@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from gapkit.errors import InputError
-from gapkit.geometry import bootstrap_interval, l2m, measure
+from gapkit.geometry import l2m, measure
+from gapkit.geometry.bootstrap import bootstrap_interval
 
 
 def test_the_interval_of_a_mean_has_its_normal_width(rng):

@@ -6,7 +6,8 @@ import torch
 
 from gapkit.embeddings import EmbeddingSet
 from gapkit.errors import InputError
-from gapkit.geometry import gap_vector, points_from_gram, relative_variance
+from gapkit.geometry import gap_vector, relative_variance
+from gapkit.geometry.gram import points_from_gram
 from gapkit.robustness import robustness
 
 

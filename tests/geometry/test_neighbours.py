@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gapkit.errors import InputError
-from gapkit.geometry import METRICS, nearest, neighbours
+from gapkit.geometry import nearest, neighbours
+from gapkit.geometry.neighbours import METRICS
 
 
 def brute(y, x, metric):

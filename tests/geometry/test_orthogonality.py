@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import beta, kstest
 
-from gapkit.claims import BelowBand, Cell
+from gapkit.claims import Cell
+from gapkit.claims.rules import BelowBand
 from gapkit.errors import InputError
 from gapkit.geometry import (
     Band,

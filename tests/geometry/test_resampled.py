@@ -4,23 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from gapkit.embeddings import EmbeddingSet, load_embeddings, measure_set
+from gapkit.embeddings import EmbeddingSet, load_embeddings
+from gapkit.embeddings.evaluation import measure_set
 from gapkit.errors import InputError
 from gapkit.experiments import Job
 from gapkit.experiments import measure as measure_job
-from gapkit.geometry import (
-    bootstrap_interval,
-    draw_weights,
-    gap_interval,
-    gap_vector,
-    relative_variance,
-    resampled_shares,
-    resampled_variances,
-    share_intervals,
-    subspace_share,
-    variance_intervals,
-)
-from gapkit.geometry.bootstrap import basic_interval
+from gapkit.geometry import gap_vector, relative_variance, share_intervals, subspace_share, variance_intervals
+from gapkit.geometry.bootstrap import basic_interval, bootstrap_interval, draw_weights
+from gapkit.geometry.resampled import gap_interval, resampled_shares, resampled_variances
 
 
 def rows_of(weights: np.ndarray) -> np.ndarray:

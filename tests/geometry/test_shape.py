@@ -6,7 +6,8 @@ from scipy.spatial.distance import pdist
 from scipy.stats import entropy
 
 from gapkit.errors import InputError
-from gapkit.geometry import alignment, cone_statistics, effective_rank, linear_separability, uniformity
+from gapkit.geometry import cone_statistics, linear_separability
+from gapkit.geometry.shape import alignment, effective_rank, uniformity
 
 
 @pytest.mark.parametrize("shape", [(30, 5), (5, 30), (2, 2)])

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from gapkit.errors import InputError
-from gapkit.miniclip import SETTINGS, TrainingData, build, train
-from gapkit.miniclip.training import contrastive_loss, recorded_steps
+from gapkit.miniclip import SETTINGS
+from gapkit.miniclip.data import TrainingData
+from gapkit.miniclip.family import build
+from gapkit.miniclip.training import contrastive_loss, recorded_steps, train
 
 
 @pytest.fixture(scope="module")

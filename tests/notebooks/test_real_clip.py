@@ -9,13 +9,13 @@ import pytest
 
 from gapkit.embeddings import fetch_embeddings, load_embeddings, published_sets
 from gapkit.geometry import (
-    bootstrap_interval,
     gap_vector,
     relative_variance,
     relative_variance_band,
     subspace_share,
     subspace_share_chance,
 )
+from gapkit.geometry.bootstrap import bootstrap_interval
 from gapkit.geometry.orthogonality import place_in_band
 from tests.notebooks.lessons import NOTEBOOKS
 

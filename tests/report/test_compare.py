@@ -5,8 +5,10 @@ import copy
 import pytest
 
 from gapkit.claims import decide
-from gapkit.experiments import Job, Replication, measure, tables_of
-from gapkit.report import compare_records, make_record
+from gapkit.experiments import Job, measure, tables_of
+from gapkit.experiments.sweep import Replication
+from gapkit.report import make_record
+from gapkit.report.record import compare_records
 from tests.experiments.toys import *  # noqa: F403  (fixtures)
 from tests.experiments.toys import MODEL, ON, OPTIONS
 

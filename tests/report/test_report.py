@@ -9,16 +9,11 @@ import pytest
 
 from gapkit.claims import decide
 from gapkit.errors import InputError
-from gapkit.experiments import Replication
+from gapkit.experiments.sweep import Replication
 from gapkit.plots.experiments import plot_over
-from gapkit.report import (
-    make_record,
-    read_record,
-    results_table,
-    to_json,
-    update_readme,
-    write_report,
-)
+from gapkit.report import make_record, read_record, write_report
+from gapkit.report.readme import results_table, update_readme
+from gapkit.report.record import to_json
 from gapkit.report.sections import legend_below, trained
 from gapkit.report.view import yes_count
 from tests.experiments.toys import *  # noqa: F403  (fixtures)

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from gapkit.errors import InputError
-from gapkit.report import Workspace
+from gapkit.report.write import Workspace
 
 
 def write(text):

@@ -12,9 +12,10 @@ from gapkit import normalise_rows
 from gapkit.closing import GapCloser
 from gapkit.embeddings import load_embeddings
 from gapkit.errors import InputError
-from gapkit.experiments import Task
+from gapkit.experiments.data import Task
 from gapkit.experiments.limits import measure_hubs, no_effect
-from gapkit.geometry import METRICS, nearest
+from gapkit.geometry import nearest
+from gapkit.geometry.neighbours import METRICS
 from gapkit.robustness import robustness
 
 SIGMA, COMPONENTS = 0.02, 300

@@ -7,25 +7,12 @@ import pytest
 import torch
 
 import gapkit
-from gapkit.closing import (
-    AffineProjection,
-    Centring,
-    GapCloser,
-    HalfwayShift,
-    LinearProjection,
-    MeanShift,
-    Procrustes,
-    Standardisation,
-)
+from gapkit.closing import AffineProjection, GapCloser, LinearProjection, MeanShift
+from gapkit.closing.baselines import Centring, Procrustes, Standardisation
+from gapkit.closing.shifts import HalfwayShift
 from gapkit.embeddings import published_sets
-from gapkit.robustness import (
-    calibrate_sigma,
-    effective_noise,
-    expected_shift,
-    predict_closed,
-    predict_metric,
-    robustness,
-)
+from gapkit.robustness import calibrate_sigma, robustness
+from gapkit.robustness.law import effective_noise, expected_shift, predict_closed, predict_metric
 
 METRICS = ("euclidean", "dot", "cosine")
 

@@ -8,7 +8,9 @@ from gapkit.errors import InputError
 from gapkit.geometry import l2i, l2m, measure, measure_stream, nearest
 from gapkit.perturbations import GaussianNoise
 from gapkit.robustness import calibrate_sigma, certified_radius, reference, robustness, robustness_bounds
-from gapkit.tasks import answer_multiple_choice, k_occurrence, retrieval_ranks
+from gapkit.tasks import k_occurrence
+from gapkit.tasks.classification import answer_multiple_choice
+from gapkit.tasks.retrieval import retrieval_ranks
 
 METRICS = ("euclidean", "dot", "cosine")
 SCALES = [2.0**-190, 2.0**-60, 2.0**60, 2.0**190]

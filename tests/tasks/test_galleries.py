@@ -8,7 +8,7 @@ from scipy import stats
 from gapkit.errors import InputError
 from gapkit.geometry import nearest
 from gapkit.robustness import calibrate_sigma, robustness
-from gapkit.tasks import (
+from gapkit.tasks.galleries import (
     block_interval,
     calibrate_in_galleries,
     corrected_gain,

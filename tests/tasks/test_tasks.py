@@ -11,19 +11,20 @@ from hypothesis import strategies as st
 from sklearn.metrics import top_k_accuracy_score
 
 from gapkit.errors import InputError
-from gapkit.geometry import METRICS, neighbours
+from gapkit.geometry import neighbours
+from gapkit.geometry.neighbours import METRICS
 from gapkit.tasks import (
     accuracy,
     agreement,
-    answer_multiple_choice,
     k_occurrence,
     multiple_choice,
     nearest,
     prompt_ensemble,
     retrieval,
-    retrieval_ranks,
     zero_shot,
 )
+from gapkit.tasks.classification import answer_multiple_choice
+from gapkit.tasks.retrieval import retrieval_ranks
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from gapkit._format import number, with_interval
-from gapkit.claims import is_control
+from gapkit.claims.decide import is_control
 from gapkit.plots.style import PALETTE, STYLE, figure_of
 from gapkit.report.view import short_model
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from gapkit._format import significant
 from gapkit.experiments.protocol import MIDDLE
-from gapkit.plots import plot_chance, plot_effects, plot_over, plot_scatter
+from gapkit.plots import plot_effects, plot_over, plot_scatter
+from gapkit.plots.experiments import plot_chance
 from gapkit.report.sections import (
     OUTCOME,
     PLACE,
