@@ -147,7 +147,7 @@ LEFT_THE_FACE: dict[str, str] = {
     "gapkit.report.record": "command_line compare_records to_json",
     "gapkit.report.view": "GLYPHS build_summary short_model",
     "gapkit.report.write": "FORMATS Workspace",
-    "gapkit.robustness.law": "effective_noise expected_shift predict_closed predict_metric",
+    "gapkit.robustness.law": "effective_noise predict_metric",
     "gapkit.tasks.classification": "answer_multiple_choice",
     "gapkit.tasks.galleries": "block_interval calibrate_in_galleries corrected_gain cut_galleries nearest_in_galleries robustness_in_galleries unrepeated_rows",
     "gapkit.tasks.retrieval": "retrieval_ranks",

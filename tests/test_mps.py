@@ -31,7 +31,7 @@ FEW = X[:4]
 WEIGHTS = torch.from_numpy(geometry.bootstrap.draw_weights(12, resamples=1)).float()
 OPTIONS, QUESTION = X[:12], torch.arange(12) // 3
 
-CLOSERS = {closer.__name__: closer for closer in closing.CLOSERS.values()}
+CLOSERS = {closer.__name__: closer for closer in closing.CLOSERS.values()} | {"GapCloser": closing.GapCloser}
 Y3, X3 = Y.reshape(3, 4, 6), X.reshape(3, 4, 6)
 
 CALLS = {
@@ -89,8 +89,8 @@ CALLS = {
     "robustness.law.effective_noise": lambda t: robustness.law.effective_noise(t(Y), t(X), 0.1),
     "robustness.law.predict_metric": lambda t: robustness.law.predict_metric(t(Y), t(FEW), 0.1, metric="dot"),
     "closing.advise": lambda t: closing.advise(t(Y), t(FEW), sigma=0.1).sigma,
-    "robustness.law.expected_shift": lambda t: robustness.law.expected_shift(t(Y[0]), 4),
-    "robustness.law.predict_closed": lambda t: robustness.law.predict_closed(
+    "robustness.expected_shift": lambda t: robustness.expected_shift(t(Y[0]), 4),
+    "robustness.predict_closed": lambda t: robustness.predict_closed(
         t(Y), t(FEW), 0.1, closer=closing.GapCloser().fit(FEW, Y)
     ),
     **{

@@ -15,8 +15,8 @@ from gapkit.closing.shifts import ProjectedShift
 from gapkit.errors import GapkitWarning, InputError
 from gapkit.geometry import nearest
 from gapkit.geometry.neighbours import METRICS
-from gapkit.robustness import calibrate_sigma, robustness
-from gapkit.robustness.law import predict_closed, predict_metric
+from gapkit.robustness import calibrate_sigma, predict_closed, robustness
+from gapkit.robustness.law import predict_metric
 
 UNTOUCHED = 0.7
 """Share of Euclidean answers that the default noise leaves as they were."""

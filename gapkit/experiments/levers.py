@@ -9,8 +9,8 @@ from gapkit.experiments.data import Task, zero_shot_task
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Interval
 from gapkit.geometry.neighbours import METRICS
-from gapkit.robustness import robustness
-from gapkit.robustness.law import predict_closed, predict_metric
+from gapkit.robustness import predict_closed, robustness
+from gapkit.robustness.law import predict_metric
 
 TELLS_APART = 0.01
 """Two metrics whose robustness differs by less are as good: their order is not asked for."""

@@ -14,11 +14,14 @@ from gapkit.robustness.api import robustness, robustness_bounds
 from gapkit.robustness.boundary import boundary_scene, sweep_boundary
 from gapkit.robustness.calibration import calibrate_sigma
 from gapkit.robustness.certified import certified_radius
+from gapkit.robustness.law import expected_shift, predict_closed
 
 __all__ = [
     "boundary_scene",
     "calibrate_sigma",
     "certified_radius",
+    "expected_shift",
+    "predict_closed",
     "robustness",
     "robustness_bounds",
     "sweep_boundary",

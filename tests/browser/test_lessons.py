@@ -103,7 +103,8 @@ def check_player(lesson, player) -> None:
 
 PANEL = """
 from gapkit.widgets.panel import View, panel, present, slider
-from gapkit.plots import canvas, png
+from gapkit.plots import canvas
+from gapkit.plots.style import png
 
 def view(height):
     ax = canvas()

@@ -11,8 +11,8 @@ from gapkit.closing import AffineProjection, GapCloser, LinearProjection, MeanSh
 from gapkit.closing.baselines import Centring, Procrustes, Standardisation
 from gapkit.closing.shifts import HalfwayShift
 from gapkit.embeddings import published_sets
-from gapkit.robustness import calibrate_sigma, robustness
-from gapkit.robustness.law import effective_noise, expected_shift, predict_closed, predict_metric
+from gapkit.robustness import calibrate_sigma, expected_shift, predict_closed, robustness
+from gapkit.robustness.law import effective_noise, predict_metric
 
 METRICS = ("euclidean", "dot", "cosine")
 
