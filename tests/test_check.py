@@ -374,7 +374,7 @@ def test_axes_are_described_as_drawn():
 
 def test_an_array_that_comes_as_a_tuple_of_floats_is_wrong():
     check.gap_vector(lambda x, y: tuple(float(value) for value in y.mean(0) - x.mean(0)))
-    with pytest.raises(check.CheckFailed, match="wrong sign"):
+    with pytest.raises(CheckFailed, match="wrong sign"):
         check.gap_vector(lambda x, y: tuple(float(value) for value in x.mean(0) - y.mean(0)))
 
 
@@ -383,7 +383,7 @@ def test_torchs_pairwise_distance_is_wrong_or_single_precision_passes():
         return torch.nn.functional.pairwise_distance(torch.as_tensor(x), torch.as_tensor(y)).mean()
 
     check.l2i(torchs)
-    with pytest.raises(check.CheckFailed, match="float64"):
+    with pytest.raises(CheckFailed, match="float64"):
         check.l2i(lambda x, y: torchs(np.float32(x), np.float32(y)).double())
 
 
@@ -398,5 +398,5 @@ def test_torchs_pairwise_distance_is_wrong_or_single_precision_passes():
     ],
 )
 def test_a_usual_mistake_is_not_named(exercise, mistaken, said):
-    with pytest.raises(check.CheckFailed, match=said):
+    with pytest.raises(CheckFailed, match=said):
         getattr(check, exercise)(mistaken)

@@ -9,8 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from gapkit.embeddings import list_embeddings, recorded_figures
-from gapkit.experiments import Job, experiment
-from gapkit.plots import plot_scatter, png
+from gapkit.experiments import Job
+from gapkit.experiments.record import experiment
+from gapkit.plots import plot_scatter
+from gapkit.plots.style import png
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "images" / "gain_and_gap.png"
 LEVEL = "untouched 0.7"

@@ -1,13 +1,11 @@
 """The report of a replication: one page with everything in it, and the record behind it."""
 
 from gapkit._renamed import renamed
-from gapkit.report.readme import models_table
 from gapkit.report.record import make_record, read_record
 from gapkit.report.write import write_report
 
 __all__ = [
     "make_record",
-    "models_table",
     "read_record",
     "write_report",
 ]
