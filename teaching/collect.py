@@ -101,7 +101,7 @@ def find_submissions(
     for leaf in leaves:
         _whose(leaf, known, roster)
         leaf.assignment = _which(leaf, known) or assignment
-        leaf.attempt = _attempt(leaf, known)
+        leaf.attempt = _attempt(leaf)
     people: dict[str, list[_Leaf]] = {}
     for leaf in leaves:
         people.setdefault(leaf.id or key(leaf.student) + leaf.user, []).append(leaf)
@@ -163,15 +163,11 @@ def _unwrap(leaves: list[_Leaf], known: list[str]) -> list[_Leaf]:
     """Take folders off that hold the whole class, such as Moodle's around its download."""
     while len({leaf.parts[0] for leaf in leaves}) == 1 and all(len(leaf.parts) > 1 for leaf in leaves):
         first = leaves[0].parts[0]
-        below = {
-            leaf.parts[1] if len(leaf.parts) > 2 else leaf.stem: leaf
-            for leaf in leaves
-            if leaf.is_notebook or not leaf.path or len(leaf.parts) > 2
-        }
+        inner = [leaf for leaf in leaves if len(leaf.parts) > 2 or leaf.is_notebook]
+        below = {leaf.parts[1] if len(leaf.parts) > 2 else leaf.stem: leaf for leaf in inner}
         marked = any(MOODLE.fullmatch(name) or CANVAS.fullmatch(name) for name in below)
-        people = {
-            _label(name, known) for name in below if len(below[name].parts) > 2 or _mentioned(name, known)
-        } - {""}
+        named = [name for name, leaf in below.items() if len(leaf.parts) > 2 or _mentioned(name, known)]
+        people = {_label(name, known) for name in named} - {""}
         if MOODLE.fullmatch(first) or CANVAS.fullmatch(first) or (not marked and len(people) < 2):
             break
         wrapped = _mentioned(first, known)
@@ -205,17 +201,13 @@ def _whose(leaf: _Leaf, known: list[str], roster: Roster | None) -> None:
 
 def _which(leaf: _Leaf, known: list[str]) -> str:
     """The assignment of a file: by the notebook itself, its name, its folders."""
-    said = ""
-    if leaf.is_notebook:
+    if leaf.is_notebook and leaf.path.is_file():
         with contextlib.suppress(Exception):  # whatever the file may hold
-            metadata = json.loads(leaf.path.read_text(encoding="utf-8-sig"))["metadata"]
-            said = metadata["gapkit"]["assignment"]
+            said = json.loads(leaf.path.read_text(encoding="utf-8-sig"))["metadata"]["gapkit"]["assignment"]
+            if said in known:
+                return said
     names = [leaf.stem, *leaf.parts[-2::-1]]
-    return (
-        said
-        if said in known
-        else next(filter(None, (_mentioned(name, known) for name in names)), leaf.assignment)
-    )
+    return next(filter(None, (_mentioned(name, known) for name in names)), leaf.assignment)
 
 
 def _mentioned(text: str, known: list[str]) -> str:
@@ -236,57 +228,45 @@ def _word(name: str) -> str:
     return rf"(?<![^\W_]){re.escape(name)}(?![^\W_])"
 
 
-def _attempt(leaf: _Leaf, known: list[str]) -> int:
+def _attempt(leaf: _Leaf) -> int:
     """The number behind the assignment's name, as in ``A1-2`` or ``A1 (1)``; 0 without one."""
-    behind = (
-        re.split(_word(leaf.assignment), leaf.stem, flags=re.IGNORECASE)[-1] if leaf.assignment else leaf.stem
-    )
+    word = _word(leaf.assignment) if leaf.assignment else r"^"
+    behind = re.split(word, leaf.stem, flags=re.IGNORECASE)[-1]
     numbers = re.findall(r"\d+", behind)
-    return int(numbers[-1]) if (numbers and behind != leaf.stem) or re.search(r"\(\d+\)$", behind) else 0
+    return int(numbers[-1]) if numbers and (behind != leaf.stem or behind.endswith(")")) else 0
 
 
 def _of_student(leaves: list[_Leaf]) -> list[Submission]:
     """One student's submissions: of the attempts the last, with what else came."""
-    notebooks = [leaf for leaf in leaves if leaf.is_notebook]
-    others = [
-        leaf
-        for leaf in leaves
-        if not leaf.is_notebook and (leaf.path is None or leaf.path.suffix.lower() not in DATA)
-    ]
-    found = {}
-    for name in sorted({leaf.assignment for leaf in notebooks}):
-        attempts = sorted(
-            (leaf for leaf in notebooks if leaf.assignment == name),
-            key=lambda a: (a.attempt, a.path.lstat().st_mtime),
-        )
-        found[name] = _submission(attempts[-1], name)
-        if len(attempts) > 1:
-            found[name].notes.append(
-                Fault("several", detail=f"{'/'.join(attempts[-1].parts)} was graded, of {len(attempts)}")
-            )
-    for leaf in others:
-        with_it = found.get(leaf.assignment) or (
-            next(iter(found.values())) if found and not leaf.assignment else None
-        )
-        if leaf.path is None and found:
+    found: dict[str, Submission] = {}
+    attempts: dict[str, list[_Leaf]] = {}
+    for leaf in filter(lambda leaf: leaf.is_notebook, leaves):
+        attempts.setdefault(leaf.assignment, []).append(leaf)
+    for name, tried in sorted(attempts.items()):
+        last = max(tried, key=lambda leaf: (leaf.attempt, leaf.path.lstat().st_mtime))
+        found[name] = _submission(last)
+        if len(tried) > 1:
+            said = f"{'/'.join(last.parts)} was graded, of {len(tried)}"
+            found[name].notes.append(Fault("several", detail=said))
+    for leaf in leaves:
+        if leaf.is_notebook or (leaf.path and leaf.path.suffix.lower() in DATA) or (not leaf.path and found):
             continue
-        if with_it and with_it.file and with_it.file.suffix.lower() == ".ipynb":
-            with_it.notes.append(Fault("also", detail=leaf.parts[-1]))
+        if found and (leaf.assignment in attempts or not leaf.assignment):
+            found[min(found) if leaf.assignment not in found else leaf.assignment].notes.append(
+                Fault("also", detail=leaf.parts[-1])
+            )
         elif leaf.assignment not in found:
-            found[leaf.assignment] = _submission(leaf, leaf.assignment)
-            kind = "empty" if leaf.path is None or not leaf.path.lstat().st_size else "other"
-            found[leaf.assignment].notes.append(Fault(kind, detail=leaf.parts[-1] if leaf.path else ""))
+            found[leaf.assignment] = _submission(leaf)
+            nothing = leaf.path is None or not leaf.path.lstat().st_size
+            found[leaf.assignment].notes.append(Fault("empty" if nothing else "other", detail=leaf.parts[-1]))
     return list(found.values())
 
 
-def _submission(leaf: _Leaf, assignment: str) -> Submission:
-    one = Submission(leaf.student, assignment, leaf.path, leaf.id, leaf.place, leaf.own_folder)
+def _submission(leaf: _Leaf) -> Submission:
+    one = Submission(leaf.student, leaf.assignment, leaf.path, leaf.id, leaf.place, leaf.own_folder)
     if leaf.is_notebook and not leaf.path.lstat().st_size:
         one.notes.append(Fault("empty"))
-    if leaf.late:
-        one.notes.append(Fault("late"))
-    if not leaf.listed:
-        one.notes.append(Fault("unlisted"))
-    if leaf.is_notebook and not assignment:
+    elif leaf.is_notebook and not leaf.assignment:
         one.notes.append(Fault("unknown", detail=leaf.parts[-1]))
+    one.notes += [Fault("late")] * leaf.late + [Fault("unlisted")] * (not leaf.listed)
     return one

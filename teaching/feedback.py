@@ -4,6 +4,8 @@ import html
 import re
 from collections.abc import Iterable
 from copy import deepcopy
+from pathlib import Path
+from string import Template
 
 from latex2mathml.converter import convert
 from nbconvert.exporters import HTMLExporter
@@ -20,23 +22,7 @@ FORMULA = re.compile(
     r"(```.*?```|`[^`\n]*`)|\$\$(.+?)\$\$|(?<![\\$\w])\$(?![\s$])([^$\n]+(?:\n[^$\n]+)*?)(?<!\s)\$(?!\d)",
     re.DOTALL,
 )
-PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
-<style>
-{highlight}
-body {{ margin: 0 auto; max-width: 54rem; padding: 1.5rem 1rem 4rem; font: 1rem/1.5 sans-serif; color: #111; background: #fff; }}
-img {{ max-width: 100%; }}
-pre {{ padding: 0.6rem 0.8rem; overflow: auto; font-size: 0.9rem; }}
-.input_area pre {{ background: #f5f5f5; }}
-.output_stderr pre, .output_error pre {{ background: #fdecea; }}
-table {{ border-collapse: collapse; }} td, th {{ padding: 0.2rem 0.7rem; border-bottom: 1px solid #bbb; text-align: left; }}
-details > summary {{ display: list-item; cursor: pointer; }}
-.task {{ margin: 1rem 0; padding: 0.4rem 1rem; border-left: 0.4rem solid #0072b2; background: #eef5fa; }}
-.task.lost {{ border-left-style: double; border-color: #b23c00; background: #fbf0ea; }}
-</style></head><body>
-{body}
-</body></html>
-"""
+PAGE = Template((Path(__file__).parent / "templates" / "feedback.html").read_text(encoding="utf-8"))
 
 
 def page(name: str, result: dict, notebook: NotebookNode | None) -> str:
@@ -55,7 +41,7 @@ def page(name: str, result: dict, notebook: NotebookNode | None) -> str:
         top += [_row(task) for task in result["tasks"]] + ["</table>"]
     body = "".join(top) + (_cells(notebook, result) if notebook is not None else "")
     style = HtmlFormatter().get_style_defs(".highlight")
-    return PAGE.format(title=f"{_escape(name)}: feedback", highlight=style, body=body)
+    return PAGE.substitute(title=f"{_escape(name)}: feedback", highlight=style, body=body)
 
 
 def remarks(result: dict) -> list[str]:

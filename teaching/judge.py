@@ -174,30 +174,21 @@ def free_names(source: str) -> set[str]:
     return used - own
 
 
-def _output(shown: Mapping) -> NotebookNode | None:
-    """A notebook output from what a submission sent; None if it is no output."""
-    try:
-        match shown["output_type"]:
-            case "stream":
-                return new_output(
-                    "stream",
-                    name="stderr" if shown["name"] == "stderr" else "stdout",
-                    text=str(shown["text"]),
-                )
-            case "error":
-                return new_output(
-                    "error",
-                    ename=str(shown["ename"]),
-                    evalue=str(shown["evalue"]),
-                    traceback=[str(line) for line in shown["traceback"]],
-                )
-            case "display_data" | "execute_result" as kind:
-                data = {k: v for k, v in shown["data"].items() if k in _SHOWN and isinstance(v, str)}
-                data = {k: v for k, v in data.items() if k == "text/plain" or is_base64(v)}
-                return new_output(kind, data=data)
-    except (KeyError, TypeError, AttributeError):
-        return None
-    return None
+def _output(shown: Mapping) -> NotebookNode:
+    """A notebook output from what a submission has shown, as far as a page may hold it."""
+    match shown["output_type"]:
+        case "stream":
+            name = "stderr" if shown.get("name") == "stderr" else "stdout"
+            return new_output("stream", name=name, text=str(shown.get("text", "")))
+        case "error":
+            lines = shown.get("traceback") if isinstance(shown.get("traceback"), list) else []
+            texts = {name: str(shown.get(name, "")) for name in ("ename", "evalue")}
+            return new_output("error", **texts, traceback=list(map(str, lines)))
+        case kind:
+            data = shown.get("data") if isinstance(shown.get("data"), dict) else {}
+            kept = {name: text for name, text in data.items() if name in _SHOWN and isinstance(text, str)}
+            kept = {name: text for name, text in kept.items() if name == "text/plain" or is_base64(text)}
+            return new_output(kind, data=kept)
 
 
 _SHOWN = ("text/plain", "image/png", "image/jpeg")
