@@ -81,7 +81,11 @@ def _detail(fault: Fault) -> str:
 
 
 def _row(task: dict) -> str:
-    return f"<tr><td>{task['task']}</td><td>{task['points']:g} of {task['most']:g}</td><td>{_escape(task['message']) or 'right'}</td></tr>"
+    said = task["message"] or (
+        "right" if task["points"] == task["most"] else "not counted, for the reason above"
+    )
+    points = f"{task['points']:g} of {task['most']:g}"
+    return f"<tr><td>{task['task']}</td><td>{points}</td><td>{_escape(said)}</td></tr>"
 
 
 def _cells(notebook: NotebookNode, result: dict) -> str:

@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 CONFIGURATION = """# Opened by: jupyter lab, in this folder, with nbgrader's extensions enabled (Nbgrader > Formgrader).
@@ -58,7 +60,8 @@ def fill(course: Path, root: Path, graded: Iterable[tuple[str, str, Path, list[d
     for part in ("source", "release"):
         shutil.copytree(course / part, root / part)
     (root / "nbgrader_config.py").write_text(CONFIGURATION, encoding="utf-8")
-    with Gradebook(_database(root)) as book:
+    with warnings.catch_warnings(), Gradebook(_database(root)) as book:
+        warnings.simplefilter("ignore", SAWarning)  # about the order in which nbgrader adds its rows
         for student, assignment, notebook, tasks in graded:
             for part in ("submitted", "autograded"):
                 place = root / part / student / assignment

@@ -111,6 +111,9 @@ def test_hostile_submissions_do_not_touch_the_others_or_the_machine(spoilt):
     assert not os.path.exists(TARGET)
     assert _orphans() == []
     assert len(done) == len(HOSTILE) + 1
+    page = done["starts processes for ever"].page
+    assert "started more processes" in page
+    assert "<td>right</td>" not in page
     report = (out / "report.md").read_text(encoding="utf-8")
     for name, hostile in HOSTILE.items():
         assert f"- {name} A1: {hostile.points} of 100" in report
