@@ -105,7 +105,11 @@ def embed(model, dataset, out, dtype, quiet, **options):
 @click.argument("images", required=False, type=click.Path(path_type=Path))
 @click.argument("texts", required=False, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write (.safetensors).")
-@click.option("--labels", type=click.Path(path_type=Path), help="Row of each image's right text, one a line.")
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    help="Row of each image's right text, one a line, or .npy; those inside an archive are found.",
+)
 @click.option(
     "--task", type=click.Choice(["pairs", "zero-shot"]), help="[default: zero-shot if there are labels]"
 )
@@ -114,10 +118,27 @@ def embed(model, dataset, out, dtype, quiet, **options):
     type=click.Choice(["auto", "yes", "no"]),
     default="auto",
     show_default=True,
-    help="Divide rows by their length; auto does so where they have length 1 but for rounding.",
+    help="Divide rows by their length; auto does so where they have length 1 but for the rounding of half precision.",
 )
-@click.option("--image-key", help="Name of the images' matrix in an archive, or column of a parquet file.")
-@click.option("--text-key", help="Name of the texts' matrix.")
+@click.option(
+    "--image-key",
+    help="The images' matrix in an archive, or a table's column of vectors or numbered columns (emb for emb_1, emb_2 …).",
+)
+@click.option("--text-key", help="The texts' matrix, likewise.")
+@click.option(
+    "--header",
+    default="auto",
+    show_default=True,
+    metavar="yes|no|LINE",
+    help="Of a table of text: whether its first line has names, or which line.",
+)
+@click.option("--separator", help="Of a table of text: a character, or comma, semicolon, tab, pipe, space.")
+@click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark of a table of text.")
+@click.option(
+    "--columns",
+    metavar="FIRST..LAST",
+    help="Which columns are coordinates, by name, or by place from 1 without a header; also A,B,C and emb*.",
+)
 @click.option(
     "--gram",
     type=click.Path(path_type=Path),
@@ -128,11 +149,12 @@ def embed(model, dataset, out, dtype, quiet, **options):
 @click.option("--model", help="Which model made them; kept with them.")
 @click.option("--dataset", help="Which dataset they are of; kept with them.")
 def import_files(images, texts, out, gram, count, dimension, model, dataset, **options):
-    """Convert IMAGES (and TEXTS) from .npy, .npz, .csv, .parquet or .safetensors.
+    """Convert IMAGES (and TEXTS) from .npy, .npz, .safetensors, .parquet, .csv, .tsv or .txt.
 
     One file is enough if it holds both sides: two matrices, or an array of shape (2, n, d) with the images
-    first. In a table every column of numbers is a coordinate, but for an index, ids and labels; which columns
-    were used is said.
+    first. In a table the coordinates are a column of vectors ("[0.1, 0.2]" or lists), numbered columns (d0 … d511,
+    emb_1 …), or all columns of a file of numbers only; anything else needs --columns. What was used and what was left out
+    is said, and kept in the file. Where a table can be read in two ways, the message names the option that says which.
 
     With --gram no embeddings are needed: a published matrix of cosines, all rows against all rows, holds them up to a
     rotation.
@@ -151,7 +173,10 @@ def import_files(images, texts, out, gram, count, dimension, model, dataset, **o
         raise InputError("--images and --dimension describe a matrix of cosines; they need --gram FILE")
     known = {name: value for name, value in {"model": model, "dataset": dataset}.items() if value}
     if gram is not None:
-        if foreign := [name for name in ("image_key", "text_key") if options[name]]:
+        foreign = [
+            name for name in ("image_key", "text_key", "separator", "decimal", "columns") if options[name]
+        ]
+        if foreign := foreign + (["header"] if options["header"] != "auto" else []):
             raise InputError(f"--gram takes no --{foreign[0].replace('_', '-')}")
         entries = import_gram(
             gram,
@@ -165,8 +190,8 @@ def import_files(images, texts, out, gram, count, dimension, model, dataset, **o
             click.echo(line, err=True)
     else:
         entries = import_embeddings(images, texts, metadata=known, **options)
-    for line in entries.metadata.get("columns", []):
-        click.echo(line, err=True)
+    for line in (*entries.metadata.get("columns", []), entries.metadata.get("lengths", "")):
+        click.echo(line, err=True) if line else None
     click.echo(f"{entries}, rows {'of length 1' if entries.normalised else 'as they were'}", err=True)
     click.echo(entries.save(out))
 

@@ -9,19 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from gapkit._arrays import check_choice
+from gapkit.embeddings.layout import TableOptions
 from gapkit.embeddings.sets import EmbeddingSet
-from gapkit.embeddings.tables import Table, read_table
+from gapkit.embeddings.tables import Table, read_matrix, read_table
 from gapkit.errors import InputError
 
-IMAGE_KEYS = (
-    *("images", "image", "image_embeddings", "image_embedding", "image_features", "image_feature"),
-    *("image_embeds", "image_embed", "image_emb", "img_emb", "img", "y"),
-)
-TEXT_KEYS = (
-    *("texts", "text", "text_embeddings", "text_embedding", "text_features", "text_feature"),
-    *("text_embeds", "text_embed", "text_emb", "txt_emb", "captions", "txt", "x"),
-)
-_UNIT = 2e-3
+_NEAR_ONE = (0.996, 1.004)
+"""Lengths that rounding leaves of 1: float16 half a part in a thousand, bfloat16 up to four."""
 
 
 def import_embeddings(
@@ -33,56 +27,109 @@ def import_embeddings(
     normalise: str = "auto",
     image_key: str | None = None,
     text_key: str | None = None,
+    header: str | int = "auto",
+    separator: str | None = None,
+    decimal: str | None = None,
+    columns: str | None = None,
     metadata: dict | None = None,
 ) -> EmbeddingSet:
-    """Embeddings from files that gapkit did not write.
+    """Embeddings from files that gapkit did not write; what was used of them and what was left out is in the metadata.
 
     Parameters
     ----------
     images : file with the images' embeddings, (n, d); or with both sides, if ``texts`` is left out: an ``.npz``
-        or ``.safetensors`` with two matrices, or an ``.npy`` of shape (2, n, d), images first
+        or ``.safetensors`` with two matrices, an ``.npy`` of shape (2, n, d), images first, or a table with both
     texts : file with the texts' embeddings, (k, d)
-    labels : file with n whole numbers, the row of each image's right text (``.npy``, or text, one a line)
+    labels : file with n whole numbers, the row of each image's right text (``.npy``, or text, one a line); by default
+        those inside an archive
     task : "pairs" or "zero-shot"; by default "zero-shot" where there are labels
     normalise : "yes" divides every row by its length, "no" keeps all as it is, "auto" divides where every
-        row already has length 1 within 2e-3
-    image_key, text_key : names of the matrices in an archive, or of the column with lists in a parquet file
+        row already has length 1 but for the rounding of half precision (0.996 to 1.004)
+    image_key, text_key : names of the matrices in an archive, or of a table's column of vectors or numbered columns
+        ("emb" for emb_1, emb_2, …)
+    header : of a table of text: "yes", "no", the number of its line, or "auto"
+    separator : of a table of text: a character, or comma, semicolon, tab, pipe, space
+    decimal : the decimal mark, "." or ","
+    columns : which columns of a table are coordinates: names (places from 1 without a header), FIRST..LAST, patterns
+        with ``*``, divided by commas
     metadata : what is known of the model and the data
 
     Raises
     ------
     InputError
-        If a file is missing, damaged, pickled, of another form, or the sides do not fit.
+        If a file is missing, damaged, pickled, of another form, could be read in two ways, or the sides do not fit.
     """
     check_choice(normalise, "normalise", ("auto", "yes", "no"))
-    first = read_table(Path(images))
-    second = first if texts is None else read_table(Path(texts))
-    if texts is None and len(first.matrices) == 1:
-        (both,) = first.matrices.values()
-        if both.ndim != 3 or both.shape[0] != 2:
-            raise InputError(
-                f"{images} holds one matrix of shape {both.shape}; name a second file with the texts, "
-                "or bring one of shape (2, n, d)"
-            )
-        y, x = both
+    options = TableOptions(header, separator, decimal, columns)
+    keys = {"images": image_key, "texts": text_key}
+    inside = labels is None and task != "pairs"
+    if texts is None:
+        tables = [read_table(Path(images), keys=keys, options=options, labels=inside)]
     else:
-        y = _pick(first, IMAGE_KEYS, image_key, images, alone=texts is not None)
-        x = _pick(second, TEXT_KEYS, text_key, images if texts is None else texts, alone=texts is not None)
-    rows = None if labels is None else _read_labels(Path(labels))
+        tables = [
+            read_table(Path(path), (side,), keys=keys, options=options, labels=inside)
+            for side, path in {"images": images, "texts": texts}.items()
+        ]
+    matrices = {side: matrix for table in tables for side, matrix in table.matrices.items()}
+    names = {side: found for table in tables for side, found in table.names.items()}
+    rows = tables[0].labels if labels is None else _read_labels(Path(labels))
+    y, x = matrices["images"], matrices["texts"]
+    _check_counts(y, x, rows, task, named=labels is not None)
     entries = EmbeddingSet(
         images=y,
         texts=x,
         task=task or ("pairs" if rows is None else "zero-shot"),
         labels=rows,
-        image_names=first.names,
-        text_names=second.names if texts is not None else None,
+        image_names=names.get("images"),
+        text_names=names.get("texts"),
         metadata={"imported_from": [Path(f).name for f in (images, texts) if f is not None]}
-        | ({"columns": used} if (used := _used(first, second)) else {})
+        | ({"columns": used} if (used := _used(*tables)) else {})
         | (metadata or {}),
     )
-    lengths = [np.linalg.norm(side.astype(np.float64), axis=1) for side in (entries.images, entries.texts)]
-    unit = all(np.abs(length - 1).max() < _UNIT for length in lengths)
-    return entries.normalise() if normalise == "yes" or (normalise == "auto" and unit) else entries
+    return _normalised(entries, normalise)
+
+
+def _check_counts(images, texts, rows, task: str | None, *, named: bool) -> None:
+    """Raise where the numbers of rows leave open which text belongs to an image; the message says how to say it."""
+    if images.ndim != 2 or texts.ndim != 2:
+        return  # said by `EmbeddingSet`, in its words
+    n, k = len(images), len(texts)
+    if rows is None and n != k and task != "multiple-choice":
+        few, many = sorted((n, k))
+        times = f"{many // few} for each of {few}: " if few and many % few == 0 else ""
+        raise InputError(
+            f"images and texts must be matched row by row; got {n} and {k} rows ({times}keep one of each pair, or say with "
+            "--labels FILE which text is right for each image, one row number a line)"
+        )
+    if rows is not None and not named and task is None and n == k and not np.array_equal(rows, np.arange(n)):
+        raise InputError(
+            f"the file has labels, and as many texts as images ({n}): are they classes or pairs? Say --task zero-shot or "
+            "--task pairs"
+        )
+
+
+def _normalised(entries: EmbeddingSet, normalise: str) -> EmbeddingSet:
+    """``entries`` with rows of length 1 where that is asked for or was meant; the metadata say what was done."""
+    lengths = {}
+    for side in ("images", "texts"):
+        found = np.linalg.norm(getattr(entries, side).astype(np.float64), axis=1)
+        lengths[side] = float(found.min()), float(found.max())
+    low, high = _NEAR_ONE
+    unit = all(low <= least and most <= high for least, most in lengths.values())
+    divided = normalise == "yes" or (normalise == "auto" and unit)
+    why = {"yes": "as asked", "no": "as asked"}.get(
+        normalise, "1 but for rounding" if unit else "not 1 but for rounding"
+    )
+    said = "; ".join(
+        f"lengths of the {side} {least:.6g} … {most:.6g}" for side, (least, most) in lengths.items()
+    )
+    entries = entries.replace(
+        metadata={
+            **entries.metadata,
+            "lengths": f"{said}: {'divided by them' if divided else 'kept'} ({why})",
+        }
+    )
+    return entries.normalise() if divided else entries
 
 
 def import_gram(
@@ -107,10 +154,7 @@ def import_gram(
     InputError
         If the file cannot be read, or does not hold such a matrix.
     """
-    table = read_table(Path(path))
-    if len(table.matrices) != 1:
-        raise InputError(f"{path} must hold one matrix of cosines; it has {', '.join(table.matrices)[:200]}")
-    (gram,) = table.matrices.values()
+    gram = read_matrix(Path(path))
     try:
         return EmbeddingSet.from_gram(
             gram,
@@ -128,30 +172,15 @@ def _used(*tables: Table) -> list[str]:
     return list(dict.fromkeys(table.used for table in tables if table.used))
 
 
-def _pick(table: Table, known: tuple[str, ...], key: str | None, path, *, alone: bool) -> np.ndarray:
-    """The matrix called ``key``, or like one of the ``known``, or the only one."""
-    if key is not None:
-        if key not in table.matrices:
-            raise InputError(f"{path} has no {key!r}; it has {', '.join(table.matrices)[:200]}")
-        return table.matrices[key]
-    lower = {name.lower(): matrix for name, matrix in table.matrices.items()}
-    for name in known:
-        if name in lower:
-            return lower[name]
-    if alone and len(table.matrices) == 1:
-        return next(iter(table.matrices.values()))
-    option = "--image-key" if known is IMAGE_KEYS else "--text-key"
-    raise InputError(
-        f"which matrix of {path} is meant? It has {', '.join(table.matrices)[:200]}; use {option}"
-    )
-
-
 def _read_labels(path: Path) -> np.ndarray:
     if not path.is_file():
         raise InputError(f"no file {path}")
     try:
         if path.suffix.lower() == ".npy":
-            return np.load(path, allow_pickle=False)
+            rows = np.load(path, allow_pickle=False)
+            whole = rows.dtype.kind == "f" and np.isfinite(rows).all() and (rows == np.round(rows)).all()
+            rows = rows.astype(np.int64) if whole else rows
+            return rows[:, 0] if rows.ndim == 2 and rows.shape[1] == 1 else rows
         lines = path.read_text(encoding="utf-8-sig").split()
         return np.array([int(line) for line in lines], dtype=np.int64)
     except (ValueError, OSError, OverflowError, EOFError) as fault:

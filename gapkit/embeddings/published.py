@@ -19,7 +19,7 @@ from gapkit._files import sha256_of, write_atomically
 from gapkit._paths import cache_folder, shipped_file
 from gapkit.embeddings.convert import import_embeddings
 from gapkit.embeddings.sets import EmbeddingSet
-from gapkit.embeddings.tables import read_table
+from gapkit.embeddings.tables import read_matrix
 from gapkit.errors import InputError
 
 LAYOUTS = ("stacked", "table", "gram")
@@ -109,7 +109,7 @@ class Published:
             "cite": [line for line in (self.cite, self.model_cite) if line],
         }
         if self.layout == "gram":
-            (gram,) = read_table(self.path).matrices.values()
+            gram = read_matrix(self.path)
             return EmbeddingSet.from_gram(gram, images=self.images, dimension=self.dimension, metadata=known)
         if self.layout == "table":
             return import_embeddings(self.path, normalise="yes", metadata=known, **self.options)

@@ -1,201 +1,369 @@
 """Files of embeddings as others write them, read into matrices by name; whatever is wrong with one is one clear line.
 
-Pickled arrays are refused, always, and so is what is far larger in memory than on the disk.
+Pickled arrays are never unpacked, and what is far larger in memory than on the disk is refused.
 """
 
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from gapkit.embeddings.columns import NAMES, find_groups, listed, name_column, pick
+from gapkit.embeddings.layout import TableOptions
+from gapkit.embeddings.parquet import ParquetTable
+from gapkit.embeddings.sizes import check_size
+from gapkit.embeddings.text_table import TextTable
 from gapkit.errors import InputError
 
-NAME_COLUMNS = ("name", "names", "text", "caption", "file", "filename", "path", "image", "id")
-NO_DIMENSIONS = (
-    *("", "id", "ids", "idx", "index", "row", "label", "labels", "class", "class_id", "target", "targets"),
-    *("category", "category_id", "image_id", "text_id", "caption_id", "split", "fold"),
-)
-"""Columns of numbers that are no coordinates, in lower case; beside them pandas' nameless index."""
-_TEXTS = ("string", "large_string", "binary", "large_binary")  # as pyarrow calls them
-_LARGE, _TOO_DENSE = 100_000_000, 100  # an archive of numbers that shrinks a hundredfold is a trap
+KEYS = {
+    "images": (
+        *("images", "image", "image_embeddings", "image_embedding", "image_features", "image_feature"),
+        *("image_embeds", "image_embed", "image_emb", "img_emb", "img", "y"),
+    ),
+    "texts": (
+        *("texts", "text", "text_embeddings", "text_embedding", "text_features", "text_feature"),
+        *("text_embeds", "text_embed", "text_emb", "txt_emb", "captions", "txt", "x"),
+    ),
+}
+"""What the matrices of each side are called."""
+LABELS = ("labels", "label_ids", "label", "targets", "target", "class_ids", "y")
+_PICKLED = "holds pickled objects, which could run code; save plain numbers"
+_HINTS = {
+    **dict.fromkeys((".pt", ".pth", ".pkl", ".pickle", ".joblib"), "such files can run code"),
+    **dict.fromkeys((".gz", ".zip", ".xz", ".bz2", ".zst"), "unpack it first"),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), "save the sheet as CSV"),
+}
 
 
 @dataclass(frozen=True)
 class Table:
-    """Matrices by key, and the names of the rows where a table has them."""
+    """What was read of a file.
+
+    Attributes
+    ----------
+    matrices, names : by side
+    labels : of the images, where an archive has them
+    used : what was used and what was left out
+    rounding : whether the file stores half precision
+    """
 
     matrices: dict[str, np.ndarray]
-    names: tuple[str, ...] | None = None
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    labels: np.ndarray | None = None
     used: str = ""
 
 
-def read_table(path: Path) -> Table:
-    """The matrices of a file in one of five formats: ``.npy``, ``.npz``, ``.csv``, ``.parquet``, ``.safetensors``.
+def read_table(
+    path: Path,
+    sides: Sequence[str] = ("images", "texts"),
+    *,
+    keys: dict[str, str | None] | None = None,
+    options: TableOptions | None = None,
+    labels: bool = True,
+) -> Table:
+    """The sides of a file: ``.npy``, ``.npz``, ``.safetensors``, ``.parquet``, or a table of text.
+
+    Parameters
+    ----------
+    path : the file
+    sides : which of "images" and "texts" it has
+    keys : what the caller calls each side's matrix
+    options : what the caller says of a table's layout
+    labels : whether to look for labels in an archive
 
     Raises
     ------
     InputError
-        If it is missing, damaged, pickled, far larger in memory than on the disk, or has no coordinates.
+        If it is missing, damaged, pickled, far larger in memory than on the disk, has no coordinates, or could be read
+        in two ways.
     """
+    keys, options = {"images": None, "texts": None, **(keys or {})}, options or TableOptions()
     if not path.is_file():
         raise InputError(f"no file {path}")
     ending = path.suffix.lower()
     if ending not in _READERS:
-        raise InputError(f"{path} ends in none of {', '.join(_READERS)}")
+        hint = f" ({_HINTS[ending]})" if ending in _HINTS else ""
+        raise InputError(f"{path} ends in none of {', '.join(_READERS)}{hint}; save it as one of them")
+    read = _READERS[ending]
+    if options.given and read in (_read_npy, _read_archive):
+        raise InputError(f"{options.given[0]} describes a table; {path} is none")
+    if read is _read_parquet and (foreign := [name for name in options.given if name != "--columns"]):
+        raise InputError(f"{foreign[0]} describes a table of text; {path} is none")
     try:
-        return _READERS[ending](path)
+        return read(path, tuple(sides), keys, options, labels)
     except InputError:
         raise
     except ImportError as fault:
-        raise InputError(f"{path} needs another package: pip install {fault.name}") from fault
-    except Exception as fault:  # numpy, pandas, pyarrow and zipfile raise nearly everything
+        raise InputError(f'{path} needs the package {fault.name}; pip install "gapkit[parquet]"') from fault
+    except Exception as fault:  # numpy, pyarrow and zipfile raise nearly everything
         reason = " ".join(str(fault).split())[:150] or type(fault).__name__
         if any(words in reason for words in ("allow_pickle", "Object arrays", "Python objects")):
-            raise InputError(
-                f"{path} holds pickled objects, which could run code; save plain numbers"
-            ) from fault
+            raise InputError(f"{path} {_PICKLED}") from fault
         raise InputError(f"cannot read {path}: {reason}") from fault
 
 
-def _read_npy(path: Path) -> Table:
-    return Table({path.stem: np.load(path, mmap_mode="r", allow_pickle=False)})
+def read_matrix(path: Path) -> np.ndarray:
+    """The one matrix of a file, such as one of cosines: all of its columns of numbers.
+
+    Raises
+    ------
+    InputError
+        As `read_table`, or if the file has several.
+    """
+    if path.suffix.lower() == ".npy" and path.is_file():
+        return read_table(path, ("images",)).matrices["images"]
+    if _READERS.get(path.suffix.lower()) is _read_archive and path.is_file():
+        found = [name for name, array in _open_archive(path).items() if array.ndim == 2]
+        if len(found) != 1:
+            raise InputError(f"{path} must hold one matrix; it has {listed(found)}")
+        return read_table(path, ("images",), keys={"images": found[0]}).matrices["images"]
+    table = _table_of(path, TableOptions()) if path.is_file() and path.suffix.lower() in _READERS else None
+    if table is None:
+        return read_table(path, ("images",)).matrices["images"]  # says what is wrong
+    numbers = [column for column in table.columns if column.kind == "number"]
+    if len(numbers) == len(table.columns):
+        return table.read({"": numbers}, {})[0][""]
+    return read_table(path, ("images",)).matrices["images"]
 
 
-def _read_npz(path: Path) -> Table:
+def _read_npy(path: Path, sides, keys, options, labels) -> Table:
+    matrix = np.load(path, mmap_mode="r", allow_pickle=False)
+    if len(sides) == 1:
+        return Table({sides[0]: matrix})
+    if matrix.ndim != 3 or matrix.shape[0] != 2:
+        raise InputError(
+            f"{path} holds one matrix of shape {matrix.shape}; name a second file with the texts, "
+            "or bring one of shape (2, n, d)"
+        )
+    return Table({"images": matrix[0], "texts": matrix[1]})
+
+
+@dataclass(frozen=True)
+class _Member:
+    """An array of an archive that is read when it is needed: its shape and dtype come from its header."""
+
+    shape: tuple[int, ...]
+    kind: str
+    load: object
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+
+def _open_archive(path: Path) -> dict[str, _Member]:
+    return _open_npz(path) if path.suffix.lower() == ".npz" else _open_safetensors(path)
+
+
+def _open_npz(path: Path) -> dict[str, _Member]:
+    members: dict[str, _Member] = {}
     with zipfile.ZipFile(path) as archive:
-        _check_size(sum(member.file_size for member in archive.infolist()), path)
+        check_size(sum(member.file_size for member in archive.infolist()), path)
+        for member in archive.infolist():
+            name = member.filename.removesuffix(".npy")
+            if member.filename.startswith(("/", "..")) or not member.filename.endswith(".npy"):
+                continue
+            with archive.open(member) as file:
+                version = np.lib.format.read_magic(file)
+                header = {(1, 0): np.lib.format.read_array_header_1_0}.get(
+                    version, np.lib.format.read_array_header_2_0
+                )
+                shape, _, dtype = header(file)
+            members[name] = _Member(
+                shape, "O" if dtype.hasobject else dtype.kind, lambda name=name: _npz_member(path, name)
+            )
+    return members
+
+
+def _npz_member(path: Path, name: str) -> np.ndarray:
     with np.load(path, allow_pickle=False) as archive:
-        return Table({name: archive[name] for name in archive.files if not name.startswith("/")})
+        return archive[name]
 
 
-def _read_safetensors(path: Path) -> Table:
+def _open_safetensors(path: Path) -> dict[str, _Member]:
     from safetensors import safe_open
 
+    def load(name: str) -> np.ndarray:
+        with safe_open(path, framework="pt") as file:
+            tensor = file.get_tensor(name)
+        if tensor.is_floating_point() and tensor.element_size() < 4:
+            tensor = tensor.float()
+        return tensor.numpy()
+
+    members = {}
     with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        for name in file.keys():  # noqa: SIM118
+            part = file.get_slice(name)
+            stored = part.get_dtype()
+            kind = "f" if "F" in stored else {"B": "b", "I": "i", "U": "u"}.get(stored[0], stored)
+            members[name] = _Member(tuple(part.get_shape()), kind, lambda name=name: load(name))
+    return members
+
+
+def _read_archive(path: Path, sides, keys, options, labels) -> Table:
+    members = _open_archive(path)
+    fit = [name for name, member in members.items() if member.ndim == 2 and member.kind in "fiu"]
+    stacked = [name for name, m in members.items() if m.ndim == 3 and m.shape[0] == 2 and m.kind in "fiu"]
+    if not fit and len(stacked) == 1 and len(sides) == 2 and not any(keys.values()):
+        both, used = members[stacked[0]].load(), {"images": stacked[0]}
+        matrices = {"images": both[0], "texts": both[1]}
+    else:
+        used = {side: _pick_member(path, members, fit, side, keys[side], len(sides) == 1) for side in sides}
+        if len(set(used.values())) < len(used):
+            raise InputError(
+                f"{path}: both sides would be {used['images']!r}; use --image-key and --text-key"
+            )
+        matrices = {side: members[name].load() for side, name in used.items()}
+    names = {}
+    for side, matrix in matrices.items():
+        if (name := _names_of(members, side, len(matrix), len(sides) == 1, used)) is not None:
+            names[side] = tuple(map(_text, members[name].load().tolist()))
+            used[f"names of the {side}"] = name
+    rows = None
+    if labels and "images" in sides and (name := _labels_of(path, members, len(matrices["images"]), used)):
+        rows = members[name].load().reshape(-1)
+        used["labels"] = name
+    left = [
+        f"{name}{' (pickled)' if members[name].kind == 'O' else ''}"
+        for name in members
+        if name not in used.values()
+    ]
+    said = ", ".join(f"{what} from {name}" for what, name in used.items())
     return Table(
-        {name: t.float().numpy() for name, t in tensors.items() if t.ndim >= 2 and t.is_floating_point()}
+        matrices, names, rows, f"{path.name}: {said}" + (f"; left out: {listed(left)}" if left else "")
     )
 
 
-def _read_csv(path: Path) -> Table:
-    import pandas
-
-    with open(path, encoding="utf-8-sig") as file:
-        first = file.readline()
-    separator = max(",;\t", key=first.count)
-    cells = [cell.strip().strip('"') for cell in first.strip().split(separator)]
-    counted = len(cells) > 1 and cells == [
-        str(i) for i in range(len(cells))
-    ]  # pandas' names of nameless columns
-    numeric = all(_is_number(cell) for cell in cells) and not counted
-    return _from_frame(pandas.read_csv(path, sep=separator, header=None if numeric else 0), path)
-
-
-def _read_parquet(path: Path) -> Table:
-    import pyarrow.parquet
-
-    with pyarrow.parquet.ParquetFile(path) as file:
-        described = file.metadata
-        groups = [described.row_group(i) for i in range(described.num_row_groups)]
-        values = [group.column(j).num_values for group in groups for j in range(group.num_columns)]
-        encoded = sum(group.total_byte_size for group in groups)
-        _check_size(max(8 * sum(values), 8 * described.num_rows * described.num_columns, encoded), path)
-        texts = [field.name for field in file.schema_arrow if str(field.type) in _TEXTS]
-    with pyarrow.parquet.ParquetFile(
-        path, read_dictionary=texts
-    ) as file:  # one long text may stand in every row
-        table = file.read()
-    _check_size(sum(_text_bytes(chunk) for name in texts for chunk in table[name].chunks), path)
-    listlike = pyarrow.types.is_list, pyarrow.types.is_large_list, pyarrow.types.is_fixed_size_list
-    lists = {
-        name: _matrix_of_lists(table[name].combine_chunks(), name, path)
-        for name, kind in zip(table.schema.names, table.schema.types, strict=True)
-        if any(is_one(kind) for is_one in listlike) and pyarrow.types.is_floating(kind.value_type)
-    }
-    plain = table.drop_columns(list(lists)).to_pandas()
-    if lists:
-        return Table(lists, _row_names(plain))
-    return _from_frame(plain, path)
+def _pick_member(path: Path, members, fit, side: str, key: str | None, alone: bool) -> str:
+    pickled = [name for name, member in members.items() if member.kind == "O"]
+    if key in members and key not in fit:
+        fit = [*fit, key]
+    if not members:
+        raise InputError(f"{path} holds no array")
+    try:
+        name = pick(fit or list(members), side, key, path, alone=alone, known=KEYS)
+    except InputError as fault:
+        meant = [name for name in pickled if name.lower() in KEYS[side]]
+        if meant or (pickled and not fit):
+            raise InputError(f"{path}: {(meant or pickled)[0]!r} {_PICKLED}") from fault
+        raise
+    if members[name].kind == "O":
+        raise InputError(f"{path}: {name!r} {_PICKLED}")
+    if (
+        any(other != name and other.lower() in KEYS[side] and len(other) > 1 for other in pickled)
+        and key is None
+        and (name.lower() not in KEYS[side])
+    ):
+        raise InputError(f"{path} {_PICKLED}")
+    return name
 
 
-def _text_bytes(chunk) -> int:
-    """How many bytes the texts of a column have, written out row by row."""
-    import pyarrow.compute
-
-    if not hasattr(chunk, "dictionary"):
-        return chunk.nbytes
-    lengths = pyarrow.compute.binary_length(chunk.dictionary)
-    return pyarrow.compute.sum(lengths.take(chunk.indices)).as_py() or 0
-
-
-def _matrix_of_lists(column, name: str, path: Path) -> np.ndarray:
-    """A column of lists, all of one length, as the rows of a matrix; no number becomes a Python object."""
-    import pyarrow.compute
-
-    lengths = pyarrow.compute.list_value_length(column)
-    if column.null_count or len(column) == 0 or pyarrow.compute.count_distinct(lengths).as_py() != 1:
-        raise InputError(
-            f"{path}: the lists of column {name!r} must all have one length, and none be missing"
-        )
-    return column.flatten().to_numpy(zero_copy_only=False).astype(np.float64).reshape(len(column), -1)
-
-
-def _check_size(unpacked: int, path: Path) -> None:
-    """Refuse what is far larger in memory than on the disk, taken together."""
-    packed = max(path.stat().st_size, 1)
-    if unpacked > _LARGE and unpacked > _TOO_DENSE * packed:
-        raise InputError(f"{path} would unpack {unpacked:,} bytes from {packed:,}")
-
-
-def _from_frame(frame, path: Path) -> Table:
-    """A table with one column for each coordinate; columns that only number or label the rows are left out."""
-    numeric = list(frame.select_dtypes("number").columns)
-    left_out = [column for column in numeric if _is_no_dimension(column)]
-    chosen = [column for column in numeric if column not in left_out]
-    if not chosen:
-        raise InputError(f"{path} has no columns of numbers that could be coordinates")
-    used = f"{path.name}: {len(chosen)} columns, {chosen[0]} to {chosen[-1]}" + (
-        f"; left out: {', '.join(str(column) or '(no name)' for column in left_out)}" if left_out else ""
-    )
-    return Table({path.stem: frame[chosen].to_numpy(dtype=np.float64)}, _row_names(frame), used)
-
-
-def _is_no_dimension(column) -> bool:
-    """Whether a column's name is that of an index or of labels; a column without a header has a number for a name."""
-    name = str(column).strip().lower()
-    return isinstance(column, str) and (
-        name in NO_DIMENSIONS or name.startswith(("unnamed: ", "__index_level_"))
-    )
-
-
-def _row_names(frame) -> tuple[str, ...] | None:
-    texts = {
-        str(name).lower(): name for name in frame.columns if not np.issubdtype(_kind(frame[name]), np.number)
-    }
-    for name in NAME_COLUMNS:
-        if name in texts:
-            return tuple(frame[texts[name]].astype(str))
+def _names_of(members, side: str, rows: int, alone: bool, used) -> str | None:
+    other = "texts" if side == "images" else "images"
+    known = {name.lower(): name for name, m in members.items() if m.kind in "US" and m.shape == (rows,)}
+    for name in (*NAMES[side], *(NAMES[other] if alone else ())):
+        if name in known and known[name] not in used.values():
+            return known[name]
     return None
 
 
-def _kind(column):
-    return column.dtype if isinstance(column.dtype, np.dtype) else np.dtype(object)
+def _labels_of(path: Path, members, rows: int, used) -> str | None:
+    """The member with each image's label; several that differ are an error."""
+    lower = {name.lower(): name for name in members if name not in used.values()}
+    found = [
+        lower[name]
+        for name in LABELS
+        if name in lower
+        and members[lower[name]].kind in "iu"
+        and members[lower[name]].shape in ((rows,), (rows, 1))
+    ]
+    first = members[found[0]].load().reshape(-1) if found else None
+    for name in found[1:]:
+        if not np.array_equal(members[name].load().reshape(-1), first):
+            raise InputError(
+                f"{path} has several members that could be labels, {listed(found)}; bring one with --labels FILE.npy"
+            )
+    return found[0] if found else None
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+def _text(value) -> str:
+    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _table_of(path: Path, options: TableOptions):
+    return ParquetTable(path) if path.suffix.lower() == ".parquet" else TextTable(path, options)
+
+
+def _read_table(path: Path, sides, keys, options, labels) -> Table:
+    table = _table_of(path, options)
+    if options.columns is not None and len(sides) > 1:
+        raise InputError(
+            f"--columns is for a file with one side; {path} has both: use --image-key and --text-key"
+        )
+    groups = find_groups(table.columns, path, options.columns)
+    alone = len(sides) == 1
+    if not alone and len(groups) == 1:
+        raise InputError(
+            f"{path} holds one matrix, {_range(next(iter(groups.values())))}; name a second file with the texts"
+        )
+    used = {
+        side: (
+            next(iter(groups))
+            if options.columns is not None
+            else _pick_group(groups, side, keys[side], path, alone)
+        )
+        for side in sides
+    }
+    if len(set(used.values())) < len(used):
+        raise InputError(
+            f"{path}: both sides would be {next(iter(used.values()))!r}; use --image-key and --text-key"
+        )
+    names = {
+        side: column
+        for side in sides
+        if (column := name_column(table.columns, side, alone=alone, paths=table.paths)) is not None
+    }
+    matrices, texts = table.read({side: groups[group] for side, group in used.items()}, names)
+    taken = {column.place for group in used.values() for column in groups[group]}
+    taken |= {column.place for column in names.values()}
+    left = [column.shown for column in table.columns if column.place not in taken and column.kind != "empty"]
+    said = [f"{'' if alone else f'{side}: '}{_range(groups[group])}" for side, group in used.items()]
+    said += [f"names{'' if alone else f' of {side}'} from {column.shown}" for side, column in names.items()]
+    said += table.notes
+    return Table(
+        matrices,
+        texts,
+        None,
+        f"{path.name}: {', '.join(said)}" + (f"; left out: {listed(left)}" if left else ""),
+    )
+
+
+def _pick_group(groups, side: str, key: str | None, path: Path, alone: bool) -> str:
+    if alone and key is None and len(groups) == 1 and len(next(iter(groups))) < 2:
+        return next(iter(groups))
+    return pick(list(groups), side, key, path, alone=alone, known=KEYS)
+
+
+def _range(columns) -> str:
+    if len(columns) == 1:
+        return f"vectors from {columns[0].shown}"
+    return f"{len(columns)} columns, {columns[0].shown} to {columns[-1].shown}"
+
+
+def _read_parquet(path: Path, sides, keys, options, labels) -> Table:
+    return _read_table(path, sides, keys, options, labels)
 
 
 _READERS = {
     ".npy": _read_npy,
-    ".npz": _read_npz,
-    ".safetensors": _read_safetensors,
-    ".csv": _read_csv,
+    ".npz": _read_archive,
+    ".safetensors": _read_archive,
+    ".csv": _read_table,
+    ".tsv": _read_table,
+    ".tab": _read_table,
+    ".txt": _read_table,
+    ".dat": _read_table,
     ".parquet": _read_parquet,
 }

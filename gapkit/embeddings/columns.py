@@ -1,0 +1,376 @@
+"""Which columns of a table are coordinates, and which say what the rows are.
+
+Coordinates are a column of vectors, a numbered family of columns (``d0 … d511``, ``0 … 511``, ``emb_1 …``), or all columns
+of a file of numbers only. Nothing else is ever taken for one, unless the caller says so.
+"""
+
+import fnmatch
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gapkit.errors import InputError, did_you_mean
+
+NAMES = {
+    "images": (
+        *("image_name", "image_names", "image_path", "image_paths", "img_path", "image_file", "file_name"),
+        *("filename", "filenames", "file", "files", "filepath", "file_path", "path", "paths", "image", "img"),
+        *("url", "image_url", "name", "names", "image_id", "img_id", "photo_id", "id", "key", "uid"),
+    ),
+    "texts": (
+        *("caption", "captions", "text", "texts", "sentence", "sentences", "prompt", "prompts", "title"),
+        *("description", "class_name", "class_names", "classes", "class", "label_name", "label", "name"),
+        *("names", "text_name", "text_names", "text_id", "caption_id", "id", "key", "uid"),
+    ),
+}
+"""Columns that say what the rows are, in lower case, the likeliest first."""
+_INDEX = ("", "__index_level_0__", "unnamed: 0")
+_NO_COORDINATES = frozenset(
+    [
+        "id",
+        "ids",
+        "idx",
+        "index",
+        "row",
+        "cocoid",
+        "score",
+        "scores",
+        "price",
+        "prices",
+        "time",
+        "timestamp",
+        "date",
+        "year",
+        "month",
+        "day",
+        "hour",
+        "minute",
+        "label",
+        "labels",
+        "class",
+        "target",
+        "category",
+        "rank",
+        "rating",
+        "ratings",
+        "count",
+        "num",
+        "width",
+        "height",
+        "size",
+        "area",
+        "bbox",
+        "box",
+        "lat",
+        "lon",
+        "latitude",
+        "longitude",
+        "prob",
+        "probs",
+        "probability",
+        "logit",
+        "logits",
+        "loss",
+        "age",
+        "split",
+        "fold",
+        "similarity",
+        "sim",
+        "views",
+        "likes",
+        "clicks",
+    ]
+)
+_COORDINATES = frozenset(
+    [
+        "d",
+        "dim",
+        "dims",
+        "dimension",
+        "e",
+        "em",
+        "emb",
+        "embs",
+        "embed",
+        "embeds",
+        "embedding",
+        "embeddings",
+        "f",
+        "feat",
+        "feats",
+        "feature",
+        "features",
+        "v",
+        "vec",
+        "vector",
+        "x",
+        "y",
+        "z",
+        "c",
+        "col",
+        "column",
+        "coord",
+        "coords",
+        "component",
+        "components",
+        "pc",
+        "latent",
+        "h",
+        "hidden",
+        "value",
+        "val",
+        "clip",
+        "image",
+        "images",
+        "img",
+        "text",
+        "texts",
+        "txt",
+        "caption",
+        "visual",
+    ]
+)
+_FEW = 8  # a family of fewer columns needs a name that says what it is
+_NUMBERED = re.compile(r"(?P<stem>.*?)[\s_.:\-\[(]*(?P<number>\d{1,7})[\])]?")
+MOST_LISTED = 200
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as the detection describes it: ``kind`` is "number", "vector", "text", "empty" or "other"."""
+
+    name: str | None
+    place: int
+    kind: str
+    whole: bool = False
+    most: float = 0.0
+
+    @property
+    def shown(self) -> str:
+        """Its name in messages; its place, from 1, where it has none."""
+        return self.name if self.name else ("(no name)" if self.name == "" else f"column {self.place + 1}")
+
+
+def find_groups(columns: Sequence[Column], path, chosen: str | None = None) -> dict[str, list[Column]]:
+    """Every set of columns that is a matrix, by name: a column of vectors, or a family under its stem.
+
+    Parameters
+    ----------
+    columns : all columns; without a header their names are None
+    path : the file, for messages
+    chosen : what ``--columns`` says
+
+    Raises
+    ------
+    InputError
+        If there is none, or a family lacks a member.
+    """
+    if chosen is not None:
+        return {"": _chosen(columns, chosen, path)}
+    if columns and columns[0].name is None:
+        groups = {column.shown: [column] for column in columns if column.kind == "vector"}
+        return groups or {"": _numbers_only(columns, path)}
+    vectors = {column.shown: [column] for column in columns if column.kind == "vector"}
+    families = _families(columns, path)
+    sure = {stem: family for stem, family in families.items() if _is_sure(stem, family)}
+    groups = vectors | sure
+    for stem in vectors.keys() & sure.keys():
+        raise InputError(f"{path} has a column and numbered columns both called {stem!r}; use --columns")
+    if not groups:
+        raise InputError(
+            f"{path} has no columns of numbers that could be coordinates: no column of vectors, no numbered names such "
+            f"as d0 … d511; it has {listed(c.shown for c in columns)}; say which are with --columns FIRST..LAST"
+        )
+    return groups
+
+
+def _chosen(columns: Sequence[Column], spec: str, path) -> list[Column]:
+    """The columns that ``spec`` says: names, places where there is no header, patterns, and FIRST..LAST."""
+    names = {}
+    for column in columns:
+        name = column.name if column.name is not None else str(column.place + 1)
+        if name in names:
+            names[name] = None
+        else:
+            names[name] = column
+    order = [column.name if column.name is not None else str(column.place + 1) for column in columns]
+    picked: list[Column] = []
+    for part in [part.strip() for part in spec.split(",") if part.strip()] if spec not in names else [spec]:
+        first, dots, last = part.partition("..")
+        if part not in names and dots:
+            start, stop = _one(names, first.strip(), path), _one(names, last.strip(), path)
+            picked += columns[start.place : stop.place + 1]
+        elif part not in names and any(sign in part for sign in "*?"):
+            matches = [name for name in order if fnmatch.fnmatchcase(name, part)]
+            if not matches:
+                raise InputError(f"{path} has no column like {part!r}; it has {listed(order)}")
+            picked += [_one(names, name, path) for name in matches]
+        else:
+            picked.append(_one(names, part, path))
+    if not picked or len({column.place for column in picked}) != len(picked):
+        raise InputError(f"--columns {spec!r} names no column, or one twice; {path} has {listed(order)}")
+    if len(picked) > 1 and any(column.kind == "vector" for column in picked):
+        raise InputError(f"--columns must name one column of vectors, or columns of numbers; got {spec!r}")
+    return picked
+
+
+def _one(names: dict, name: str, path) -> Column:
+    if name not in names:
+        raise InputError(f"{path} has no column {name!r}{did_you_mean(name, names)}; it has {listed(names)}")
+    if names[name] is None:
+        raise InputError(f"{path} has several columns called {name!r}; rename one")
+    return names[name]
+
+
+def _numbers_only(columns: Sequence[Column], path) -> list[Column]:
+    """The columns of numbers of a table without a header, beside at most texts before or behind them."""
+    numbers = [column for column in columns if column.kind == "number"]
+    say = f"say which columns are coordinates, such as --columns 2..{len(columns)}, or which line has the names with --header"
+    if not numbers:
+        raise InputError(f"{path} has no columns of numbers that could be coordinates; {say}")
+    if [c.place for c in numbers] != list(range(numbers[0].place, numbers[-1].place + 1)):
+        odd = next(c for c in columns[numbers[0].place : numbers[-1].place] if c.kind != "number")
+        raise InputError(f"{path}: {odd.shown} among the numbers holds none; {say}")
+    whole = [column for column in numbers if column.whole]
+    if whole and len(whole) < len(numbers):
+        raise InputError(
+            f"{path}: {listed(c.shown for c in whole)} holds whole numbers and the others do not (ids or labels?); {say}"
+        )
+    sizes = sorted(column.most for column in numbers)
+    if len(numbers) > 1 and sizes[len(sizes) // 2] > 0 and sizes[-1] > 1000 * sizes[(len(sizes) - 1) // 2]:
+        odd = max(numbers, key=lambda column: column.most)
+        raise InputError(f"{path}: {odd.shown} holds numbers a thousand times larger than the others'; {say}")
+    return numbers
+
+
+def _families(columns: Sequence[Column], path) -> dict[str, list[Column]]:
+    """Numbered columns by stem, in the order of their numbers; every number once and none left out."""
+    members: dict[str, list[tuple[int, Column]]] = {}
+    for column in columns:
+        name = (column.name or "").strip()
+        name = name[:-2] if re.fullmatch(r"\d+\.0", name) else name
+        if (match := _NUMBERED.fullmatch(name)) and column.kind != "vector":
+            members.setdefault(match["stem"], []).append((int(match["number"]), column))
+    families = {}
+    for stem, found in members.items():
+        numbers = sum(column.kind == "number" for _, column in found)
+        if len(found) < 2 or 2 * numbers < len(found) or _tokens(stem) & _NO_COORDINATES:
+            continue
+        found.sort(key=lambda one: one[0])
+        places = [number for number, _ in found]
+        if len(found) >= _FEW or _is_sure(stem, [column for _, column in found]):
+            _check_complete(stem, places, path)
+        families[stem] = [column for _, column in found]
+    return families
+
+
+def _check_complete(stem: str, places: list[int], path) -> None:
+    for before, after in itertools.pairwise(places):
+        if after == before:
+            raise InputError(f"{path} has two columns numbered {stem}{before}; use --columns")
+        if after != before + 1:
+            raise InputError(
+                f"{path} has columns {stem}{places[0]} to {stem}{places[-1]} without {stem}{before + 1}; is a part of "
+                "the coordinates missing? Say which columns are coordinates with --columns FIRST..LAST"
+            )
+
+
+def _is_sure(stem: str, family: Sequence[Column]) -> bool:
+    if len(family) >= _FEW:
+        return True
+    if not stem:
+        return (family[0].name or "").strip().removesuffix(".0") in ("0", "1", "00", "01", "000", "001")
+    return bool(_tokens(stem) & _COORDINATES)
+
+
+def _tokens(name: str) -> set[str]:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return {word.lower() for word in re.split(r"[^A-Za-z]+", words) if word}
+
+
+def pick(names: Sequence[str], side: str, key: str | None, path, *, alone: bool, known) -> str:
+    """The one of ``names`` that is meant by ``key``, or is called like the side, or is the only one.
+
+    Parameters
+    ----------
+    names : what the matrices of a file are called
+    side : "images" or "texts"
+    key : what the caller calls it
+    alone : whether the file has only this side
+    known : names that mean a side, by side
+
+    Raises
+    ------
+    InputError
+        If none or several fit; the message names the option.
+    """
+    option = f"--{side[:-1]}-key"
+    if key is not None:
+        for alike in (str, str.lower, _bare):
+            matches = [name for name in names if alike(name) == alike(key)]
+            if len(matches) == 1:
+                return matches[0]
+        raise InputError(f"{path} has no {key!r}; it has {listed(names)}")
+    other = "texts" if side == "images" else "images"
+    by_name = [name for name in names if _bare(name) in known[side]]
+    if len(by_name) != 1:
+        tokens = {"images": {"image", "images", "img", "visual", "vision", "photo"},
+                  "texts": {"text", "texts", "txt", "caption", "captions"}}  # fmt: skip
+        by_token = [
+            name
+            for name in by_name or names
+            if _tokens(name) & tokens[side] and not _tokens(name) & tokens[other]
+        ]
+        by_name = by_token if len(by_token) == 1 else by_name
+        foreign = [name for name in names if _tokens(name) & tokens[other] and len(name) > 1]
+        if alone and not by_name and len(names) == 1:
+            if foreign:
+                raise InputError(
+                    f"{path} has only {names[0]!r}, and {side} are wanted (is the order IMAGES TEXTS?); if that is meant: "
+                    f"{option} {names[0]}"
+                )
+            return names[0]
+        if alone and not by_name:
+            by_name = [name for name in names if _tokens(name) & _COORDINATES and name not in foreign]
+    if len(by_name) == 1:
+        return by_name[0]
+    raise InputError(f"which matrix of {path} is meant? It has {listed(names)}; use {option} NAME")
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\s\-]+", "_", name.strip().lower()).rstrip("_")
+
+
+def name_column(
+    columns: Sequence[Column], side: str, *, alone: bool, paths: Iterable[int] = ()
+) -> Column | None:
+    """The column of texts that says what the rows of a side are.
+
+    Parameters
+    ----------
+    columns : all columns
+    side : "images" or "texts"
+    alone : whether the table has only this side; then a name of the other's will do
+    paths : places of columns whose texts look like files
+    """
+    texts = [column for column in columns if column.kind == "text"]
+    if columns and columns[0].name is None:
+        files = [column for column in texts if column.place in set(paths)]
+        rest = [column for column in texts if column not in files]
+        order = files + (rest if alone else []) if side == "images" else rest + (files if alone else [])
+        return order[0] if order else None
+    known = {_bare(column.name or ""): column for column in reversed(texts)}
+    other = "texts" if side == "images" else "images"
+    for name in (*NAMES[side], *(NAMES[other] if alone else ())):
+        if name in known:
+            return known[name]
+    return next(
+        (c for c in texts if c.place == 0 and (c.name or "").strip().lower() in _INDEX), None
+    ) or next((c for c in texts if (c.name or "").startswith("__index_level_")), None)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as messages show them: on one line of limited length."""
+    text = " ".join(", ".join(str(name) or "(no name)" for name in names).split())
+    return text if len(text) <= MOST_LISTED else f"{text[: MOST_LISTED - 2]} …"

@@ -1,0 +1,491 @@
+"""The layout of a table of text, found from its first lines with the evidence for it, or asked for.
+
+Whoever reads the table afterwards reads it by this description and guesses nothing. What could be read in two ways is
+an error that names the option which says it.
+"""
+
+import csv
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gapkit.embeddings.cells import MISSING, is_cut, is_number, is_whole, looks_like_vector
+from gapkit.embeddings.columns import Column, listed
+from gapkit.errors import InputError
+
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
+MOST_COLUMNS, MOST_CHARACTERS = 65_536, 4_000_000
+_SAMPLE_LINES, _SAMPLE_CHARACTERS, _MOST_BEFORE = 300, 4_000_000, 50
+_FILES = re.compile(r"\.(jpe?g|png|webp|gif|bmp|tiff?|npy|pt|mp4|wav|jfif|avif|heic)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """What the caller says of a table; None and "auto" leave it to the detection.
+
+    Attributes
+    ----------
+    header : "auto", "yes", "no", or the number of its line
+    separator : a character, or comma, semicolon, tab, pipe, space
+    decimal : "." or ","
+    columns : names or places of the coordinates, FIRST..LAST, patterns with *
+    """
+
+    header: str | int = "auto"
+    separator: str | None = None
+    decimal: str | None = None
+    columns: str | None = None
+
+    def __post_init__(self) -> None:
+        separator = self.separator
+        if separator is not None:
+            separator = SEPARATORS.get(separator, "\t" if separator == "\\t" else separator)
+            if len(separator) != 1 or separator in "\"'\r\n0123456789+-.":
+                raise InputError(
+                    f"--separator must be one character, or {', '.join(SEPARATORS)}; got {self.separator!r}"
+                )
+            object.__setattr__(self, "separator", separator)
+        marks = {None: None, ".": ".", ",": ",", "point": ".", "comma": ","}
+        if self.decimal not in marks:
+            raise InputError(f"--decimal must be . or ,; got {self.decimal!r}")
+        object.__setattr__(self, "decimal", marks[self.decimal])
+        header = str(self.header)
+        if header not in ("auto", "yes", "no") and not (is_whole(header) and int(header[:9]) > 0):
+            raise InputError(
+                f"--header must be auto, yes, no, or the number of its line; got {self.header!r}"
+            )
+        object.__setattr__(self, "header", header)
+
+    @property
+    def given(self) -> list[str]:
+        """The options that say something, as the command line calls them."""
+        said = {"--header": self.header if self.header != "auto" else None, "--separator": self.separator,
+                "--decimal": self.decimal, "--columns": self.columns}  # fmt: skip
+        return [name for name, value in said.items() if value is not None]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a table of text is written.
+
+    Attributes
+    ----------
+    separator, decimal, encoding : of the file
+    header : line of the header, or None
+    first : line of the first row of data
+    width : cells in a row
+    columns : what each holds
+    paths : places of columns whose texts look like files
+    announced : rows that a first line "n d" promises, or None
+    notes : what is said about it
+    """
+
+    separator: str
+    decimal: str
+    encoding: str
+    header: int | None
+    first: int
+    width: int
+    columns: tuple[Column, ...]
+    paths: tuple[int, ...] = ()
+    announced: int | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def encoding_of(path: Path) -> str:
+    """UTF-8, or what the file's first bytes say."""
+    with open(path, "rb") as file:
+        start = file.read(4)
+    return "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
+def records(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Every record of the table with the number of its first line; empty lines are empty records."""
+    last = 1
+
+    def lines() -> Iterator[str]:
+        with open(path, encoding=encoding, newline="") as file:
+            number = 0
+            while line := file.readline(MOST_CHARACTERS + 1):
+                number += 1
+                if len(line) > MOST_CHARACTERS:
+                    raise InputError(f"{path}: line {number} has more than {MOST_CHARACTERS:,} characters")
+                if separator != " " and line.count(separator) > 4 * MOST_COLUMNS:
+                    raise InputError(f"{path}: line {number} has more than {MOST_COLUMNS:,} columns")
+                if "\0" in line:
+                    raise InputError(f"{path}: line {number} holds a zero byte; this is no table of text")
+                yield line
+
+    limit = csv.field_size_limit(MOST_CHARACTERS)
+    try:
+        if separator == " ":
+            for number, line in enumerate(lines(), start=1):
+                yield number, line.split()
+            return
+        reader = csv.reader(lines(), delimiter=separator, skipinitialspace=separator != "\t", strict=False)
+        for record in reader:
+            if len(record) > MOST_COLUMNS + 1:
+                raise InputError(
+                    f"{path}: line {last} has {len(record):,} columns; at most {MOST_COLUMNS:,} are read"
+                )
+            yield last, record
+            last = reader.line_num + 1
+    except csv.Error as fault:
+        raise InputError(f"{path}: line {last} cannot be read: {fault}") from fault
+    except UnicodeError as fault:
+        raise InputError(f"{path} is not written in UTF-8 ({fault.reason}); save it as UTF-8") from fault
+    finally:
+        csv.field_size_limit(limit)
+
+
+def describe(path: Path, options: TableOptions) -> Layout:
+    """The layout of a table, from what the caller says and the first lines.
+
+    Raises
+    ------
+    InputError
+        If there is no table, or it can be read in two ways; the message names the option that says which.
+    """
+    encoding = encoding_of(path)
+    said, skipped = options.separator, 0
+    if (excel := _excel_separator(path, encoding)) is not None:
+        said, skipped = said or excel, 1
+    candidates = [said] if said else list(SEPARATORS.values())
+    ways: list[_Way] = []
+    fault: InputError | None = None
+    for separator in candidates:
+        try:
+            way = _Way(path, encoding, separator, options, skipped)
+        except InputError as problem:
+            fault = fault or problem
+            continue
+        if way.covered > 0 and not any(way.rows == other.rows for other in ways):
+            ways.append(way)
+    if not ways:
+        raise fault or InputError(
+            f"{path} has no columns of numbers that could be coordinates in its first lines; is the separator one of "
+            f"{', '.join(SEPARATORS)}? Say it with --separator, and what is wrong otherwise with --header or --decimal"
+        )
+    ways.sort(key=lambda way: -way.covered)
+    if len(ways) > 1 and ways[1].covered > 0.8 * ways[0].covered:
+        names = {sign: name for name, sign in SEPARATORS.items()}
+        raise InputError(
+            f"{path} can be read with {' or '.join(names[way.separator] for way in ways)} between the columns; say which "
+            f"with --separator {'|'.join(names[way.separator] for way in ways)}"
+        )
+    return ways[0].layout()
+
+
+def _excel_separator(path: Path, encoding: str) -> str | None:
+    """What Excel's own first line ``sep=;`` says."""
+    try:
+        with open(path, encoding=encoding) as file:
+            match = re.fullmatch(r'"?sep=(.)"?\s*', file.readline(20))
+    except UnicodeError:
+        return None
+    return match[1] if match else None
+
+
+def length(record: list[str], width: int) -> int:
+    """Cells of a record, without empty ones beyond the table's width, behind a trailing separator."""
+    cells = len(record)
+    while cells > width and not record[cells - 1].strip():
+        cells -= 1
+    return cells
+
+
+class _Way:
+    """One way of reading the first lines: with one separator."""
+
+    def __init__(
+        self, path: Path, encoding: str, separator: str, options: TableOptions, skipped: int
+    ) -> None:
+        self.path, self.encoding, self.separator, self.options = path, encoding, separator, options
+        sample, characters, cut = [], 0, False
+        for line, record in records(path, encoding, separator):
+            if line > skipped:
+                sample.append((line, record))
+            characters += sum(map(len, record)) + len(record)
+            if len(sample) > _SAMPLE_LINES or characters > _SAMPLE_CHARACTERS:
+                cut = True
+                break
+        filled = [(line, record) for line, record in sample if any(map(str.strip, record))]
+        if not filled:
+            raise InputError(f"{path} has nothing in {'its first lines' if cut else 'it'}")
+        counts = Counter(len(record) for _, record in filled)
+        self.width = next(len(r) for _, r in reversed(filled) if counts[len(r)] == max(counts.values()))
+        usual = [record for _, record in filled if len(record) == self.width]
+        while self.width > 1 and not any(record[self.width - 1].strip() for record in usual):
+            self.width -= 1  # every row ends in a separator
+        start = next(i for i, (_, record) in enumerate(filled) if self._length(record) == self.width)
+        self.before, self.filled = filled[:start], filled[start:]
+        self.rows = [record for _, record in filled]
+        body = [self._padded(record) for _, record in self.filled if self._length(record) == self.width]
+        data = body[1:] or body
+        self.decimal = "."
+        if any(is_cut(cell) for record in data[:20] for cell in record):
+            raise InputError(
+                f"{path}: vectors in brackets are cut at their commas; put quotation marks around them, or say --separator"
+            )
+        self.kinds = [self._kind([record[j] for record in data]) for j in range(self.width)]
+        self.covered = self._covered(data)
+        self.data, self.body = data if body[1:] else [], body
+
+    def _length(self, record: list[str]) -> int:
+        return length(record, self.width)
+
+    def _padded(self, record: list[str]) -> list[str]:
+        return record[: self.width] + [""] * (self.width - len(record))
+
+    def _kind(self, cells: list[str]) -> str:
+        filled = [cell for cell in cells if cell.strip()]
+        if not filled:
+            return "empty"
+        dots, commas = (sum(is_number(cell, mark) for cell in filled) for mark in ".,")
+        if 2 * max(dots, commas) >= len(filled):
+            return "number"
+        spelt = [cell for cell in filled if looks_like_vector(cell)]
+        sure = (
+            self.width > 1 or self.separator in spelt[0] or spelt[0].strip()[0] in "[({tanj"
+            if spelt
+            else False
+        )
+        if 2 * len(spelt) >= len(filled) and sure:
+            return "vector"
+        return "text"
+
+    def _covered(self, data: list[list[str]]) -> float:
+        """Which part of the characters are numbers."""
+        inside = sum(
+            len(record[j])
+            for record in data
+            for j in range(self.width)
+            if self.kinds[j] in ("number", "vector")
+        )
+        outside = sum(len(cell) + 1 for record in data for cell in record)
+        useful = self.kinds.count("number") > 1 or "vector" in self.kinds
+        if self.separator == " " and any(k not in ("number",) for k in self.kinds[1:]):
+            useful = False
+        return inside / outside if useful or self.options.separator else 0.0
+
+    def layout(self) -> Layout:
+        """The description; raises where the decimal mark or the header could be two things."""
+        path, notes = self.path, []
+        decimal = self._decimal()
+        header, first, names = self._header(decimal)
+        announced = self._check_before(header)
+        rows = [self._padded(r) for line, r in self.filled if line >= first and self._length(r) == self.width]
+        if not rows:
+            raise InputError(f"{path} has no row below its header")
+        columns = tuple(self._column(j, names, rows, decimal) for j in range(self.width))
+        if header is None and names is None:
+            self._check_split_decimals(columns, rows)
+        paths = tuple(
+            c.place
+            for c in columns
+            if c.kind == "text" and all(_FILES.search(r[c.place].strip()) for r in rows)
+        )
+        notes.append(f"header in line {header}" if header is not None else "no header")
+        sign = {value: name for name, value in SEPARATORS.items()}.get(self.separator, self.separator)
+        notes += [f"separator {sign}"] if self.width > 1 else []
+        notes += ["decimal comma"] if decimal == "," else []
+        if self.before:
+            notes.append(
+                f"left out before the table: {listed(f'line {line} ({self.separator.join(r)[:40]})' for line, r in self.before)}"
+            )
+        return Layout(
+            self.separator,
+            decimal,
+            self.encoding,
+            header,
+            first,
+            self.width,
+            columns,
+            paths,
+            announced,
+            tuple(notes),
+        )
+
+    def _column(self, j: int, names, rows: list[list[str]], decimal: str) -> Column:
+        kind = self._kind([row[j] for row in rows])
+        whole, most = False, 0.0
+        if kind == "number":
+            values = [float(row[j].replace(",", ".")) for row in rows if is_number(row[j], decimal)]
+            whole = all(value.is_integer() for value in values)
+            most = max(map(abs, values), default=0.0)
+        return Column(None if names is None else names[j], j, kind, whole, most)
+
+    def _decimal(self) -> str:
+        """The decimal mark that the numbers show; asks where they show both, or what may be thousands."""
+        if self.options.decimal is not None:
+            return self.options.decimal
+        cells = [
+            record[j].strip() for record in self.body for j in range(self.width) if self.kinds[j] == "number"
+        ]
+        commas = [cell for cell in cells if "," in cell and is_number(cell, ",")]
+        dots = [cell for cell in cells if "." in cell and is_number(cell)]
+        if commas and dots:
+            raise InputError(
+                f"{self.path} has numbers with a decimal comma ({commas[0]}) and with a point ({dots[0]}); say --decimal , or ."
+            )
+        if commas and all(re.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+", cell) for cell in commas):
+            raise InputError(
+                f"{self.path}: is {commas[0]} a decimal comma, or thousands? Say --decimal , or --decimal ."
+            )
+        return "," if commas else "."
+
+    def _check_split_decimals(self, columns, rows) -> None:
+        if self.separator != "," or self.options.decimal is not None:
+            return
+        for row in rows[:50]:
+            for column in columns:
+                cell = row[column.place].strip()
+                if column.kind == "number" and re.fullmatch(r"-0|[+-]?0\d+", cell):
+                    raise InputError(
+                        f"{self.path}: cells such as {cell} look like decimal commas cut at the separator; write the table with "
+                        "semicolons, or say --decimal . if they are whole numbers"
+                    )
+
+    def _check_before(self, header: int | None) -> int | None:
+        """Whether the lines before the table can be left out; how many rows they announce."""
+        if header is not None and str(header) == self.options.header:
+            return None
+        if len(self.before) > _MOST_BEFORE:
+            raise InputError(f"{self.path} has no table in its first {_MOST_BEFORE} lines; say --header LINE")
+        announced = None
+        for line, record in self.before:
+            cells = [cell.strip() for cell in record if cell.strip()]
+            counted = [int(cell) for cell in " ".join(cells).split() if is_whole(cell)]
+            if (
+                len(self.before) == 1
+                and len(counted) == 2 == len(" ".join(cells).split())
+                and (counted[1] == self.kinds.count("number"))
+            ):
+                announced = counted[0]
+                continue
+            numeric = sum(
+                is_number(cell) or is_number(cell, ",") or looks_like_vector(cell) for cell in cells
+            )
+            if not record[0].lstrip().startswith(("#", "%", "//")) and (
+                2 * numeric > len(cells) or len(cells) > self.width or numeric > 2
+            ):
+                raise InputError(
+                    f"{self.path}: line {line} has {len(record)} cells and the table {self.width}; mend or delete the line, or say "
+                    "with --header LINE where the header stands"
+                )
+        return announced
+
+    def _header(self, decimal: str) -> tuple[int | None, int, list[str] | None]:
+        """The header's line or None, the line where the data begin, and the columns' names."""
+        said = self.options.header
+        if said.isdecimal():
+            return self._header_in_line(int(said))
+        (line, record), second = self.filled[0], self.filled[1:2]
+        if self.before and (short := self._short_header(said, decimal)) is not None:
+            number, names = short
+            self.before = self.before[:-1]
+            return number, line, names
+        cells = [cell.strip() for cell in self._padded(record)]
+        if said == "no" or (said == "auto" and not self._is_header(cells, decimal, line)):
+            return None, line, None
+        if not second:
+            raise InputError(f"{self.path} has no row below its header in line {line}")
+        if cells[0].startswith("#"):
+            cells[0] = cells[0].lstrip("# ")
+        return line, second[0][0], cells
+
+    def _header_in_line(self, wanted: int) -> tuple[int, int, list[str]]:
+        everything = self.before + self.filled
+        places = [i for i, (line, _) in enumerate(everything) if line == wanted]
+        if not places or places[0] + 1 >= len(everything):
+            raise InputError(
+                f"{self.path} has no header with rows below it in line {wanted}; say --header LINE, yes or no"
+            )
+        record = everything[places[0]][1]
+        if self._length(record) > self.width:
+            raise InputError(
+                f"{self.path}: the header in line {wanted} has {len(record)} cells, and the rows {self.width}"
+            )
+        self.before, self.filled = everything[: places[0]], everything[places[0] :]
+        return wanted, everything[places[0] + 1][0], [cell.strip() for cell in self._padded(record)]
+
+    def _short_header(self, said: str, decimal: str) -> tuple[int, list[str]] | None:
+        """A header with one cell less than the rows: as R writes it, whose rows have names and no title for them."""
+        line, record = self.before[-1]
+        cells = [cell.strip() for cell in record]
+        if (
+            said == "no"
+            or self._length(record) != self.width - 1
+            or any(is_number(c, decimal) for c in cells[:1])
+        ):
+            return None
+        firsts = [row[0].strip() for row in self.body]
+        counted = firsts in (
+            [str(i) for i in range(1, len(firsts) + 1)],
+            [str(i) for i in range(len(firsts))],
+        )
+        named = not any(is_number(cell, decimal) or not cell for cell in firsts) and len(cells) > 1
+        if (
+            "" in cells
+            or len(set(cells)) < len(cells)
+            or {c.lower() for c in cells} & MISSING
+            or not (named or counted)
+        ):
+            raise InputError(
+                f"{self.path}: line {line} has {len(cells)} cells and the rows {self.width}; which column has no name? "
+                "Add it, or say --header no and --columns FIRST..LAST after deleting the line"
+            )
+        return line, ["", *cells]
+
+    def _is_header(self, cells: list[str], decimal: str, line: int) -> bool:
+        """Whether the first row has names; asks where it could be data, and never takes data for names."""
+        unsure = InputError(
+            f"{self.path}: is line {line} ({listed(cells)[:60]}) a header or a row of data? Say --header yes or --header no"
+        )
+        places = [j for j, kind in enumerate(self.kinds) if kind in ("number", "vector")]
+        index = not cells[0] and len(cells) > 1  # pandas' index has no name
+        places = [j for j in places if not (j == 0 and index)]
+        given = [cells[j] for j in places]
+        inside = [is_number(c, decimal) or is_number(c) or looks_like_vector(c) for c in given]
+        if not self.data:  # a single row
+            if inside and all(inside) and not (all(is_whole(c) for c in given) and len(given) > 1):
+                return False
+            raise unsure
+        names = [cell for cell, number in zip(given, inside, strict=True) if not number]
+        values = [cell for cell, number in zip(given, inside, strict=True) if number]
+        if names:
+            if "" in names or {name.lower() for name in names} & MISSING or len(set(names)) < len(names):
+                raise unsure
+            if values and not (len(values) > 1 and _counts(values)):
+                raise unsure
+            return True
+        if any(looks_like_vector(c) for c in given) or not all(_whole(c, decimal) for c in values):
+            return False
+        if len(set(values)) < len(values) or any(c.startswith("-") for c in values) or not values:
+            return False
+        rows = [[row[j].strip() for j in places] for row in self.data]
+        counts = _counts(values)
+        if counts and (
+            index or (len(values) > 2 and not any(is_whole(cell) for row in rows for cell in row))
+        ):
+            return True
+        rising = [float(c.replace(",", ".")) for c in values]
+        if (
+            index
+            or not any(all(_whole(cell, decimal) for cell in row) for row in rows)
+            or rising == sorted(rising)
+        ):
+            raise unsure
+        return False
+
+
+def _counts(cells: list[str]) -> bool:
+    """Whether cells are consecutive whole numbers, written without a point."""
+    return all(map(is_whole, cells)) and all(int(b) == int(a) + 1 for a, b in itertools.pairwise(cells))
+
+
+def _whole(cell: str, decimal: str) -> bool:
+    return is_number(cell, decimal) and float(cell.replace(",", ".")).is_integer()
