@@ -1,16 +1,11 @@
 """Tables as people have them: each is read exactly, or refused in one line that says what to do."""
 
-import io
-import json
 
 import numpy as np
 import pandas
 import pytest
-import torch
-from click.testing import CliRunner
 
-from gapkit.cli.embeddings import import_files
-from gapkit.embeddings import EmbeddingSet, import_embeddings
+from gapkit.embeddings import import_embeddings
 from gapkit.errors import InputError
 
 N, D = 40, 16
