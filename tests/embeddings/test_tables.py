@@ -1,6 +1,5 @@
 """Tables as people have them: each is read exactly, or refused in one line that says what to do."""
 
-
 import numpy as np
 import pandas
 import pytest
