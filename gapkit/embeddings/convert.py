@@ -14,7 +14,7 @@ from gapkit.embeddings.sets import EmbeddingSet
 from gapkit.embeddings.tables import Table, read_matrix, read_table
 from gapkit.errors import InputError
 
-_NEAR_ONE = (0.996, 1.004)
+_NEAR_ONE = (0.9959, 1.0041)
 """Lengths that rounding leaves of 1: float16 half a part in a thousand, bfloat16 up to four."""
 
 
