@@ -105,6 +105,8 @@ RENAMED: dict[str, str] = {
     "gapkit.report.svg": "gapkit.report.sections",
     "gapkit.report.workspace": "gapkit.report.write",
     # cli
+    "gapkit.cli.data": "python tools/data.py, in a clone of the repository, makes and checks the shipped data",
+    "gapkit.shipping": "python tools/data.py, in a clone of the repository, makes and checks the shipped data",
     # grading
     "gapkit.grading": "grading is for a clone of the repository: python -m teaching",
 }

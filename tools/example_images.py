@@ -3,7 +3,7 @@
 ``classes/NAME/*.jpg`` is a folder with one subfolder for each class; ``pairs/*.jpg`` with
 ``pairs/captions.csv`` are images with captions. Both are what a reader's own images look like on the disk.
 
-Usage: ``python tools/example_images.py [--out FOLDER]``, then ``gapkit data manifest``.
+Usage: ``python tools/example_images.py [--out FOLDER]``, then ``python tools/data.py manifest``.
 """
 
 import argparse

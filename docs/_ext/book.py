@@ -32,7 +32,6 @@ MODULES = (
     "widgets",
     "check",
     "report",
-    "shipping",
     "errors",
 )
 DERIVED_IN = {

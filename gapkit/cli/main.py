@@ -23,8 +23,7 @@ COMMANDS = {
     "fetch": ("gapkit.cli.embeddings:fetch", "Download real CLIP embeddings into the cache."),
     "models": ("gapkit.cli.info:models", "List models, their sizes, and what is in the cache."),
     "info": ("gapkit.cli.info:info", "Show versions, folders and what is available."),
-    "train-miniclip": ("gapkit.cli.data:train_miniclip", "Train a mini-CLIP from scratch."),
-    "data": ("gapkit.cli.data:data", "Rebuild the shipped data and check its manifest."),
+    "train-miniclip": ("gapkit.cli.training:train_miniclip", "Train a mini-CLIP from scratch."),
 }
 """Command name -> (``module:function`` of the click command, one line of help)."""
 

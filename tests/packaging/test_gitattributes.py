@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from gapkit.shipping import check_manifest
 from tests.packaging.recipe import ROOT
+from tools.data import check_manifest
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from gapkit._paths import data_folder, read_manifest
 from gapkit.datasets import load_dataset
 from gapkit.errors import InputError
 from gapkit.geometry import gap_vector
-from gapkit.shipping import check_manifest, describe, quality_table, write_manifest
 from gapkit.tasks import nearest
+from tools.data import check_manifest, describe, quality_table, write_manifest
 
 TRAINED = ("wide", "t0.01", "learned", "siglip")
 RUNS = [f"miniclip-{name}" + (f"@{seed}" if seed else "") for name in TRAINED for seed in range(3)]

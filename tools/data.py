@@ -3,17 +3,22 @@
 `gapkit.miniclip.training.train` writes one folder a run; `ship_run` copies what the repository keeps of it and
 embeds the stand-in datasets; `write_manifest` lists every file with its hash, its source, its licence
 and the command that makes it again.
+
+``python tools/data.py ship RUN …`` copies finished runs, ``control`` embeds with the random control, ``manifest`` only
+rewrites the manifest, ``quality`` prints how good the shipped models are, ``check`` compares the folder with its manifest.
 """
 
+import argparse
 import functools
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 
 from gapkit._files import sha256_of, write_atomically, write_text
-from gapkit._paths import MANIFEST, read_manifest
+from gapkit._paths import MANIFEST, data_folder, read_manifest
 from gapkit.datasets.builtin import QUESTION_TYPES
 from gapkit.datasets.registry import BUILTIN_DATASETS
 from gapkit.embeddings import EmbeddingSet, answer
@@ -91,14 +96,14 @@ def describe(path: str) -> dict[str, str]:
     name = name.removesuffix(".json")
     setting, _, seed = name.removeprefix("miniclip-").partition("@")
     train = f"gapkit train-miniclip {setting} --seed {seed or 0} --out runs/{setting}-{seed or 0}"
-    ship = f"gapkit data ship runs/{setting}-{seed or 0}"
+    ship = f"python tools/data.py ship runs/{setting}-{seed or 0}"
     if kind in ("models", "curves"):
         source = "trained from scratch by gapkit on scikit-learn's digits and gapkit's rendered scenes"
         return {"source": source, "licence": _CONTENT_LICENCE, "command": f"{train} && {ship}"}
     if kind == "embeddings":
         control = setting == "random"
         source = f"{parts[3].removesuffix('.safetensors')} embedded with {name}"
-        command = "gapkit data control" if control else f"{train} && {ship}"
+        command = "python tools/data.py control" if control else f"{train} && {ship}"
         return {"source": source, "licence": _CONTENT_LICENCE, "command": command}
     if kind == "example_images":
         return {
@@ -118,7 +123,7 @@ def describe(path: str) -> dict[str, str]:
             "licence": _CONTENT_LICENCE,
             "command": "python tools/cone_effect.py --architectures ViT-B-32 ViT-B-16 RN50",
         }
-    raise InputError(f"{path} has no provenance: say in gapkit/shipping.py where it comes from, or remove it")
+    raise InputError(f"{path} has no provenance: say in tools/data.py where it comes from, or remove it")
 
 
 def quality_table(data: Path) -> str:
@@ -181,3 +186,32 @@ def check_manifest(data: Path) -> list[str]:
         if path in listed and sha256_of(file) != listed[path]["sha256"]:
             faults.append(f"{path}: sha256 differs")
     return sorted(faults)
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the first argument says; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Rebuild the shipped data and check its manifest.")
+    parser.add_argument("task", choices=("ship", "control", "manifest", "quality", "check"))
+    parser.add_argument("runs", nargs="*", type=Path, help="for ship: folders of finished training runs")
+    given, data = parser.parse_args(arguments), data_folder()
+    if (given.task == "ship") != bool(given.runs):
+        parser.error("ship takes the folders of finished runs, the others take none")
+    if given.task in ("quality", "check"):
+        faults = check_manifest(data) if given.task == "check" else []
+        fine = "every shipped file is as the manifest says" if given.task == "check" else quality_table(data)
+        print("\n".join(faults) or fine)
+        return int(bool(faults))
+    for run in given.runs:
+        ship_run(run, data)
+        print(f"shipped {run}", file=sys.stderr)
+    if given.task == "control":
+        ship_control(data)
+    print(write_manifest(data))
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except InputError as fault:
+        sys.exit(f"tools/data.py: {fault}")
