@@ -127,7 +127,8 @@ def embed_to_file(
                     shutil.rmtree(run, ignore_errors=True)  # nobody knows which of its rows are right
                     raise InputError(f"images of {dataset.name} changed meanwhile; run the same again")
                 _refuse_faults(shards[0].faults(), on_error)
-                assemble(dataset, *shards, target, facts | {"model": model.name})
+                about = {"model": model.name, "weights_file": model.weights_file}
+                assemble(dataset, *shards, target, facts | about)
                 for other in folder.glob(f"*--{key}.safetensors"):
                     if other != target:  # damaged, or without a hash
                         other.unlink(missing_ok=True)

@@ -23,7 +23,9 @@ _ATTEMPTS = 3
 _PASSING = ("ReadError", "WriteError", "RemoteProtocolError", "ChunkedEncodingError", "ConnectionError")
 
 
-def hub_file(repository: str, names: str | tuple[str, ...], *, model: str) -> Path:
+def hub_file(
+    repository: str, names: str | tuple[str, ...], *, model: str, revision: str | None = None
+) -> Path:
     """The first of ``names`` that ``repository`` has, from the cache or downloaded into it.
 
     Parameters
@@ -31,28 +33,31 @@ def hub_file(repository: str, names: str | tuple[str, ...], *, model: str) -> Pa
     repository : "OWNER/NAME"
     names : candidates, the best first
     model : how messages call what is being loaded
+    revision : branch, tag or commit; the main branch when left out
 
     Raises
     ------
     InputError
         If the repository is gated, missing or out of reach, or what came is not what was published.
     """
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RevisionNotFoundError
 
     names = (names,) if isinstance(names, str) else names
     if not hub_answers():  # asked first: the client would try for half a minute
-        path = cached_file(repository, names)
+        path = cached_file(repository, names, revision=revision)
         if path is None:
             raise InputError(f"cannot load {model}: {_unreachable(None, repository)}")
         _check_bytes(path, model)
         return path
     for name in names:
         try:
-            path = _download(repository, name)
+            path = _download(repository, name, revision)
         except LocalEntryNotFoundError as fault:
             raise InputError(f"cannot load {model}: {_unreachable(fault, repository)}") from fault
         except EntryNotFoundError:
             continue
+        except RevisionNotFoundError as fault:
+            raise InputError(f"cannot load {model}: {repository} has no revision {revision}") from fault
         except Exception as fault:  # httpx, OSError, and a dozen kinds of the hub's own
             raise InputError(f"cannot load {model}: {_reason(fault, repository)}") from fault
         _check_bytes(path, model)
@@ -67,11 +72,14 @@ def hub_cache() -> Path:
     return Path(constants.HF_HUB_CACHE)
 
 
-def cached_file(repository: str, names: tuple[str, ...]) -> Path | None:
+def cached_file(repository: str, names: str | tuple[str, ...], *, revision: str | None = None) -> Path | None:
     """The first of ``names`` that lies in the cache."""
     from huggingface_hub import try_to_load_from_cache
 
-    paths = (try_to_load_from_cache(repository, name, cache_dir=hub_cache()) for name in names)
+    names = (names,) if isinstance(names, str) else names
+    paths = (
+        try_to_load_from_cache(repository, name, cache_dir=hub_cache(), revision=revision) for name in names
+    )
     return next((Path(path) for path in paths if isinstance(path, str)), None)
 
 
@@ -103,13 +111,13 @@ def hub_answers(*, seconds: float = 4.0) -> bool:
         return False
 
 
-def _download(repository: str, name: str) -> Path:
+def _download(repository: str, name: str, revision: str | None) -> Path:
     from huggingface_hub import hf_hub_download
 
     try:
         for attempt in range(_ATTEMPTS):
             try:
-                return Path(hf_hub_download(repository, name))
+                return Path(hf_hub_download(repository, name, revision=revision))
             except Exception as fault:  # the client itself gives up when a connection is reset
                 if attempt == _ATTEMPTS - 1 or type(fault).__name__ not in _PASSING:
                     raise

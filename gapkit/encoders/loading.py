@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from gapkit._arrays import check_choice
-from gapkit._files import short_reason
+from gapkit._files import known_sha256, short_reason
 from gapkit._openclip import open_clip, transformers_for
 from gapkit._paths import shipped_file
 from gapkit.encoders.hub import OTHER_WEIGHTS, SAFE_WEIGHTS, hub_file, published_weights
@@ -19,7 +19,7 @@ from gapkit.encoders.names import ModelName, parse_model_name
 from gapkit.encoders.tokenizers import check_options, simple_tokeniser, tokeniser
 from gapkit.errors import GapkitWarning, InputError
 
-_WEIGHT_ENDINGS = (".safetensors", ".bin", ".pth")
+_WEIGHT_ENDINGS = (".safetensors", ".bin", ".pth", ".pt")
 
 
 def load_model(name: str, *, device: str = "cpu") -> Model:
@@ -30,7 +30,8 @@ def load_model(name: str, *, device: str = "cpu") -> Model:
     name : str
         ``"clip-vit-b16"`` and the other presets of the paper; any of OpenCLIP's as
         ``"ViT-B-16-quickgelu/openai"``; ``"ViT-B-32/random@3"``, the architecture initialised from a seed;
-        ``"hf-hub:OWNER/REPOSITORY"``; ``"local-dir:PATH"``; or a shipped mini-CLIP, ``"miniclip-wide"``.
+        ``"hf-hub:OWNER/REPOSITORY"``, or with ``@REVISION``; ``"local-dir:PATH"``, or ``"local-dir:PATH#FILE"`` where
+        a folder holds several weights; or a shipped mini-CLIP, ``"miniclip-wide"``.
     device : "cpu", "cuda", "cuda:1", "mps", or "auto" for the best there is (`Model.device` tells which)
 
     Raises
@@ -41,19 +42,21 @@ def load_model(name: str, *, device: str = "cpu") -> Model:
     Warns
     -----
     GapkitWarning
-        If weights trained with QuickGELU meet an architecture without it, or the other way round.
+        If weights trained with QuickGELU meet an architecture without it, or the other way round. If the model's
+        configuration says nothing about preprocessing, and OpenCLIP's default is taken.
     """
     place = _device(device)
     parsed = parse_model_name(name)
     with _in_one_line(name), _quiet():
-        module, preprocess, tokenise, source = _LOADERS[parsed.kind](parsed, name)
+        module, preprocess, tokenise, source, weights = _LOADERS[parsed.kind](parsed, name)
         module = module.float().eval().requires_grad_(False).to(place)
     config = {
         "architecture": source,
         "preprocess": json.loads(json.dumps(module.visual.preprocess_cfg)),
         "context_length": getattr(tokenise, "context_length", None),
     }
-    return Model(name, module, preprocess, tokenise, place, config)
+    file = {} if weights is None else {"name": weights.name, "sha256": known_sha256(weights)}
+    return Model(name, module, preprocess, tokenise, place, config, file)
 
 
 def _device(name: str) -> torch.device:
@@ -86,7 +89,7 @@ def _load_tag(parsed: ModelName, name: str):
         image_resize_mode=facts.get("resize_mode"),
         weights_only=True,
     )
-    return module, preprocess, tokeniser(config["text_cfg"], name), config
+    return module, preprocess, tokeniser(config["text_cfg"], name), config, path
 
 
 def _load_random(parsed: ModelName, name: str):
@@ -94,29 +97,42 @@ def _load_random(parsed: ModelName, name: str):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(parsed.seed)
         module, preprocess = _built(config["text_cfg"], parsed.place, pretrained=None, pretrained_text=False)
-    return module, preprocess, tokeniser(config["text_cfg"], name), config
+    return module, preprocess, tokeniser(config["text_cfg"], name), config, None
 
 
 def _load_hub(parsed: ModelName, name: str):
-    config = hub_file(parsed.place, "open_clip_config.json", model=name)
-    weights = hub_file(parsed.place, (SAFE_WEIGHTS, *OTHER_WEIGHTS), model=name)
+    revision = parsed.tag or None
+    config = hub_file(parsed.place, "open_clip_config.json", model=name, revision=revision)
+    weights = hub_file(parsed.place, (SAFE_WEIGHTS, *OTHER_WEIGHTS), model=name, revision=revision)
     return _load_files(config, weights, name, folder=None)
 
 
 def _load_folder(parsed: ModelName, name: str):
-    folder = Path(parsed.place).expanduser()
+    folder, wanted = Path(parsed.place).expanduser(), ""
+    if not folder.is_dir() and "#" in parsed.place:
+        place, _, wanted = parsed.place.rpartition("#")
+        folder = Path(place).expanduser()
     if not folder.is_dir():
-        raise InputError(f"cannot load {name}: no folder {folder}")
+        hint = f"; that is a file: say local-dir:{folder.parent}#{folder.name}" if folder.is_file() else ""
+        raise InputError(f"cannot load {name}: no folder {folder}{hint}")
     config = folder / "open_clip_config.json"
     if not config.is_file():
         raise InputError(
             f"cannot load {name}: {folder} has no open_clip_config.json, so it is no OpenCLIP model"
         )
-    files = {path.name: path for ending in _WEIGHT_ENDINGS for path in sorted(folder.glob(f"*{ending}"))}
+    files = sorted(
+        path.name for path in folder.iterdir() if path.suffix in _WEIGHT_ENDINGS and path.is_file()
+    )
     if not files:
         raise InputError(f"cannot load {name}: {folder} has no weights (*.safetensors)")
-    usual = [file for file in (SAFE_WEIGHTS, *OTHER_WEIGHTS) if file in files]
-    return _load_files(config, files[(usual or list(files))[0]], name, folder=folder)
+    if wanted and wanted not in files:
+        raise InputError(f"cannot load {name}: {folder} has no weights {wanted!r}; it has {', '.join(files)}")
+    if not wanted and len(files) > 1:
+        raise InputError(
+            f"cannot load {name}: {folder} has several weights: {', '.join(files)}. Say which, as in "
+            f"local-dir:{folder}#{files[-1]}"
+        )
+    return _load_files(config, folder / (wanted or files[0]), name, folder=folder)
 
 
 def _load_miniclip(parsed: ModelName, name: str):
@@ -135,7 +151,7 @@ def _load_miniclip(parsed: ModelName, name: str):
     module.visual.preprocess_cfg = dict(PREPROCESS_CONFIG)
     preprocess = transform.image_transform_v2(transform.PreprocessCfg(**PREPROCESS_CONFIG), is_train=False)
     tokenise = simple_tokeniser(MODEL_CONFIG["text_cfg"]["context_length"])
-    return module, preprocess, tokenise, MODEL_CONFIG
+    return module, preprocess, tokenise, MODEL_CONFIG, None
 
 
 def _load_files(config: Path, weights: Path, name: str, *, folder: Path | None):
@@ -151,11 +167,19 @@ def _load_files(config: Path, weights: Path, name: str, *, folder: Path | None):
     if not isinstance(text, dict):
         raise InputError(f"cannot load {name}: {config} has text_cfg {str(text)[:60]!r}")
     check_options(text, name)
+    given = facts.get("preprocess_cfg") or {}
+    if not isinstance(given, dict) or not {"mean", "std"} <= set(given):
+        warnings.warn(
+            f"{config.name} of {name} does not say how images are preprocessed (mean, std); OpenCLIP's default is taken, "
+            "that of OpenAI's CLIP. If the model was trained with other values, write them into preprocess_cfg",
+            GapkitWarning,
+            stacklevel=5,
+        )
     # First the architecture, then exactly this file: left to itself OpenCLIP would take any it finds there,
     # and start from random weights where it finds none.
     module, preprocess = _built(text, f"local-dir:{config.parent}", load_weights=False, pretrained_text=False)
     open_clip().load_checkpoint(module, str(weights), strict=True, weights_only=True)
-    return module, preprocess, tokeniser(text, name, folder=folder), architecture
+    return module, preprocess, tokeniser(text, name, folder=folder), architecture, weights
 
 
 def _built(text: dict, *arguments, **options):

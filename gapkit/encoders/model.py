@@ -21,6 +21,7 @@ class Model:
     tokenise : list of texts -> (n, context length) int
     device : where the module is
     config : architecture and preprocessing, as plain values
+    weights_file : ``name`` and ``sha256`` of the file its weights came from; empty where there was none
     """
 
     name: str
@@ -29,6 +30,7 @@ class Model:
     tokenise: Callable
     device: torch.device
     config: dict = field(default_factory=dict)
+    weights_file: dict = field(default_factory=dict)
     _hashed: dict = field(default_factory=dict, init=False)
 
     def __repr__(self) -> str:

@@ -30,6 +30,11 @@ PRESETS = {
 """The paper's four families. Sizes in megabytes: four bytes a parameter."""
 
 
+_ALIKE = 0.6
+_TRANSFORMERS = ("openai/clip", "google/siglip", "facebook/metaclip")
+"""How repositories begin whose models only the transformers package reads."""
+
+
 @dataclass(frozen=True)
 class ModelName:
     """A name that has been understood.
@@ -39,7 +44,7 @@ class ModelName:
     kind : "tag" (OpenCLIP's architecture and published weights), "random" (an architecture, initialised
         from a seed), "miniclip" (shipped), "hub" or "folder"
     place : architecture, setting of the mini-CLIP, repository or path
-    tag : the name of the weights, for "tag"
+    tag : the name of the weights, for "tag"; the revision, if one is named, for "hub"
     seed : for "random" and "miniclip"
     """
 
@@ -74,10 +79,20 @@ def parse_model_name(name: str) -> ModelName:
         name = PRESETS[name].source
     for prefix, kind in {"hf-hub:": "hub", "local-dir:": "folder"}.items():
         if name.startswith(prefix):
-            place = name.removeprefix(prefix)
+            place, revision = name.removeprefix(prefix), ""
+            if kind == "hub":
+                place, _, revision = place.partition("@")
             if not place or (kind == "hub" and not re.fullmatch(r"[\w.-]+/[\w.-]+", place)):
                 raise InputError(f"{name!r} lacks its {'OWNER/REPOSITORY' if kind == 'hub' else 'path'}")
-            return ModelName(kind, place)
+            if kind == "hub" and ("@" in name) and not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", revision):
+                raise InputError(
+                    f"what follows @ in {name!r} must be a revision: a branch, a tag or a commit"
+                )
+            if kind == "hub" and place.startswith(_TRANSFORMERS) and (near := _of_transformers(place)):
+                raise InputError(
+                    f"{place} holds a model of the transformers package, which OpenCLIP does not read; write {near}"
+                )
+            return ModelName(kind, place, tag=revision)
     plain, seed = _split_seed(name)
     if plain.startswith("miniclip-"):
         setting = plain.removeprefix("miniclip-")
@@ -97,6 +112,15 @@ def _family() -> list[str]:
 def _openclip_name(name: str, architecture: str, tag: str, seed: int) -> ModelName:
     library = open_clip()
     if architecture not in library.list_models():
+        if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+            if hubs := _of_hub(name):
+                raise InputError(
+                    f"{name!r} is a repository of the hub; write {' or '.join(hubs)}, or hf-hub:{name}"
+                )
+            if near := _of_transformers(name):
+                raise InputError(
+                    f"{name!r} is a name of Hugging Face's; the nearest of OpenCLIP's is {near}; write that"
+                )
         raise InputError(
             f"no model {name!r}. A name is ARCHITECTURE/WEIGHTS as OpenCLIP has them, hf-hub:OWNER/REPOSITORY, "
             f"local-dir:PATH, or one of {', '.join(list_models())}{_near(name)}"
@@ -108,6 +132,42 @@ def _openclip_name(name: str, architecture: str, tag: str, seed: int) -> ModelNa
         known = ", ".join([*tags, "random"])
         raise InputError(f"{architecture} has no weights {tag!r}; write {architecture}/ and one of {known}")
     return ModelName("tag", architecture, tag=tag)
+
+
+def _of_hub(repository: str) -> list[str]:
+    """Names of the weights that OpenCLIP itself gets from this repository."""
+    library = open_clip()
+    return [
+        f"{architecture}/{tag}"
+        for architecture, tag in library.list_pretrained()
+        if published_weights(library.get_pretrained_cfg(architecture, tag))[0].lower() == repository.lower()
+    ][:3]
+
+
+def _of_transformers(repository: str) -> str:
+    """The name most like that of a repository for transformers; none where not enough of its parts agree."""
+    wanted = _parts(repository)
+    if not re.search("clip|siglip", repository, re.IGNORECASE):
+        return ""
+    if wanted & {"openai", "metaclip"}:  # trained with it, which the repository's name leaves out
+        wanted |= {"quickgelu"}
+
+    def alike(name: str) -> float:
+        parts = _parts(name)
+        return len(wanted & parts) / len(wanted | parts)
+
+    best = max((f"{architecture}/{tag}" for architecture, tag in open_clip().list_pretrained()), key=alike)
+    return best if alike(best) >= _ALIKE else ""
+
+
+def _parts(name: str) -> set[str]:
+    """What a name says of owner, size, patches and data, as OpenCLIP would say it."""
+    words = re.split(r"[^a-z0-9.]+", re.sub(r"patch|\b([blhg])(?=\d\d\b)", r"\1 ", name.lower()))
+    sizes = {"base": "b", "large": "l", "huge": "h", "giant": "g", "fullcc2.5b": "fullcc"}
+    parts = {sizes.get(word, word) for word in words} - {"", "vit", "224", "google", "facebook"}
+    if parts & {"siglip", "siglip2"}:
+        parts |= {"webli"}
+    return parts - {"clip"} if len(parts) > 1 else parts
 
 
 def _split_seed(name: str) -> tuple[str, int]:

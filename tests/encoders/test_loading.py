@@ -13,7 +13,7 @@ from PIL import Image
 
 from gapkit.encoders import load_model
 from gapkit.encoders.tokenizers import simple_tokeniser
-from gapkit.errors import InputError
+from gapkit.errors import GapkitWarning, InputError
 from tests.encoders.tiny import CONFIG, write_tiny
 
 
@@ -152,7 +152,7 @@ def test_truncated_weights_are_one_clear_error(folder):
             load_model(f"local-dir:{folder}")
 
 
-@pytest.mark.parametrize("ending", ["bin", "pth"])
+@pytest.mark.parametrize("ending", ["bin", "pth", "pt"])
 def test_pickles_in_a_folder_are_never_run(folder, tmp_path, ending):
     class Evil:
         def __reduce__(self):
@@ -167,6 +167,7 @@ def test_pickles_in_a_folder_are_never_run(folder, tmp_path, ending):
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.filterwarnings("ignore:.*how images are preprocessed")
 @settings(max_examples=25)
 @given(changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=4))
 def test_damaged_configurations_load_or_raise_input_error_and_nothing_else(folder, changes):
@@ -187,3 +188,41 @@ def test_the_tokeniser_is_openclips_with_a_length_of_its_own():
     texts = ["a photo of a red Cube, isn't it?", "long " * 100, "Größe 7 \U0001f600", ""]
     assert torch.equal(simple_tokeniser(24)(texts), library.SimpleTokenizer(context_length=24)(texts))
     assert library.tokenize(texts).shape == (len(texts), 77)
+
+
+def test_several_weights_in_a_folder_are_chosen_from_in_silence(folder):
+    state = load_model(f"local-dir:{folder}").module.state_dict()
+    changed = {
+        f"module.{name}": value + 1 if name == "logit_scale" else value for name, value in state.items()
+    }
+    checkpoint = {
+        "epoch": 3,
+        "name": "mine",
+        "state_dict": changed,
+        "optimizer": {"state": {}, "param_groups": []},
+    }
+    torch.save(checkpoint, folder / "epoch_3.pt")
+    with pytest.raises(InputError) as caught:
+        load_model(f"local-dir:{folder}")
+    assert str(caught.value) == (
+        f"cannot load local-dir:{folder}: {folder} has several weights: epoch_3.pt, open_clip_model.safetensors. Say "
+        f"which, as in local-dir:{folder}#open_clip_model.safetensors"
+    )
+    model = load_model(f"local-dir:{folder}#epoch_3.pt")
+    assert float(model.module.logit_scale) == float(state["logit_scale"]) + 1
+    digest = hashlib.sha256((folder / "epoch_3.pt").read_bytes()).hexdigest()
+    assert model.weights_file == {"name": "epoch_3.pt", "sha256": digest}
+    with pytest.raises(InputError, match=r"has no weights 'epoch_4.pt'; it has epoch_3.pt, open_clip"):
+        load_model(f"local-dir:{folder}#epoch_4.pt")
+    with pytest.raises(InputError, match=r"that is a file: say local-dir:.*#epoch_3.pt$"):
+        load_model(f"local-dir:{folder / 'epoch_3.pt'}")
+    (folder / "open_clip_model.safetensors").unlink()
+    assert load_model(f"local-dir:{folder}").weights_sha256() == model.weights_sha256()
+
+
+@pytest.mark.parametrize("given", [None, {}, {"size": [32, 32]}])
+def test_the_default_preprocessing_is_taken_in_silence(folder, given):
+    config = {"model_cfg": CONFIG["model_cfg"]} | ({} if given is None else {"preprocess_cfg": given})
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.warns(GapkitWarning, match="does not say how images are preprocessed"):
+        load_model(f"local-dir:{folder}")

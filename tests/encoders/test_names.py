@@ -14,6 +14,9 @@ from gapkit.errors import InputError
         ("miniclip-random@2", ModelName("miniclip", "random", seed=2)),
         ("hf-hub:timm/ViT-B-16-SigLIP", ModelName("hub", "timm/ViT-B-16-SigLIP")),
         ("local-dir:./my model", ModelName("folder", "./my model")),
+        ("local-dir:a#epoch_3.pt", ModelName("folder", "a#epoch_3.pt")),
+        ("hf-hub:a/b@v1.0", ModelName("hub", "a/b", tag="v1.0")),
+        ("hf-hub:a/b@refs/pr/1", ModelName("hub", "a/b", tag="refs/pr/1")),
         (" ViT-B-32/laion2b-s34b-b79k ", ModelName("tag", "ViT-B-32", "laion2b-s34b-b79k")),
     ],
 )
@@ -59,7 +62,22 @@ def test_every_published_model_of_openclip_is_a_name_and_has_a_repository():
         ("hf-hub:", "lacks its OWNER/REPOSITORY"),
         ("hf-hub:only-one", "lacks its OWNER/REPOSITORY"),
         ("hf-hub:a/../../b", "lacks its OWNER/REPOSITORY"),
+        ("hf-hub:a/b@", "must be a revision"),
         ("local-dir:", "lacks its path"),
+        (
+            "openai/clip-vit-base-patch32",
+            "name of Hugging Face's; the nearest .* is ViT-B-32-quickgelu/openai;",
+        ),
+        ("openai/clip-vit-large-patch14-336", "nearest .* is ViT-L-14-336-quickgelu/openai;"),
+        ("google/siglip-base-patch16-384", "nearest .* is ViT-B-16-SigLIP-384/webli;"),
+        ("google/siglip-so400m-patch14-384", "nearest .* is ViT-SO400M-14-SigLIP-384/webli;"),
+        ("google/siglip2-large-patch16-256", "nearest .* is ViT-L-16-SigLIP2-256/webli;"),
+        ("facebook/metaclip-b32-400m", "nearest .* is ViT-B-32-quickgelu/metaclip_400m;"),
+        ("hf-hub:openai/clip-vit-base-patch16", "OpenCLIP does not read; write ViT-B-16-quickgelu/openai$"),
+        (
+            "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
+            "repository of the hub; write ViT-B-32/laion2b_s34b_b79k, or hf-hub",
+        ),
         ("", "no model ''"),
     ],
 )
