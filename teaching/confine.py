@@ -116,6 +116,7 @@ def start(
             (home / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, home / name)
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
+        kept["JPY_PARENT_PID"] = str(os.getpid())  # the kernel ends when its judge has
         process = subprocess.Popen(
             [sys.executable, "-P", *arguments], env={**kept, **environment(str(home))}, cwd=home, **options
         )

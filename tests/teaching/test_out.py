@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from nbgrader.api import Gradebook
 
 from gapkit import InputError
-from teaching import course
+from teaching import confine, course
 from teaching.__main__ import group
 from teaching.grade import Given, grade_folder
 from teaching.notebooks import grade_id
@@ -159,3 +159,14 @@ def test_one_notebooks_grade_is_no_exit_code(small, here, tmp_path):
     assert CliRunner().invoke(group, [*options, "26"]).exit_code == 1
     facts = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     assert (facts["assignment"], facts["points"], facts["passed"]) == ("A1", 25, False)
+
+
+def test_grading_without_a_sandbox_starts_in_silence(small, here, tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    nbformat.write(course.solution(small, "A1"), tmp_path / "in" / "ann_A1.ipynb")
+    monkeypatch.setattr(confine, "why_not", lambda: "bubblewrap is not installed")
+    with pytest.raises(InputError, match="bubblewrap is not installed.*container.*--unconfined") as fault:
+        grade_folder(tmp_path / "in", course=small, out=tmp_path / "out")
+    assert "\n" not in str(fault.value)
+    (done,) = grade_folder(tmp_path / "in", course=small, out=tmp_path / "out", confined=False)
+    assert (done.result.points, done.result.confined) == (25, False)
