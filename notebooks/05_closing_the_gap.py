@@ -287,7 +287,7 @@ for name, queries in moved.items():
 # %% [markdown]
 # On the digits the shift takes the images from one end of the gap to the other: as long as before, and nothing is gained.
 #
-# ## 7. On real models
+# ### On real models
 #
 # Is this so for models that were not trained for this course? For eight published ones we have recorded figures (`gapkit
 # replicate --published` makes them; the embeddings come with `gapkit fetch --all`): sets of pairs, cut at random into
@@ -329,7 +329,7 @@ assert (real["gain_low"] > 0).all() and order > 0.64  # which 95 % of all orders
 # The two CLOOBs, whose gap is narrow, gain less than 0.01 from the shift; the affine projection has more to remove, because it
 # takes every image to the texts' span, and it gains on all eight. None of them gains as much as our digits.
 #
-# ## 8. Who moves, who is perturbed, which metric
+# ## 7. Who moves, who is perturbed, which metric
 #
 # Moving the gallery by $+\alpha g'$ or the queries by $-\alpha g'$: in Euclidean distance it is the same. Under the dot product it
 # is not: $y \cdot (x_k + \alpha g')$ differs from $y \cdot x_k$ by a number common to all $k$, so nothing at all happens, noise or no noise.
@@ -361,7 +361,7 @@ plots.show(ax, alt="Gains for four combinations of who is perturbed and who move
 # stored, quantised, approximated index), but it is not every case; systems that rank by dot product gain only if
 # they move the queries, and then by shortening them.
 #
-# ## 9. Explore
+# ## 8. Explore
 #
 # First three settings side by side, then the sliders. A point is an image; crosses are images whose answer changed.
 
@@ -401,7 +401,7 @@ widgets.present(
 # keep their answer lie *under* the diagonal. A shift inside the span of the texts moves the borders between the
 # classes, and some images are then nearer to one than before. No theorem protects them.
 #
-# ## 10. Summary and questions
+# ## 9. Summary and questions
 #
 # - Project the gap out of the gallery's span and shift: no answer changes, for any α; robustness to noise on the gallery
 #   rises up to about α = 1 and falls past it.

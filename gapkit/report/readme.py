@@ -101,7 +101,7 @@ def models_table(record: Mapping) -> str:
             f"{legend}. Numbers are the weakest case of each model; “3 of 6” says in how many cells (galleries of 10, 30 and "
             "100 candidates and the whole set, noise levels) a claim holds; brackets are 95 % intervals. Published "
             "embeddings, downloaded by hash and not part of this repository: `gapkit fetch --all && gapkit replicate "
-            "--published`. What small CLIPs trained here say, for every claim: [results](docs/results.md).",
+            "--published`. What small CLIPs trained here say, for every claim, stands in docs/results.md.",
         ]
     )
 
@@ -158,6 +158,8 @@ def _on_models(entries: list[Mapping], what: str, *, plain: bool = False) -> str
     def names(verdict: str) -> str:
         return ", ".join(short_model(entry["model"]) for entry in by_verdict[verdict])
 
+    if len(by_verdict) == 1 and "partly" not in by_verdict:
+        return f"{what}: {next(iter(by_verdict))} on all {len(entries)} models."
     parts = [f"holds on {names('holds')}" if "holds" in by_verdict else "holds on none"]
     if "partly" in by_verdict:
         counted = (
