@@ -45,10 +45,17 @@ _DATASET_OPTIONS = (
         help="Processes that read images.",
     ),
     click.option(
+        "--on-long-text",
+        type=click.Choice(["truncate", "raise"]),
+        default="truncate",
+        show_default=True,
+        help="Texts with more tokens than the model reads.",
+    ),
+    click.option(
         "--skip-unreadable", is_flag=True, help="Leave out images that cannot be read, and list them."
     ),
 )
-_HOW_TO_EMBED = ("device", "precision", "batch_size", "workers", "skip_unreadable")
+_HOW_TO_EMBED = ("device", "precision", "batch_size", "workers", "on_long_text", "skip_unreadable")
 
 
 def embedding_options(command):

@@ -97,6 +97,14 @@ def read_captions(
     return pairs, notes
 
 
+def kept_captions(name: str, captions: int, images: int, which: str) -> str:
+    """What is said where images have several captions, of which one is kept."""
+    return (
+        f"{name} has {captions} captions of {images} images; the {which} of each image is kept, "
+        f"{captions - images} are left out"
+    )
+
+
 def _text(path: Path, encoding: str | None) -> str:
     try:
         content = path.read_bytes()

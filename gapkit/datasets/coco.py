@@ -11,6 +11,7 @@ from typing import Any
 
 from gapkit._arrays import check_choice
 from gapkit._files import short_reason
+from gapkit.datasets.caption_tables import kept_captions
 from gapkit.datasets.dataset import Dataset
 from gapkit.datasets.images import FileImages, inner_path
 from gapkit.errors import InputError
@@ -52,23 +53,29 @@ def coco(
         image, number = _entry(record, "image_id", int, where), _entry(record, "id", int, where)
         if text:
             captions.setdefault(image, []).append((number, text))
-    names, chosen, bare = [], [], []
+    names, chosen, bare, taken = [], [], [], {}
     for number, record in enumerate(_records(content.get("images"), f"{path}: images")):
         where = f"{path}: image {number}"
         name = inner_path(_entry(record, "file_name", str, where), where)
-        offered = captions.get(_entry(record, "id", int, where))
+        image = _entry(record, "id", int, where)
+        if image in taken:
+            raise InputError(f"{where} has the id {image} of another image")
+        offered = captions.get(image)
         if offered is None:
             bare.append(name)
             continue
         best = min(offered) if caption == "first" else max(offered, key=lambda pair: (len(pair[1]), -pair[0]))
+        taken[image] = name
         names.append(name)
         chosen.append(best[1])
     if not names:
         raise InputError(f"{path} has no image with a caption")
-    said = []
+    said, count = [], sum(len(captions[image]) for image in taken)
+    if count > len(names):
+        said.append(kept_captions(path.name, count, len(names), caption))
     if bare:
         images = "1 image" if len(bare) == 1 else f"{len(bare)} images"
-        said = [f"left out of {path.name}, {images} without a caption: {', '.join(sorted(bare)[:5])}"]
+        said += [f"left out of {path.name}, {images} without a caption: {', '.join(sorted(bare)[:5])}"]
     return Dataset(
         name="coco",
         images=FileImages(root, names[:limit]),

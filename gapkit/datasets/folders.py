@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from gapkit.datasets.caption_tables import read_captions
+from gapkit.datasets.caption_tables import kept_captions, read_captions
 from gapkit.datasets.captions import fill
 from gapkit.datasets.dataset import Dataset
 from gapkit.datasets.images import FORMATS, FileImages, formats, same_letters, shown
@@ -201,7 +201,7 @@ def captions_csv(
     image_column: str | None = None,
     caption_column: str | None = None,
 ) -> Dataset:
-    """Pairs of image and caption from a table with a header line.
+    """Pairs of image and caption from a table with a header line; of several captions of an image the first.
 
     Parameters
     ----------
@@ -220,7 +220,13 @@ def captions_csv(
         image_column=image_column,
         caption_column=caption_column,
     )
-    rows = rows[:limit]
+    first: dict[str, str] = {}
+    for image, text in rows:
+        first.setdefault(image, text)
+    if len(first) < len(rows):
+        said = kept_captions(path.name, len(rows), len(first), "first")
+        notes = notes | {"said": [*notes.get("said", []), said]}
+    rows = list(first.items())[:limit]
     return Dataset(
         name="csv",
         images=FileImages(root, [image for image, _ in rows]),

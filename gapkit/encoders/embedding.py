@@ -30,6 +30,7 @@ from gapkit.encoders.batches import Batch, batches, read_batches
 from gapkit.encoders.loading import load_model
 from gapkit.encoders.model import Model
 from gapkit.encoders.shards import ShardFolder, assemble, listed, remove_leftovers, remove_stale
+from gapkit.encoders.tokenizers import cut_texts
 from gapkit.errors import GapkitWarning, InputError
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -65,6 +66,7 @@ def embed_to_file(
     workers: int = 0,
     precision: str = "auto",
     on_error: str = "raise",
+    on_long_text: str = "truncate",
     progress: bool = False,
 ) -> Path:
     """Embed a dataset into a file; `embed` for data that need not fit into memory.
@@ -79,6 +81,8 @@ def embed_to_file(
     precision : "float32", "bfloat16", "float16", or "auto": float16 (autocast) on CUDA, float32 elsewhere
     on_error : "raise" or "skip": what to do about images that cannot be read. "raise" lists all of them at
         the end, and the same call with "skip" then has nothing left to compute
+    on_long_text : "truncate" or "raise": what to do about texts with more tokens than the model reads. Either way they are
+        counted; ``metadata["long_texts"]`` keeps the count
     progress : show a bar with rate and time left on stderr
 
     Returns
@@ -88,13 +92,13 @@ def embed_to_file(
     Raises
     ------
     InputError
-        If an image cannot be read (and ``on_error`` is "raise"), or none can, or one changes meanwhile, or a text is
+        If a text is too long (and ``on_long_text`` is "raise"), or an image cannot be read (and ``on_error`` is "raise"), or none can, or one changes meanwhile, or a text is
         no Unicode.
 
     Warns
     -----
     GapkitWarning
-        If images were skipped; ``metadata["skipped"]`` lists them with the reasons. If the cache holds a file without a
+        If texts were cut. If images were skipped; ``metadata["skipped"]`` lists them with the reasons. If the cache holds a file without a
         hash, from before there were any: it is embedded anew.
     """
     model = load_model(model) if isinstance(model, str) else model
@@ -102,9 +106,11 @@ def embed_to_file(
     batch_size = check_whole(batch_size, "batch_size")
     workers = check_whole(workers, "workers", least=0)
     check_choice(on_error, "on_error", ("raise", "skip"))
+    check_choice(on_long_text, "on_long_text", ("truncate", "raise"))
     check_choice(dtype, "dtype", ("float32", "float16"))
     precision = _precision(precision, model)
     _check_texts(dataset)
+    long_texts = _long_texts(model, dataset, on_long_text)
     fingerprint, hashes = dataset.hashes()
     facts = _facts(model, dataset, fingerprint, precision)
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
@@ -127,7 +133,7 @@ def embed_to_file(
                     shutil.rmtree(run, ignore_errors=True)  # nobody knows which of its rows are right
                     raise InputError(f"images of {dataset.name} changed meanwhile; run the same again")
                 _refuse_faults(shards[0].faults(), on_error)
-                about = {"model": model.name, "weights_file": model.weights_file}
+                about = {"model": model.name, "weights_file": model.weights_file, "long_texts": long_texts}
                 assemble(dataset, *shards, target, facts | about)
                 for other in folder.glob(f"*--{key}.safetensors"):
                     if other != target:  # damaged, or without a hash
@@ -170,6 +176,23 @@ def _check_texts(dataset: Dataset) -> None:
             text.encode()
         except UnicodeEncodeError as fault:
             raise InputError(f"dataset {dataset.name}: {text[:60]!r} is no valid Unicode") from fault
+
+
+def _long_texts(model: Model, dataset: Dataset, on_long_text: str) -> dict:
+    """How many texts are cut, said aloud or refused."""
+    texts = [text for row in dataset.prompts for text in row]
+    rows, length = cut_texts(model.tokenise, texts), getattr(model.tokenise, "context_length", None)
+    if rows:
+        what = (
+            f"{len(rows)} of {len(texts)} texts of {dataset.name} have more than the {length} tokens that {model.name} "
+            f"reads, such as {texts[rows[0]][:60]!r}"
+        )
+        if on_long_text == "raise":
+            raise InputError(
+                f"{what}; shorten them, or have them cut with --on-long-text truncate (in Python: on_long_text='truncate')"
+            )
+        warnings.warn(f"{what}; what is beyond is cut off", GapkitWarning, stacklevel=3)
+    return {"count": len(rows), "of": len(texts), "context_length": length}
 
 
 def _precision(precision: str, model: Model) -> str:

@@ -7,7 +7,7 @@ harmless options is refused here, and nobody is ever asked on the terminal wheth
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gapkit._openclip import open_clip, transformers_for
@@ -61,6 +61,20 @@ def tokeniser(text: dict, name: str, *, folder: Path | None = None) -> Callable:
             f"cannot load {name}: its tokeniser {wanted} is not in the cache and cannot be downloaded. "
             "Connect to the network once and run the same again"
         ) from fault
+
+
+def cut_texts(tokenise: Callable, texts: Sequence[str]) -> list[int]:
+    """Rows of the texts that have more tokens than the model reads: the rest of them is cut off."""
+    length = getattr(tokenise, "context_length", None)
+    inner = getattr(tokenise, "tokenizer", None)
+    if length is None:
+        return []
+    if inner is not None:  # of the transformers package; it counts its own marks of beginning and end
+        cleaned = [tokenise.clean_fn(text) for text in texts]
+        counts = [len(ids) for ids in inner(cleaned, truncation=False, verbose=False)["input_ids"]]
+    else:
+        counts = [len(tokenise.encode(text)) + 2 for text in texts]  # and the marks of beginning and end
+    return [row for row, count in enumerate(counts) if count > length]
 
 
 def simple_tokeniser(context_length: int) -> Callable:

@@ -134,6 +134,18 @@ def test_marks_taken_as_part_of_captions_are_not_said(tmp_path):
     assert data.notes["quoting"] == "none"
 
 
+def test_several_captions_of_an_image_are_pairs_of_their_own(tmp_path):
+    """Pairs of one image twice would make one of two right answers wrong."""
+    path = tmp_path / "captions.txt"
+    path.write_text("image,caption\na.jpg,A dog .\na.jpg,A brown dog .\nb.jpg,A cat .\na.jpg,Rex .\n")
+    message = "captions.txt has 4 captions of 2 images; the first of each image is kept, 2 are left out"
+    with pytest.warns(GapkitWarning, match=message):
+        data = load_dataset("csv", root=tmp_path, annotations=path)
+    assert data.images.names == ("a.jpg", "b.jpg")
+    assert data.prompts == (("A dog .",), ("A cat .",))
+    assert data.notes["said"] == [message]
+
+
 WORDS = st.text(alphabet="ab \"',;|\t\n\\é.", min_size=1, max_size=8).filter(lambda text: text.strip())
 PLAIN = WORDS.map(lambda text: " ".join(text.split())).filter(bool)
 

@@ -254,11 +254,15 @@ def write_coco(tmp_path, images=None, annotations=None):
 def test_coco_takes_the_first_caption_of_each_image_in_file_order(tmp_path):
     path = write_coco(tmp_path)
     write_images(tmp_path, "a.jpg", "b.jpg")
-    data = load_dataset("coco", root=tmp_path, annotations=path)
+    with pytest.warns(
+        GapkitWarning, match="3 captions of 2 images; the first of each image is kept, 1 are left out"
+    ):
+        data = load_dataset("coco", root=tmp_path, annotations=path)
     assert data.images.names == ("b.jpg", "a.jpg")
     assert data.prompts == (("A dog.",), ("A cat.",))
     assert data.images[1].size == (8, 6)
-    longest = load_dataset("coco", root=tmp_path, annotations=path, caption="longest", limit=1)
+    with pytest.warns(GapkitWarning, match="the longest of each image"):
+        longest = load_dataset("coco", root=tmp_path, annotations=path, caption="longest", limit=1)
     assert longest.prompts == (("A dog on a long leash.",),)
 
 

@@ -585,3 +585,18 @@ def test_a_cache_that_is_a_file_is_one_clear_error(model, cache):
 def test_bad_options_are_one_clear_error(model, options, message):
     with pytest.raises(InputError, match=message):
         embed_to_file(model, pairs(), **options)
+
+
+def test_long_texts_are_cut_in_silence(model):
+    prompts = ["a dog"] * 19 + ["word " * 14 + "cat"]  # 15 tokens and two marks; the model reads 16
+    message = "1 of 20 texts of toy have more than the 16 tokens"
+    with pytest.warns(GapkitWarning, match=message):
+        result = embed(model, pairs(prompts=prompts))
+    assert result.metadata["long_texts"] == {"count": 1, "of": 20, "context_length": 16}
+    with pytest.warns(GapkitWarning, match=message):  # from the cache, too
+        embed(model, pairs(prompts=prompts))
+    with pytest.raises(InputError, match=message + ".*--on-long-text truncate"):
+        embed(model, pairs(prompts=prompts), on_long_text="raise")
+    fits = embed(model, pairs(prompts=["a dog"] * 19 + ["word " * 13 + "cat"]), on_long_text="raise")
+    assert fits.metadata["long_texts"]["count"] == 0
+    assert fits.metadata["weights_file"]["name"] == "open_clip_model.safetensors"
