@@ -1,6 +1,7 @@
 """What is done with a file of embeddings: ``gapkit measure``, ``gapkit close`` and ``gapkit advise``."""
 
 import json
+import math
 import shutil
 from dataclasses import asdict
 from pathlib import Path
