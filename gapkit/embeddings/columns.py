@@ -138,13 +138,20 @@ MOST_LISTED = 200
 
 @dataclass(frozen=True)
 class Column:
-    """A column as the detection describes it: ``kind`` is "number", "vector", "text", "empty" or "other"."""
+    """A column as the detection describes it: ``kind`` is "number", "vector", "text", "empty" or "other"; and
+    of a number whether all are whole and the largest, of a text whether a cell says that something is missing."""
 
     name: str | None
     place: int
     kind: str
     whole: bool = False
     most: float = 0.0
+    missing: bool = False
+
+    @property
+    def where(self) -> str:
+        """As `shown`, behind the word column."""
+        return self.shown if self.name is None else f"column {self.shown}"
 
     @property
     def shown(self) -> str:
@@ -232,6 +239,12 @@ def _numbers_only(columns: Sequence[Column], path) -> list[Column]:
     if [c.place for c in numbers] != list(range(numbers[0].place, numbers[-1].place + 1)):
         odd = next(c for c in columns[numbers[0].place : numbers[-1].place] if c.kind != "number")
         raise InputError(f"{path}: {odd.shown} among the numbers holds none; {say}")
+    if odd := next(
+        (c for c in columns if c.missing or (c.kind == "empty" and c.place < numbers[0].place)), None
+    ):
+        raise InputError(
+            f"{path}: {odd.shown} has a cell that is empty or an error, where a number may be missing; {say}"
+        )
     whole = [column for column in numbers if column.whole]
     if whole and len(whole) < len(numbers):
         raise InputError(

@@ -220,6 +220,7 @@ class _Way:
         usual = [record for _, record in filled if len(record) == self.width]
         while self.width > 1 and not any(record[self.width - 1].strip() for record in usual):
             self.width -= 1  # every row ends in a separator
+        self.hollow = [line for line, record in sample if record and line < filled[0][0]]
         start = next(i for i, (_, record) in enumerate(filled) if self._length(record) == self.width)
         self.before, self.filled = filled[:start], filled[start:]
         self.rows = [record for _, record in filled]
@@ -292,6 +293,10 @@ class _Way:
         sign = {value: name for name, value in SEPARATORS.items()}.get(self.separator, self.separator)
         notes += [f"separator {sign}"] if self.width > 1 else []
         notes += ["decimal comma"] if decimal == "," else []
+        if self.hollow and self.width == 1:
+            raise InputError(f"{path}: line {self.hollow[0]} holds an empty cell; delete it, or fill it in")
+        if self.hollow:
+            notes.append(f"left out: empty cells in line {listed(self.hollow)}")
         if self.before:
             notes.append(
                 f"left out before the table: {listed(f'line {line} ({self.separator.join(r)[:40]})' for line, r in self.before)}"
@@ -316,7 +321,8 @@ class _Way:
             values = [float(row[j].replace(",", ".")) for row in rows if is_number(row[j], decimal)]
             whole = all(value.is_integer() for value in values)
             most = max(map(abs, values), default=0.0)
-        return Column(None if names is None else names[j], j, kind, whole, most)
+        missing = kind == "text" and any(row[j].strip().lower() in MISSING for row in rows)
+        return Column(None if names is None else names[j], j, kind, whole, most, missing)
 
     def _decimal(self) -> str:
         """The decimal mark that the numbers show; asks where they show both, or what may be thousands."""
@@ -387,7 +393,7 @@ class _Way:
         if self.before and (short := self._short_header(said, decimal)) is not None:
             number, names = short
             self.before = self.before[:-1]
-            return number, line, names
+            return number, number + 1, names
         cells = [cell.strip() for cell in self._padded(record)]
         if said == "no" or (said == "auto" and not self._is_header(cells, decimal, line)):
             return None, line, None
@@ -395,7 +401,7 @@ class _Way:
             raise InputError(f"{self.path} has no row below its header in line {line}")
         if cells[0].startswith("#"):
             cells[0] = cells[0].lstrip("# ")
-        return line, second[0][0], cells
+        return line, line + 1, cells
 
     def _header_in_line(self, wanted: int) -> tuple[int, int, list[str]]:
         everything = self.before + self.filled
@@ -410,7 +416,7 @@ class _Way:
                 f"{self.path}: the header in line {wanted} has {len(record)} cells, and the rows {self.width}"
             )
         self.before, self.filled = everything[: places[0]], everything[places[0] :]
-        return wanted, everything[places[0] + 1][0], [cell.strip() for cell in self._padded(record)]
+        return wanted, wanted + 1, [cell.strip() for cell in self._padded(record)]
 
     def _short_header(self, said: str, decimal: str) -> tuple[int, list[str]] | None:
         """A header with one cell less than the rows: as R writes it, whose rows have names and no title for them."""

@@ -10,6 +10,8 @@ from gapkit.embeddings.columns import Column
 from gapkit.embeddings.layout import TableOptions, describe, length, records
 from gapkit.errors import InputError
 
+_MOST_EMPTY = 10_000
+
 
 class TextTable:
     """A table of text: ``columns`` as found, ``paths`` (places of texts that look like files), and ``notes``."""
@@ -35,8 +37,12 @@ class TextTable:
         for line, record in records(self.path, layout.encoding, layout.separator):
             if line < layout.first or (not record and layout.width > 1):
                 continue
-            if not any(map(str.strip, record)):
+            if not any(map(str.strip, record)) and (layout.width > 1 or not record):
                 empty = empty or line
+                if line > empty + _MOST_EMPTY:
+                    raise InputError(
+                        f"{self.path}: more than {_MOST_EMPTY:,} lines from line {empty} on are empty; delete them"
+                    )
                 continue
             if empty is not None:
                 raise InputError(
@@ -53,7 +59,7 @@ class TextTable:
                     found = self._vector(record, columns[0], rows, line)
                     if widths.setdefault(key, len(found)) != len(found):
                         raise InputError(
-                            f"{self.path}: the vectors of column {columns[0].shown} must all have one length, and none be missing; "
+                            f"{self.path}: the vectors of {columns[0].where} must all have one length, and none be missing; "
                             f"row {rows} (line {line}) has {len(found)} numbers, and the first {widths[key]}"
                         )
                 else:
@@ -94,6 +100,4 @@ class TextTable:
         shown = " ".join(cell.split())
         shown = repr(shown if len(shown) <= 40 else f"{shown[:38]} …") if shown else "an empty cell"
         verb = "" if reason.startswith(("was", "holds")) else "is "
-        return InputError(
-            f"{self.path}: row {row} (line {line}), column {column.shown}: {shown} {verb}{reason}"
-        )
+        return InputError(f"{self.path}: row {row} (line {line}), {column.where}: {shown} {verb}{reason}")

@@ -222,6 +222,17 @@ REFUSED = {
         {},
         "--header yes or --header no",
     ),
+    "error in the only row": (
+        text(Z[:1, :5]).replace(f"{Z[0, 4]:.6f}", "#REF!"),
+        {},
+        "a number may be missing",
+    ),
+    "an empty row below the header": (
+        D1.replace("\n", "\n" + "," * (D - 1) + "\n", 1),
+        {},
+        "line 2 is empty among the rows",
+    ),
+    "an empty vector below the header": ('embedding\n""\n"[0.1, 0.2]"\n', {}, "row 1 (line 2)"),
     "error in a cell": (D1.replace(CELL, "#VALUE!"), {}, "row 3 (line 4), column d5: '#VALUE!' is no number"),
     "empty cell": (D1.replace(CELL, ""), {}, "row 3 (line 4), column d5: an empty cell is no number"),
     "nan": (D1.replace(CELL, "nan"), {}, "row 3 (line 4), column d5: 'nan' is no number"),

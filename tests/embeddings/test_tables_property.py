@@ -37,7 +37,9 @@ def test_tables_are_read_right_or_refused(
     else:
         body = [[cell.replace(".", "," if comma else ".") for cell in row] for row in cells]
     if bad is not None:
-        body[rng.integers(len(body))][rng.integers(len(body[0]))] = bad
+        # a single row without its last cell ends in a separator, as whole rows may
+        places = max(1, len(body[0]) - (bad == "" and len(body) == 1))
+        body[rng.integers(len(body))][rng.integers(places)] = bad
     width = len(body[0])
     titles = {"d": "d{}", "emb_": "emb_{}"}.get(header, "{}")
     start = {"1": 1, "10": 10}.get(header, 0)
