@@ -123,6 +123,8 @@ def records(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, li
     try:
         if separator == " ":
             for number, line in enumerate(lines(), start=1):
+                if "\t" in line:
+                    raise InputError(f"{path}: line {number} has tabs; say --separator tab")
                 yield number, line.split()
             return
         reader = csv.reader(lines(), delimiter=separator, skipinitialspace=separator != "\t", strict=False)
