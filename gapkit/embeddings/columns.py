@@ -139,7 +139,8 @@ MOST_LISTED = 200
 @dataclass(frozen=True)
 class Column:
     """A column as the detection describes it: ``kind`` is "number", "vector", "text", "empty" or "other"; and
-    of a number whether all are whole and the largest, of a text whether a cell says that something is missing."""
+    of a number whether all are whole and the largest, of a text whether a cell says that something is missing.
+    """
 
     name: str | None
     place: int
