@@ -98,6 +98,9 @@ RENAMED: dict[str, str] = {
     # check
     "gapkit.check.Passed": "gapkit.check.engine.Passed",
     # report
+    "gapkit.report.readme": "python tools/results.py, in a clone of the repository, writes the table of results",
+    "gapkit.report.results_table": "python tools/results.py, in a clone of the repository, writes the table of results",
+    "gapkit.report.update_readme": "python tools/results.py, in a clone of the repository, writes the table of results",
     "gapkit.report.cells": "gapkit.report.sections",
     "gapkit.report.compare": "gapkit.report.record",
     "gapkit.report.pictures": "gapkit.report.sections",
@@ -145,7 +148,6 @@ LEFT_THE_FACE: dict[str, str] = {
     "gapkit.perturbations.base": "Perturbation",
     "gapkit.plots.experiments": "plot_chance",
     "gapkit.plots.style": "png",
-    "gapkit.report.readme": "results_table update_readme",
     "gapkit.report.record": "command_line compare_records to_json",
     "gapkit.report.view": "GLYPHS build_summary short_model",
     "gapkit.report.write": "FORMATS Workspace",

@@ -75,12 +75,6 @@ from gapkit.errors import InputError
     default=None,
     help="How many measurements run at once.  [default: 2 where there are two cores and --threads is 1]",
 )
-@click.option(
-    "--readme",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    help="Write the table of results between FILE's markers too.",
-)
 def replicate(
     out,
     full,
@@ -97,7 +91,6 @@ def replicate(
     fresh,
     threads,
     processes,
-    readme,
     **embedding,
 ):
     """Measure every claim of the paper and write a report.
@@ -114,7 +107,6 @@ def replicate(
     from gapkit.experiments.plan import prepare
     from gapkit.experiments.record import experiment
     from gapkit.report import make_record, write_report
-    from gapkit.report.readme import update_readme
     from gapkit.report.record import command_line, to_json
     from gapkit.report.write import FORMATS, Workspace
 
@@ -122,8 +114,6 @@ def replicate(
     formats = formats or ("html",)
     for name in formats:
         check_choice(name, "--format", FORMATS)
-    if readme and not os.access(readme, os.W_OK):
-        raise InputError(f"cannot write to {readme}: no such file, or not allowed")
     for name in only:
         experiment(name)  # a mistyped name is an error before hours of embedding
     if processes is None:
@@ -148,8 +138,6 @@ def replicate(
                 times=_times(started) | {"processes": processes},
             )
             space.publish(lambda folder: write_report(folder, record, replication.tables, formats=formats))
-    if readme:
-        update_readme(readme, record)
     if as_json:
         click.echo(to_json(record), nl=False)
     elif not quiet:

@@ -127,7 +127,6 @@ def test_strict_fails_where_a_claim_does_not_hold(tmp_path, toy):
         (["--dataset", "scenes10"], "scenes100"),
         (["--format", "pdf"], "--format must be one of"),
         (["--dataset", "nowhere.safetensors"], "no file nowhere.safetensors"),
-        (["--readme", "nowhere/README.md"], "cannot write to nowhere/README.md"),
         (["--seed", "one"], "not a valid integer"),
         (["--seed", "-1"], "-1 is not in the range"),
         (["--threads", "0"], "0 is not in the range"),

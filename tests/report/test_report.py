@@ -12,11 +12,11 @@ from gapkit.errors import InputError
 from gapkit.experiments.sweep import Replication
 from gapkit.plots.experiments import plot_over
 from gapkit.report import make_record, read_record, write_report
-from gapkit.report.readme import results_table, update_readme
 from gapkit.report.record import to_json
 from gapkit.report.sections import legend_below, trained
 from gapkit.report.view import yes_count
 from tests.experiments.toys import *  # noqa: F403  (fixtures)
+from tools.results import results_table, update_readme
 
 
 @pytest.fixture(scope="module")
@@ -249,10 +249,10 @@ def test_readme_table_explains_its_words_and_gives_value_and_command_columns_of_
 
 def test_readme_table_is_put_between_the_markers_and_stays_the_same(tmp_path, record):
     path = tmp_path / "README.md"
-    path.write_text("before\n<!-- results:begin -->\nyesterday\n<!-- results:end -->\nafter\n")
+    path.write_text("before, <!-- results:begin --> is named\n<!-- results:begin -->\nyesterday\n<!-- results:end -->\nafter\n")
     assert update_readme(path, record)
     text = path.read_text()
-    assert text.startswith("before\n")
+    assert text.startswith("before, <!-- results:begin --> is named\n<!--")
     assert text.endswith("after\n")
     assert "yesterday" not in text
     assert results_table(record) in text

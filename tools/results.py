@@ -1,6 +1,10 @@
-"""The README's table of results, made from a ``claims.json``."""
+"""The tables of results in README.md and docs/results.md, made from the record of a replication.
+
+``python tools/results.py results/claims.json docs/results.md`` writes the table between the file's markers.
+"""
 
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +13,7 @@ from gapkit._format import number, with_interval
 from gapkit.claims import CLAIMS
 from gapkit.embeddings import published_sets
 from gapkit.errors import InputError
+from gapkit.report import read_record
 from gapkit.report.view import GLYPHS, command_for, experiment_of, short_model, yes_count
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -258,9 +263,11 @@ def update_readme(path: str | Path, record: Mapping) -> bool:
         text = path.read_text(encoding="utf-8")
     except OSError as fault:
         raise InputError(f"cannot read {path}: {fault.strerror or fault}") from fault
-    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), flags=re.DOTALL)
+    pattern = re.compile(f"^{re.escape(BEGIN)}$.*?^{re.escape(END)}$", flags=re.DOTALL | re.MULTILINE)
     if not pattern.search(text):
-        raise InputError(f"{path} must have the markers {BEGIN} and {END}, in this order")
+        raise InputError(
+            f"{path} must have the markers {BEGIN} and {END}, in this order, each on a line of its own"
+        )
     changed = pattern.sub(
         lambda _: (
             f"{BEGIN}\n\n{models_table(record) if is_published(record) else results_table(record)}\n\n{END}"
@@ -271,3 +278,12 @@ def update_readme(path: str | Path, record: Mapping) -> bool:
     if changed != text:
         write_text(path, changed)
     return changed != text
+
+
+if __name__ == "__main__":
+    try:
+        update_readme(sys.argv[2], read_record(sys.argv[1]))
+    except IndexError:
+        sys.exit("usage: python tools/results.py RECORD FILE")
+    except InputError as fault:
+        sys.exit(f"tools/results.py: {fault}")
