@@ -10,6 +10,7 @@ from gapkit.embeddings import published_sets, recorded_figures
 from gapkit.embeddings.library import embeddings_file
 from gapkit.experiments import plan, replicate
 from gapkit.report import read_record
+from gapkit.report.view import short_model
 from tools.results import BEGIN, END, headline, models_table, results_table
 
 ROOT = Path(__file__).resolve().parent.parent

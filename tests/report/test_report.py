@@ -249,7 +249,9 @@ def test_readme_table_explains_its_words_and_gives_value_and_command_columns_of_
 
 def test_readme_table_is_put_between_the_markers_and_stays_the_same(tmp_path, record):
     path = tmp_path / "README.md"
-    path.write_text("before, <!-- results:begin --> is named\n<!-- results:begin -->\nyesterday\n<!-- results:end -->\nafter\n")
+    path.write_text(
+        "before, <!-- results:begin --> is named\n<!-- results:begin -->\nyesterday\n<!-- results:end -->\nafter\n"
+    )
     assert update_readme(path, record)
     text = path.read_text()
     assert text.startswith("before, <!-- results:begin --> is named\n<!--")
