@@ -32,6 +32,11 @@ else:  # at run time functions check for themselves, in better words; no checker
 """How public arguments are annotated: whatever holds numbers, whatever is one, and where random numbers come from."""
 SMALLEST, LARGEST = 1e-60, 1e60
 """Least and largest scale of embeddings and of noise: fourth powers, and squared ratios, are still numbers."""
+MOST = 10**9
+"""The largest count of anything that is drawn, cut or repeated."""
+ROOM = 2**31
+"""Bytes of what a call makes out of its counts alone, before it looks at any data."""
+LARGEST_SEED = 2**63 - 1
 
 
 def as_tensor(value, name: str, *, dtype: torch.dtype | None = torch.float64) -> Tensor:
@@ -43,13 +48,14 @@ def as_tensor(value, name: str, *, dtype: torch.dtype | None = torch.float64) ->
         If it is not numeric (text, objects, complex numbers, booleans).
     """
     if isinstance(value, Tensor):
-        tensor = off_mps(value.detach())
+        tensor = _plain_tensor(value, name)
     else:
-        array = _as_array(value, name)
+        array = as_array(value, name)
         if array.dtype.kind not in "fiu":
             raise InputError(f"{name} must hold real numbers; got {_kind_of(value, array)}")
         if array.dtype.kind == "f" and array.dtype.itemsize > 8:
-            array = array.astype(np.float64)  # torch has no longer doubles
+            with np.errstate(over="ignore"):  # what is too large shows as infinity
+                array = array.astype(np.float64)  # torch has no longer doubles
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
         with warnings.catch_warnings():  # torch warns of read-only memory (a memory map); we never write
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
@@ -60,7 +66,23 @@ def as_tensor(value, name: str, *, dtype: torch.dtype | None = torch.float64) ->
         )
     if dtype is None:
         dtype = tensor.dtype if tensor.is_floating_point() else torch.float64
-    return tensor.to_dense().to(dtype) if tensor.layout != torch.strided else tensor.to(dtype)
+        if dtype.itemsize == 1:  # float8 holds numbers, but nothing computes with them
+            dtype = torch.float32
+    return tensor.to(dtype)
+
+
+def _plain_tensor(value: Tensor, name: str) -> Tensor:
+    """``value`` detached, dense, on a device that has float64, and holding its numbers as they are."""
+    if value.is_nested:
+        raise InputError(f"{name} must have rows of one length; got a nested tensor; pad or stack its parts")
+    if value.is_meta:
+        raise InputError(f"{name} must hold numbers; got a tensor on the device 'meta', which has none")
+    tensor = off_mps(value.detach())
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    if tensor.layout != torch.strided:
+        tensor = tensor.to_dense()
+    return tensor.resolve_conj().resolve_neg()
 
 
 def off_mps(tensor: Tensor) -> Tensor:
@@ -68,10 +90,27 @@ def off_mps(tensor: Tensor) -> Tensor:
     return tensor.cpu() if tensor.device.type == "mps" else tensor
 
 
-def _as_array(value, name: str) -> np.ndarray:
+def as_array(value: Any, name: str) -> np.ndarray:
+    """``value`` as a numpy array of whatever dtype it has; masked and ragged ones are refused.
+
+    >>> as_array(np.ma.masked_equal([1, 2], 2), "labels")
+    Traceback (most recent call last):
+    ...
+    gapkit.errors.InputError: labels must not be masked: 1 of 2 entries are; drop them, or say filled(...) what they are
+    """
+    for part in (value, *value) if isinstance(value, list | tuple) else (value,):
+        if isinstance(part, np.ma.MaskedArray):
+            hidden = int(np.ma.getmaskarray(part).sum())
+            raise InputError(
+                f"{name} must not be masked: {hidden} of {part.size} entries are; drop them, or say filled(...) what they are"
+            )
     try:
-        return np.asarray(_without_tensors(value))
-    except (ValueError, TypeError, RuntimeError) as fault:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what numpy warns of here, it could not read
+            return np.asarray(_without_tensors(value, name))
+    except InputError:
+        raise
+    except (ValueError, TypeError, RuntimeError, OverflowError, RecursionError) as fault:
         if not isinstance(value, list | tuple):
             raise InputError(
                 f"{name} must hold real numbers; got {_kind_of(value)} that numpy cannot read "
@@ -83,13 +122,18 @@ def _as_array(value, name: str) -> np.ndarray:
         ) from None
 
 
-def _without_tensors(value):
+def _without_tensors(value: Any, name: str) -> Any:
     """``value`` with every tensor in its lists as an array: numpy refuses bfloat16, gradients and Apple's GPU."""
     if isinstance(value, Tensor):
-        tensor = off_mps(value.detach()).cpu().to_dense()
-        return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+        tensor = _plain_tensor(value, name).cpu()
+        known = not tensor.is_floating_point() or tensor.dtype in (
+            torch.float16,
+            torch.float32,
+            torch.float64,
+        )
+        return (tensor if known else tensor.float()).numpy()
     if isinstance(value, list | tuple) and any(isinstance(item, Tensor | list | tuple) for item in value):
-        return [_without_tensors(item) for item in value]
+        return [_without_tensors(item, name) for item in value]
     return value
 
 
@@ -134,8 +178,7 @@ def as_matrix(
     if 0 in tensor.shape:
         raise InputError(f"{name} must not be empty; got shape {tuple(tensor.shape)}")
     if finite:
-        # What overflows shows as infinity, and a simulation may run off; what underflows would pass unseen.
-        check_scale(check_finite(tensor, name), name, largest=math.inf)
+        check_scale(check_finite(tensor, name), name)
     return tensor
 
 
@@ -147,21 +190,50 @@ def as_vector(value, name: str, *, dtype: torch.dtype = torch.float64) -> Tensor
     return check_finite(tensor, name)
 
 
-def as_index(value, name: str, *, below: int) -> Tensor:
-    """``value`` as an int64 vector of indices in [0, below)."""
-    if not isinstance(value, Tensor):
-        array = _as_array(value, name)
-        if array.dtype.kind not in "iu":
-            raise InputError(f"{name} must be a vector of whole numbers; got {_kind_of(value, array)}")
-        value = torch.as_tensor(array.astype(array.dtype.newbyteorder("="), copy=False))
-    tensor = off_mps(value.detach())
-    if tensor.ndim != 1 or tensor.is_floating_point() or tensor.dtype == torch.bool:
-        raise InputError(
-            f"{name} must be a vector of whole numbers; got {tensor.dtype} of shape {tuple(tensor.shape)}"
-        )
+def as_index(value: Any, name: str, *, below: int) -> Tensor:
+    """``value`` as an int64 vector of indices in [0, below).
+
+    >>> as_index(np.array([1, 0], dtype="u4")[::-1], "labels", below=2)
+    tensor([0, 1])
+    """
+    if isinstance(value, Tensor):
+        tensor = _plain_tensor(value, name)
+        whole = not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
+        kind = str(tensor.dtype).removeprefix("torch.")
+        largest = (
+            int(tensor.cpu().numpy().max()) if whole and tensor.numel() else 0
+        )  # torch cannot compare uint64
+    else:
+        array = as_array(value, name)
+        whole, kind = array.dtype.kind in "iu", _kind_of(value, array)
+        largest = int(array.max()) if whole and array.size else 0
+    if not whole:
+        raise InputError(f"{name} must be a vector of whole numbers; got {kind}")
+    if largest > 2**63 - 1:
+        raise InputError(f"{name} must lie in 0 … {below - 1}; got up to {largest}")
+    if not isinstance(value, Tensor):  # as int64, whatever the byte order and whichever way it runs
+        tensor = torch.from_numpy(np.array(array, dtype=np.int64))
+    tensor = tensor.long()
+    if tensor.ndim != 1:
+        raise InputError(f"{name} must be a vector of whole numbers; got shape {tuple(tensor.shape)}")
     if len(tensor) and (int(tensor.min()) < 0 or int(tensor.max()) >= below):
         raise InputError(f"{name} must lie in 0 … {below - 1}; got {int(tensor.min())} … {int(tensor.max())}")
-    return tensor.long()
+    return tensor
+
+
+def as_groups(value: Any, name: str, *, count: int) -> np.ndarray:
+    """(count,) int64, 0, 1, 2 … for the groups that ``value`` names by anything that can be sorted.
+
+    >>> as_groups(["dog", "cat", "dog"], "groups", count=3)
+    array([1, 0, 1])
+    """
+    labels = as_array(value, name)
+    if labels.shape != (count,):
+        raise InputError(f"{name} must name one group for each of {count} rows; got shape {labels.shape}")
+    try:
+        return np.unique(labels, return_inverse=True)[1]
+    except (TypeError, ValueError):  # things that cannot be sorted
+        raise InputError(f"{name} must be words or numbers; got {_kind_of(value, labels)}") from None
 
 
 def check_finite(tensor: Tensor, name: str) -> Tensor:
@@ -250,16 +322,21 @@ def check_choice(value: str, name: str, known: Iterable[str]) -> str:
     gapkit.errors.InputError: metric must be one of 'euclidean', 'dot', 'cosine'; got 'euclidian' (did you mean 'euclidean'?)
     """
     known = list(known)
-    if value in known:
+    if isinstance(value, str) and value in known:
         return value
     listed, hint = ", ".join(map(repr, known)), did_you_mean(value, known)
     raise InputError(f"{name} must be one of {listed}; got {one_line(value)}{hint}")
 
 
 def check_number(
-    value, name: str, *, least: float | int | None = None, above: float | int | None = None
+    value,
+    name: str,
+    *,
+    least: float | int | None = None,
+    above: float | int | None = None,
+    most: float | int | None = None,
 ) -> float:
-    """``value`` as a finite float; raises below ``least`` or at or below ``above``.
+    """``value`` as a finite float; raises below ``least``, at or below ``above``, beyond ``most``.
 
     A word or a truth value is no number, although Python's ``float`` would take it.
 
@@ -268,13 +345,17 @@ def check_number(
     ...
     gapkit.errors.InputError: sigma must be a number; got '0.1'; pass it without quotes
     """
-    kind = getattr(getattr(value, "dtype", None), "kind", None)  # numpy's words and truth values
+    dtype = getattr(value, "dtype", None)
+    kind = getattr(dtype, "kind", None)  # numpy's words, truth values, dates
     if isinstance(value, str | bytes) or kind in ("U", "S"):
         raise InputError(f"{name} must be a number; got {one_line(value)}; pass it without quotes")
     if _is_truth_value(value):
         raise InputError(f"{name} must be a number; got {one_line(value)}; pass 0.0 or 1.0 if that is meant")
+    single = getattr(value, "ndim", 0) == 0 and not isinstance(value, np.ma.MaskedArray)
+    if not single or kind in ("c", "m", "M") or getattr(dtype, "is_complex", False):
+        raise InputError(f"{name} must be a number; got {one_line(value)}; pass a single int or float")
     try:
-        number = float(value)
+        number = float(value.detach() if isinstance(value, Tensor) else value)
     except OverflowError:
         raise InputError(
             f"{name} must be a number below 1.8e308; got a larger one; pass a smaller one"
@@ -287,13 +368,15 @@ def check_number(
         raise InputError(f"{name} must be finite; got {number}; pass a finite number")
     if least is not None and number < least:
         raise InputError(f"{name} must be at least {least:g}; got {number:g}; pass a larger number")
+    if most is not None and abs(number) > most:
+        raise InputError(f"{name} must be at most {most:g}; got {number:g}; pass a smaller number")
     if above is not None and number <= above:
         raise InputError(f"{name} must be greater than {above:g}; got {number:g}; pass a larger number")
     return number
 
 
-def check_whole(value, name: str, *, least: int = 1) -> int:
-    """``value`` as an int of at least ``least``. A float that is whole, such as 1e3, is one; nothing is ever rounded.
+def check_whole(value, name: str, *, least: int = 1, most: int = MOST) -> int:
+    """``value`` as an int in [least, most]. A float that is whole, such as 1e3, is one; nothing is ever rounded.
 
     >>> check_whole(1e3, "draws")
     1000
@@ -301,9 +384,18 @@ def check_whole(value, name: str, *, least: int = 1) -> int:
     Traceback (most recent call last):
     ...
     gapkit.errors.InputError: steps must be a whole number of at least 0; got 10.5
+    >>> check_whole(10**12, "draws")
+    Traceback (most recent call last):
+    ...
+    gapkit.errors.InputError: draws must be a whole number of at most 1,000,000,000; got 1000000000000
     """
     number = None
-    if not _is_truth_value(value) and not isinstance(value, str | bytes):
+    dtype = getattr(value, "dtype", None)
+    single = getattr(value, "ndim", 0) == 0 and not isinstance(value, np.ma.MaskedArray)
+    foreign = (
+        getattr(dtype, "kind", "i") not in "iuf" if not isinstance(dtype, torch.dtype) else dtype.is_complex
+    )
+    if single and not foreign and not _is_truth_value(value) and not isinstance(value, str | bytes):
         try:
             number = operator.index(value)  # exact, however large
         except (TypeError, RuntimeError):  # a float, or what is no single number at all
@@ -311,7 +403,34 @@ def check_whole(value, name: str, *, least: int = 1) -> int:
                 number = int(value) if float(value).is_integer() else None
     if number is None or number < least:
         raise InputError(f"{name} must be a whole number of at least {least}; got {one_line(value)}")
+    if number > most:
+        raise InputError(f"{name} must be a whole number of at most {most:,}; got {one_line(value)}")
     return number
+
+
+def check_seed(value, name: str = "seed") -> int:
+    """``value`` as a seed that numpy and torch both take.
+
+    >>> check_seed(0)
+    0
+    """
+    return check_whole(value, name, least=0, most=LARGEST_SEED)
+
+
+def check_room(what: str, *shape: int) -> None:
+    """Raise if float64 numbers of that shape, made out of counts alone, would take more than `ROOM`.
+
+    >>> check_room("resamples × rows", 10**9, 10**3)
+    Traceback (most recent call last):
+    ...
+    gapkit.errors.InputError: resamples × rows must fit into 2 GiB; 1,000,000,000 × 1,000 numbers take 7,451; ask for fewer
+    """
+    size = math.prod(shape) * 8
+    if size > ROOM:
+        raise InputError(
+            f"{what} must fit into {ROOM // 2**30} GiB; {' × '.join(f'{side:,}' for side in shape)} numbers take "
+            f"{size // 2**30:,}; ask for fewer"
+        )
 
 
 def _is_truth_value(value) -> bool:
@@ -321,7 +440,9 @@ def _is_truth_value(value) -> bool:
 
 def one_line(value) -> str:
     """``value`` as messages show it: on one line of limited length."""
-    return reprlib.repr(value).replace("\n", " ")
+    if isinstance(value, int) and abs(value) >= 10**60:
+        return f"a number of {value.bit_length()} bits"  # Python refuses to write out the largest
+    return "".join(letter if letter.isprintable() else " " for letter in reprlib.repr(value))
 
 
 def like(result: Tensor, *sources, dtype: torch.dtype | None = None) -> ArrayLike:
@@ -329,8 +450,13 @@ def like(result: Tensor, *sources, dtype: torch.dtype | None = None) -> ArrayLik
 
     On Apple's GPU float64 becomes float32, the widest that it has.
     """
-    if dtype is not None:
-        result = result.to(dtype)
+    if dtype is not None and dtype != result.dtype:
+        wide, result = result, result.to(dtype)
+        if not torch.isfinite(result).all() and torch.isfinite(wide).all():
+            raise InputError(
+                f"the result must fit into {str(dtype).removeprefix('torch.')}, the dtype that came in; its largest magnitude "
+                f"is {float(wide.abs().max()):g}; pass float32 or float64"
+            )
     tensors = [source for source in sources if isinstance(source, Tensor)]
     if not tensors:
         return result.cpu().numpy()

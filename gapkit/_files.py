@@ -1,6 +1,7 @@
 """Files: written whole or not at all, hashed, locked between processes, and what a safetensors header says."""
 
 import contextlib
+import errno
 import functools
 import hashlib
 import json
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from gapkit._arrays import one_line
 from gapkit.errors import GapkitWarning, InputError
 
 PART_SUFFIX = ".part"
@@ -130,6 +132,28 @@ def locked(path: Path, *, waiting: str | None = None) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def as_path(value: Any, name: str) -> Path:
+    """``value`` as a path that a file may have; else one line that says what is wrong with it.
+
+    >>> as_path(3, "path")
+    Traceback (most recent call last):
+    ...
+    gapkit.errors.InputError: path must be the path of a file; got 3
+    """
+    try:
+        path = Path(value)
+    except TypeError:
+        raise InputError(f"{name} must be the path of a file; got {one_line(value)}") from None
+    try:
+        os.stat(path)
+    except ValueError:
+        raise InputError(f"{name} must hold no null character; got {one_line(str(path))}") from None
+    except OSError as fault:
+        if fault.errno == errno.ENAMETOOLONG:
+            raise InputError(f"{name} is too long for a file: {len(str(path)):,} characters") from None
+    return path
 
 
 @contextlib.contextmanager

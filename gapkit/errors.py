@@ -8,8 +8,28 @@ import difflib
 from collections.abc import Iterable
 
 
+_LONGEST_WORD, _LONGEST = 300, 2000
+
+
+def as_one_line(text: object) -> str:
+    r"""``text`` on one line that can be read: control characters escaped, words and whole of limited length.
+
+    Files, columns and arrays may be called anything, and messages quote their names.
+
+    >>> as_one_line("labels of 'a\nb' must be whole")
+    "labels of 'a\\nb' must be whole"
+    """
+    line = "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in str(text)
+    )
+    line = " ".join(
+        word if len(word) <= _LONGEST_WORD else f"{word[:200]}…{word[-60:]}" for word in line.split(" ")
+    )
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 100]}…{line[-99:]}"
+
+
 class InputError(ValueError):
-    """Input that gapkit cannot work with.
+    """Input that gapkit cannot work with; its message is one line, whatever it quotes.
 
     Derives from ``ValueError``, so code that knows nothing of gapkit can catch it.
 
@@ -18,6 +38,9 @@ class InputError(ValueError):
     ...
     gapkit.errors.InputError: images must have shape (n, d); got (512,)
     """
+
+    def __init__(self, *message: object) -> None:
+        super().__init__(*map(as_one_line, message))
 
 
 class GapkitWarning(UserWarning):
@@ -31,5 +54,7 @@ def did_you_mean(value: object, known: Iterable[str], *, most: int = 1) -> str:
     " (did you mean 'euclidean'?)"
     """
     names = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(str(value).lower(), names, n=most)
+    if not isinstance(value, str) or len(value) > _LONGEST_WORD:
+        return ""
+    near = difflib.get_close_matches(value.lower(), names, n=most)
     return f" (did you mean {' or '.join(repr(names[name]) for name in near)}?)" if near else ""

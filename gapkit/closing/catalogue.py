@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gapkit._files import open_safetensors, read_facts
+from gapkit._files import as_path, open_safetensors, read_facts
 from gapkit.closing.base import FORMAT_VERSION, SIDES, Closer
 from gapkit.closing.baselines import Centring, Procrustes, Standardisation
 from gapkit.closing.projections import AffineProjection, LinearProjection
@@ -85,7 +85,7 @@ def load_closer(path: str | os.PathLike) -> Closer:
     InputError
         If the file is missing, truncated, damaged, of a newer format, or holds no closer.
     """
-    path = Path(path)
+    path = as_path(path, "path")
     facts, tensors = _read(path)
     if facts["closer"] not in _CLASSES:
         raise InputError(f"{path} holds a closer called {facts['closer']!r}, which this gapkit does not know")

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from gapkit._arrays import Number
+from gapkit._arrays import Number, as_matrix, check_choice, check_number, check_whole
 from gapkit.closing.shifts import GapCloser
 from gapkit.geometry import nearest
 from gapkit.geometry.neighbours import METRICS
@@ -36,8 +36,8 @@ class ClosingOutcome:
     """
 
     def __init__(self, texts: np.ndarray, images: np.ndarray, labels: np.ndarray | None) -> None:
-        self.texts, self.images = (np.asarray(z, dtype=np.float64) for z in (texts, images))
-        self.labels = labels
+        x, y = as_matrix(texts, "texts", shape="(K, d)"), as_matrix(images, "images", shape="(m, d)")
+        self.texts, self.images, self.labels = x.cpu().numpy(), y.cpu().numpy(), labels
         self._untouched = functools.lru_cache(maxsize=64)(self._robustness_untouched)
         self._moved = functools.lru_cache(maxsize=4)(self._move)
         self._answers = {metric: nearest(self.images, self.texts, metric=metric) for metric in METRICS}
@@ -84,6 +84,10 @@ class ClosingOutcome:
         dict: ``accuracy`` and ``agreement`` (with the untouched answers) of all images; of `rows`, each one's
         robustness ``before`` and ``after``, and whether closing alone ``changed`` its answer
         """
+        alpha, sigma = check_number(alpha, "alpha"), check_number(sigma, "sigma", above=0.0)
+        components = check_whole(components, "components", least=0)
+        check_choice(metric, "metric", METRICS)
+        check_choice(moves, "moves", ("gallery", "queries", "both"))
         texts, images, answers = self._moved(alpha, components, metric, moves)
         rows = self.rows(metric)
         return {

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gapkit._arrays import Number, check_choice, check_number, check_unit_rows, check_whole
+from gapkit._arrays import Number, check_choice, check_number, check_unit_rows, check_whole, one_line
 from gapkit.contrastive.gradient import pull_on_rows
 from gapkit.contrastive.initialisation import starting_pairs
 from gapkit.contrastive.loss import KINDS, SIGLIP_BIAS, as_pairs, sigmoid_pull, similarities, softmax_pull
@@ -221,8 +221,8 @@ def _steps_to_record(steps: int, record) -> set[int]:
     if record is None:
         late = np.geomspace(10, max(steps, 10), 60).round().astype(int)
         return {step for step in (*range(11), 100, 1000, 10_000, *late.tolist(), steps) if step <= steps}
-    if isinstance(record, str) or not isinstance(record, Iterable):
-        raise InputError(f"record must hold steps in 0 … {steps}; got {record!r}")
+    if isinstance(record, str) or not isinstance(record, Iterable) or getattr(record, "ndim", 1) != 1:
+        raise InputError(f"record must hold steps in 0 … {steps}; got {one_line(record)}")
     chosen = {check_whole(step, "every entry of record", least=0) for step in record}
     if chosen and max(chosen) > steps:
         raise InputError(f"record must hold steps in 0 … {steps}; got {sorted(chosen)[:10]}")

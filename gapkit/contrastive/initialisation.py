@@ -13,7 +13,16 @@ Gap and spread can be set apart from the start's usual values: a collapsed start
 
 import numpy as np
 
-from gapkit._arrays import Number, check_choice, check_number, check_whole, normalise_rows
+from gapkit._arrays import (
+    LARGEST,
+    Number,
+    check_choice,
+    check_number,
+    check_room,
+    check_seed,
+    check_whole,
+    normalise_rows,
+)
 from gapkit.errors import InputError
 
 STARTS = ("cones", "isotropic", "collapsed", "no-gap", "mismatched")
@@ -78,9 +87,10 @@ def starting_pairs(
     """
     usual_gap, usual_spread = usual_gap_and_spread(start)
     n, d = check_whole(n, "n", least=2), check_whole(d, "d", least=2)
-    gap = check_number(usual_gap if gap is None else gap, "gap", least=0.0)
-    spread = check_number(usual_spread if spread is None else spread, "spread", least=0.0)
-    rng = np.random.default_rng(check_whole(seed, "seed", least=0))
+    check_room("pairs × dimensions", 2, n, d)
+    gap = check_number(usual_gap if gap is None else gap, "gap", least=0.0, most=LARGEST)
+    spread = check_number(usual_spread if spread is None else spread, "spread", least=0.0, most=LARGEST)
+    rng = np.random.default_rng(check_seed(seed))
     x, y = spread * rng.standard_normal((2, n, d))
     if start == "collapsed":
         kept = max(1, d // 4) if collapsed_to is None else check_whole(collapsed_to, "collapsed_to")

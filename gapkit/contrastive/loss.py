@@ -13,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gapkit._arrays import (
+    LARGEST,
+    SMALLEST,
     ArrayInput,
     ArrayLike,
     Number,
@@ -153,7 +155,8 @@ def as_pairs(x: ArrayInput, y: ArrayInput, tau: Number) -> tuple[Tensor, Tensor,
     """``x`` and ``y`` as matched float64 matrices and ``tau`` as a positive number, or a clear error."""
     x, y = as_matrix(x, "x"), as_matrix(y, "y")
     check_pairs(x, "x", y, "y")
-    return x, y, check_number(tau, "tau", above=0.0)
+    tau = check_number(tau, "tau", above=0.0, most=LARGEST)
+    return x, y, check_number(tau, "tau", least=SMALLEST)  # s and 1/τ² stay numbers
 
 
 def similarities(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"], tau: float) -> Float[Tensor, "n n"]:

@@ -13,7 +13,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, Number, as_tensor, check_choice, check_finite, check_number
+from gapkit._arrays import (
+    ArrayInput,
+    Number,
+    as_groups,
+    as_tensor,
+    check_choice,
+    check_finite,
+    check_number,
+    check_room,
+    check_scale,
+    check_seed,
+    check_whole,
+    one_line,
+)
 from gapkit.errors import InputError
 
 RESAMPLES = 400
@@ -96,16 +109,15 @@ def draw_weights(
     >>> weights[:, :2].sum(1)
     array([0.5, 0.5, 0.5])
     """
-    return _draw_counts(count, groups, resamples, seed) / count
+    times = _draw_counts(count, groups, resamples, check_seed(seed))
+    return times / times.shape[1]
 
 
 def _draw_counts(count: int, groups, resamples: int, seed) -> np.ndarray:
     """(resamples + 1, count) how often each row was drawn; the first row is all ones."""
-    if count < 1 or resamples < 1:
-        raise InputError(f"count and resamples must be at least 1; got {count} and {resamples}")
-    groups = np.zeros(count) if groups is None else np.asarray(groups)
-    if groups.shape != (count,):
-        raise InputError(f"groups must name one group for each of {count} rows; got shape {groups.shape}")
+    count, resamples = check_whole(count, "count"), check_whole(resamples, "resamples")
+    check_room("resamples × rows", resamples, count)
+    groups = np.zeros(count) if groups is None else as_groups(groups, "groups", count=count)
     rng = np.random.default_rng(seed)
     times = np.ones((resamples + 1, count))
     for group in np.unique(groups):
@@ -169,15 +181,18 @@ def bootstrap_interval(
     0.50, 0.41 to 0.60
     """
     check_choice(method, "method", ("percentile", "basic"))
-    if not arrays or resamples < 2:
-        raise InputError("bootstrap_interval needs an array and at least two resamples")
+    if not arrays:
+        raise InputError("bootstrap_interval needs an array; got none")
+    resamples, seed = check_whole(resamples, "resamples", least=2), check_seed(seed)
     if groups is not None and not paired:
         raise InputError("groups must be left out where arrays are not paired: each is drawn on its own")
-    tensors = [check_finite(as_tensor(array, f"array {i}"), f"array {i}") for i, array in enumerate(arrays)]
+    tensors = [as_rows(array, f"array {i}") for i, array in enumerate(arrays)]
     lengths = [len(tensor) if tensor.ndim else 0 for tensor in tensors]
     if 0 in lengths or (paired and len(set(lengths)) > 1):
         raise InputError(f"arrays must not be empty, and paired ones need as many rows; got {lengths} rows")
     both_tails(confidence)
+    if not (isinstance(least, float | int) and least == -math.inf):
+        least = _as_least(least)
     function = statistic or _mean
     drawn = [
         _draw_counts(length, groups, resamples, seed if paired else [seed, i])[1:].astype(int)
@@ -193,6 +208,20 @@ def bootstrap_interval(
     if method == "percentile":
         return percentile_interval(value, np.stack(resampled), confidence=confidence)
     return basic_interval(value, np.stack(resampled), confidence=confidence, least=least)
+
+
+def _as_least(least) -> np.ndarray:
+    """``least`` as numbers, one or one for each of the statistic's; minus infinity is none."""
+    array = as_tensor(least, "least").cpu().numpy()
+    if array.ndim > 1 or np.isnan(array).any() or np.isposinf(array).any():
+        raise InputError(f"least must be a number, or one for each of the statistic's; got {one_line(least)}")
+    return array
+
+
+def as_rows(value: ArrayInput, name: str) -> Tensor:
+    """``value`` as finite numbers, of a size that can be squared."""
+    tensor = check_finite(as_tensor(value, name), name)
+    return check_scale(tensor, name) if tensor.numel() else tensor
 
 
 class Resamples:
@@ -220,8 +249,10 @@ class Resamples:
     def __init__(
         self, count: int, *, groups: ArrayInput | None = None, draws: int = 1000, seed: int = 0
     ) -> None:
-        rng = np.random.default_rng([seed, count])
-        member = np.arange(count) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+        count, draws = check_whole(count, "count"), check_whole(draws, "draws")
+        check_room("draws × queries", draws, count)
+        rng = np.random.default_rng([check_seed(seed), count])
+        member = np.arange(count) if groups is None else as_groups(groups, "groups", count=count)
         units = int(member.max()) + 1
         times = rng.multinomial(units, np.full(units, 1 / units), size=draws)
         weights = times[:, member].astype(float)  # (draws, count)
@@ -229,17 +260,27 @@ class Resamples:
 
     def means(self, values: ArrayInput) -> np.ndarray:
         """(draws, …) resampled means of (count, …) values."""
-        return np.tensordot(self._weights, np.asarray(values, dtype=float), axes=1)
+        return np.tensordot(self._weights, self._values(values), axes=1)
+
+    def _values(self, values: ArrayInput) -> np.ndarray:
+        rows = as_rows(values, "values").cpu().numpy()
+        if rows.ndim == 0 or len(rows) != self._weights.shape[1]:
+            raise InputError(
+                f"values must have one row for each of {self._weights.shape[1]} queries; got shape {rows.shape}"
+            )
+        return rows
 
     def mean(self, values: ArrayInput) -> Interval:
         """Mean of (count,) values with its percentile interval."""
-        values = np.asarray(values, dtype=float)
+        values = self._values(values)
+        if values.ndim != 1:
+            raise InputError(f"values must be a vector; got shape {values.shape}")
         resampled = self.means(values - values.mean()) + values.mean()
         return percentile_interval(float(values.mean()), resampled, confidence=self.confidence)
 
     def difference(self, after: ArrayInput, before: ArrayInput) -> Interval:
         """Mean of paired differences."""
-        return self.mean(np.asarray(after, dtype=float) - np.asarray(before, dtype=float))
+        return self.mean(self._values(after) - self._values(before))
 
     def share(self, indicator: ArrayInput) -> Interval:
         """Share of (count,) zeros and ones; where all are alike, the exact binomial end replaces no width.

@@ -17,6 +17,7 @@ from gapkit._arrays import (
     as_matrix,
     check_pairs,
     check_same_width,
+    check_seed,
     check_whole,
     like,
     row_lengths,
@@ -238,7 +239,7 @@ def linear_separability(
         raise InputError(
             f"folds must lie between 2 and the rows of the smaller set, {min(n, m)}; got {folds}"
         )
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed(seed))
     fold_of_x = rng.permutation(n) % folds
     fold_of_y = fold_of_x if m == n else rng.permutation(m) % folds
     fold = np.concatenate([fold_of_x, fold_of_y])

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, like
+from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, check_room, check_whole, like
 from gapkit.errors import InputError
 
 UNIT = 2e-3
@@ -63,10 +63,9 @@ def points_from_gram(gram: ArrayInput, *, dimension: int) -> GramPoints:
     >>> found.points.shape, found.rank
     ((2, 3), 2)
     """
-    if isinstance(dimension, bool) or dimension != int(dimension) or dimension < 1:
-        raise InputError(f"dimension must be a whole number of at least 1; got {dimension!r}")
-    dimension = int(dimension)
+    dimension = check_whole(dimension, "dimension")
     given = as_matrix(gram, "gram", shape="(n, n)")
+    check_room("rows × dimension", len(given), dimension)
     if given.shape[0] != given.shape[1]:
         raise InputError(
             f"gram must be square: all rows against all rows, images and texts; got {tuple(given.shape)}"

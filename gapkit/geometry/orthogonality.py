@@ -10,24 +10,31 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from gapkit._arrays import (
     ArrayInput,
     ArrayLike,
     Number,
+    as_array,
+    as_index,
     as_matrix,
+    as_tensor,
     as_vector,
     check_number,
+    check_room,
     check_same_width,
+    check_seed,
     check_whole,
     like,
+    one_line,
     row_lengths,
 )
 from gapkit.errors import InputError
 from gapkit.geometry.bootstrap import both_tails
-from gapkit.geometry.shape import principal_directions
+from gapkit.geometry.gap import two_sets
+from gapkit.geometry.shape import principal_directions, spread
 
 
 class Band(NamedTuple):
@@ -67,6 +74,8 @@ def place_in_band(low: Number, high: Number, band: Band) -> Place:
     ['below', 'cannot tell', 'inside', 'above']
     """
     low, high = check_number(low, "low"), check_number(high, "high")
+    if not isinstance(band, Band):
+        raise InputError(f"band must be a Band, as relative_variance_band gives it; got {one_line(band)}")
     if low > high:
         raise InputError(f"low must not lie above high; got {low:g} and {high:g}")
     if high < band.low:
@@ -89,11 +98,7 @@ def _centred(z, *, what: str) -> Tensor:
     matrix = as_matrix(z, "z")
     if len(matrix) < 2:
         raise InputError(f"{what} needs at least two rows; got shape {tuple(matrix.shape)}")
-    centred = matrix - matrix.mean(0)
-    # Rows that are all alike leave rounding errors behind, not a spread.
-    if centred.abs().max() <= 4 * torch.finfo(matrix.dtype).eps * matrix.abs().max():
-        raise InputError(f"{what} needs rows that differ: all {len(matrix)} rows of z are the same")
-    return centred
+    return spread(matrix, what=what)
 
 
 def _relative_variances(centred: Float[Tensor, "n d"], units: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
@@ -163,10 +168,10 @@ def relative_variance_band(
     """
     centred = _centred(z, what="relative_variance_band")
     tails = both_tails(confidence)
-    rng = np.random.default_rng(seed)
-    units = torch.from_numpy(
-        rng.standard_normal((check_whole(directions, "directions"), centred.shape[1]))
-    ).to(centred.device)
+    rng = np.random.default_rng(check_seed(seed))
+    directions = check_whole(directions, "directions")
+    check_room("directions × dimensions", directions, centred.shape[1])
+    units = torch.from_numpy(rng.standard_normal((directions, centred.shape[1]))).to(centred.device)
     values = _relative_variances(centred, units / torch.linalg.vector_norm(units, dim=1, keepdim=True))
     low, high = np.quantile(values.cpu().numpy(), tails)
     return Band(float(values.mean()), float(low), float(high))
@@ -202,9 +207,9 @@ def band_of_spectrum(
     spectrum = as_vector(variances, "variances").cpu().numpy()
     if spectrum.min() < 0 or spectrum.sum() == 0:
         raise InputError("variances must not be negative, and not all of them zero")
-    values = _squares(check_whole(directions, "directions"), len(spectrum), seed) @ (
-        spectrum / spectrum.mean()
-    )
+    directions = check_whole(directions, "directions")
+    check_room("directions × dimensions", directions, len(spectrum))
+    values = _squares(directions, len(spectrum), check_seed(seed)) @ (spectrum / spectrum.mean())
     low, high = np.quantile(values, both_tails(confidence))
     return Band(float(values.mean()), float(low), float(high))
 
@@ -214,6 +219,14 @@ def _squares(directions: int, dimension: int, seed: int) -> np.ndarray:
     """Squared coordinates of random unit vectors, one a row."""
     squares = np.random.default_rng(seed).standard_normal((directions, dimension)) ** 2
     return squares / squares.sum(1, keepdims=True)
+
+
+def as_counts(components: ArrayInput, name: str) -> Int[Tensor, " c"]:
+    """One or more whole numbers of at least 0."""
+    counts = as_index(components, name, below=2**63 - 1)
+    if len(counts) == 0:
+        raise InputError(f"{name} must not be empty: name at least one")
+    return counts
 
 
 def subspace_share(z: ArrayInput, direction: ArrayInput, components: ArrayInput) -> float | ArrayLike:
@@ -246,15 +259,15 @@ def subspace_share(z: ArrayInput, direction: ArrayInput, components: ArrayInput)
     matrix = as_matrix(z, "z")
     _centred(matrix, what="subspace_share")
     vectors, _ = principal_directions(matrix)
-    several = np.ndim(direction) == 2
-    units = torch.stack([_direction(matrix, row) for row in (direction if several else [direction])])
+    along = as_tensor(direction, "direction")
+    several = along.ndim == 2
+    units = torch.stack([_direction(matrix, row) for row in (along if several else [along])])
     squares = (units @ vectors.T).square().cumsum(1)
     cumulative = torch.nn.functional.pad(squares, (1, 0)).clamp(max=1).sqrt()
-    wanted = torch.as_tensor(np.atleast_1d(np.asarray(components)), device=matrix.device)
-    if wanted.is_floating_point() or int(wanted.min()) < 0:
-        raise InputError(f"components must be whole numbers of at least 0; got {components!r}")
-    shares = cumulative[:, wanted.long().clamp(max=len(vectors))]
-    if np.ndim(components) == 0:
+    one = np.ndim(as_array(components, "components")) == 0
+    wanted = as_counts([components] if one else components, "components").to(matrix.device)
+    shares = cumulative[:, wanted.clamp(max=len(vectors))]
+    if one:
         return like(shares[:, 0], z) if several else float(shares)
     return like(shares if several else shares[0], z)
 
@@ -331,6 +344,17 @@ def relative_spectrum(z: ArrayInput) -> ArrayLike:
     return like(squares / squares.sum() * d, z)
 
 
+def _clouds(spread_of, d: int) -> list[np.ndarray]:
+    if not isinstance(spread_of, tuple | list) or len(spread_of) != 2:
+        raise InputError(f"spread_of must be two matrices (x, y); got {one_line(spread_of)}")
+    clouds = [as_matrix(z, f"spread_of[{i}]").cpu().numpy() for i, z in enumerate(spread_of)]
+    if any(z.shape[1] != d for z in clouds):
+        raise InputError(
+            f"spread_of must have the dimension of x and y, {d}; got {[z.shape for z in clouds]}"
+        )
+    return clouds
+
+
 def gap_axes(
     x: ArrayInput,
     y: ArrayInput,
@@ -359,10 +383,11 @@ def gap_axes(
     (array([[1., 0., 0.],
            [0., 1., 0.]]), array([2., 0., 0.]))
     """
-    texts, images = as_matrix(x, "x (texts)").cpu().numpy(), as_matrix(y, "y (images)").cpu().numpy()
+    across = check_whole(across, "across", least=0)
+    texts, images = (z.cpu().numpy() for z in two_sets(x, y))
     g = images.mean(0) - texts.mean(0)
     origin = (texts.mean(0) + images.mean(0)) / 2
-    clouds = [texts, images] if spread_of is None else [np.asarray(z, dtype=np.float64) for z in spread_of]
+    clouds = [texts, images] if spread_of is None else _clouds(spread_of, texts.shape[1])
     within = np.concatenate([z - z.mean(0) for z in clouds])
     length = float(np.linalg.norm(g))
     if length <= 1e-12:

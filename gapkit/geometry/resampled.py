@@ -11,7 +11,7 @@ import numpy as np
 from gapkit._arrays import ArrayInput, as_matrix, check_pairs, check_same_width
 from gapkit.errors import InputError
 from gapkit.geometry.bootstrap import RESAMPLES, Interval, basic_interval, draw_weights, percentile_interval
-from gapkit.geometry.orthogonality import subspace_share
+from gapkit.geometry.orthogonality import as_counts, subspace_share
 
 
 def gap_interval(
@@ -127,8 +127,9 @@ def share_intervals(
     >>> [share.value for share in share_intervals(x, [[3.0, 4.0, 0.0]], [1, 2])]
     [0.6, 1.0]
     """
+    components = as_counts(components, "components").tolist()
     samples = _samples(x, y, paired, groups, resamples, seed)
-    shares = np.asarray(subspace_share(samples.x, samples.gaps, list(components)))
+    shares = np.asarray(subspace_share(samples.x, samples.gaps, components))
     if paired:
         refitted = [i for i, k in enumerate(components) if k <= 0.6 * len(samples.x)]
         if refitted:
@@ -170,7 +171,7 @@ def resampled_variances(z: ArrayInput, directions: ArrayInput, weights: ArrayInp
 
     Returns
     -------
-    (b,) array
+    (b,) array; NaN for a sample whose rows are all the same
 
     Raises
     ------
@@ -188,7 +189,8 @@ def resampled_variances(z: ArrayInput, directions: ArrayInput, weights: ArrayInp
     along = units @ centred.T
     variances = (weights * along**2).sum(1) - (weights * along).sum(1) ** 2
     totals = weights @ (centred**2).sum(1) - ((weights @ centred) ** 2).sum(1)
-    return variances / totals * z.shape[1]
+    with np.errstate(invalid="ignore", divide="ignore"):  # a sample without spread has no share of it: NaN
+        return variances / totals * z.shape[1]
 
 
 def resampled_shares(
@@ -224,7 +226,7 @@ def resampled_shares(
     z, units, weights = _checked(z, directions, weights)
     centred = z - z.mean(0)
     products, along = centred @ centred.T, units @ centred.T
-    wanted = np.asarray(components, dtype=int)
+    wanted = as_counts(components, "components").cpu().numpy()
     shares = np.empty((len(weights), len(wanted)))
     for i, row in enumerate(weights):
         drawn = np.flatnonzero(row)
@@ -251,6 +253,10 @@ def _checked(z, directions, weights) -> tuple[np.ndarray, np.ndarray, np.ndarray
         raise InputError(
             f"weights must have a row for each direction and a column for each row of z, "
             f"({len(directions)}, {len(z)}); got {tuple(weights.shape)}"
+        )
+    if (weights < 0).any() or ((weights.sum(1) - 1).abs() > 1e-6).any():
+        raise InputError(
+            "weights must not be negative, and every row of them must sum to 1, as draw_weights gives them"
         )
     lengths = directions.norm(dim=1, keepdim=True)
     if (lengths == 0).any():

@@ -1,13 +1,13 @@
 """The shape of one modality, or of the pairs: cone, alignment, uniformity, principal directions, effective rank."""
 
+import math
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, Number, as_matrix, check_number
+from gapkit._arrays import LARGEST, ArrayInput, Number, as_matrix, check_number, check_whole
 from gapkit.errors import InputError
 from gapkit.geometry.gap import two_sets, unit_rows
 
@@ -123,19 +123,21 @@ def uniformity(z: ArrayInput, *, t: Number = 2.0, rows: int = 1024) -> float:
     -8.0
     """
     matrix = as_matrix(z, "z")
-    t = check_number(t, "t", above=0.0)
+    t = check_number(t, "t", above=0.0, most=LARGEST)
+    rows = check_whole(rows, "rows")
     n = len(matrix)
     if n < 2:
         raise InputError("uniformity needs at least two rows")
     matrix = matrix - matrix.mean(0)
     squares = matrix.square().sum(1)
-    total = 0.0
+    parts = []
     for start in range(0, n, rows):
         block = slice(start, start + rows)
         distances = squares[block, None] + squares - 2 * matrix[block] @ matrix.T
         later = torch.arange(n, device=matrix.device) > torch.arange(n, device=matrix.device)[block, None]
-        total += float(torch.exp(-t * distances[later].clamp(min=0)).sum())
-    return float(np.log(total / (n * (n - 1) / 2)))
+        parts.append(torch.logsumexp(-t * distances[later].clamp(min=0), 0))
+    # Of logarithms, since the sum itself underflows for a sharp t.
+    return min(float(torch.logsumexp(torch.stack(parts), 0)) - math.log(n * (n - 1) / 2), 0.0)
 
 
 def principal_directions(z: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "r d"], Float[Tensor, " r"]]:
@@ -164,12 +166,12 @@ def effective_rank(z: ArrayInput) -> float:
 
     Returns
     -------
-    float in [1, min(n − 1, d)]; NaN if all rows are the same
+    float in [1, min(n − 1, d)]
 
     Raises
     ------
     InputError
-        For fewer than two rows.
+        For fewer than two rows, or rows that are all the same: they have no spread whose rank could be taken.
 
     Examples
     --------
@@ -179,7 +181,15 @@ def effective_rank(z: ArrayInput) -> float:
     matrix = as_matrix(z, "z")
     if len(matrix) < 2:
         raise InputError("effective_rank needs at least two rows")
-    return rank_entropy(torch.linalg.svdvals(matrix - matrix.mean(0)))
+    return rank_entropy(torch.linalg.svdvals(spread(matrix, what="effective_rank")))
+
+
+def spread(matrix: Float[Tensor, "n d"], *, what: str) -> Float[Tensor, "n d"]:
+    """The centred rows; rows that are all alike leave rounding errors behind, not a spread, and raise."""
+    centred = matrix - matrix.mean(0)
+    if centred.abs().max() <= 4 * torch.finfo(matrix.dtype).eps * matrix.abs().max():
+        raise InputError(f"{what} needs rows that differ: all {len(matrix)} rows of z are the same")
+    return centred
 
 
 def rank_entropy(values: Float[Tensor, " r"]) -> float:

@@ -218,7 +218,8 @@ def _stream(
                 sums = _Sums(sums.totals + part.totals, sums.numbers + part.numbers)
             for z, centre, product in zip(block, centres, products, strict=False):
                 moved = near[: len(z)]
-                np.subtract(z, centre, out=moved.numpy())
+                with np.errstate(all="ignore"):  # what is not finite shows in the sums
+                    np.subtract(z, centre, out=moved.numpy())
                 product += (moved.T @ moved).numpy()
     return sums, products, centres
 
@@ -288,7 +289,10 @@ def measure_stream(x: ArrayInput, y: ArrayInput, *, covariance: bool = False) ->
     if covariance:
         off = [mean - centre for mean, centre in zip(means, centres, strict=True)]
         matrices = [(p - n * np.outer(o, o)) / (n - 1) for p, o in zip(products, off, strict=True)]
-    values = _values(sums, n) | (_of_covariances(means[1] - means[0], matrices) if covariance else {})
+    values = _values(sums, n)
+    if covariance:
+        with np.errstate(invalid="ignore", divide="ignore"):  # no gap or no spread: NaN
+            values |= _of_covariances(means[1] - means[0], matrices)
     return Streamed(
         values, *(None if v is None else like(torch.from_numpy(v), x, y) for v in (*means, *matrices))
     )

@@ -3,6 +3,7 @@
 import operator
 from typing import ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -30,12 +31,15 @@ def as_generator(generator: Seed) -> torch.Generator:
         return generator
     if generator is None:
         generator = 0
-    if isinstance(generator, bool) or not hasattr(generator, "__index__"):
+    try:
+        if isinstance(generator, bool | np.bool_ | np.ma.MaskedArray):
+            raise TypeError
+        seed = operator.index(generator)
+    except (TypeError, RuntimeError):
         raise InputError(
             f"generator must be a torch.Generator, a whole number or None; got {one_line(generator)}; "
             "pass a seed such as 0"
-        )
-    seed = operator.index(generator)
+        ) from None
     if not _LEAST_SEED <= seed <= _LARGEST_SEED:
         raise InputError(
             f"generator must be a seed between -2**63 and 2**64 - 1; got one of {seed.bit_length()} bits; "

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gapkit._arrays import check_choice, check_number, check_whole
+from gapkit._arrays import LARGEST, check_choice, check_number, check_whole
 from gapkit.errors import InputError
 from gapkit.perturbations.base import Perturbation, widest
 
@@ -37,7 +37,7 @@ class UniformQuantization(Perturbation):
     def __post_init__(self) -> None:
         object.__setattr__(self, "bins", check_whole(self.bins, "bins", least=2))
         check_choice(self.range, "range", ("fixed", "fitted"))
-        check_number(self.limit, "limit", above=0.0)
+        object.__setattr__(self, "limit", check_number(self.limit, "limit", above=0.0, most=LARGEST))
 
     def _perturb(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         if self.range == "fixed":
@@ -122,7 +122,8 @@ class DimensionDropout(Perturbation):
     shared: bool = True
 
     def __post_init__(self) -> None:
-        if check_number(self.rate, "rate", least=0.0) >= 1:
+        object.__setattr__(self, "rate", check_number(self.rate, "rate", least=0.0))
+        if self.rate >= 1:
             raise InputError(f"rate must be below 1; got {self.rate:g}")
 
     @property

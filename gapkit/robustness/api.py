@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gapkit._arrays import (
+    LARGEST_SEED,
     ArrayInput,
     ArrayLike,
     Number,
@@ -158,7 +159,7 @@ def robustness(
             f"transform must be callable, such as a fitted closer's transform; got {transform!r}"
         )
     draws = check_whole(draws, "draws")
-    memory = check_whole(memory_limit, "memory_limit")
+    memory = check_whole(memory_limit, "memory_limit", most=LARGEST_SEED)
 
     chosen, problem = _choose(y, x, noise, metric, noise_on, method, transform)
     if chosen == "exact":
@@ -270,6 +271,10 @@ def robustness_bounds(
     check_same_width(y, "queries", x, "gallery")
     noise = as_noise(sigma, covariance, None)
     lower, upper, _ = query_bounds(
-        y, x, noise, check_choice(metric, "metric", METRICS), check_whole(memory_limit, "memory_limit")
+        y,
+        x,
+        noise,
+        check_choice(metric, "metric", METRICS),
+        check_whole(memory_limit, "memory_limit", most=LARGEST_SEED),
     )
     return like(lower, queries, gallery), like(upper, queries, gallery)

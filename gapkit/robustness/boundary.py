@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gapkit._arrays import Number, check_number
-from gapkit.errors import InputError
+from gapkit._arrays import LARGEST, Number, check_number, check_room, check_seed, check_whole
 
 
 def boundary_scene(
@@ -39,11 +38,11 @@ def boundary_scene(
     >>> query.tolist()
     [[-0.15, 1.0]]
     """
-    gap = check_number(gap, "gap", least=0.0)
-    half_width = check_number(half_width, "half_width", above=0.0)
-    margin = check_number(margin, "margin", above=0.0)
-    if dimension < 2:
-        raise InputError(f"dimension must be at least 2; got {dimension}")
+    gap = check_number(gap, "gap", least=0.0, most=LARGEST)
+    half_width = check_number(half_width, "half_width", above=0.0, most=LARGEST)
+    margin = check_number(margin, "margin", above=0.0, most=LARGEST)
+    dimension = check_whole(dimension, "dimension", least=2)
+    check_room("2 × dimension", 2, dimension)
     candidates, query = np.zeros((2, dimension)), np.zeros((1, dimension))
     candidates[:, 0] = -half_width, half_width
     query[0, 0], query[0, -1] = -margin, gap
@@ -74,7 +73,9 @@ def sweep_boundary(
     True
     """
     candidates, query = boundary_scene(gap, **scene)
-    noise = np.random.default_rng(seed).standard_normal((draws, *candidates.shape))
-    noisy = candidates + check_number(sigma, "sigma", least=0.0) * noise
+    draws = check_whole(draws, "draws")
+    check_room("draws × candidates × dimension", draws, *candidates.shape)
+    noise = np.random.default_rng(check_seed(seed)).standard_normal((draws, *candidates.shape))
+    noisy = candidates + check_number(sigma, "sigma", least=0.0, most=LARGEST) * noise
     distances = ((noisy - query) ** 2).sum(-1)
     return noisy, distances[:, 0] <= distances[:, 1]

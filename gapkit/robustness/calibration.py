@@ -6,6 +6,7 @@ from collections.abc import Callable
 from scipy.optimize import brentq
 
 from gapkit._arrays import (
+    LARGEST_SEED,
     ArrayInput,
     Number,
     as_matrix,
@@ -65,8 +66,8 @@ def calibrate_sigma(
     check_same_width(y, "queries", x, "gallery")
     check_choice(metric, "metric", METRICS)
     target = check_number(target, "target", above=0.0)
-    check_number(tolerance, "tolerance", above=0.0)
-    memory = check_whole(memory_limit, "memory_limit")
+    tolerance = check_number(tolerance, "tolerance", above=0.0)
+    memory = check_whole(memory_limit, "memory_limit", most=LARGEST_SEED)
     if target >= 1:
         raise InputError(f"target must be below 1; got {target:g}")
 

@@ -35,7 +35,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, ArrayLike, Number, check_choice, check_whole, like, row_lengths
+from gapkit._arrays import (
+    LARGEST_SEED,
+    ArrayInput,
+    ArrayLike,
+    Number,
+    check_choice,
+    check_whole,
+    like,
+    row_lengths,
+)
 from gapkit.geometry.neighbours import angles_from, margins_and_answers, prepare, squares_and_answers
 
 PERTURBED = ("one row", "each row", "all rows", "query")
@@ -90,7 +99,7 @@ def certified_radius(
     y, x = prepare(queries, gallery, metric)
     lengths = row_lengths(prepare(gallery, gallery, "dot")[0].to(x.device))
     raw = row_lengths(prepare(queries, queries, "dot")[0])
-    step = max(1, check_whole(memory_limit, "memory_limit") // (_PAIR_BYTES * len(x)))
+    step = max(1, check_whole(memory_limit, "memory_limit", most=LARGEST_SEED) // (_PAIR_BYTES * len(x)))
     radii = []
     for first in range(0, len(y), step):
         part = slice(first, first + step)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, as_index, check_choice
+from gapkit._arrays import ArrayInput, as_array, as_index, check_choice
 from gapkit.errors import InputError
 
 TASKS = ("zero-shot", "pairs", "multiple-choice")
@@ -69,7 +69,7 @@ def check_answers(
             f"images and texts must be matched row by row for the task 'pairs'; got {images} and {texts} rows"
         )
     implied = np.arange(images)
-    if labels is not None and not np.array_equal(np.asarray(labels), implied):
+    if labels is not None and not np.array_equal(as_index(labels, "labels", below=2**63 - 1).cpu(), implied):
         raise InputError("labels of the task 'pairs' are 0, 1, 2, …: text i belongs to image i")
     return {"labels": implied}
 
@@ -77,10 +77,7 @@ def check_answers(
 def _questions(images: int, texts: int, options, answers, image_rows) -> dict[str, np.ndarray]:
     if options is None or answers is None:
         raise InputError("options and answers are needed for the task 'multiple-choice'")
-    try:
-        options = np.asarray(options)
-    except ValueError:
-        raise InputError("options must have shape (q, c); the questions offer different numbers") from None
+    options = as_array(options, "options")
     if options.ndim != 2 or 0 in options.shape:
         raise InputError(f"options must have shape (q, c); got {options.shape}")
     count, choices = options.shape

@@ -4,7 +4,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, ArrayLike, as_index, as_matrix, check_choice, check_same_width, like
+from gapkit._arrays import (
+    ArrayInput,
+    ArrayLike,
+    as_index,
+    as_matrix,
+    as_tensor,
+    check_choice,
+    check_same_width,
+    like,
+    one_line,
+    row_lengths,
+)
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import METRICS, answers_of, cost_block, nearest, prepare
 from gapkit.tasks.answers import accuracy, as_answers
@@ -79,10 +90,14 @@ def prompt_ensemble(prompts: ArrayInput, classes: ArrayInput) -> ArrayLike:
         )
     if int(owner.min()) < 0:
         raise InputError(f"classes must be at least 0; got {int(owner.min())}")
+    if int(owner.max()) >= len(owner):  # before anything is as long as the largest of them
+        raise InputError(
+            f"every class needs a prompt; there are {len(owner)} prompts, and a class {int(owner.max())}"
+        )
     counts = torch.bincount(owner)
     if (counts == 0).any():
         raise InputError(f"every class needs a prompt; class {int((counts == 0).nonzero()[0, 0])} has none")
-    lengths = torch.linalg.vector_norm(wide, dim=1, keepdim=True)
+    lengths = row_lengths(wide)[:, None]
     if (lengths == 0).any():
         raise InputError("prompts must have no zero row")
     sums = wide.new_zeros(len(counts), wide.shape[1]).index_add_(0, owner, wide / lengths)
@@ -138,15 +153,18 @@ def answer_multiple_choice(
 
 def _stacked(y: Float[Tensor, "m d"], options) -> tuple[Float[Tensor, "t d2"], Int[Tensor, " t"]]:
     """All options below each other, and the question each belongs to."""
+    if not hasattr(options, "__len__") or getattr(options, "ndim", 1) == 0:
+        raise InputError(f"options must hold one list for each query; got {one_line(options)}")
     if len(options) != len(y):
         raise InputError(
             f"options must hold one list for each query; got {len(options)} for {len(y)} queries"
         )
     if getattr(options, "ndim", None) == 3:
-        if options.shape[1] == 0:
+        stack = as_tensor(options, "options")
+        if 0 in stack.shape:
             raise InputError("every question needs an option; got none")
-        x = as_matrix(options.reshape(-1, options.shape[2]), "options", shape="(m, k, d)")
-        counts = torch.full((len(y),), options.shape[1])
+        x = as_matrix(stack.reshape(-1, stack.shape[2]), "options", shape="(m, k, d)")
+        counts = torch.full((len(y),), stack.shape[1])
     else:
         galleries = [as_matrix(rows, f"options[{i}]", shape="(k, d)") for i, rows in enumerate(options)]
         for i, gallery in enumerate(galleries):

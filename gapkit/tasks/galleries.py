@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gapkit._arrays import (
+    LARGEST,
     ArrayInput,
     ArrayLike,
     Number,
@@ -23,10 +24,14 @@ from gapkit._arrays import (
     check_choice,
     check_finite,
     check_number,
+    check_room,
+    check_scale,
+    check_seed,
+    check_whole,
     like,
 )
 from gapkit.errors import InputError
-from gapkit.geometry.bootstrap import Interval
+from gapkit.geometry.bootstrap import Interval, both_tails
 from gapkit.geometry.neighbours import METRICS
 from gapkit.robustness.api import robustness
 from gapkit.robustness.calibration import solve_sigma
@@ -59,6 +64,7 @@ def unrepeated_rows(gallery: ArrayInput, *, tolerance: float = _SAME) -> ArrayLi
     array([0, 1])
     """
     x = as_matrix(gallery, "gallery")
+    tolerance = check_number(tolerance, "tolerance", least=0.0)
     close = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist") <= tolerance  # (n, n)
     first = close.to(torch.uint8).argmax(1)  # of all rows like this one, the first
     return like((first == torch.arange(len(x), device=x.device)).nonzero()[:, 0], gallery)
@@ -88,13 +94,16 @@ def cut_galleries(count: int, size: int, *, partitions: int = 10, seed: int = 0)
     >>> cut_galleries(20, 4, partitions=3).shape
     torch.Size([3, 5, 4])
     """
+    count, size = check_whole(count, "count"), check_whole(size, "size")
+    partitions = check_whole(partitions, "partitions")
+    check_room("partitions × pairs", partitions, count)
     blocks = count // size if size > 1 else 0
     if blocks < LEAST_BLOCKS:
         raise InputError(
             f"galleries of {size} need at least {max(size, 2) * LEAST_BLOCKS} pairs, for {LEAST_BLOCKS} disjoint "
             f"ones; got {count}"
         )
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(check_seed(seed))
     cuts = [torch.randperm(count, generator=generator)[: blocks * size] for _ in range(partitions)]
     return torch.stack(cuts).view(partitions, blocks, size)
 
@@ -151,7 +160,7 @@ def robustness_in_galleries(
     True
     """
     y, x = _stacks(queries, galleries)
-    sigma = check_number(sigma, "sigma", above=0.0)
+    sigma = check_number(sigma, "sigma", above=0.0, most=LARGEST)
     check_choice(metric, "metric", METRICS)
     return like(_robustness(y, x, sigma, metric), queries, galleries)
 
@@ -250,7 +259,7 @@ def block_interval(values: ArrayInput, *, confidence: float = 0.95) -> Interval:
     error = math.sqrt(float(v.var(dim=1, correction=1).mean()) / blocks)
     from scipy.stats import t as student  # two seconds, which most who come here need not wait
 
-    mean, width = float(v.mean()), float(student.ppf((1 + confidence) / 2, blocks - 1)) * error
+    mean, width = float(v.mean()), float(student.ppf(both_tails(confidence)[1], blocks - 1)) * error
     return Interval(mean, mean - width, mean + width)
 
 
@@ -275,6 +284,10 @@ def corrected_gain(gain: ArrayInput, robustness: ArrayInput, *, slope: float, ta
     array([[0.1]])
     """
     g, r = as_matrix(gain, "gain", shape="(P, B)"), as_matrix(robustness, "robustness", shape="(P, B)")
+    if g.shape != r.shape:
+        raise InputError(
+            f"gain and robustness must be of one shape; got {tuple(g.shape)} and {tuple(r.shape)}"
+        )
     return like(g - check_number(slope, "slope") * (r - check_number(target, "target")), gain, robustness)
 
 
@@ -283,7 +296,7 @@ def _stacks(queries, galleries) -> tuple[Float[Tensor, "g m d"], Float[Tensor, "
     for stack, name in ((y, "queries"), (x, "galleries")):
         if stack.ndim != 3 or 0 in stack.shape:
             raise InputError(f"{name} must have shape (galleries, rows, d); got {tuple(stack.shape)}")
-        check_finite(stack, name)
+        check_scale(check_finite(stack, name), name)
     if len(y) != len(x) or y.shape[2] != x.shape[2]:
         raise InputError(
             f"queries and galleries must belong together; got {tuple(y.shape)} and {tuple(x.shape)}"

@@ -1,13 +1,13 @@
 """Retrieval: recall at k in both directions, and which gallery rows are hubs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, ArrayLike, as_index, as_matrix, check_whole, like, off_mps
+from gapkit._arrays import ArrayInput, ArrayLike, as_index, as_matrix, check_whole, like, off_mps, one_line
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import answers_of, blocks, cost_block, order_about, prepare
 from gapkit.tasks.answers import as_answers
@@ -48,6 +48,10 @@ def retrieval_ranks(
             )
         query_ids = gallery_ids = torch.arange(len(y), device=y.device)
     else:
+        if not isinstance(targets, tuple | list) or len(targets) != 2:
+            raise InputError(
+                f"targets must be a pair of vectors (query_ids, gallery_ids), or None; got {one_line(targets)}"
+            )
         query_ids, gallery_ids = (
             as_answers(ids, name).to(y.device)
             for ids, name in zip(targets, ("query_ids", "gallery_ids"), strict=True)
@@ -121,6 +125,9 @@ def retrieval(
     {'image_to_text_R@1': 0.666..., 'text_to_image_R@1': 1.0}
     """
     count = len(as_matrix(images, "images", dtype=None, finite=False))
+    if isinstance(k, str | bytes) or not isinstance(k, Iterable) or getattr(k, "ndim", 1) != 1:
+        raise InputError(f"k must hold the cut-offs, such as (1, 5, 10); got {one_line(k)}")
+    cuts = [check_whole(cut, "every k") for cut in k]
     targets = {"image_to_text": None, "text_to_image": None}
     if image_of_text is not None:
         owner = as_index(image_of_text, "image_of_text", below=count)
@@ -131,8 +138,7 @@ def retrieval(
         ranks = off_mps(
             torch.as_tensor(retrieval_ranks(queries, gallery, targets=targets[name], metric=metric))
         )
-        for cut in k:
-            cut = check_whole(cut, "every k")
+        for cut in cuts:
             scores[f"{name}_R@{cut}"] = float((ranks < cut).double().mean())
     return scores
 
