@@ -59,7 +59,9 @@ def as_tensor(value, name: str, *, dtype: torch.dtype | None = torch.float64) ->
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
         with warnings.catch_warnings():  # torch warns of read-only memory (a memory map); we never write
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-            tensor = torch.from_numpy(np.ascontiguousarray(array))
+            tensor = torch.from_numpy(
+                np.asarray(array, order="C")
+            )  # not ascontiguousarray: no number becomes a row
     if tensor.is_complex() or tensor.dtype == torch.bool:
         raise InputError(
             f"{name} must hold real numbers; got dtype {str(tensor.dtype).removeprefix('torch.')}"
@@ -423,7 +425,7 @@ def check_room(what: str, *shape: int) -> None:
     >>> check_room("resamples × rows", 10**9, 10**3)
     Traceback (most recent call last):
     ...
-    gapkit.errors.InputError: resamples × rows must fit into 2 GiB; 1,000,000,000 × 1,000 numbers take 7,451; ask for fewer
+    gapkit.errors.InputError: resamples × rows must fit into 2 GiB; 1,000,000,000 × 1,000 numbers take 7,450; ask for fewer
     """
     size = math.prod(shape) * 8
     if size > ROOM:
@@ -445,6 +447,16 @@ def one_line(value) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in reprlib.repr(value))
 
 
+def check_fits(result: Tensor) -> Tensor:
+    """``result`` itself, in the dtype that came in; raises where finite numbers have become infinite in it."""
+    if not torch.isfinite(result).all():
+        raise InputError(
+            f"the result must fit into {str(result.dtype).removeprefix('torch.')}, the dtype that came in; it does not; "
+            "pass float32 or float64"
+        )
+    return result
+
+
 def like(result: Tensor, *sources, dtype: torch.dtype | None = None) -> ArrayLike:
     """``result`` as numpy, unless one of ``sources`` is a torch tensor; then where the first of them is.
 
@@ -452,11 +464,8 @@ def like(result: Tensor, *sources, dtype: torch.dtype | None = None) -> ArrayLik
     """
     if dtype is not None and dtype != result.dtype:
         wide, result = result, result.to(dtype)
-        if not torch.isfinite(result).all() and torch.isfinite(wide).all():
-            raise InputError(
-                f"the result must fit into {str(dtype).removeprefix('torch.')}, the dtype that came in; its largest magnitude "
-                f"is {float(wide.abs().max()):g}; pass float32 or float64"
-            )
+        if torch.isfinite(wide).all():
+            check_fits(result)
     tensors = [source for source in sources if isinstance(source, Tensor)]
     if not tensors:
         return result.cpu().numpy()

@@ -7,7 +7,6 @@ message alone and ends with exit code 2.
 import difflib
 from collections.abc import Iterable
 
-
 _LONGEST_WORD, _LONGEST = 300, 2000
 
 

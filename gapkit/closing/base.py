@@ -17,7 +17,8 @@ from jaxtyping import Float
 from sklearn.base import BaseEstimator, TransformerMixin
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, check_choice, check_same_width, like, off_mps
+from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, check_choice,
+    check_fits, check_same_width, like, off_mps
 from gapkit._files import write_atomically
 from gapkit.errors import GapkitWarning, InputError
 from gapkit.geometry.neighbours import METRICS, blocks
@@ -270,7 +271,7 @@ class Closer(TransformerMixin, BaseEstimator):
         moved = torch.empty_like(kept)
         for block in blocks(len(kept), kept.shape[1] * 8 * 3):
             moved[block] = self.move(kept[block], side)
-        return like(moved, Z)
+        return like(check_fits(moved), Z)
 
     def move(self, z: Tensor, side: str) -> Tensor:
         """The map of ``side`` on a (…, d) tensor, computed in float64, in the dtype that came in; differentiable."""

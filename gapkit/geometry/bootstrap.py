@@ -6,7 +6,7 @@ of rows, `Resamples` for means over queries.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -61,7 +61,7 @@ def percentile_interval(value: ArrayInput, resampled, *, confidence: float = 0.9
 
 
 def basic_interval(
-    value: ArrayInput, resampled, *, confidence: float = 0.95, least: float | Sequence[float] = -math.inf
+    value: ArrayInput, resampled, *, confidence: float = 0.95, least: ArrayInput = -math.inf
 ) -> Interval:
     """The value with the quantiles of its resampled versions (first axis) mirrored at it: [2t − q_high, 2t − q_low].
 
@@ -138,7 +138,7 @@ def bootstrap_interval(
     resamples: int = 1000,
     confidence: float = 0.95,
     method: str = "percentile",
-    least: float | Sequence[float] = -math.inf,
+    least: ArrayInput = -math.inf,
     seed: int = 0,
 ) -> Interval:
     r"""Bootstrap interval of a statistic over resampled rows (Efron 1979).

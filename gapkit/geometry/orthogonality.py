@@ -223,10 +223,12 @@ def _squares(directions: int, dimension: int, seed: int) -> np.ndarray:
 
 def as_counts(components: ArrayInput, name: str) -> Int[Tensor, " c"]:
     """One or more whole numbers of at least 0."""
-    counts = as_index(components, name, below=2**63 - 1)
-    if len(counts) == 0:
+    array = as_array(components, name)
+    if array.ndim == 1 and array.dtype.kind == "i" and array.size and array.min() < 0:
+        raise InputError(f"{name} must be whole numbers of at least 0; got {array.min()}")
+    if array.size == 0:
         raise InputError(f"{name} must not be empty: name at least one")
-    return counts
+    return as_index(array, name, below=2**63 - 1)
 
 
 def subspace_share(z: ArrayInput, direction: ArrayInput, components: ArrayInput) -> float | ArrayLike:

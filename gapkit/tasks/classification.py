@@ -91,8 +91,9 @@ def prompt_ensemble(prompts: ArrayInput, classes: ArrayInput) -> ArrayLike:
     if int(owner.min()) < 0:
         raise InputError(f"classes must be at least 0; got {int(owner.min())}")
     if int(owner.max()) >= len(owner):  # before anything is as long as the largest of them
+        missing = min(set(range(len(owner))) - set(owner.tolist()))
         raise InputError(
-            f"every class needs a prompt; there are {len(owner)} prompts, and a class {int(owner.max())}"
+            f"every class needs a prompt; class {missing} has none, and there is a class {int(owner.max())}"
         )
     counts = torch.bincount(owner)
     if (counts == 0).any():

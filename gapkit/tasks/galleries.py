@@ -94,7 +94,7 @@ def cut_galleries(count: int, size: int, *, partitions: int = 10, seed: int = 0)
     >>> cut_galleries(20, 4, partitions=3).shape
     torch.Size([3, 5, 4])
     """
-    count, size = check_whole(count, "count"), check_whole(size, "size")
+    count, size = check_whole(count, "count"), check_whole(size, "size", least=0)
     partitions = check_whole(partitions, "partitions")
     check_room("partitions × pairs", partitions, count)
     blocks = count // size if size > 1 else 0
