@@ -219,7 +219,11 @@ def _as_least(least) -> np.ndarray:
 
 
 def as_rows(value: ArrayInput, name: str) -> Tensor:
-    """``value`` as finite numbers, of a size that can be squared."""
+    """``value`` as finite numbers, of a size that can be squared; true and false count as 1 and 0, for shares."""
+    if isinstance(value, np.ndarray) and value.dtype == bool:
+        value = value.astype(np.float64)
+    elif isinstance(value, Tensor) and value.dtype == torch.bool:
+        value = value.double()
     tensor = check_finite(as_tensor(value, name), name)
     return check_scale(tensor, name) if tensor.numel() else tensor
 

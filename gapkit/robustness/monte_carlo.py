@@ -7,6 +7,7 @@ larger than that of as many independent answers.
 """
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gapkit._arrays import as_tensor, row_lengths
-from gapkit.errors import InputError
+from gapkit.errors import GapkitWarning, InputError
 from gapkit.geometry.neighbours import answers_within, clean_answers, cost_block, prepare
 
 _EPS = 4 * torch.finfo(torch.float64).eps
@@ -100,7 +101,11 @@ class _Stack:
         else:
             out = torch.cat([self._apply(rows) for _ in range(count)])
         if transform:
-            out = _transformed(out, self.transform)
+            with (
+                warnings.catch_warnings()
+            ):  # a closer speaks of rows it was not fitted on; these are, but for the noise
+                warnings.simplefilter("ignore", GapkitWarning)
+                out = _transformed(out, self.transform)
         return out.view(count, len(rows), -1)
 
     def _apply(self, rows: Tensor) -> Tensor:

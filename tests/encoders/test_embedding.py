@@ -47,11 +47,11 @@ def pairs(count=20, **changes):
 
 
 def left(cache):
-    """Everything in the cache that is not a finished file."""
+    """Everything in the cache that is not a finished file; locks stay, empty, so that nobody unlinks a held one."""
     return [
         p
         for p in cache.rglob("*")
-        if p.is_file() and (p.parent.name != "embeddings" or p.name.endswith(".part"))
+        if p.is_file() and p.suffix != ".lock" and (p.parent.name != "embeddings" or p.name.endswith(".part"))
     ]
 
 

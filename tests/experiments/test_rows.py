@@ -21,6 +21,7 @@ ABOUT_ANSWERS = [
     "noise",
     "closers",
     "axes",
+    "levers",
     "raw-shift",
     "multiple-choice",
     "quantisation",
