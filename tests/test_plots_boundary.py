@@ -182,7 +182,7 @@ def test_robustness_curves_and_error_bars():
     [
         ({"gap": -1}, "gap must be at least 0"),
         ({"gap": 1, "margin": 0}, "margin must be greater than 0"),
-        ({"gap": 1, "dimension": 1}, "dimension must be at least 2"),
+        ({"gap": 1, "dimension": 1}, "dimension must be a whole number of at least 2"),
     ],
 )
 def test_bad_scenes_are_refused(options, message):

@@ -27,6 +27,9 @@ COMMANDS = {
 }
 """Command name -> (``module:function`` of the click command, one line of help)."""
 
+MOVED = {"data": "work in a clone of the repository, and call python tools/data.py"}
+"""Commands of old -> what does it now."""
+
 
 class LazyGroup(click.Group):
     """A group that knows its commands' names and help, and imports one when it is called."""
@@ -36,6 +39,8 @@ class LazyGroup(click.Group):
 
     def get_command(self, context, name):
         known = self.list_commands(context)
+        if name in MOVED:
+            raise InputError(f"{name} is no command of gapkit's any more: {MOVED[name]}")
         if name not in known:
             raise InputError(
                 f"no command {name!r}{did_you_mean(name, known)}; the commands are {', '.join(known)}"
