@@ -32,7 +32,7 @@ class Noted(ArrayImages):
     """Images that note how often each is read."""
 
     def __getitem__(self, row):
-        self.__dict__.setdefault("read", Counter())[row] += 1
+        self.__dict__.setdefault("noted", Counter())[row] += 1
         return super().__getitem__(row)
 
 
@@ -45,7 +45,7 @@ def test_more_work_is_done_than_in_a_bare_loop_over_the_same_batches(monkeypatch
     images = Noted(pixels)
     embed_to_file(model, dataclasses.replace(noise(100, 64), images=images), batch_size=32)
     assert sorted(calls) == [("encode_image", 4), *[("encode_image", 32)] * 3, ("encode_text", 2)]
-    assert images.read == dict.fromkeys(range(100), 1)
+    assert images.noted == dict.fromkeys(range(100), 1)
 
 
 MEMORY = """
