@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -61,3 +62,11 @@ settings.load_profile("everywhere")
 def pytest_configure(config):
     # Not in pyproject.toml: pytest would import gapkit to read it, before jaxtyping can watch the import.
     config.addinivalue_line("filterwarnings", "error::gapkit.errors.GapkitWarning")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item):
+    """A test that leaves the process in another folder breaks those that come after it, in whatever order."""
+    if os.getcwd() != str(item.config.invocation_params.dir):
+        os.chdir(item.config.invocation_params.dir)
+        pytest.fail(f"{item.nodeid} left the working directory changed")
