@@ -98,18 +98,19 @@ grade: $(VENV)/.installed-all  ## grade a folder of notebooks: make grade SUBMIT
 	@test -n "$(SUBMITTED)" || { echo "say what to grade: make grade SUBMITTED=folder"; exit 2; }
 	$(QUIET) $(BIN)/python -m teaching grade "$(SUBMITTED)" $(ARGS)
 
-readme: $(VENV)/.installed-all  ## write the generated parts of README.md (but the results) and CONTRIBUTING.md
+readme: $(VENV)/.installed-all  ## write the generated parts of README.md, docs/repository.md and CONTRIBUTING.md
 	$(BIN)/python tools/readme.py
 	$(BIN)/python tools/maps.py
 
-results: $(VENV)/.installed  ## replicate on the shipped and on the published models; README's table, docs/results.md, their records
+results: $(VENV)/.installed  ## replicate on the shipped and on the published models; README.md, docs/results.md, their records
 	$(BIN)/gapkit replicate $(ARGS)
 	cp results/claims.json docs/claims.json
 	$(BIN)/python tools/results.py docs/claims.json docs/results.md
 	$(BIN)/gapkit fetch --all $(if $(FROM),--from $(FROM))
 	$(BIN)/gapkit replicate --published --out results-published $(ARGS)
 	cp results-published/claims.json docs/published.json
-	$(BIN)/python tools/results.py docs/published.json README.md
+	$(BIN)/python tools/results.py docs/published.json docs/results.md
+	$(BIN)/python tools/readme.py
 	$(BIN)/python tools/recorded.py results-published
 	$(BIN)/python tools/gain_figure.py
 

@@ -1,4 +1,4 @@
-"""The tables of results in README.md and docs/results.md, made from the record of a replication.
+"""The tables of docs/results.md, made from the records of the two replications.
 
 ``python tools/results.py results/claims.json docs/results.md`` writes the table between the file's markers.
 """
@@ -15,8 +15,6 @@ from gapkit.embeddings import published_sets
 from gapkit.errors import InputError
 from gapkit.report import read_record
 from gapkit.report.view import GLYPHS, command_for, experiment_of, short_model, yes_count
-
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 SETTINGS = {
     "miniclip-wide": "temperature fixed at 1/300",
@@ -106,7 +104,7 @@ def models_table(record: Mapping) -> str:
             f"{legend}. Numbers are the weakest case of each model; “3 of 6” says in how many cells (galleries of 10, 30 and "
             "100 candidates and the whole set, noise levels) a claim holds; brackets are 95 % intervals. Published "
             "embeddings, downloaded by hash and not part of this repository: `gapkit fetch --all && gapkit replicate "
-            "--published`. What small CLIPs trained here say, for every claim, stands in docs/results.md.",
+            "--published`.",
         ]
     )
 
@@ -164,7 +162,9 @@ def _on_models(entries: list[Mapping], what: str, *, plain: bool = False) -> str
         return ", ".join(short_model(entry["model"]) for entry in by_verdict[verdict])
 
     if len(by_verdict) == 1 and "partly" not in by_verdict:
-        return f"{what}: {next(iter(by_verdict))} on all {len(entries)} models."
+        verdict = next(iter(by_verdict))
+        every = "any of the" if "not" in verdict else "all"
+        return f"{what}: {verdict} on {every} {len(entries)} models."
     parts = [f"holds on {names('holds')}" if "holds" in by_verdict else "holds on none"]
     if "partly" in by_verdict:
         counted = (
@@ -250,8 +250,8 @@ def _by_model(entries: list[Mapping]) -> str:
     return "; ".join(f"{verdict}: {', '.join(models)}" for verdict, models in groups.items())
 
 
-def update_readme(path: str | Path, record: Mapping) -> bool:
-    """Put the table between the markers of a README; returns whether that changed it.
+def update_page(path: str | Path, record: Mapping) -> bool:
+    """Put the table between the page's markers for this kind of record; returns whether that changed the page.
 
     Raises
     ------
@@ -263,26 +263,28 @@ def update_readme(path: str | Path, record: Mapping) -> bool:
         text = path.read_text(encoding="utf-8")
     except OSError as fault:
         raise InputError(f"cannot read {path}: {fault.strerror or fault}") from fault
-    pattern = re.compile(f"^{re.escape(BEGIN)}$.*?^{re.escape(END)}$", flags=re.DOTALL | re.MULTILINE)
+    begin, end = markers(record)
+    pattern = re.compile(f"^{re.escape(begin)}$.*?^{re.escape(end)}$", flags=re.DOTALL | re.MULTILINE)
     if not pattern.search(text):
         raise InputError(
-            f"{path} must have the markers {BEGIN} and {END}, in this order, each on a line of its own"
+            f"{path} must have the markers {begin} and {end}, in this order, each on a line of its own"
         )
-    changed = pattern.sub(
-        lambda _: (
-            f"{BEGIN}\n\n{models_table(record) if is_published(record) else results_table(record)}\n\n{END}"
-        ),
-        text,
-        count=1,
-    )
+    table = models_table(record) if is_published(record) else results_table(record)
+    changed = pattern.sub(lambda _: f"{begin}\n\n{table}\n\n{end}", text, count=1)
     if changed != text:
         write_text(path, changed)
     return changed != text
 
 
+def markers(record: Mapping) -> tuple[str, str]:
+    """Between which lines the table of a record stands."""
+    name = "published" if is_published(record) else "results"
+    return f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+
+
 if __name__ == "__main__":
     try:
-        update_readme(sys.argv[2], read_record(sys.argv[1]))
+        update_page(sys.argv[2], read_record(sys.argv[1]))
     except IndexError:
         sys.exit("usage: python tools/results.py RECORD FILE")
     except InputError as fault:

@@ -16,7 +16,7 @@ from gapkit.report.record import to_json
 from gapkit.report.sections import legend_below, trained
 from gapkit.report.view import yes_count
 from tests.experiments.toys import *  # noqa: F403  (fixtures)
-from tools.results import results_table, update_readme
+from tools.results import results_table, update_page
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +226,9 @@ def test_a_legend_below_the_axes_hides_no_curve():
     assert not legend.get_window_extent().overlaps(axes.get_window_extent())
 
 
-def test_readme_table_explains_its_words_and_gives_value_and_command_columns_of_their_own(record):
+def test_the_table_of_results_explains_its_words_and_gives_value_and_command_columns_of_their_own(
+    record,
+):
     changed = json.loads(to_json(record))
     first = next(entry for entry in changed["claims"] if entry["id"] == "gain")
     for entry in changed["claims"]:
@@ -247,23 +249,23 @@ def test_readme_table_explains_its_words_and_gives_value_and_command_columns_of_
     assert [row for row in rows if "(*all models*," in row]
 
 
-def test_readme_table_is_put_between_the_markers_and_stays_the_same(tmp_path, record):
+def test_the_table_of_results_is_put_between_the_markers_and_stays_the_same(tmp_path, record):
     path = tmp_path / "README.md"
     path.write_text(
         "before, <!-- results:begin --> is named\n<!-- results:begin -->\nyesterday\n<!-- results:end -->\nafter\n"
     )
-    assert update_readme(path, record)
+    assert update_page(path, record)
     text = path.read_text()
     assert text.startswith("before, <!-- results:begin --> is named\n<!--")
     assert text.endswith("after\n")
     assert "yesterday" not in text
     assert results_table(record) in text
-    assert not update_readme(path, record)
+    assert not update_page(path, record)
 
 
-def test_readme_without_markers_is_left_alone(tmp_path, record):
+def test_a_page_without_markers_is_left_alone(tmp_path, record):
     path = tmp_path / "README.md"
     path.write_text("nothing here\n")
     with pytest.raises(InputError, match="markers"):
-        update_readme(path, record)
+        update_page(path, record)
     assert path.read_text() == "nothing here\n"

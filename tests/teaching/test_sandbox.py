@@ -175,7 +175,9 @@ def test_the_sources_are_seen_wherever_the_course_lies(student, outside):
     repository = Path(__file__).parents[2]
     seen = said(student, f"import os\nprint(sorted(os.listdir({str(repository)!r})))")
     interpreter = Path(sys.prefix)  # the virtual environment of `make`, where it lies in the clone
-    needed = {interpreter.relative_to(repository).parts[0]} if interpreter.is_relative_to(repository) else set()
+    needed = (
+        {interpreter.relative_to(repository).parts[0]} if interpreter.is_relative_to(repository) else set()
+    )
     assert set(ast.literal_eval(seen)) == {"data", "gapkit", "teaching"} | needed
     assert "judge.py" not in said(student, look.format(str(repository / "teaching")))
 
