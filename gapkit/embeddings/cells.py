@@ -7,28 +7,11 @@ import re
 from collections.abc import Sequence
 from math import isfinite
 
-MISSING = frozenset(
-    [
-        "nan",
-        "na",
-        "n/a",
-        "#n/a",
-        "null",
-        "none",
-        "nil",
-        "inf",
-        "-inf",
-        "+inf",
-        "infinity",
-        "-",
-        "?",
-        "#value!",
-        "#ref!",
-        "#div/0!",
-        "#num!",
-        "#name?",
-    ]
-)
+MISSING = frozenset([
+    "nan", "na", "n/a", "#n/a", "null", "none", "nil", "inf", "-inf", "+inf", "infinity", "-", "?",
+    "#value!", "#ref!", "#div/0!", "#num!", "#name?", "#null!", "n.a.", "n.d.", "missing", "undefined",
+    "void", "(null)", "<na>", "--", "error",
+])  # fmt: skip
 _NUMBER = {
     ".": re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII),
     ",": re.compile(r"\s*[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?\s*", re.ASCII),

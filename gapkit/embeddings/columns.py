@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from gapkit.embeddings.cells import MISSING
 from gapkit.errors import InputError, did_you_mean
 
 NAMES = {
@@ -26,111 +27,22 @@ NAMES = {
 }
 """Columns that say what the rows are, in lower case, the likeliest first."""
 _INDEX = ("", "__index_level_0__", "unnamed: 0")
-_NO_COORDINATES = frozenset(
-    [
-        "id",
-        "ids",
-        "idx",
-        "index",
-        "row",
-        "cocoid",
-        "score",
-        "scores",
-        "price",
-        "prices",
-        "time",
-        "timestamp",
-        "date",
-        "year",
-        "month",
-        "day",
-        "hour",
-        "minute",
-        "label",
-        "labels",
-        "class",
-        "target",
-        "category",
-        "rank",
-        "rating",
-        "ratings",
-        "count",
-        "num",
-        "width",
-        "height",
-        "size",
-        "area",
-        "bbox",
-        "box",
-        "lat",
-        "lon",
-        "latitude",
-        "longitude",
-        "prob",
-        "probs",
-        "probability",
-        "logit",
-        "logits",
-        "loss",
-        "age",
-        "split",
-        "fold",
-        "similarity",
-        "sim",
-        "views",
-        "likes",
-        "clicks",
-    ]
-)
-_COORDINATES = frozenset(
-    [
-        "d",
-        "dim",
-        "dims",
-        "dimension",
-        "e",
-        "em",
-        "emb",
-        "embs",
-        "embed",
-        "embeds",
-        "embedding",
-        "embeddings",
-        "f",
-        "feat",
-        "feats",
-        "feature",
-        "features",
-        "v",
-        "vec",
-        "vector",
-        "x",
-        "y",
-        "z",
-        "c",
-        "col",
-        "column",
-        "coord",
-        "coords",
-        "component",
-        "components",
-        "pc",
-        "latent",
-        "h",
-        "hidden",
-        "value",
-        "val",
-        "clip",
-        "image",
-        "images",
-        "img",
-        "text",
-        "texts",
-        "txt",
-        "caption",
-        "visual",
-    ]
-)
+_NO_COORDINATES = frozenset([
+    "id", "ids", "idx", "index", "row", "cocoid", "score", "scores", "price", "prices", "time",
+    "timestamp", "date", "year", "month", "day", "hour", "minute", "label", "labels", "class", "target",
+    "category", "rank", "rating", "ratings", "count", "num", "width", "height", "size", "area", "bbox",
+    "box", "lat", "lon", "latitude", "longitude", "prob", "probs", "probability", "logit", "logits",
+    "loss", "age", "split", "fold", "similarity", "sim", "views", "likes", "clicks", "bboxes", "boxes",
+    "mask", "masks", "token", "tokens", "keypoints", "rgb", "color", "colour", "colors", "colours",
+    "polygon", "segmentation", "offsets", "neighbors", "neighbours", "topk",
+])  # fmt: skip
+_COORDINATES = frozenset([
+    "d", "dim", "dims", "dimension", "e", "em", "emb", "embs", "embed", "embeds", "embedding",
+    "embeddings", "f", "feat", "feats", "feature", "features", "v", "vec", "vector", "x", "y", "z", "c",
+    "col", "column", "coord", "coords", "component", "components", "pc", "latent", "h", "hidden", "value",
+    "val", "clip", "image", "images", "img", "text", "texts", "txt", "caption", "visual",
+])  # fmt: skip
+_EMBEDDING = re.compile("emb|feat|vec|latent|hidden|clip", re.IGNORECASE)
 _FEW = 8  # a family of fewer columns needs a name that says what it is
 _NUMBERED = re.compile(r"(?P<stem>.*?)[\s_.:\-\[(]*(?P<number>\d{1,7})[\])]?")
 MOST_LISTED = 200
@@ -179,8 +91,15 @@ def find_groups(columns: Sequence[Column], path, chosen: str | None = None) -> d
     if columns and columns[0].name is None:
         groups = {column.shown: [column] for column in columns if column.kind == "vector"}
         return groups or {"": _numbers_only(columns, path)}
-    vectors = {column.shown: [column] for column in columns if column.kind == "vector"}
+    vectors = {
+        column.shown: [column]
+        for column in columns
+        if column.kind == "vector"
+        and (_EMBEDDING.search(column.shown) or not _tokens(column.shown) & _NO_COORDINATES)
+    }
     families = _families(columns, path)
+    if "" in families:
+        _check_alike(families[""], path, "say which are coordinates with --columns FIRST..LAST")
     sure = {stem: family for stem, family in families.items() if _is_sure(stem, family)}
     groups = vectors | sure
     for stem in vectors.keys() & sure.keys():
@@ -246,6 +165,12 @@ def _numbers_only(columns: Sequence[Column], path) -> list[Column]:
         raise InputError(
             f"{path}: {odd.shown} has a cell that is empty or an error, where a number may be missing; {say}"
         )
+    _check_alike(numbers, path, say)
+    return numbers
+
+
+def _check_alike(numbers: Sequence[Column], path, say: str) -> None:
+    """Raise where one of columns that have no names looks like ids, labels or times among coordinates."""
     whole = [column for column in numbers if column.whole]
     if whole and len(whole) < len(numbers):
         raise InputError(
@@ -255,7 +180,6 @@ def _numbers_only(columns: Sequence[Column], path) -> list[Column]:
     if len(numbers) > 1 and sizes[len(sizes) // 2] > 0 and sizes[-1] > 1000 * sizes[(len(sizes) - 1) // 2]:
         odd = max(numbers, key=lambda column: column.most)
         raise InputError(f"{path}: {odd.shown} holds numbers a thousand times larger than the others'; {say}")
-    return numbers
 
 
 def _families(columns: Sequence[Column], path) -> dict[str, list[Column]]:
@@ -301,6 +225,27 @@ def _is_sure(stem: str, family: Sequence[Column]) -> bool:
 def _tokens(name: str) -> set[str]:
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return {word.lower() for word in re.split(r"[^A-Za-z]+", words) if word}
+
+
+def is_title(cell: str) -> bool:
+    """Whether a cell is what columns are usually called."""
+    known = _tokens(cell) & (_COORDINATES | _NO_COORDINATES)
+    return bool(known) or _bare(cell) in {*NAMES["images"], *NAMES["texts"]}
+
+
+def could_be_names(cells: Sequence[str]) -> bool:
+    """Whether cells can be the names of columns, and no bad cells of a row: they differ, and begin with a letter."""
+    if len(set(cells)) < len(cells):
+        return False
+    for cell in cells:
+        letters = re.sub(r"^[\W_]+", "", cell)
+        words = set(re.split(r"[\s,;\[\](){}]+", cell.lower())) - {""}
+        numbered = _NUMBERED.fullmatch(cell.strip())
+        if not ((letters and letters[0].isalpha()) or (numbered and len(cells) > 1)) or words <= MISSING:
+            return False
+        if re.search(r"\d[\s,;]+[-+.\d]", cell) or cell.lower() in MISSING:  # several numbers
+            return False
+    return True
 
 
 def pick(names: Sequence[str], side: str, key: str | None, path, *, alone: bool, known) -> str:

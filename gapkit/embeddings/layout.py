@@ -6,6 +6,7 @@ an error that names the option which says it.
 
 import csv
 import itertools
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gapkit.embeddings.cells import MISSING, is_cut, is_number, is_whole, looks_like_vector
-from gapkit.embeddings.columns import Column, listed
+from gapkit.embeddings.columns import Column, could_be_names, is_title, listed
 from gapkit.errors import InputError
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
@@ -449,13 +450,12 @@ class _Way:
         return line, ["", *cells]
 
     def _is_header(self, cells: list[str], decimal: str, line: int) -> bool:
-        """Whether the first row has names; asks where it could be data, and never takes data for names."""
+        """Whether the first row has names, where that is certain; elsewhere it asks."""
         unsure = InputError(
             f"{self.path}: is line {line} ({listed(cells)[:60]}) a header or a row of data? Say --header yes or --header no"
         )
-        places = [j for j, kind in enumerate(self.kinds) if kind in ("number", "vector")]
-        index = not cells[0] and len(cells) > 1  # pandas' index has no name
-        places = [j for j in places if not (j == 0 and index)]
+        index = not cells[0] and len(cells) > 1 and self._is_index()
+        places = [j for j, kind in enumerate(self.kinds) if kind in ("number", "vector") and (j or not index)]
         given = [cells[j] for j in places]
         inside = [is_number(c, decimal) or is_number(c) or looks_like_vector(c) for c in given]
         if not self.data:  # a single row
@@ -464,29 +464,59 @@ class _Way:
             raise unsure
         names = [cell for cell, number in zip(given, inside, strict=True) if not number]
         values = [cell for cell, number in zip(given, inside, strict=True) if number]
+        titles = [cell for j, cell in enumerate(cells) if j not in places]
+        files = [
+            cells[j] for j in range(self.width) if all(_FILES.search(row[j].strip()) for row in self.data)
+        ]
+        if any(map(_FILES.search, files)):  # a file is named, as in the rows of data
+            if names:
+                raise unsure
+            return False
+        told = bool(files) or index or any(map(is_title, [*titles, *names]))
         if names:
-            if "" in names or {name.lower() for name in names} & MISSING or len(set(names)) < len(names):
+            if not could_be_names(names) or (values and not (len(values) > 1 and _counts(values))):
                 raise unsure
-            if values and not (len(values) > 1 and _counts(values)):
+            if not (told or len(names) > 1):
                 raise unsure
             return True
-        if any(looks_like_vector(c) for c in given) or not all(_whole(c, decimal) for c in values):
+        if any(c.startswith("-") or not _whole(c, decimal) for c in values) or not _could_count(values):
+            if files:
+                raise unsure
             return False
-        if len(set(values)) < len(values) or any(c.startswith("-") for c in values) or not values:
+        rows = [[row[j] for j in places] for row in self.data]
+        unit = len(rows) > 1 and all(_is_unit(row) for row in rows)
+        if unit and _is_unit(values) and not _counts(values):
             return False
-        rows = [[row[j].strip() for j in places] for row in self.data]
-        counts = _counts(values)
-        if counts and (
-            index or (len(values) > 2 and not any(is_whole(cell) for row in rows for cell in row))
-        ):
+        if _counts(values) and (told or (unit and not _is_unit(values))):
             return True
-        rising = [float(c.replace(",", ".")) for c in values]
-        if (
-            index
-            or not any(all(_whole(cell, decimal) for cell in row) for row in rows)
-            or rising == sorted(rising)
-        ):
-            raise unsure
+        raise unsure
+
+    def _is_index(self) -> bool:
+        """Whether the first column says what the rows are, as pandas' index does, whose header has no name."""
+        firsts = [row[0].strip() for row in self.data]
+        counted = all(map(is_whole, firsts)) and len(set(firsts)) == len(firsts)
+        return counted or not any(is_number(cell) or not cell for cell in firsts)
+
+
+def _could_count(cells: list[str]) -> bool:
+    """Whether whole numbers could be names: each is there once, or they are several tables' side by side."""
+    starts = [
+        0,
+        *(
+            i
+            for i in range(1, len(cells))
+            if float(cells[i].replace(",", ".")) == float(cells[0].replace(",", "."))
+        ),
+    ]
+    parts = [cells[i:j] for i, j in itertools.pairwise([*starts, len(cells)])]
+    return len(set(cells)) == len(cells) or all(len(part) > 1 and _counts(part) for part in parts)
+
+
+def _is_unit(cells: list[str]) -> bool:
+    """Whether a row of numbers has length 1, but for rounding."""
+    try:
+        return abs(math.hypot(*(float(cell.replace(",", ".")) for cell in cells)) - 1) < 0.01
+    except ValueError:
         return False
 
 

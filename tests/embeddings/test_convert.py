@@ -79,7 +79,8 @@ def test_an_index_and_columns_of_ids_and_labels_are_no_dimensions(tmp_path, endi
     """As pandas writes a table whose columns have no names, or has them beside ids and labels."""
     import pandas
 
-    plain = pandas.DataFrame(IMAGES)
+    unit = IMAGES / np.linalg.norm(IMAGES, axis=1, keepdims=True)  # else 0, 1, … could be a row
+    plain = pandas.DataFrame(unit)
     beside = pandas.DataFrame(TEXTS, columns=[f"e{i}" for i in range(5)])
     beside.insert(0, "ID", np.arange(6))
     beside["label"] = 3
@@ -91,9 +92,9 @@ def test_an_index_and_columns_of_ids_and_labels_are_no_dimensions(tmp_path, endi
         else:
             frame.columns = frame.columns.astype(str)
             frame.to_parquet(path, index=index)
-    pairs = import_embeddings(tmp_path / f"a.{ending}", tmp_path / f"b.{ending}")
+    pairs = import_embeddings(tmp_path / f"a.{ending}", tmp_path / f"b.{ending}", normalise="no")
     assert pairs.images.shape == pairs.texts.shape == (6, 5)
-    assert np.allclose(pairs.images, IMAGES)
+    assert np.allclose(pairs.images, unit)
     assert np.allclose(pairs.texts, TEXTS)
     assert "5 columns, e0 to e4" in pairs.metadata["columns"][1]
     for word in ("ID", "label", "Class"):

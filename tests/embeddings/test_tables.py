@@ -10,6 +10,10 @@ from gapkit.errors import InputError
 N, D = 40, 16
 RNG = np.random.default_rng(7)
 Z = RNG.standard_normal((N, D)).round(6)
+UNIT = (Z / np.linalg.norm(Z, axis=1, keepdims=True)).round(6)
+COUNTING = np.vstack([np.arange(D), Z[1:].round(4)])
+ZERO = np.vstack([np.zeros(D), Z[1:].round(4)])
+UNIT_AXIS = np.vstack([np.eye(D)[1], UNIT[1:]])
 WHOLE = RNG.integers(-90, 90, (N, D))
 FILES = [f"images/{i:04d}.jpg" for i in range(N)]
 CAPTIONS = [f"a {i}th photo, of 2 dogs" for i in range(N)]
@@ -53,14 +57,20 @@ READ = {
     # name of the case: (ending, content, options, names of the rows)
     "numbers only": ("csv", text(), {}, None),
     "header d0": ("csv", text(header=D_NAMES), {}, None),
-    "header 0..15": ("csv", text(header=range(D)), {}, None),
-    "header 1..16": ("csv", text(header=range(1, D + 1)), {}, None),
-    "header 10..25": ("csv", text(header=range(10, D + 10)), {}, None),
+    "unit rows below 0..15": ("csv", text(UNIT, header=range(D)), {}, None),
+    "unit rows below 1..16": ("csv", text(UNIT, header=range(1, D + 1)), {}, None),
+    "unit rows below 10..25": ("csv", text(UNIT, header=range(10, D + 10)), {}, None),
+    "unit rows, one of them 0, 1, 0 …": ("csv", text(UNIT_AXIS, form="{:g}"), {}, None),
+    "path,0,1 …": ("csv", text(header=["path", *range(D)], first=FILES), {}, FILES),
+    "file names below a title": ("csv", text(header=["of", *range(D)], first=FILES), {}, None),
+    "first row 0..15 and a file": ("csv", text(COUNTING, first=FILES, form="{:g}"), {}, FILES),
+    "first row 0..15 said": ("csv", text(COUNTING, form="{:g}"), {"header": "no"}, None),
+    "first row of zeros": ("csv", text(ZERO, form="{:g}"), {}, None),
     "header 0.0,1.0 said": ("csv", text(header=map(float, range(D))), {"header": "yes"}, None),
     "header of whole numbers said": ("csv", text(WHOLE, header=range(D), form="{}"), {"header": "yes"}, None),
     "whole rows that count, no header said": ("csv", text(WHOLE, form="{}"), {"header": "no"}, None),
     "pandas with its index": ("csv", csv_of(COUNTED), {}, None),
-    "pandas without its index": ("csv", csv_of(COUNTED, index=False), {}, None),
+    "pandas without its index": ("csv", csv_of(COUNTED, index=False), {"header": "yes"}, None),
     "index of file names": ("csv", csv_of(FRAME.set_axis(FILES)), {}, FILES),
     "scores prices ids": (
         "csv",
@@ -198,7 +208,8 @@ def test_tables_are_read_exactly(tmp_path, case):
     path = tmp_path / f"a.{ending}"
     path.write_text(content, encoding="utf-8", newline="")
     entries = import_embeddings(path, path, normalise="no", **options)
-    expected = WHOLE if "whole" in case else Z
+    expected = {"whole": WHOLE, "0..15 ": COUNTING, "zeros": ZERO, "one of": UNIT_AXIS, "unit": UNIT}
+    expected = next((matrix for word, matrix in expected.items() if word in case), Z)
     assert entries.images.shape == (N, D)
     assert np.array_equal(entries.images, expected)
     assert np.array_equal(entries.texts, expected)
@@ -211,6 +222,28 @@ CELL = f"{Z[2, 5]:.6f}"
 REFUSED = {
     # name of the case: (content, options, a part of the message)
     "header 0.0,1.0": (text(header=map(float, range(D))), {}, "Say --header yes or --header no"),
+    "numbers below 0..15": (text(header=range(D)), {}, "Say --header yes or --header no"),
+    "a first row 0..15": (text(COUNTING, form="{:g}"), {}, "Say --header yes or --header no"),
+    "two tables side by side": (
+        csv_of(pandas.concat([COUNTED, COUNTED], axis=1), index=False),
+        {},
+        "Say --header yes or --header no",
+    ),
+    "a bad vector in the first row": (
+        spelt(name=None).replace(f"{Z[0, 3]}", "nan", 1),
+        {},
+        "--header yes or --header no",
+    ),
+    "a word for the first of the vectors": (
+        'failed\n"[0.1, 0.2]"\n"[0.1, 0.3]"\n',
+        {},
+        "--header yes or --header no",
+    ),
+    "an empty cell above a column that counts nothing": (
+        text().replace(f"{Z[0, 0]:.6f}", "", 1),
+        {},
+        "--header yes or --header no",
+    ),
     "whole rows below 0..15": (
         text(WHOLE, header=range(D), form="{}"),
         {},
