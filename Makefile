@@ -18,7 +18,7 @@ QUIET := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONHASHSE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help replicate test lab install install-all lint format unit doctest test-notebooks test-browser \
+.PHONY: help replicate test lab student install install-all lint format unit doctest test-notebooks test-browser \
 	notebooks sync bench book assignments grade readme results lock clean distclean
 
 help:  ## show this list
@@ -31,8 +31,11 @@ test: lint $(VENV)/.installed-all  ## everything CI checks, except the browser
 	$(QUIET) $(BIN)/python -m pytest -n 2 --dist loadscope -m "not notebooks and not browser" $(ARGS)
 	$(QUIET) $(BIN)/python -m pytest -n 2 --dist loadscope -m "notebooks and not browser" $(ARGS)
 
-lab: $(VENV)/.installed-all  ## open the lessons in JupyterLab, as copies in my_notebooks/ that git ignores
+lab: $(VENV)/.installed-all  ## open the learner's lessons in JupyterLab; they lie in my_notebooks/, which git ignores
 	$(BIN)/python tools/lab.py $(ARGS)
+
+student: $(VENV)/.installed-all  ## write the learner's lessons to my_notebooks/: stubs to fill in, no outputs (ARGS=folder)
+	$(BIN)/python tools/learner.py $(ARGS)
 
 install: $(VENV)/.installed  ## the package and what it needs to run
 install-all: $(VENV)/.installed-all  ## the same, with JupyterLab, tests, book and teaching tools

@@ -116,6 +116,7 @@ RENAMED: dict[str, str] = {
 """Old dotted name to new dotted name."""
 
 LEFT_THE_FACE: dict[str, str] = {
+    "gapkit.check.axes": "must_be_labelled must_not_be_swapped",
     "gapkit.check.engine": "CheckFailed",
     "gapkit.claims.decide": "FAMILY Finding combine combine_models is_control",
     "gapkit.claims.rules": "Above BelowBand Falls Rises Rule Within",

@@ -61,7 +61,7 @@ def gap_vector(x, y):
     return y.mean(axis=0) - x.mean(axis=0)
 
 
-check.gap_vector(gap_vector)
+check(gap_vector)
 
 # %% [markdown]
 # > **Predict.** All vectors have length 1. What is the largest $\|g\|$ there can be? And if we shuffled images and texts
@@ -110,7 +110,7 @@ def l2i(x, y):
     return np.linalg.norm(x - y, axis=1).mean()
 
 
-check.l2i(l2i)
+check(l2i)
 
 
 # %% tags=["nbval-check-output"]

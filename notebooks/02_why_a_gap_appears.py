@@ -89,7 +89,7 @@ def column_sums(x, y, tau):
     return softmax(s, axis=1).sum(axis=0)
 
 
-check.column_sums(column_sums)
+check(column_sums)
 
 # %% [markdown]
 # ## 2. Theorem 3.1: what goes first
@@ -190,7 +190,7 @@ def doubly_stochastic_defect(x, y, tau):
     return np.abs(free - 1).mean()
 
 
-check.doubly_stochastic_defect(doubly_stochastic_defect)
+check(doubly_stochastic_defect)
 
 # %% [markdown]
 # To test the theorem we need an exactly doubly-stochastic $Q$: points on cyclic orbits see one another alike,

@@ -99,7 +99,7 @@ def relative_spectrum(z):
     return square / square.sum() * z.shape[1]
 
 
-check.relative_spectrum(relative_spectrum)
+check(relative_spectrum)
 
 # %% [markdown]
 # Every other direction mixes these numbers: if $c_k$ are the components, the relative variance along a unit vector $v$ is $\sum_k (v\cdot c_k)^2$ times the $k$-th of them.

@@ -167,7 +167,7 @@ def pair_approximation(query, first, second, sigma):
     return norm.cdf((D2**2 - D1**2) / (2 * sigma * np.sqrt(D1**2 + D2**2 + len(query) * sigma**2)))
 
 
-check.pair_approximation(pair_approximation)
+check(pair_approximation)
 
 # %% [markdown]
 # Now both formulas against the exact value:
@@ -463,7 +463,7 @@ def best_alpha(queries, shift):
     return 1 + (queries - queries.mean(axis=0)) @ shift / (shift @ shift)
 
 
-check.best_alpha(best_alpha)
+check(best_alpha)
 
 # %% tags=["nbval-check-output"]
 closer = GapCloser().fit(X, Y)

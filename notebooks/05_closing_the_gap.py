@@ -79,8 +79,7 @@ def close_gap(x, y, alpha):
     return x + alpha * projected_gap(x, y, len(x) - 1)
 
 
-check.projected_gap(projected_gap)
-check.close_gap(close_gap)
+check(projected_gap, close_gap)
 
 # %% [markdown]
 # > **Predict.** `scenes100` has 100 classes in 512 dimensions. Of a random direction, $\sqrt{99/512}

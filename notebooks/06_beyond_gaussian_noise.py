@@ -154,7 +154,7 @@ def quantise(z, bins, limit):
     return -limit + (number + 0.5) * width
 
 
-check.quantise(quantise)
+check(quantise)
 
 # %% [markdown]
 # > **Predict.** At 256 bins nearly everything survives untouched. What can an experiment then say about the gain?

@@ -300,8 +300,7 @@ def linear_projection(x, y):
     return y @ rows.T @ rows
 
 
-check.affine_projection(affine_projection)
-check.linear_projection(linear_projection)
+check(affine_projection, linear_projection)
 
 # %% [markdown]
 # Now all eight closers of the package. The protocol: fit on the untouched gallery and half of the images, add noise to the

@@ -50,6 +50,10 @@ class Remote:
     student: Student
     name: str
 
+    @property
+    def __name__(self) -> str:  # by which a self-check knows its exercise
+        return self.name
+
     def __call__(self, *arguments, **options) -> Any:
         return self.student.call(self.name, arguments, options)
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 from gapkit import InputError
+from tools.learner import write_lessons
 
 ROOT = Path(__file__).resolve().parents[1]
 MADE = ".made-by-gapkit"
 README = """# {title}
 
-Notebooks: {names}. Work in JupyterLab: `pip install "gapkit[lab] @ git+{repository}"`, then `jupyter lab`; or open the
+Assignments: {names}; lessons: in `lessons/`, with functions for you to write. Work in JupyterLab: `pip install "gapkit[lab] @ git+{repository}"`, then `jupyter lab`; or open the
 folder on Binder. Run a notebook from top to bottom before you hand it in, and hand in the `.ipynb` file.
 """
 
@@ -24,7 +25,7 @@ def repository() -> str:
 
 
 def release(course: Path, folder: Path) -> list[Path]:
-    """Write the students' notebooks, what Binder needs, a README and a workflow that grades, into ``folder``.
+    """Write the students' notebooks and lessons, what Binder needs, a README and a workflow that grades, into ``folder``.
 
     Nothing in it holds a solution or a hidden test. What an earlier call has written is replaced; a ``.git``
     folder stays.
@@ -53,6 +54,7 @@ def release(course: Path, folder: Path) -> list[Path]:
             )
         notebooks.append(folder / path.name)
         notebooks[-1].write_text(text, encoding="utf-8")
+    write_lessons(folder / "lessons", above=f"{repository()}/blob/HEAD/")
     variant = json.loads((course / "course.json").read_text(encoding="utf-8"))["variant"]
     options = " ".join(f"--{name} {value}" for name, value in variant.items() if value is not None)
     workflow = (Path(__file__).parent / "templates" / "autograde.yml").read_text(encoding="utf-8")

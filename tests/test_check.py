@@ -16,12 +16,10 @@ import gapkit
 from gapkit import check, contrastive
 from gapkit._arrays import check_number
 from gapkit.check.diagnosis import difference, plain
-from gapkit.check.engine import CheckFailed, gallery_and_queries
+from gapkit.check.engine import CheckFailed, exercises, gallery_and_queries
 from gapkit.robustness import robustness
 
-CHECKS = {
-    name: getattr(check, name) for name in check.__all__ if type(getattr(check, name)).__name__ == "Check"
-}
+CHECKS = {name: one for name, one in exercises() if isinstance(one, check.Check)}
 MISTAKES = [(name, sentence, wrong) for name, one in CHECKS.items() for sentence, wrong in one.mistakes]
 
 
@@ -290,7 +288,7 @@ def test_each_lesson_has_a_self_check_that_passed(number):
     checked = [
         cell
         for cell in nbformat.read(path, as_version=4).cells
-        if cell.cell_type == "code" and re.search(r"^check\.\w+\(", cell.source, flags=re.MULTILINE)
+        if cell.cell_type == "code" and re.search(r"^check\(", cell.source, flags=re.MULTILINE)
     ]
     assert checked, f"{path.stem} has no self-check"
     for cell in checked:
@@ -331,9 +329,9 @@ def test_scatters_carry_the_label_the_legend_gives_them(legend):
     axes = _two_scatters("xo", ["texts", "images"], legend)
     assert axes.legend == ["texts", "images"]
     assert [one["label"] for one in axes.points_drawn] == ["texts", "images"]
-    check.must_not_be_swapped(*axes.points_drawn, "image")
+    axes.must_not_be_swapped(*axes.points_drawn, "image")
     with pytest.raises(CheckFailed, match="wrong way round"):
-        check.must_not_be_swapped(*axes.points_drawn[::-1], "image")
+        axes.must_not_be_swapped(*axes.points_drawn[::-1], "image")
     assert axes.points_drawn[0]["marker"] != axes.points_drawn[1]["marker"]
     alike = _two_scatters("oo", ["texts", "images"]).points_drawn
     assert alike[0]["marker"] == alike[1]["marker"]
@@ -367,7 +365,7 @@ def test_axes_are_described_as_drawn():
         assert axes.bars_ends == [1.5, 2.5] and axes.ylim == [0, 9]
     plt.close(figure)
     with pytest.raises(CheckFailed, match="y axis has no label"):
-        check.must_be_labelled(axes)
+        axes.must_be_labelled()
     with pytest.raises(CheckFailed, match="must return the matplotlib Axes"):
         check.describe(None)
 
@@ -393,10 +391,66 @@ def test_torchs_pairwise_distance_is_wrong_or_single_precision_passes():
         ("gap_vector", lambda x, y: y.sum(0) - x.sum(0), "sums"),
         ("l2i", lambda x, y: np.linalg.norm(x - y, axis=1).sum(), "sums"),
         ("l2i", lambda x, y: np.sqrt(((x - y) ** 2).sum(1).mean()), "RMS"),
-        ("l2i", lambda x, y: np.linalg.norm(x - y, axis=0).mean(), "wrong axis"),
+        ("l2i", lambda x, y: np.linalg.norm(x - y, axis=0).mean(), "axis 0"),
+        (
+            "l2i",
+            lambda x, y: np.linalg.norm(
+                x / np.linalg.norm(x, axis=1, keepdims=True) - y / np.linalg.norm(y, axis=1, keepdims=True),
+                axis=1,
+            ).mean(),
+            "normalises the rows",
+        ),
+        ("close_gap", lambda x, y, alpha: check.close_gap.reference(x, y, 1 - alpha), "1 − alpha"),
+        ("close_gap", lambda x, y, alpha: check.close_gap.reference(x, y, 1.0), "leaves out alpha"),
+        ("subspace_share", lambda z, g, k: check.subspace_share.reference(z, g, k + 1), "one step too far"),
+        (
+            "relative_variance",
+            lambda z, g: ((z @ g) ** 2).mean() / (g @ g) / z.var(0).mean(),
+            "about the mean",
+        ),
         ("gap_vector", lambda x, y: y.mean(1)[: len(x)] - x.mean(1), "axis"),
     ],
 )
 def test_a_usual_mistake_is_not_named(exercise, mistaken, said):
     with pytest.raises(CheckFailed, match=said):
         getattr(check, exercise)(mistaken)
+
+
+def test_functions_are_not_found_by_their_name_or_a_fault_hides_the_others(capsys):
+    def gap_vector(x, y):
+        return y.mean(0) - x.mean(0)
+
+    def l2i(x, y):
+        return np.linalg.norm(x - y, axis=1).sum()
+
+    def rmg(x, y):
+        return x / undefined
+
+    with pytest.raises(CheckFailed) as failed:
+        check(l2i, gap_vector, rmg, seed=1)
+    first, second = str(failed.value).splitlines()
+    assert first == "l2i sums where a mean is asked for"
+    assert "NameError" in second and "at: return x / undefined" in second and "run the cell" in second
+    assert capsys.readouterr().out == "gap_vector: right (compared on 5 fresh inputs in float64)\n"
+    check(lambda x, y: y.mean(0) - x.mean(0), "gap_vector", gap_vector)
+    assert capsys.readouterr().out.count("gap_vector: right") == 2
+    check()
+    assert set(dict(exercises())) <= set(capsys.readouterr().out.replace(",", " ").split())
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ((lambda x: x,), "no exercise has this name"), ((lambda x: x, "gap_vektor"), "did you mean 'gap_vector'"),
+    ((np.ones(3),), "without calling it"), (("gap_vector",), "without calling it"), ((None,), "without calling it"),
+])  # fmt: skip
+def test_what_is_no_exercise_is_not_explained(given, said):
+    with pytest.raises(CheckFailed, match=said):
+        check(*given)
+
+
+def test_a_failed_check_shows_a_notebook_more_than_its_message():
+    shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell()
+    shown = []
+    shell._showtraceback = lambda kind, fault, lines: shown.append(lines)
+    done = shell.run_cell("from gapkit import check\ncheck(lambda x, y: x.mean(0) - y.mean(0), 'gap_vector')")
+    assert shown == [["✗ gap_vector has the wrong sign"]]
+    assert isinstance(done.error_in_exec, CheckFailed)  # so that whoever runs the notebook sees it fail

@@ -36,14 +36,8 @@ def faces() -> dict[str, list[str]]:
 def defined_in(face: str, name: str) -> str | None:
     """The module, without ``gapkit.``, where a public name is defined; None for constants and what is another's."""
     thing = getattr(importlib.import_module(face), name, None)
-    if inspect.ismodule(thing):
+    if inspect.ismodule(thing) and not callable(thing):
         return thing.__name__.removeprefix("gapkit.")
-    if type(thing).__module__.startswith(
-        "gapkit.check"
-    ):  # a check is an object: found by the modules of its package
-        for module in pkgutil.iter_modules(importlib.import_module("gapkit.check").__path__):
-            if vars(importlib.import_module(f"gapkit.check.{module.name}")).get(name) is thing:
-                return f"check.{module.name}"
     module = getattr(thing, "__module__", "") or ""
     return module.removeprefix("gapkit.") if module.startswith("gapkit.") and callable(thing) else None
 
@@ -61,6 +55,8 @@ def used(path: Path) -> dict[str, set[str]]:
     aliases = {a.asname or a.name: f"gapkit.{a.name}" for _, a in imported if f"gapkit.{a.name}" in packages}
     aliases["gapkit"] = "gapkit"
     uses = [(module, alias.name) for module, alias in imported]
+    calls = [node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    uses += [(aliases[name], name) for name in calls if name in aliases]  # a package that is called
     uses += [
         (aliases[ast.unparse(node.value)], node.attr)
         for node in nodes

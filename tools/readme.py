@@ -29,8 +29,8 @@ def repository() -> str:
 
 
 def binder_link(lesson: str) -> str:
-    """Where Binder opens ``lesson`` in JupyterLab."""
-    return f"https://mybinder.org/v2/gh/{repository()}/HEAD?urlpath=lab/tree/notebooks/{lesson}.ipynb"
+    """Where Binder opens the learner's edition of ``lesson`` in JupyterLab."""
+    return f"https://mybinder.org/v2/gh/{repository()}/HEAD?urlpath=lab/tree/my_notebooks/{lesson}.ipynb"
 
 
 def links() -> str:

@@ -1,54 +1,45 @@
 """Self-checks: give one your function, and it says whether it is right, or in what way it is not.
 
-``check.gap_vector(my_function)`` compares with the reference in float64 on fresh random inputs. The
-message names what differs (shape, sign, normalisation, wrong axis …) and never the answer.
+``check(gap_vector)`` finds the exercise by the function's name and compares with the reference in float64 on fresh
+random inputs. The message names what differs (shape, sign, normalisation, wrong axis …) and never the answer. Several
+functions can be checked at once, ``check()`` lists what there is, and ``check.gap_vector`` is the check itself.
 
 >>> from gapkit import check
->>> check.gap_vector(lambda x, y: y.mean(0) - x.mean(0))
+>>> def gap_vector(x, y):
+...     return y.mean(0) - x.mean(0)
+>>> check(gap_vector)
 gap_vector: right (compared on 5 fresh inputs in float64)
->>> check.gap_vector(lambda x, y: x.mean(0) - y.mean(0))
+>>> check(lambda x, y: x.mean(0) - y.mean(0), "gap_vector")
 Traceback (most recent call last):
 ...
 gapkit.check.engine.CheckFailed: gap_vector has the wrong sign
 """
 
-import lazy_loader
+import sys
+import types
 
 from gapkit._renamed import renamed
+from gapkit.check.axes import AxesDescription, describe
+from gapkit.check.engine import Check, check, exercise, fresh_rng
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submod_attrs={
-        "axes": ["AxesDescription", "describe", "must_be_labelled", "must_not_be_swapped"],
-        "engine": ["Check", "fresh_rng"],
-        "gap": [
-            "column_sums",
-            "contrastive_loss",
-            "doubly_stochastic_defect",
-            "gap_vector",
-            "gradient_along_gap",
-            "image_gradient",
-            "l2i",
-            "q_matrices",
-            "relative_spectrum",
-            "relative_variance",
-            "rmg",
-            "subspace_share",
-        ],
-        "robustness": [
-            "affine_projection",
-            "agreement",
-            "best_alpha",
-            "close_gap",
-            "exact_robustness",
-            "linear_projection",
-            "monte_carlo",
-            "nearest",
-            "pair_approximation",
-            "pair_robustness",
-            "projected_gap",
-            "quantise",
-        ],
-    },
-)
-__getattr__ = renamed(__name__, __getattr__)
+__all__ = ["AxesDescription", "Check", "check", "describe", "fresh_rng"]
+
+
+def _exercise(name: str) -> object:
+    found = None if name.startswith("_") else exercise(name)
+    if found is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return found
+
+
+__getattr__ = renamed(__name__, _exercise)
+
+
+class _CallablePackage(types.ModuleType):
+    """A package that is called like its function, as `gapkit.robustness` is, and for the same reason."""
+
+    def __call__(self, *functions: object, seed: int | None = None) -> None:
+        check(*functions, seed=seed)
+
+
+sys.modules[__name__].__class__ = _CallablePackage

@@ -31,6 +31,25 @@ class AxesDescription:
     bars_ends: list = field(default_factory=list)
     scales: list = field(default_factory=lambda: ["linear", "linear"])
 
+    def must_be_labelled(self, *, legend: int = 0) -> None:
+        """Raise unless both axes are labelled and the legend has at least ``legend`` entries."""
+        for name, text in (("x", self.xlabel), ("y", self.ylabel)):
+            if not text.strip():
+                raise CheckFailed(f"the {name} axis has no label")
+        if len(self.legend) < legend:
+            raise CheckFailed(f"the legend must name {legend} things; it names {len(self.legend)}")
+
+    @staticmethod
+    def must_not_be_swapped(first: dict, second: dict, *words: str) -> None:
+        """Raise if the label of the ``first`` has one of the words that belong to the ``second``, and only it.
+
+        >>> AxesDescription.must_not_be_swapped({"label": "texts"}, {"label": "images"}, "image")
+        """
+        labels = [entry["label"].casefold() for entry in (first, second)]
+        in_first, in_second = (any(word in label for word in words) for label in labels)
+        if in_first and not in_second:
+            raise CheckFailed("the legend names things the wrong way round")
+
 
 def describe(value: Any, *, quietly: bool = False) -> AxesDescription | None:
     """The description of an ``Axes`` (or of the only one of a figure).
@@ -117,21 +136,4 @@ def _drawn(artist, entries, containers) -> dict[str, str]:
     return {"label": label, "marker": look[0], "linestyle": look[1]}
 
 
-def must_not_be_swapped(first: dict, second: dict, *words: str) -> None:
-    """Raise if the label of the ``first`` has one of the words that belong to the ``second``, and only it.
-
-    >>> must_not_be_swapped({"label": "texts"}, {"label": "images"}, "image")
-    """
-    labels = [entry["label"].casefold() for entry in (first, second)]
-    in_first, in_second = (any(word in label for word in words) for label in labels)
-    if in_first and not in_second:
-        raise CheckFailed("the legend names things the wrong way round")
-
-
-def must_be_labelled(axes: AxesDescription, *, legend: int = 0) -> None:
-    """Raise unless both axes are labelled and the legend has at least ``legend`` entries."""
-    for name, text in (("x", axes.xlabel), ("y", axes.ylabel)):
-        if not text.strip():
-            raise CheckFailed(f"the {name} axis has no label")
-    if len(axes.legend) < legend:
-        raise CheckFailed(f"the legend must name {legend} things; it names {len(axes.legend)}")
+must_be_labelled, must_not_be_swapped = AxesDescription.must_be_labelled, AxesDescription.must_not_be_swapped

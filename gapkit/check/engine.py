@@ -1,8 +1,11 @@
 """The engine of the self-checks: a learner's function against a reference, on fresh random inputs, and those inputs."""
 
 import copy
+import importlib
+import inspect
 import os
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,17 +13,21 @@ import numpy as np
 import torch
 
 from gapkit.check.diagnosis import Result, difference, plain, single_precision
+from gapkit.errors import did_you_mean
 
 SEED_VARIABLE = "GAPKIT_CHECK_SEED"
 
 
 class CheckFailed(AssertionError):
-    """A learner's function is not right yet; the message says in what way."""
+    """A learner's function is not right yet; the message says in what way, and a notebook shows nothing else."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython asks for it
+        return [f"✗ {line}" for line in str(self).splitlines()]
 
 
 @dataclass(frozen=True)
 class Passed:
-    """What a check returns when all is well; a notebook shows it as one line."""
+    """What a check returns when all is well: one line."""
 
     message: str
 
@@ -97,7 +104,11 @@ class Check:
         if len(got) > 1 and "NaN" not in fault and all(_equal(got[0], again) for again in got[1:]):
             fault = "gives the same result whatever its input: does it use its arguments, or something fixed?"
         else:
-            fault = self._mistake(got, rounds) or fault
+            vague = any(
+                words in fault for words in ("wrong value", "entries wrong", "constant", "another order")
+            )
+            usual = self._named(got, rounds, usual_mistakes(self.reference)) if vague else None
+            fault = self._named(got, rounds, self.mistakes) or usual or fault
         raise CheckFailed(f"{self.name} {fault}")
 
     def _right(self, arguments: tuple) -> Result:
@@ -106,25 +117,113 @@ class Check:
             raise TypeError(f"the reference of {self.name} {result}")
         return result
 
-    def _mistake(self, got: list[Result], rounds: list[tuple]) -> str | None:
+    def _named(self, got, rounds, mistakes) -> str | None:
+        """The sentence of the first of ``mistakes`` that gives these results."""
         tolerance = max(self.rtol, 1e-6)
-        named = (sentence for sentence, other in self.mistakes if self._agrees(got, rounds, other, tolerance))
-        return next(named, None)
+        return next((words for words, other in mistakes if self._agrees(got, rounds, other, tolerance)), None)
 
     @staticmethod
     def _agrees(got: list[Result], rounds: list[tuple], function: Callable, rtol: float) -> bool:
         """Whether the results are those of ``function``."""
-        made = [plain(function(*copy.deepcopy(arguments))) for arguments in rounds]
+        try:
+            made = [plain(function(*copy.deepcopy(arguments))) for arguments in rounds]
+        except Exception:  # a mistake that cannot be made with these inputs
+            return False
         return all(
             not isinstance(other, str) and difference(result, other, rtol=rtol) is None
             for result, other in zip(got, made, strict=True)
         )
 
 
+def usual_mistakes(reference: Callable) -> Iterator[tuple[str, Callable]]:
+    """What goes wrong in any exercise: the reference with other inputs, or with its result times their number."""
+
+    def rows(change):  # the same change to every (n, d) array
+        return lambda *given: reference(*(change(a) if np.ndim(a) == 2 else a for a in given))
+
+    def last(change, kind):  # a change to the last input, where that is a number
+        def changed(*given):
+            if not isinstance(given[-1], kind):
+                raise TypeError
+            return reference(*given[:-1], change(given[-1]))
+
+        return changed
+
+    *_, name = [p.name for p in inspect.signature(reference).parameters.values() if p.default is p.empty]
+    yield "sums where a mean is asked for", lambda *given: reference(*given) * len(given[0])
+    yield "divides by the number of rows once too often", lambda *given: reference(*given) / len(given[0])
+    yield "runs over axis 0 where axis 1 is meant: a row is a point", rows(np.transpose)
+    yield (
+        "normalises the rows first: take them as they are",
+        rows(lambda z: z / np.linalg.norm(z, axis=1, keepdims=True)),
+    )
+    yield "takes the mean off first: the rows are needed where they are", rows(lambda z: z - z.mean(0))
+    yield f"leaves out {name}, or takes it as 1", last(lambda _: 1.0, float)
+    yield f"takes 1 − {name} for {name}", last(lambda a: 1 - a, float)
+    yield f"takes {name}² for {name}", last(np.square, float)
+    yield f"takes √{name} for {name}", last(np.sqrt, float)
+    yield f"goes one step too far: {name} + 1 for {name}", last(lambda k: k + 1, int)
+    yield f"stops one step too early: {name} − 1 for {name}", last(lambda k: k - 1, int)
+    yield "exchanges its first two inputs", lambda x, y, *more: reference(y, x, *more)
+
+
+def exercises() -> Iterator[tuple[str, Callable]]:
+    """Name and check of everything that can be checked; the second half, which loads scikit-learn, only when asked for."""
+    for half in ("gap", "robustness"):
+        for name, thing in vars(importlib.import_module(f"gapkit.check.{half}")).items():
+            if isinstance(thing, Check) or name == "monte_carlo":
+                yield name, thing
+
+
+def exercise(name: object) -> Callable | None:
+    """The check of this name."""
+    return next((thing for known, thing in exercises() if known == name), None)
+
+
+def check(*functions: object, seed: int | None = None) -> None:
+    """Compare your functions with the right ones, each found by its name, and say what differs.
+
+    Parameters
+    ----------
+    *functions : one or more; a text after a function names the exercise, where the function is called otherwise
+    seed : repeats the inputs of an earlier call; fresh ones when left out
+
+    Raises
+    ------
+    CheckFailed
+        One line for each function that is not right, after all have been checked.
+
+    Examples
+    --------
+    >>> check(lambda x, y: y.mean(0) - x.mean(0), "gap_vector")
+    gap_vector: right (compared on 5 fresh inputs in float64)
+    >>> check()
+    give a function with one of these names: affine_projection, agreement, best_alpha, ...
+    """
+    faults = []
+    if not functions:
+        return print("give a function with one of these names:", ", ".join(sorted(dict(exercises()))))
+    for function, after in zip(functions, (*functions[1:], None), strict=True):
+        if isinstance(function, str) and function is not functions[0]:
+            continue
+        name = after if isinstance(after, str) else getattr(function, "__name__", None)
+        try:
+            if not callable(function):
+                raise CheckFailed("give the function itself, as in check(gap_vector), without calling it")
+            if (checked := exercise(name)) is None:
+                near = did_you_mean(name, dict(exercises()))
+                raise CheckFailed(f"{name}: no exercise has this name{near}; check() lists them")
+            print(checked(function, seed=seed))
+        except CheckFailed as fault:
+            faults.append(fault)
+    if faults:
+        raise CheckFailed("\n".join(map(str, faults))) from faults[0].__cause__
+
+
 def must_be_function(function, name: str) -> None:
     """Raise unless ``function`` can be called."""
     if not callable(function):
-        raise CheckFailed(f"give the function itself: check.{name}({name}), without calling it")
+        raise CheckFailed(f"give the function itself: check({name}), without calling it")
 
 
 def fresh_rng(seed: int | None = None) -> np.random.Generator:
@@ -143,7 +242,12 @@ def call(function: Any, arguments: tuple, name: str, **options) -> Result:
         raise CheckFailed(f"{name} is not written yet") from fault
     except Exception as fault:  # whatever a learner's code may raise
         message = " ".join(str(fault).split())[:300]
-        raise CheckFailed(f"{name} stops with {type(fault).__name__}: {message}") from fault
+        own = getattr(getattr(function, "__code__", None), "co_filename", None)
+        lines = [step.line for step in traceback.extract_tb(fault.__traceback__) if step.filename == own]
+        at = f" (at: {lines[-1]})" if lines and lines[-1] else ""
+        if isinstance(fault, NameError):
+            at += ": run the cell that imports or defines it first"
+        raise CheckFailed(f"{name} stops with {type(fault).__name__}: {message}{at}") from fault
     for position, (before, after) in enumerate(zip(arguments, given, strict=True)):
         if isinstance(before, np.ndarray | torch.Tensor) and not np.array_equal(
             np.asarray(before), np.asarray(after), equal_nan=True

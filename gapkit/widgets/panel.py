@@ -177,7 +177,7 @@ def choice(description: str, options: Iterable, value: object, *, width: str = "
 
 
 def present(box: ipw.Widget, static: str) -> None:
-    """Display a panel, with a sentence for places where no kernel runs (GitHub, a printed book).
+    """Display a panel, with a sentence that stays where no kernel runs (GitHub, a saved lesson, a printed book).
 
     Parameters
     ----------
@@ -186,5 +186,5 @@ def present(box: ipw.Widget, static: str) -> None:
     """
     from IPython.display import Markdown, display
 
-    display(Markdown(f"*Interactive in Jupyter. {static}*"))
+    display(Markdown(f"*Run this cell to use the sliders. {static}*"))
     display(box)

@@ -17,6 +17,7 @@ from packaging.specifiers import SpecifierSet
 from tests.lab import jupyter_lab
 from tests.notebooks.lessons import PATIENCE, run_measured
 from tests.packaging.recipe import ROOT, conda, conda_pins, lock, pip_equivalents, project, requirements
+from tools.lab import SETTINGS
 
 BINDER = ROOT / "binder"
 MEGABYTES = 1000  # what Binder guarantees, for the server and one kernel together
@@ -70,6 +71,8 @@ def test_start_caps_threads_and_hands_over():
     assert {"OMP_NUM_THREADS=1", "MKL_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1"} <= set(
         done.stdout.split("\n")
     )
+    settings = [f"{name}={value}" for name, value in SETTINGS.items()]
+    assert set(settings) <= set(done.stdout.split("\n"))
     assert subprocess.run([BINDER / "start", "false"], check=False).returncode == 1
 
 
@@ -121,7 +124,7 @@ def built(tmp_path_factory):
 def test_by_hand_the_lab_answers_and_the_first_lesson_runs_in_binders_memory(built):
     clone, variables = built
     start = str(clone / "binder" / "start")
-    first = "notebooks/00_start_here.ipynb"
+    first = "my_notebooks/00_start_here.ipynb"
     with jupyter_lab(clone, variables=variables, prefix=[start]) as lab:
         with urllib.request.urlopen(lab.address(f"lab/tree/{first}"), timeout=PATIENCE) as answer:
             assert b"jupyter-config-data" in answer.read()

@@ -75,7 +75,7 @@ def gap_vector(x, y):
 
 
 # %% nbgrader={"grade": true, "grade_id": "a1-gap-vector-test", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
-check.gap_vector(gap_vector)
+check(gap_vector)
 ### BEGIN HIDDEN TESTS
 check.Check(
     "gap_vector",
@@ -118,7 +118,7 @@ def rmg(x, y):
 
 # %% nbgrader={"grade": true, "grade_id": "a1-rmg-test", "locked": true, "points": 15, "schema_version": 3, "solution": false, "task": false}
 # check 8: ordinary inputs
-check.rmg(rmg)
+check(rmg)
 
 
 ### BEGIN HIDDEN TESTS
@@ -166,7 +166,7 @@ def relative_variance(z, v):
 
 # %% nbgrader={"grade": true, "grade_id": "a1-relative-variance-test", "locked": true, "points": 15, "schema_version": 3, "solution": false, "task": false}
 # check 8: ordinary inputs
-check.relative_variance(relative_variance)
+check(relative_variance)
 
 
 ### BEGIN HIDDEN TESTS
@@ -215,7 +215,7 @@ def subspace_share(z, g, k):
 
 # %% nbgrader={"grade": true, "grade_id": "a1-subspace-share-test", "locked": true, "points": 15, "schema_version": 3, "solution": false, "task": false}
 # check 8: ordinary inputs
-check.subspace_share(subspace_share)
+check(subspace_share)
 
 
 ### BEGIN HIDDEN TESTS
@@ -330,14 +330,14 @@ plot_gap(texts, images)
 
 # %% nbgrader={"grade": true, "grade_id": "a1-plot-gap-test", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
 _axes = check.describe(plot_gap(texts[:50], images[:40]))
-check.must_be_labelled(_axes, legend=2)
+_axes.must_be_labelled(legend=2)
 assert len(_axes.points) == 2, f"two scatters are asked for; there are {len(_axes.points)}"
 
 
 ### BEGIN HIDDEN TESTS
 def _compare_gap_plot(x, y):
     axes = check.describe(plot_gap(x, y))
-    check.must_be_labelled(axes, legend=2)
+    axes.must_be_labelled(legend=2)
     assert sorted(len(p) for p in axes.points) == sorted([len(x), len(y)]), "each scatter holds one modality"
     first, second = sorted(axes.points, key=lambda p: len(p) != len(x))
     g = y.mean(0) - x.mean(0)
@@ -350,7 +350,7 @@ def _compare_gap_plot(x, y):
     look = sorted(
         zip(axes.points, axes.points_drawn, strict=True), key=lambda one: len(one[0]) != len(x)
     )  # texts, images
-    check.must_not_be_swapped(look[0][1], look[1][1], "image")
+    axes.must_not_be_swapped(look[0][1], look[1][1], "image")
     assert look[0][1]["marker"] != look[1][1]["marker"], (
         "the modalities must differ in their marker, not in colour alone"
     )

@@ -78,7 +78,7 @@ def q_matrices(x, y, tau):
 
 # %% nbgrader={"grade": true, "grade_id": "a2-q-matrices-test", "locked": true, "points": 15, "schema_version": 3, "solution": false, "task": false}
 # check 8: ordinary inputs
-check.q_matrices(q_matrices)
+check(q_matrices)
 
 
 ### BEGIN HIDDEN TESTS
@@ -128,7 +128,7 @@ def contrastive_loss(x, y, tau):
 
 
 # %% nbgrader={"grade": true, "grade_id": "a2-loss-test", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
-check.contrastive_loss(contrastive_loss)
+check(contrastive_loss)
 ### BEGIN HIDDEN TESTS
 check.Check(
     "contrastive_loss",
@@ -167,7 +167,7 @@ def image_gradient(x, y, tau):
 
 # %% nbgrader={"grade": true, "grade_id": "a2-gradient-test", "locked": true, "points": 20, "schema_version": 3, "solution": false, "task": false}
 # check 10: ordinary inputs
-check.image_gradient(image_gradient)
+check(image_gradient)
 
 
 ### BEGIN HIDDEN TESTS
@@ -209,7 +209,7 @@ def gradient_along_gap(x, y, tau):
 
 
 # %% nbgrader={"grade": true, "grade_id": "a2-along-gap-test", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
-check.gradient_along_gap(gradient_along_gap)
+check(gradient_along_gap)
 
 
 ### BEGIN HIDDEN TESTS
@@ -305,7 +305,7 @@ plot_phases(run.steps, run.gap, run.variance_along_gap_y)
 
 # %% nbgrader={"grade": true, "grade_id": "a2-plot-phases-test", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
 _axes = check.describe(plot_phases(run.steps, run.gap, run.variance_along_gap_y))
-check.must_be_labelled(_axes, legend=2)
+_axes.must_be_labelled(legend=2)
 assert len(_axes.lines) == 2, f"two lines are asked for; there are {len(_axes.lines)}"
 
 
@@ -318,7 +318,7 @@ def _compare_phases():
         np.exp(-steps / 3) * rng.uniform(0.5, 1, len(steps)),
     )
     axes = check.describe(plot_phases(steps, gap, variance))
-    check.must_be_labelled(axes, legend=2)
+    axes.must_be_labelled(legend=2)
     assert len(axes.lines) == 2, "two lines are asked for"
     for line, values, name in zip(axes.lines, (gap, variance), ("gap", "variance"), strict=True):
         assert line.shape == (len(steps) - 1, 2), f"the line of the {name} must have every step but step 0"
@@ -328,7 +328,7 @@ def _compare_phases():
         )
     assert axes.scales == ["log", "log"], "both axes must be logarithmic"
     look = axes.lines_drawn
-    check.must_not_be_swapped(look[0], look[1], "variance")
+    axes.must_not_be_swapped(look[0], look[1], "variance")
     assert [one["linestyle"] for one in look] == ["-", "--"], (
         "the gap is a solid line, the variance a dashed one"
     )

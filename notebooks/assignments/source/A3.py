@@ -81,7 +81,7 @@ def nearest(queries, gallery):
 
 
 # %% nbgrader={"grade": true, "grade_id": "a3-nearest-test", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
-check.nearest(nearest)
+check(nearest)
 
 
 ### BEGIN HIDDEN TESTS
@@ -126,7 +126,7 @@ def monte_carlo(queries, gallery, sigma, draws, seed):
 
 # %% nbgrader={"grade": true, "grade_id": "a3-monte-carlo-test", "locked": true, "points": 20, "schema_version": 3, "solution": false, "task": false}
 # check 8: ordinary inputs
-check.monte_carlo(monte_carlo)
+check(monte_carlo)
 ### BEGIN HIDDEN TESTS
 # check 4: no noise
 _p, _error = monte_carlo(queries, gallery, 1e-9, 20, 1)
@@ -139,7 +139,7 @@ assert np.abs(np.asarray(_p) - 0.5).max() < 0.1, (
     "two rows that are nearly the same: much noise decides like a coin"
 )
 # check 4: other inputs
-check.monte_carlo(monte_carlo)
+check(monte_carlo)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -163,7 +163,7 @@ def pair_robustness(query, first, second, sigma):
 
 
 # %% nbgrader={"grade": true, "grade_id": "a3-pair-test", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
-check.pair_robustness(pair_robustness)
+check(pair_robustness)
 
 
 ### BEGIN HIDDEN TESTS
@@ -210,7 +210,7 @@ def exact_robustness(query, gallery, sigma):
 
 # %% nbgrader={"grade": true, "grade_id": "a3-exact-test", "locked": true, "points": 25, "schema_version": 3, "solution": false, "task": false}
 # check 10: ordinary inputs
-check.exact_robustness(exact_robustness)
+check(exact_robustness)
 
 
 ### BEGIN HIDDEN TESTS
@@ -280,7 +280,7 @@ plot_robustness(_sigmas, _exact, _counted, np.sqrt(_counted * (1 - _counted) / 2
 # %% nbgrader={"grade": true, "grade_id": "a3-plot-test", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
 _x = np.linspace(0.01, 0.05, 5)
 _axes = check.describe(plot_robustness(_x, 1 - 10 * _x, 0.99 - 10 * _x, 0 * _x + 0.02))
-check.must_be_labelled(_axes, legend=2)
+_axes.must_be_labelled(legend=2)
 
 
 ### BEGIN HIDDEN TESTS
@@ -289,7 +289,7 @@ def _compare_curves():
     x = np.sort(rng.uniform(0.01, 0.1, 8))
     exact, counted, errors = rng.uniform(0.2, 1, 8), rng.uniform(0.2, 1, 8), rng.uniform(0.01, 0.05, 8)
     axes = check.describe(plot_robustness(x, exact, counted, errors))
-    check.must_be_labelled(axes, legend=2)
+    axes.must_be_labelled(legend=2)
 
     def drawn(values):
         wanted = np.column_stack([x, values])
@@ -307,7 +307,7 @@ def _compare_curves():
         for drawn in [[*zip(axes.lines + axes.points, axes.lines_drawn + axes.points_drawn, strict=True)]]
         for values in (exact, counted)
     ]
-    check.must_not_be_swapped(look[0], look[1], "monte", "estimat", "sampl", "count")
+    axes.must_not_be_swapped(look[0], look[1], "monte", "estimat", "sampl", "count")
     assert look[0]["linestyle"] not in ("None", "none", "", " "), "the exact values are a line"
     assert look[1]["linestyle"] in ("None", "none", "", " "), "the estimates are points, not a line"
 

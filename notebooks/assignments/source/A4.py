@@ -87,7 +87,7 @@ def projected_gap(x, y, k):
 
 # %% nbgrader={"grade": true, "grade_id": "a4-projected-gap-test", "locked": true, "points": 15, "schema_version": 3, "solution": false, "task": false}
 # check 8: ordinary inputs
-check.projected_gap(projected_gap)
+check(projected_gap)
 
 
 ### BEGIN HIDDEN TESTS
@@ -138,7 +138,7 @@ def close_gap(x, y, alpha):
 
 # %% nbgrader={"grade": true, "grade_id": "a4-close-gap-test", "locked": true, "points": 20, "schema_version": 3, "solution": false, "task": false}
 # check 10: ordinary inputs, and no answer changes
-check.close_gap(close_gap)
+check(close_gap)
 _moved = np.asarray(close_gap(texts, images, 0.7))
 assert (nearest(images, _moved) == nearest(images, texts)).all(), "an answer has changed"
 
@@ -187,7 +187,7 @@ def affine_projection(x, y):
 
 # %% nbgrader={"grade": true, "grade_id": "a4-projection-test", "locked": true, "points": 15, "schema_version": 3, "solution": false, "task": false}
 # check 8: ordinary inputs
-check.affine_projection(affine_projection)
+check(affine_projection)
 
 
 ### BEGIN HIDDEN TESTS
@@ -301,7 +301,7 @@ plot_sweep(
 # %% nbgrader={"grade": true, "grade_id": "a4-plot-test", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
 _a = np.linspace(0, 1, 5)
 _axes = check.describe(plot_sweep(_a, 1 - 0.1 * _a, 0.5 + 0.2 * _a))
-check.must_be_labelled(_axes, legend=2)
+_axes.must_be_labelled(legend=2)
 
 
 ### BEGIN HIDDEN TESTS
@@ -309,7 +309,7 @@ def _compare_sweep():
     rng = check.fresh_rng()
     alphas, agreement, survived = np.linspace(-0.5, 1.5, 9), rng.uniform(0.5, 1, 9), rng.uniform(0.1, 0.9, 9)
     axes = check.describe(plot_sweep(alphas, agreement, survived))
-    check.must_be_labelled(axes, legend=2)
+    axes.must_be_labelled(legend=2)
     curves = [line for line in axes.lines if len(line) == 9]
     assert len(curves) == 2, "two curves over α are asked for"
     for curve, values, name in zip(
@@ -324,7 +324,7 @@ def _compare_sweep():
         "a vertical line at α = 1 is missing"
     )
     look = [how for line, how in zip(axes.lines, axes.lines_drawn, strict=True) if len(line) == 9]
-    check.must_not_be_swapped(look[0], look[1], "surviv")
+    axes.must_not_be_swapped(look[0], look[1], "surviv")
     assert [one["linestyle"] for one in look] == ["--", "-"], (
         "the agreement is a dashed line, the surviving answers a solid one"
     )
