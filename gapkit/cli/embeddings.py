@@ -21,6 +21,11 @@ _DATASET_OPTIONS = (
     ),
     click.option("--image-column", help="Column of a CSV that holds the images' paths."),
     click.option("--caption-column", help="Column of a CSV that holds the captions."),
+    click.option(
+        "--captions",
+        type=click.Choice(["all", "first", "longest"]),
+        help="Where images have several captions (coco, csv): all, of which any is right [default], or one of each.",
+    ),
     click.option("--split", help="train or test, where the dataset has both."),
     click.option("--template", help="Prompt template, or: single, ensemble."),
     click.option(
@@ -147,6 +152,18 @@ def embed(model, dataset, out, dtype, quiet, **options):
     help="Which columns are coordinates, by name, or by place from 1 without a header; also A,B,C and emb*.",
 )
 @click.option(
+    "--image-of-text",
+    metavar="N|FILE",
+    help="Where images have several captions: how many each has, one image's after the other's, or the row of each text's image.",
+)
+@click.option(
+    "--captions",
+    type=click.Choice(["all", "first"]),
+    default="all",
+    show_default=True,
+    help="Of several captions of an image.",
+)
+@click.option(
     "--gram",
     type=click.Path(path_type=Path),
     help="A matrix of all cosines instead, images first (CSV, npy).",
@@ -181,7 +198,9 @@ def import_files(images, texts, out, gram, count, dimension, model, dataset, **o
     known = {name: value for name, value in {"model": model, "dataset": dataset}.items() if value}
     if gram is not None:
         foreign = [
-            name for name in ("image_key", "text_key", "separator", "decimal", "columns") if options[name]
+            name
+            for name in ("image_key", "text_key", "separator", "decimal", "columns", "image_of_text")
+            if options[name]
         ]
         if foreign := foreign + (["header"] if options["header"] != "auto" else []):
             raise InputError(f"--gram takes no --{foreign[0].replace('_', '-')}")

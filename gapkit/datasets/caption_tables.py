@@ -21,6 +21,7 @@ IMAGE_COLUMNS = (
     "image", "path", "file", "filename", "file_name", "filepath", "file_path", "image_path", "image_name", "image_file",
 )  # fmt: skip
 CAPTION_COLUMNS = ("caption", "text", "title", "description", "sentence", "comment")
+CAPTIONS = ("all", "first", "longest")
 QUOTING = ("auto", "csv", "backslash", "none")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -97,12 +98,32 @@ def read_captions(
     return pairs, notes
 
 
-def kept_captions(name: str, captions: int, images: int, which: str) -> str:
-    """What is said where images have several captions, of which one is kept."""
-    return (
-        f"{name} has {captions} captions of {images} images; the {which} of each image is kept, "
-        f"{captions - images} are left out"
-    )
+def grouped(name: str, captions: list[tuple[str, list[str]]], which: str) -> tuple[dict, list[str]]:
+    """What a `Dataset` takes of images with their captions, and what is said where an image has several.
+
+    Parameters
+    ----------
+    name : of the file
+    captions : the captions of each image, in order
+    which : one of `CAPTIONS`: all of them, the first or the longest
+    """
+    check_choice(which, "captions", CAPTIONS)
+    count, images = sum(len(texts) for _, texts in captions), len(captions)
+    kept = [
+        texts if which == "all" else [texts[0] if which == "first" else max(texts, key=len)]
+        for _, texts in captions
+    ]
+    fields = {"prompts": [text for texts in kept for text in texts], "task": "pairs"}
+    if count == images:
+        return fields, []
+    if which == "all":
+        fields["image_of_text"] = [row for row, texts in enumerate(kept) for _ in texts]
+        return fields, [
+            f"{name} has {count} captions of {images} images; all are kept, and any of an image's is right"
+        ]
+    return fields, [
+        f"{name} has {count} captions of {images} images; the {which} of each image is kept, {count - images} are left out"
+    ]
 
 
 def _text(path: Path, encoding: str | None) -> str:

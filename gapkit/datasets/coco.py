@@ -9,9 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from gapkit._arrays import check_choice
 from gapkit._files import short_reason
-from gapkit.datasets.caption_tables import kept_captions
+from gapkit.datasets.caption_tables import grouped
 from gapkit.datasets.dataset import Dataset
 from gapkit.datasets.images import FileImages, inner_path
 from gapkit.errors import InputError
@@ -25,63 +24,57 @@ def coco(
     root: str | os.PathLike,
     annotations: str | os.PathLike,
     limit: int | None = None,
-    caption: str = "first",
+    captions: str = "all",
 ) -> Dataset:
-    """Images and one caption of each, in the annotation file's order.
+    """Images and their captions, in the annotation file's order; captions by their ids.
 
     Parameters
     ----------
     root : folder of the images, such as ``val2017``
     annotations : path of ``captions_val2017.json``
     limit : take only the first so many images
-    caption : "first" takes the caption with the lowest id, "longest" the longest
+    captions : "all", of which any is right; "first", the one with the lowest id; or "longest"
 
     Raises
     ------
     InputError
         If the annotation file is damaged or a path in it leads out of ``root``.
     """
-    check_choice(caption, "caption", ("first", "longest"))
     path = Path(annotations)
     content = _read_json(path)
     if not isinstance(content, dict):
         raise InputError(f"{path} is no caption file of COCO: it holds no object")
-    captions: dict[int, list[tuple[int, str]]] = {}
+    written: dict[int, list[tuple[int, str]]] = {}
     for number, record in enumerate(_records(content.get("annotations"), f"{path}: annotations")):
         where = f"{path}: annotation {number}"
         text = _entry(record, "caption", str, where).strip()
         image, number = _entry(record, "image_id", int, where), _entry(record, "id", int, where)
         if text:
-            captions.setdefault(image, []).append((number, text))
-    names, chosen, bare, taken = [], [], [], {}
+            written.setdefault(image, []).append((number, text))
+    described, bare, taken = [], [], set()
     for number, record in enumerate(_records(content.get("images"), f"{path}: images")):
         where = f"{path}: image {number}"
         name = inner_path(_entry(record, "file_name", str, where), where)
         image = _entry(record, "id", int, where)
         if image in taken:
             raise InputError(f"{where} has the id {image} of another image")
-        offered = captions.get(image)
-        if offered is None:
+        if image not in written:
             bare.append(name)
             continue
-        best = min(offered) if caption == "first" else max(offered, key=lambda pair: (len(pair[1]), -pair[0]))
-        taken[image] = name
-        names.append(name)
-        chosen.append(best[1])
-    if not names:
+        taken.add(image)
+        described.append((name, [text for _, text in sorted(written[image])]))
+    if not described:
         raise InputError(f"{path} has no image with a caption")
-    said, count = [], sum(len(captions[image]) for image in taken)
-    if count > len(names):
-        said.append(kept_captions(path.name, count, len(names), caption))
+    described = described[:limit]
+    fields, said = grouped(path.name, described, captions)
     if bare:
         images = "1 image" if len(bare) == 1 else f"{len(bare)} images"
         said += [f"left out of {path.name}, {images} without a caption: {', '.join(sorted(bare)[:5])}"]
     return Dataset(
         name="coco",
-        images=FileImages(root, names[:limit]),
-        prompts=chosen[:limit],
-        task="pairs",
-        notes={"annotations": path.name, "caption": caption} | ({"said": said} if said else {}),
+        images=FileImages(root, [name for name, _ in described]),
+        **fields,
+        notes={"annotations": path.name, "captions": captions} | ({"said": said} if said else {}),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from gapkit.datasets.images import has_hashes
 from gapkit.errors import InputError
-from gapkit.tasks.answers import check_answers
+from gapkit.tasks.answers import INDICES, check_answers
 
 FORMAT = 1
 """Part of every fingerprint; raise it when the same files would be read differently."""
@@ -27,7 +27,7 @@ class Dataset:
         and `FileImages` every image that is embedded is compared with its hash; of a class of one's own the
         fingerprint is taken again at the end
     prompts : for each row of the gallery one text, or several whose embeddings are averaged
-    task, labels, options, answers, image_rows : see `gapkit.tasks.answers`
+    task, labels, options, answers, image_rows, image_of_text : see `gapkit.tasks.answers`
     groups : one string for each question ("multiple-choice") or image
     text_names : what each gallery row is; the first prompt when left out
     notes : plain values worth keeping with the embeddings, such as the template
@@ -46,6 +46,7 @@ class Dataset:
     options: Any = None
     answers: Any = None
     image_rows: Any = None
+    image_of_text: Any = None
     groups: Sequence[str] | None = None
     text_names: Sequence[str] | None = None
     notes: dict = field(default_factory=dict)
@@ -55,7 +56,8 @@ class Dataset:
         if not prompts or not all(row and all(isinstance(text, str) for text in row) for row in prompts):
             raise InputError(f"dataset {self.name}: every row of prompts needs at least one text")
         names = tuple(row[0] for row in prompts) if self.text_names is None else tuple(self.text_names)
-        answers = {name: getattr(self, name) for name in ("labels", "options", "answers", "image_rows")}
+        answers = {name: getattr(self, name) for name in INDICES}
+        object.__setattr__(self, "image_of_text", None)  # unless it is another than 0, 1, 2, …
         try:
             answers = check_answers(self.task, images=len(self.images), texts=len(prompts), **answers)
         except InputError as fault:
@@ -86,7 +88,8 @@ class Dataset:
             "groups": self.groups,
             "notes": self.notes,
         }
-        for name in ("labels", "options", "answers", "image_rows"):
+        for name in INDICES:
             value = getattr(self, name)
-            facts[name] = None if value is None else np.asarray(value).tolist()
+            if value is not None or name != "image_of_text":  # of which older fingerprints did not know
+                facts[name] = None if value is None else np.asarray(value).tolist()
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest(), images[1]

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from gapkit.datasets.caption_tables import kept_captions, read_captions
+from gapkit.datasets.caption_tables import grouped, read_captions
 from gapkit.datasets.captions import fill
 from gapkit.datasets.dataset import Dataset
 from gapkit.datasets.images import FORMATS, FileImages, formats, same_letters, shown
@@ -200,8 +200,9 @@ def captions_csv(
     quoting: str = "auto",
     image_column: str | None = None,
     caption_column: str | None = None,
+    captions: str = "all",
 ) -> Dataset:
-    """Pairs of image and caption from a table with a header line; of several captions of an image the first.
+    """Pairs of image and caption from a table with a header line; an image may have several captions.
 
     Parameters
     ----------
@@ -209,6 +210,7 @@ def captions_csv(
     annotations : path of the table; separated by commas, semicolons, tabs or bars
     limit : take only the first so many images
     encoding, quoting, image_column, caption_column : see `gapkit.datasets.caption_tables.read_captions`
+    captions : "all", of which any is right; "first" or "longest" keeps one of each image
     """
     path = Path(annotations)
     if not path.is_file():
@@ -220,17 +222,16 @@ def captions_csv(
         image_column=image_column,
         caption_column=caption_column,
     )
-    first: dict[str, str] = {}
+    described: dict[str, tuple[str, list[str]]] = {}
     for image, text in rows:
-        first.setdefault(image, text)
-    if len(first) < len(rows):
-        said = kept_captions(path.name, len(rows), len(first), "first")
-        notes = notes | {"said": [*notes.get("said", []), said]}
-    rows = list(first.items())[:limit]
+        described.setdefault(same_letters(image), (image, []))[1].append(text)
+    kept = list(described.values())[:limit]
+    fields, said = grouped(path.name, kept, captions)
+    if said:
+        notes = notes | {"said": [*notes.get("said", []), *said]}
     return Dataset(
         name="csv",
-        images=FileImages(root, [image for image, _ in rows]),
-        prompts=[caption for _, caption in rows],
-        task="pairs",
+        images=FileImages(root, [image for image, _ in kept]),
+        **fields,
         notes={"annotations": path.name, **notes},
     )

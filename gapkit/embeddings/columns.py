@@ -329,6 +329,31 @@ def name_column(
     ) or next((c for c in texts if (c.name or "").startswith("__index_level_")), None)
 
 
+def id_column(columns: Sequence[Column]) -> Column | None:
+    """The column of texts or numbers that says which image a row is about."""
+    known = {_bare(column.name or ""): column for column in columns if column.kind in ("text", "number")}
+    return next((known[name] for name in NAMES["images"] if name in known), None)
+
+
+def names_images(name: str) -> bool:
+    """Whether a column's name says that its rows are about images."""
+    words = {
+        "image",
+        "images",
+        "img",
+        "photo",
+        "file",
+        "filename",
+        "filenames",
+        "filepath",
+        "files",
+        "path",
+        "paths",
+        "url",
+    }
+    return bool(_tokens(name) & words)
+
+
 def listed(names: Iterable[str]) -> str:
     """Names as messages show them: on one line of limited length."""
     text = " ".join(", ".join(str(name) or "(no name)" for name in names).split())

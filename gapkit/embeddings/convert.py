@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gapkit._arrays import check_choice
+from gapkit.embeddings.columns import names_images
 from gapkit.embeddings.layout import TableOptions
 from gapkit.embeddings.sets import EmbeddingSet
 from gapkit.embeddings.tables import Table, read_matrix, read_table
@@ -31,6 +32,8 @@ def import_embeddings(
     separator: str | None = None,
     decimal: str | None = None,
     columns: str | None = None,
+    image_of_text: str | int | os.PathLike | None = None,
+    captions: str = "all",
     metadata: dict | None = None,
 ) -> EmbeddingSet:
     """Embeddings from files that gapkit did not write; what was used of them and what was left out is in the metadata.
@@ -52,6 +55,10 @@ def import_embeddings(
     decimal : the decimal mark, "." or ","
     columns : which columns of a table are coordinates: names (places from 1 without a header), FIRST..LAST, patterns
         with ``*``, divided by commas
+    image_of_text : where images have several captions, the row of each text's image: a file of k whole numbers, or how
+        many captions each image has, one image's after the other's; by default found where the files say it with certainty
+        (ids of images beside the texts, an image's row repeated for each caption)
+    captions : "all", of which any is right, or "first"
     metadata : what is known of the model and the data
 
     Raises
@@ -60,6 +67,7 @@ def import_embeddings(
         If a file is missing, damaged, pickled, of another form, could be read in two ways, or the sides do not fit.
     """
     check_choice(normalise, "normalise", ("auto", "yes", "no"))
+    check_choice(captions, "captions", ("all", "first"))
     options = TableOptions(header, separator, decimal, columns)
     keys = {"images": image_key, "texts": text_key}
     inside = labels is None and task != "pairs"
@@ -74,19 +82,78 @@ def import_embeddings(
     names = {side: found for table in tables for side, found in table.names.items()}
     rows = tables[0].labels if labels is None else _read_labels(Path(labels))
     y, x = matrices["images"], matrices["texts"]
-    _check_counts(y, x, rows, task, named=labels is not None)
+    owner, said = None, []
+    if rows is None and task in (None, "pairs") and y.ndim == x.ndim == 2:
+        y, owner, said = _group(tables, y, x, names, image_of_text, captions)
+    elif image_of_text is not None:
+        raise InputError("--image-of-text is for pairs; it goes with no labels and no other task")
+    if owner is None:
+        _check_counts(y, x, rows, task, named=labels is not None)
     entries = EmbeddingSet(
         images=y,
         texts=x,
         task=task or ("pairs" if rows is None else "zero-shot"),
         labels=rows,
+        image_of_text=owner,
         image_names=names.get("images"),
         text_names=names.get("texts"),
         metadata={"imported_from": [Path(f).name for f in (images, texts) if f is not None]}
-        | ({"columns": used} if (used := _used(*tables)) else {})
+        | ({"columns": used} if (used := [*_used(*tables), *said]) else {})
         | (metadata or {}),
     )
-    return _normalised(entries, normalise)
+    return _normalised(entries.first_captions() if captions == "first" else entries, normalise)
+
+
+def _group(
+    tables: list[Table], images, texts, names: dict, given, captions: str
+) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
+    """Each image once, which image each text describes (None: row by row), and what is said of it."""
+    n, k = len(images), len(texts)
+    owner, why = tables[0].image_of_text, ""
+    if given is not None:
+        times = int(given) if str(given).isdecimal() else 0
+        if times and n * times != k:
+            raise InputError(f"--image-of-text {times} needs {n} × {times} texts for {n} images; got {k}")
+        owner = np.arange(k) // times if times else _read_labels(Path(given))
+    elif len(tables) == 2:
+        owner, why = _matched_ids(*tables)
+    if owner is None and given is None and n == k:
+        called = names.get("images") or [row.tobytes() for row in np.ascontiguousarray(images)]
+        first: dict = {}
+        each = np.array([first.setdefault(name, len(first)) for name in called])
+        rows = np.unique(each, return_index=True)[1]
+        sure = "images" in names or 1 < len(rows) <= n // 2  # a few that are alike may be other images
+        if len(rows) < n and sure and np.array_equal(images[rows][each], images):
+            if "images" in names:
+                names["images"] = tuple(called[row] for row in rows)
+            images, n, owner, why = images[rows], len(rows), each, " (rows of images repeat)"
+    if owner is None or (n == k and np.array_equal(owner, np.arange(n))):
+        return images, None, []
+    kept = "the first of each is kept" if captions == "first" else "any of an image's is right"
+    return images, owner, [f"{k} captions of {n} images{why}; {kept}"]
+
+
+def _matched_ids(images: Table, texts: Table) -> tuple[np.ndarray | None, str]:
+    """The row of each text's image, where both tables name the images; None where they don't, or not alike."""
+    (column, ids), (other, wanted) = images.image_ids or ("", ()), texts.image_ids or ("", ())
+    places = {name: row for row, name in enumerate(ids)}
+    shared = sum(name in places for name in wanted)
+    if len(places) < len(ids) or not shared or ids == wanted:
+        return None, ""
+    if not names_images(other):  # an id of the texts themselves?
+        if len(ids) == len(wanted) == shared == len(set(wanted)):
+            raise InputError(
+                f"column {column} of the images and {other} of the texts are alike, in another order: say --image-of-text 1 if "
+                f"rows belong together all the same, or call the texts' column image_id"
+            )
+        return None, ""
+    if shared < len(wanted):
+        lost = next(name for name in wanted if name not in places)
+        raise InputError(
+            f"column {other} of the texts names images that column {column} of the images has not, such as {lost[:60]!r}; leave "
+            "those texts out, or say with --image-of-text FILE which image each text describes"
+        )
+    return np.array([places[name] for name in wanted]), f" (by column {other})"
 
 
 def _check_counts(images, texts, rows, task: str | None, *, named: bool) -> None:
@@ -98,8 +165,9 @@ def _check_counts(images, texts, rows, task: str | None, *, named: bool) -> None
         few, many = sorted((n, k))
         times = f"{many // few} for each of {few}: " if few and many % few == 0 else ""
         raise InputError(
-            f"images and texts must be matched row by row; got {n} and {k} rows ({times}keep one of each pair, or say with "
-            "--labels FILE which text is right for each image, one row number a line)"
+            f"images and texts must be matched row by row; got {n} and {k} rows ({times}say with --image-of-text "
+            f"{k // n if k % n == 0 else 'FILE'} which image each text describes, or with --labels FILE which text is right for each "
+            "image, one row number a line)"
         )
     if rows is not None and not named and task is None and n == k and not np.array_equal(rows, np.arange(n)):
         raise InputError(

@@ -28,7 +28,8 @@ def answer(entries: EmbeddingSet, *, metric: str = "euclidean") -> tuple[np.ndar
 
     Returns
     -------
-    given, right : (m,) int64 each: rows of the texts, or for "multiple-choice" positions among the options
+    given, right : (m,) int64 each: rows of the texts, or for "multiple-choice" positions among the options; where images
+        have several captions, rows of the images that the texts describe
 
     Examples
     --------
@@ -40,13 +41,17 @@ def answer(entries: EmbeddingSet, *, metric: str = "euclidean") -> tuple[np.ndar
     if entries.task == "multiple-choice":
         queries, offered = entries.images[entries.image_rows], entries.texts[entries.options]
         return answer_multiple_choice(queries, offered, metric=metric), entries.answers
-    return nearest(entries.images, entries.texts, metric=metric), entries.labels
+    given = nearest(entries.images, entries.texts, metric=metric)
+    if entries.image_of_text is not None:
+        return entries.image_of_text[given], np.arange(len(entries.images))
+    return given, entries.labels
 
 
 def sampling(entries: EmbeddingSet) -> dict[str, Any]:
     """What a bootstrap of the set draws: options of `gapkit.geometry.resampled.gap_interval` and its like.
 
-    Captions were sampled together with their images, and are drawn with them. Classes and options are given: they
+    Captions were sampled together with their images, and are drawn with them, all of an image's together (rows are those
+    of `EmbeddingSet.modalities`). Classes and options are given: they
     stay, and images are drawn, within classes where each has at least five (of fewer, a class would hardly vary).
 
     Parameters
@@ -59,7 +64,8 @@ def sampling(entries: EmbeddingSet) -> dict[str, Any]:
     {'paired': True, 'groups': None}
     """
     if entries.task == "pairs":
-        return {"paired": True, "groups": None}
+        together = {} if entries.image_of_text is None else {"together": entries.image_of_text}
+        return {"paired": True, "groups": None, **together}
     groups = np.zeros(len(entries.images), dtype=np.int64)
     if (
         entries.task == "zero-shot"
@@ -91,9 +97,7 @@ def close_set(entries: EmbeddingSet, closer: UnfittedCloser) -> EmbeddingSet:
     about = {"closer": type(closer).__name__, **closer.get_params()}
     metadata = entries.metadata | {"closed": about}
     if entries.task != "multiple-choice":
-        texts, images = closer.fit(entries.texts, entries.images).transform_pair(
-            entries.texts, entries.images
-        )
+        texts, images = closer.fit(*entries.modalities()).transform_pair(entries.texts, entries.images)
         return entries.replace(texts=texts, images=images, metadata=metadata)
     if not isinstance(closer, GapCloser | MeanShift):
         raise InputError(
@@ -144,9 +148,8 @@ def measure_set(
     """
     from gapkit.robustness import robustness
 
-    how = sampling(entries)
-    groups = how["groups"] if intervals else None
-    values = measure(entries.texts, entries.images, paired=how["paired"], intervals=intervals, groups=groups)
+    how = sampling(entries) if intervals else {"paired": entries.task == "pairs"}
+    values = measure(*entries.modalities(), **how, intervals=intervals)
     given, right = answer(entries, metric=metric)
     values["accuracy"] = float((given == right).mean())
     if sigma is not None and entries.task != "multiple-choice":

@@ -1,7 +1,7 @@
 """Embeddings in safetensors files: writing, reading, and what can be wrong with a file.
 
 A file holds the tensors ``images``, ``texts`` and those of ``labels``, ``options``, ``answers``,
-``image_rows`` the task has. Long lists of strings are uint8 tensors with a JSON list in UTF-8
+``image_rows``, ``image_of_text`` the task has. Long lists of strings are uint8 tensors with a JSON list in UTF-8
 inside (``text_names``, ``image_names``, ``groups``), so that the header stays small. The header's
 metadata has ``gapkit_format`` (an integer), ``gapkit`` (a JSON object: task, normalised, and the set's own
 metadata) and ``gapkit_sha256``, the hash of the whole file with zeros in place of that hash. It is checked once in a
@@ -24,10 +24,10 @@ import torch
 from gapkit._arrays import check_unit_rows, normalise_rows
 from gapkit._files import open_safetensors, read_facts, short_reason, write_atomically
 from gapkit.errors import InputError
+from gapkit.tasks.answers import INDICES
 
 FORMAT_VERSION = 1
 MATRICES = ("images", "texts")
-INDICES = ("labels", "options", "answers", "image_rows")
 STRINGS = ("text_names", "image_names", "groups")
 FOREIGN = (".npy", ".npz", ".csv", ".tsv", ".txt", ".parquet")
 _HASH, _ZEROS = "gapkit_sha256", "0" * 64

@@ -18,10 +18,10 @@ from gapkit._arrays import (
     check_unit_rows,
     normalise_rows,
 )
-from gapkit.embeddings.files import INDICES, MATRICES, STRINGS, Part, read_fields, write_parts
+from gapkit.embeddings.files import MATRICES, STRINGS, Part, read_fields, write_parts
 from gapkit.errors import InputError
 from gapkit.geometry.gram import points_from_gram
-from gapkit.tasks.answers import check_answers
+from gapkit.tasks.answers import INDICES, check_answers
 
 DTYPES = ("float16", "float32", "float64")
 
@@ -44,6 +44,8 @@ class EmbeddingSet:
     options : (q, c) int, rows of the texts each question offers ("multiple-choice")
     answers : (q,) int, position of the right one among a question's options
     image_rows : (q,) int, row of each question's image; left out when question i is about image i
+    image_of_text : (k,) int, row of the image that each text describes ("pairs"), where images have several captions; left out
+        when text i describes image i
     groups : q strings, such as the type of each question; for the other tasks one for each image
     text_names, image_names : what each row is, such as a class name, a caption or a file name
     normalised : whether every row has length 1
@@ -73,6 +75,7 @@ class EmbeddingSet:
     options: Integers | None = None
     answers: Integers | None = None
     image_rows: Integers | None = None
+    image_of_text: Integers | None = None
     groups: Strings | None = None
     text_names: Strings | None = None
     image_names: Strings | None = None
@@ -87,7 +90,8 @@ class EmbeddingSet:
             check_unit_rows(images, "images")
             check_unit_rows(texts, "texts")
         self._set(images=images.numpy(), texts=texts.numpy())
-        answers = {name: getattr(self, name) for name in ("labels", "options", "answers", "image_rows")}
+        answers = {name: getattr(self, name) for name in INDICES}
+        self._set(image_of_text=None)  # unless it is another than 0, 1, 2, …
         self._set(**check_answers(self.task, images=len(images), texts=len(texts), **answers))
         count = self.n_questions
         self._set(
@@ -116,12 +120,28 @@ class EmbeddingSet:
 
         Returns
         -------
-        texts, images : (n, d) each; for "multiple-choice" (q, d), images repeating where questions share one
+        texts, images : (n, d) each; for "multiple-choice" (q, d), images repeating where questions share one; for pairs
+            (k, d), images repeating for each of their captions
         """
+        if self.image_of_text is not None:
+            return self.texts, self.images[self.image_of_text]
         if self.task != "multiple-choice":
             return self.texts[self.labels], self.images
         right = self.options[np.arange(len(self.options)), self.answers]
         return self.texts[right], self.images[self.image_rows]
+
+    def modalities(self) -> tuple[np.ndarray, np.ndarray]:
+        """``(texts, images)`` as measures of the gap take them: pairs row by row, as `matched` gives them, else as they are."""
+        return self.matched() if self.task == "pairs" else (self.texts, self.images)
+
+    def first_captions(self) -> "EmbeddingSet":
+        """A copy that keeps the first caption of each image; the set itself where there is one of each."""
+        if self.image_of_text is None:
+            return self
+        names = None if self.text_names is None else [self.text_names[row] for row in self.labels]
+        return dataclasses.replace(
+            self, texts=self.texts[self.labels], text_names=names, labels=None, image_of_text=None
+        )
 
     def replace(self, **changes: Any) -> "EmbeddingSet":
         """A copy with some fields changed, checked again; moved rows are no longer ``normalised``."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gapkit.embeddings.columns import NAMES, find_groups, listed, name_column, pick
+from gapkit.embeddings.columns import NAMES, find_groups, id_column, listed, name_column, pick
 from gapkit.embeddings.layout import TableOptions
 from gapkit.embeddings.parquet import ParquetTable
 from gapkit.embeddings.sizes import check_size
@@ -28,6 +28,17 @@ KEYS = {
     ),
 }
 """What the matrices of each side are called."""
+OWNERS = (
+    "image_of_text",
+    "txt2img",
+    "text_to_image",
+    "image_ids",
+    "img_ids",
+    "image_index",
+    "image_indices",
+    "image_id",
+)
+"""Members of an archive that say which image each text describes, if their numbers are those of the images."""
 LABELS = ("labels", "label_ids", "label", "targets", "target", "class_ids", "y")
 _PICKLED = "holds pickled objects, which could run code; save plain numbers"
 _HINTS = {
@@ -46,13 +57,16 @@ class Table:
     matrices, names : by side
     labels : of the images, where an archive has them
     used : what was used and what was left out
-    rounding : whether the file stores half precision
+    image_ids : of a table with one side, which image each row is about, as `id_column` finds it, and that column's name
+    image_of_text : where an archive has it
     """
 
     matrices: dict[str, np.ndarray]
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     labels: np.ndarray | None = None
     used: str = ""
+    image_ids: tuple[str, tuple[str, ...]] | None = None
+    image_of_text: np.ndarray | None = None
 
 
 def read_table(
@@ -225,6 +239,11 @@ def _read_archive(path: Path, sides, keys, options, labels) -> Table:
     if labels and "images" in sides and (name := _labels_of(path, members, len(matrices["images"]), used)):
         rows = members[name].load().reshape(-1)
         used["labels"] = name
+    owner = None
+    if len(sides) == 2 and len(matrices["texts"]) > len(matrices["images"]) and rows is None:
+        name = _owners_of(members, len(matrices["images"]), len(matrices["texts"]))
+        if name is not None:
+            owner, used["image of each text"] = members[name].load().reshape(-1), name
     left = [
         f"{name}{' (pickled)' if members[name].kind == 'O' else ''}"
         for name in members
@@ -232,7 +251,11 @@ def _read_archive(path: Path, sides, keys, options, labels) -> Table:
     ]
     said = ", ".join(f"{what} from {name}" for what, name in used.items())
     return Table(
-        matrices, names, rows, f"{path.name}: {said}" + (f"; left out: {listed(left)}" if left else "")
+        matrices,
+        names,
+        rows,
+        f"{path.name}: {said}" + (f"; left out: {listed(left)}" if left else ""),
+        image_of_text=owner,
     )
 
 
@@ -288,6 +311,18 @@ def _labels_of(path: Path, members, rows: int, used) -> str | None:
     return found[0] if found else None
 
 
+def _owners_of(members, images: int, texts: int) -> str | None:
+    """The member with the image of each text; its numbers must be those of all images."""
+    fit = [
+        name
+        for name, member in members.items()
+        if name.lower() in OWNERS and member.kind in "iu" and member.shape in ((texts,), (texts, 1))
+    ]
+    return next(
+        (name for name in fit if np.array_equal(np.unique(members[name].load()), np.arange(images))), None
+    )
+
+
 def _text(value) -> str:
     return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
 
@@ -325,7 +360,11 @@ def _read_table(path: Path, sides, keys, options, labels) -> Table:
         for side in sides
         if (column := name_column(table.columns, side, alone=alone, paths=table.paths)) is not None
     }
-    matrices, texts = table.read({side: groups[group] for side, group in used.items()}, names)
+    asked = id_column(table.columns) if alone else None
+    matrices, texts = table.read(
+        {side: groups[group] for side, group in used.items()}, names | ({"": asked} if asked else {})
+    )
+    ids = (asked.shown, tuple(text.removesuffix(".0") for text in texts.pop(""))) if asked else None
     taken = {column.place for group in used.values() for column in groups[group]}
     taken |= {column.place for column in names.values()}
     left = [column.shown for column in table.columns if column.place not in taken and column.kind != "empty"]
@@ -337,6 +376,7 @@ def _read_table(path: Path, sides, keys, options, labels) -> Table:
         texts,
         None,
         f"{path.name}: {', '.join(said)}" + (f"; left out: {listed(left)}" if left else ""),
+        ids,
     )
 
 

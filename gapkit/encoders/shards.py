@@ -139,7 +139,11 @@ def assemble(dataset: Dataset, images: ShardFolder, texts: ShardFolder, target: 
         message = listed(faults, "cannot be read and are left out")
         warnings.warn(message, GapkitWarning, stacklevel=4)
     pairs = dataset.task == "pairs"
-    gallery = kept if pairs else np.arange(len(dataset.prompts))
+    gallery = np.arange(len(dataset.prompts))
+    if pairs:
+        gallery = (
+            kept if dataset.image_of_text is None else np.flatnonzero(np.isin(dataset.image_of_text, kept))
+        )
     width = next(block.shape[1] for _, block in texts.blocks())
     parts = {
         "images": Part("float32", (len(kept), width), (block for _, block in images.blocks() if len(block))),
@@ -189,6 +193,8 @@ def _kept_fields(dataset: Dataset, kept: np.ndarray, gallery: np.ndarray) -> dic
         fields |= {"options": dataset.options[questions], "answers": dataset.answers[questions]}
     elif dataset.task == "zero-shot":
         fields["labels"] = dataset.labels[kept]
+    elif dataset.image_of_text is not None:
+        fields["image_of_text"] = np.searchsorted(kept, dataset.image_of_text[gallery])
     if dataset.groups is not None:
         fields["groups"] = [dataset.groups[row] for row in questions]
     return fields

@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,8 @@ class Task:
     model, dataset, name : where it comes from and what it is called in tables
     queries : (m, d) float64
     gallery : (K, d) float64, untouched
-    labels : (m,) int, the right row of the gallery
+    labels : (m,) int, the right row of the gallery; or, with ``ids``, what the right rows are called there
+    ids : (K,) int, what each row of the gallery is called, where several are right; None: its number
     """
 
     model: str
@@ -33,6 +34,7 @@ class Task:
     queries: np.ndarray
     gallery: np.ndarray
     labels: np.ndarray
+    ids: np.ndarray | None = field(default=None, kw_only=True)
 
     @property
     def head(self) -> dict[str, str]:
@@ -112,13 +114,13 @@ def model_of(dataset: str) -> str:
 
 
 def zero_shot_task(model: str, dataset: str, path: str | os.PathLike = "", sha256: str = "") -> Task:
-    """Images choose among the texts: classes, or for pairs the captions.
+    """Images choose among the texts: classes, or for pairs the captions, one of each image.
 
     Parameters
     ----------
     model, dataset, path, sha256 : as `load_set`
     """
-    entries = load_set(model, dataset, path, sha256)
+    entries = load_set(model, dataset, path, sha256).first_captions()
     if entries.task == "multiple-choice":
         raise InputError(
             f"{model}/{dataset} is a multiple-choice set; this experiment needs classes or pairs"

@@ -165,7 +165,7 @@ def gallery_task(
     partitions: int = PARTITIONS,
     seed: int = 0,
 ) -> GalleryTask:
-    """A pair set cut into galleries of ``size``.
+    """A pair set cut into galleries of ``size``, by image; of several captions of an image the first.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def gallery_task(
     """
     if entries.task != "pairs":
         raise InputError(f"{model}/{dataset} is a {entries.task} set; only pairs are cut into galleries")
-    images, texts = (z.astype(np.float64) for z in (entries.images, entries.texts))
+    texts, images = (z.astype(np.float64) for z in entries.first_captions().modalities())
     queries, gallery = (images, texts) if direction == DIRECTIONS[0] else (texts, images)
     kept = unrepeated_rows(gallery)
     try:
@@ -221,7 +221,7 @@ def possible_sizes(entries: EmbeddingSet, sizes) -> list[int]:
     """Those numbers of candidates of which a pair set has five disjoint galleries."""
     if entries.task != "pairs":
         return []
-    count = min(len(unrepeated_rows(entries.texts)), len(unrepeated_rows(entries.images)))
+    count = min(len(unrepeated_rows(side)) for side in entries.first_captions().modalities())
     return [size for size in sizes if size > 1 and count >= LEAST_BLOCKS * size]
 
 

@@ -22,12 +22,18 @@ def measure_gap(job: Job) -> dict[str, Rows]:
     pairs.
     """
     entries = load_set(*job.source)
-    texts, images = entries.texts.astype(np.float64), entries.images.astype(np.float64)
+    texts, images = (z.astype(np.float64) for z in entries.modalities())
     pairs = measure(*(z.astype(np.float64) for z in entries.matched()), paired=True)
-    folds = min(5, len(texts), len(images))  # a folder of three classes has three texts
-    accuracy, correct = linear_separability(texts, images, folds=folds, seed=job.seed, return_correct=True)
+    folds = min(5, len(texts), len(entries.images))  # a folder of three classes has three texts
+    accuracy, correct = linear_separability(
+        entries.texts.astype(np.float64),
+        entries.images.astype(np.float64),
+        folds=folds,
+        seed=job.seed,
+        return_correct=True,
+    )  # each image once: it must not be learnt and asked for
     row = {"model": job.model, "dataset": job.dataset, "seed": job.seed}
-    row |= {"images": len(images), "texts": len(texts), "dimension": texts.shape[1]}
+    row |= {"images": len(entries.images), "texts": len(texts), "dimension": texts.shape[1]}
     row |= columns("gap_norm", gap_interval(texts, images, **sampling(entries), seed=job.seed))
     row |= columns("separability", _balanced(np.asarray(correct, float), len(texts), accuracy, job.seed))
     row |= {name: pairs[name] for name in ("matched_cosine", "l2i", "rmg")}

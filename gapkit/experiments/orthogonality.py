@@ -24,7 +24,7 @@ def measure_orthogonality(job: Job) -> dict[str, Rows]:
     Components that half precision cannot tell from rounding are not asked about.
     """
     entries = load_set(*job.source)
-    texts, images = entries.texts.astype(np.float64), entries.images.astype(np.float64)
+    texts, images = (z.astype(np.float64) for z in entries.modalities())
     drawn = sampling(entries)
     head = {"model": job.model, "dataset": job.dataset, "seed": job.seed}
     variances = variance_intervals(texts, images, **drawn, seed=job.seed)

@@ -156,7 +156,7 @@ def _sizes(
     for place in places:
         entries = load_set(*place, find_file(*place, files))
         if entries.task == "pairs":
-            pairs[place], found[place] = len(entries.texts), possible_sizes(entries, galleries)
+            pairs[place], found[place] = len(entries.images), possible_sizes(entries, galleries)
     if pairs and galleries and tuple(galleries) != SIZES and not any(found.values()):
         place, count = max(pairs.items(), key=lambda item: item[1])
         raise InputError(

@@ -125,7 +125,7 @@ def refitted_answers(task: Task, perturb: Callable[[np.ndarray], np.ndarray]) ->
 
 def right(answers: np.ndarray, task: Task) -> np.ndarray:
     """1 where the answer is the right one, else 0, as floats."""
-    return (answers == task.labels).astype(float)
+    return ((answers if task.ids is None else task.ids[answers]) == task.labels).astype(float)
 
 
 def same(answers: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -289,7 +289,7 @@ def exact_row(
         resamples,
         clean=right(answers, task),
         noisy=right_after_noise(
-            queries, gallery, task.labels, survives, level.sigma, metric=metric, seed=seed
+            queries, gallery, task.labels, survives, level.sigma, ids=task.ids, metric=metric, seed=seed
         ),
         agrees=same(answers, before),
         survives=survives,
@@ -372,7 +372,7 @@ def compare_with_exact(noisy: dict, clean: np.ndarray, exact: np.ndarray) -> flo
 
 
 def right_after_noise(
-    queries, gallery, labels, survives, sigma: float, *, metric: str = "euclidean", seed: int = 0
+    queries, gallery, labels, survives, sigma: float, *, ids=None, metric: str = "euclidean", seed: int = 0
 ) -> np.ndarray:
     """(m,) probability that the answer to a noisy gallery is the right one.
 
@@ -383,7 +383,8 @@ def right_after_noise(
     Parameters
     ----------
     queries, gallery : (m, d) and (K, d), moved if they are
-    labels : (m,) right rows
+    labels : (m,) right rows; or, with ``ids``, what they are called there
+    ids : (K,) what each row is called, where several are right: then every query is drawn
     survives : (m,) robustness of the clean answers
     sigma : standard deviation of the noise on the gallery, per coordinate
     metric : "euclidean", "dot" or "cosine"
@@ -392,11 +393,14 @@ def right_after_noise(
     labels = np.asarray(labels)
     if gallery.ndim == 3:
         return _right_in_galleries(queries, gallery, labels, survives, sigma, metric=metric, seed=seed)
-    wrong = np.flatnonzero(nearest(queries, gallery, metric=metric) != labels)
+    wrong = np.arange(len(labels))
+    if ids is None:
+        ids = np.arange(len(gallery))
+        wrong = np.flatnonzero(nearest(queries, gallery, metric=metric) != labels)
     result = np.asarray(survives, dtype=float).copy()
     if metric == "euclidean":
         squares = cdist(queries[wrong], gallery, "sqeuclidean")
-        result[wrong] = drawn_right(squares, labels[wrong], sigma, gallery.shape[1], seed=seed)
+        result[wrong] = drawn_right(squares, labels[wrong], sigma, gallery.shape[1], ids=ids, seed=seed)
         return result
     lengths = np.linalg.norm(queries[wrong], axis=1, keepdims=True)
     scores = queries[wrong] @ gallery.T
@@ -411,7 +415,7 @@ def right_after_noise(
             sideways = across + sigma * rng.standard_normal(scores.shape)
             rest = sigma**2 * rng.chisquare(max(d - 2, 1e-9), scores.shape)
             drawn /= np.sqrt(drawn**2 + sideways**2 + rest)
-        hits += drawn.argmax(1) == labels[wrong]
+        hits += ids[drawn.argmax(1)] == labels[wrong]
     result[wrong] = hits / draws
     return result
 
@@ -438,7 +442,7 @@ def _right_in_galleries(
 
 
 def drawn_right(
-    squares: np.ndarray, labels: np.ndarray, sigma: float, dimension: int, *, seed: int = 0
+    squares: np.ndarray, labels: np.ndarray, sigma: float, dimension: int, *, ids=None, seed: int = 0
 ) -> np.ndarray:
     """(m,) share of draws in which the right row is the nearest, from (m, K) clean squared distances.
 
@@ -450,7 +454,8 @@ def drawn_right(
     for _ in range(draws):
         noisy = (apart + sigma * rng.standard_normal(apart.shape)) ** 2
         noisy += sigma**2 * rng.chisquare(max(dimension - 1, 1e-9), apart.shape)
-        hits += noisy.argmin(1) == labels
+        drawn = noisy.argmin(1)
+        hits += (drawn if ids is None else ids[drawn]) == labels
     return hits / draws
 
 

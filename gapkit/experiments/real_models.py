@@ -27,17 +27,17 @@ DRAWS = 20_000
 def measure_model(job: Job) -> dict[str, Rows]:
     """One model: its gap, and what the two closers gain on galleries of ten at each calibrated level."""
     entries = load_set(*job.source)
-    if len(entries.texts) < 5 * SIZE or entries.task != "pairs":
+    if len(entries.images) < 5 * SIZE or entries.task != "pairs":
         return {}
     task = gallery_task(entries, job.model, job.dataset, SIZE, partitions=PARTITIONS, seed=job.seed)
     resamples = task.resamples(job.seed)
     closer = protocol.fit_closer(protocol.PROJECTED, task)
-    images, texts = entries.images.astype(np.float64), entries.texts.astype(np.float64)
+    texts, images = (z.astype(np.float64) for z in entries.modalities())
     about = {
         "model": job.model,
         "dataset": job.dataset,
         "candidates": SIZE,
-        "pairs": len(texts) - task.dropped,
+        "pairs": len(entries.images) - task.dropped,
         "gap_norm": float(np.linalg.norm(images.mean(0) - texts.mean(0))),
         "shift_norm": float(np.linalg.norm(closer.shift_, axis=-1).mean()),
     }

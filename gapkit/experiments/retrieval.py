@@ -8,7 +8,7 @@ from gapkit.experiments import protocol
 from gapkit.experiments.data import Task, load_set
 from gapkit.experiments.galleries import DIRECTIONS, PARTITIONS, gallery_task
 from gapkit.experiments.record import Experiment, Job, Rows
-from gapkit.geometry import nearest
+from gapkit.geometry import Resamples, nearest
 from gapkit.robustness import robustness
 from gapkit.tasks.retrieval import retrieval_ranks
 
@@ -23,7 +23,7 @@ CUTS = (1, 5, 10)
 def measure_retrieval(job: Job) -> dict[str, Rows]:
     """R@1, R@5, R@10 and the robustness of the first hit, image to text and text to image.
 
-    The clean accuracy is R@1; the noisy accuracy is R@1 under the noise.
+    The clean accuracy is R@1; the noisy accuracy is R@1 under the noise. Any of an image's captions is right.
 
     In either direction the retrieved modality is the gallery, and it is the gallery that is perturbed and
     moved. With nearly as many rows as dimensions a V of full rank leaves little to move; fewer components
@@ -39,9 +39,11 @@ def measure_retrieval(job: Job) -> dict[str, Rows]:
     if size := job.options.get("galleries"):
         return {"retrieval": _small(entries, job, size)}
     texts, images = entries.texts.astype(np.float64), entries.images.astype(np.float64)
+    owner, ids = entries.image_of_text, np.arange(len(images))
+    both = (images, texts, ids, owner), (texts, images, ids if owner is None else owner, None)
     rows = []
-    for direction, queries, gallery in (("image to text", images, texts), ("text to image", texts, images)):
-        task = Task(job.model, job.dataset, direction, queries, gallery, entries.labels)
+    for direction, (queries, gallery, labels, names) in zip(DIRECTIONS, both, strict=True):
+        task = Task(job.model, job.dataset, direction, queries, gallery, labels, ids=names)
         alphas = QUICK_ALPHAS if job.options.get("quick") else ALPHAS
         rows += [row | {"direction": direction} for row in _direction(task, job.seed, alphas)]
     return {"retrieval": rows}
@@ -89,12 +91,15 @@ def _small(entries, job: Job, size: int) -> Rows:
 
 
 def _direction(task: Task, seed: int, alphas: dict) -> Rows:
-    resamples = task.resamples(seed)
+    resamples = Resamples(
+        len(task.queries), groups=task.labels, seed=seed
+    )  # captions are drawn with their image
+    targets = task.labels, np.arange(len(task.gallery)) if task.ids is None else task.ids
     before = nearest(task.queries, task.gallery)
-    hit = retrieval_ranks(task.queries, task.gallery) < 1
+    hit = retrieval_ranks(task.queries, task.gallery, targets=targets) < 1
     moved = [_moved(task, name, alpha) for name in RANKS for alpha in alphas.get(name, (0.0, 0.5, 1.0))]
     for setting, gallery in moved:
-        ranks = retrieval_ranks(task.queries, gallery)
+        ranks = retrieval_ranks(task.queries, gallery, targets=targets)
         setting |= protocol.columns("recall_change", resamples.difference(ranks < 1, hit))
         for cut in CUTS:
             setting |= protocol.columns(f"recall_at_{cut}", resamples.mean(ranks < cut))
@@ -123,7 +128,9 @@ def _direction(task: Task, seed: int, alphas: dict) -> Rows:
 
 def _moved(task: Task, name: str, alpha: float) -> tuple[dict, np.ndarray]:
     """The columns that say how far which rank is shifted, and the gallery after it."""
-    components = {"full": None, "half": (len(task.gallery) - 1) // 2}.get(name, 0.999)
+    components = {"full": None, "half": min(len(task.gallery) - 1, task.gallery.shape[1]) // 2}.get(
+        name, 0.999
+    )
     closer = GapCloser(n_components=components).fit(task.gallery, task.queries)
     setting = {"closer": protocol.PROJECTED, "rank": name, "components": int(closer.n_components_)}
     setting |= {"alpha": alpha, "shift_norm": float(np.linalg.norm(closer.shift_))}

@@ -80,7 +80,12 @@ def _interval(*ends) -> Interval:
 
 
 def draw_weights(
-    count: int, *, groups: ArrayInput | None = None, resamples: int = RESAMPLES, seed: int = 0
+    count: int,
+    *,
+    groups: ArrayInput | None = None,
+    together: ArrayInput | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> np.ndarray:
     """Weights of the rows in bootstrap samples; the first row of weights is the sample itself.
 
@@ -89,6 +94,7 @@ def draw_weights(
     count : number of rows to resample
     groups : (count,) array-like, optional; as many rows of each group are drawn as there are, such as images
         of a class in a balanced test set
+    together : (count,) array-like, optional; rows of one value are drawn together, such as the captions of one image
     resamples : number of bootstrap samples
     seed : seed of the draws
 
@@ -99,7 +105,7 @@ def draw_weights(
     Raises
     ------
     InputError
-        If ``groups`` has another length, or a number is not positive.
+        If ``groups`` or ``together`` has another length, both are given, or a number is not positive.
 
     Examples
     --------
@@ -109,14 +115,19 @@ def draw_weights(
     >>> weights[:, :2].sum(1)
     array([0.5, 0.5, 0.5])
     """
-    times = _draw_counts(count, groups, resamples, check_seed(seed))
-    return times / times.shape[1]
+    times = _draw_counts(count, groups, together, resamples, check_seed(seed))
+    return times / times.sum(1, keepdims=True)
 
 
-def _draw_counts(count: int, groups, resamples: int, seed) -> np.ndarray:
+def _draw_counts(count: int, groups, together, resamples: int, seed) -> np.ndarray:
     """(resamples + 1, count) how often each row was drawn; the first row is all ones."""
     count, resamples = check_whole(count, "count"), check_whole(resamples, "resamples")
     check_room("resamples × rows", resamples, count)
+    if together is not None:
+        if groups is not None:
+            raise InputError("groups and together exclude each other")
+        unit = as_groups(together, "together", count=count)
+        return _draw_counts(int(unit.max()) + 1, None, None, resamples, seed)[:, unit]
     groups = np.zeros(count) if groups is None else as_groups(groups, "groups", count=count)
     rng = np.random.default_rng(seed)
     times = np.ones((resamples + 1, count))
@@ -135,6 +146,7 @@ def bootstrap_interval(
     statistic: Callable | None = None,
     paired: bool = True,
     groups: ArrayInput | None = None,
+    together: ArrayInput | None = None,
     resamples: int = 1000,
     confidence: float = 0.95,
     method: str = "percentile",
@@ -158,6 +170,8 @@ def bootstrap_interval(
         the mean over rows of the first array
     paired : draw the same rows from every array (they are matched); otherwise each is drawn on its own
     groups : (n,) array-like, optional; rows are drawn within groups, such as the images of each class (paired only)
+    together : (n,) array-like, optional; rows of one value are drawn together, such as the captions of one image (paired
+        only)
     resamples : number of bootstrap samples
     confidence : coverage aimed at
     method : ``"percentile"`` or ``"basic"``
@@ -184,8 +198,10 @@ def bootstrap_interval(
     if not arrays:
         raise InputError("bootstrap_interval needs an array; got none")
     resamples, seed = check_whole(resamples, "resamples", least=2), check_seed(seed)
-    if groups is not None and not paired:
-        raise InputError("groups must be left out where arrays are not paired: each is drawn on its own")
+    if not paired and (groups is not None or together is not None):
+        raise InputError(
+            "groups and together must be left out where arrays are not paired: each is drawn on its own"
+        )
     tensors = [as_rows(array, f"array {i}") for i, array in enumerate(arrays)]
     lengths = [len(tensor) if tensor.ndim else 0 for tensor in tensors]
     if 0 in lengths or (paired and len(set(lengths)) > 1):
@@ -195,7 +211,7 @@ def bootstrap_interval(
         least = _as_least(least)
     function = statistic or _mean
     drawn = [
-        _draw_counts(length, groups, resamples, seed if paired else [seed, i])[1:].astype(int)
+        _draw_counts(length, groups, together, resamples, seed if paired else [seed, i])[1:].astype(int)
         for i, length in enumerate(lengths[:1] if paired else lengths)
     ]
     value = np.asarray(function(*tensors), dtype=float)

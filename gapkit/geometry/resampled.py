@@ -20,6 +20,7 @@ def gap_interval(
     *,
     paired: bool = False,
     groups: ArrayInput | None = None,
+    together: ArrayInput | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
@@ -32,6 +33,8 @@ def gap_interval(
     y : (m, d) array-like, the queries (images), resampled
     paired : row i of ``x`` is the partner of row i of ``y``, and is drawn with it
     groups : (m,) array-like, optional; queries are drawn within groups: the right classes of a balanced test set
+    together : (m,) array-like, optional; queries of one value are drawn together, such as an image that is repeated for
+        each of its captions
     resamples, seed : of the bootstrap
 
     Returns
@@ -49,7 +52,7 @@ def gap_interval(
     >>> value, low, high
     (5.0, 5.0, 5.0)
     """
-    lengths = np.linalg.norm(_samples(x, y, paired, groups, resamples, seed).gaps, axis=1)
+    lengths = np.linalg.norm(_samples(x, y, paired, groups, together, resamples, seed).gaps, axis=1)
     return basic_interval(lengths[0], lengths[1:], least=0.0)
 
 
@@ -59,6 +62,7 @@ def variance_intervals(
     *,
     paired: bool = False,
     groups: ArrayInput | None = None,
+    together: ArrayInput | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> tuple[Interval, Interval]:
@@ -66,7 +70,7 @@ def variance_intervals(
 
     Parameters
     ----------
-    x, y, paired, groups, resamples, seed : as `gap_interval`
+    x, y, paired, groups, together, resamples, seed : as `gap_interval`
 
     Returns
     -------
@@ -84,7 +88,7 @@ def variance_intervals(
     >>> bool(images.low < 1 < images.high)
     True
     """
-    samples = _samples(x, y, paired, groups, resamples, seed)
+    samples = _samples(x, y, paired, groups, together, resamples, seed)
     sides = (samples.x, samples.x_weights), (samples.y, samples.y_weights)
     variances = [resampled_variances(z, samples.gaps, weights) for z, weights in sides]
     first, second = (basic_interval(values[0], values[1:], least=0.0) for values in variances)
@@ -98,6 +102,7 @@ def share_intervals(
     *,
     paired: bool = False,
     groups: ArrayInput | None = None,
+    together: ArrayInput | None = None,
     resamples: int = RESAMPLES // 2,
     seed: int = 0,
 ) -> list[Interval]:
@@ -110,7 +115,7 @@ def share_intervals(
     Parameters
     ----------
     components : sequence of ints k
-    x, y, paired, groups, resamples, seed : as `gap_interval`
+    x, y, paired, groups, together, resamples, seed : as `gap_interval`
 
     Returns
     -------
@@ -128,7 +133,7 @@ def share_intervals(
     [0.6, 1.0]
     """
     components = as_counts(components, "components").tolist()
-    samples = _samples(x, y, paired, groups, resamples, seed)
+    samples = _samples(x, y, paired, groups, together, resamples, seed)
     shares = np.asarray(subspace_share(samples.x, samples.gaps, components))
     if paired:
         refitted = [i for i, k in enumerate(components) if k <= 0.6 * len(samples.x)]
@@ -150,11 +155,11 @@ class _Samples(NamedTuple):
     gaps: np.ndarray  # (resamples + 1, d)
 
 
-def _samples(x, y, paired: bool, groups, resamples: int, seed: int) -> _Samples:
+def _samples(x, y, paired: bool, groups, together, resamples: int, seed: int) -> _Samples:
     first, second = as_matrix(x, "x"), as_matrix(y, "y")
     (check_pairs if paired else check_same_width)(first, "x", second, "y")
     first, second = first.cpu().numpy(), second.cpu().numpy()
-    weights = draw_weights(len(second), groups=groups, resamples=resamples, seed=seed)
+    weights = draw_weights(len(second), groups=groups, together=together, resamples=resamples, seed=seed)
     fixed = np.full((len(weights), len(first)), 1 / len(first))
     x_weights = weights if paired else fixed
     return _Samples(first, second, x_weights, weights, weights @ second - x_weights @ first)

@@ -69,6 +69,7 @@ def measure(
     paired: bool = True,
     intervals: bool = False,
     groups: ArrayInput | None = None,
+    together: ArrayInput | None = None,
     resamples: int = RESAMPLES,
     confidence: float = 0.95,
     seed: int = 0,
@@ -83,6 +84,8 @@ def measure(
     intervals : give an `Interval` (basic bootstrap over rows) instead of each number, but where a sample has none
     groups : (m,) array-like, optional; the gallery row that is right for each query of a list of classes. Then queries
         are drawn within classes, and the gallery, which nobody sampled, stays as it is
+    together : (m,) array-like, optional; pairs of one value are drawn together, such as an image that is repeated for
+        each of its captions
     resamples, confidence, seed : of that bootstrap
 
     Returns
@@ -116,7 +119,15 @@ def measure(
     result: dict = {"n_gallery": len(first), "n_queries": len(second), "dimension": first.shape[1]}
     if intervals:
         result |= _with_intervals(
-            values, first, second, paired, groups, resamples=resamples, confidence=confidence, seed=seed
+            values,
+            first,
+            second,
+            paired,
+            groups,
+            together=together,
+            resamples=resamples,
+            confidence=confidence,
+            seed=seed,
         )
     else:
         result |= values

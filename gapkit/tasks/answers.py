@@ -1,7 +1,8 @@
 """Which text is right for which image, and what share of the answers is: the three kinds of task and their scores.
 
 ``zero-shot``: texts are classes, ``labels[i]`` is the row of image i's class.
-``pairs``: text i belongs to image i.
+``pairs``: text i belongs to image i; where images have several captions, text i belongs to image ``image_of_text[i]``, and
+any of an image's captions is right.
 ``multiple-choice``: question q is about image ``image_rows[q]``, offers the texts ``options[q]``, and
 ``options[q, answers[q]]`` is right. Options that are the same text count as one answer, the first of them.
 """
@@ -14,6 +15,8 @@ from gapkit._arrays import ArrayInput, as_array, as_index, check_choice
 from gapkit.errors import InputError
 
 TASKS = ("zero-shot", "pairs", "multiple-choice")
+INDICES = ("labels", "options", "answers", "image_rows", "image_of_text")
+"""What says which text is right."""
 
 
 def check_answers(
@@ -25,6 +28,7 @@ def check_answers(
     options: ArrayInput | None = None,
     answers: ArrayInput | None = None,
     image_rows: ArrayInput | None = None,
+    image_of_text: ArrayInput | None = None,
 ) -> dict[str, np.ndarray]:
     """The index arrays of a task as int64, checked against the number of images and texts.
 
@@ -35,10 +39,12 @@ def check_answers(
     labels : (images,) int, or None
     options : (q, c) int, or None
     answers, image_rows : (q,) int, or None
+    image_of_text : (texts,) int, or None
 
     Returns
     -------
-    dict with the arrays the task has: ``labels``, or ``options``, ``answers`` and ``image_rows``
+    dict with the arrays the task has: ``labels`` (of pairs the first of an image's captions) and, unless it counts 0, 1, 2,
+    …, ``image_of_text``; or ``options``, ``answers`` and ``image_rows``
 
     Raises
     ------
@@ -51,6 +57,8 @@ def check_answers(
     {'labels': array([0, 1, 2])}
     """
     check_choice(task, "task", TASKS)
+    if image_of_text is not None and task != "pairs":
+        raise InputError(f"image_of_text belongs to the task 'pairs'; this task is {task!r}")
     if task == "multiple-choice":
         if labels is not None:
             raise InputError(
@@ -64,14 +72,21 @@ def check_answers(
         if labels is None:
             raise InputError("labels are needed for the task 'zero-shot': the row of each image's right text")
         return {"labels": _rows(labels, "labels", below=texts, count=images)}
-    if images != texts:
+    if image_of_text is None and images != texts:
         raise InputError(
             f"images and texts must be matched row by row for the task 'pairs'; got {images} and {texts} rows"
         )
-    implied = np.arange(images)
+    owner = np.arange(images)
+    if image_of_text is not None:
+        owner = _rows(image_of_text, "image_of_text", below=images, count=texts)
+    described, implied = np.unique(owner, return_index=True)
+    if len(described) < images:
+        bare = int(np.setdiff1d(np.arange(images), described)[0])
+        raise InputError(f"image_of_text must name every image; image {bare} has no text")
     if labels is not None and not np.array_equal(as_index(labels, "labels", below=2**63 - 1).cpu(), implied):
         raise InputError("labels of the task 'pairs' are 0, 1, 2, …: text i belongs to image i")
-    return {"labels": implied}
+    counts = np.array_equal(owner, np.arange(images))
+    return {"labels": implied} | ({} if counts else {"image_of_text": owner})
 
 
 def _questions(images: int, texts: int, options, answers, image_rows) -> dict[str, np.ndarray]:

@@ -138,10 +138,15 @@ def test_several_captions_of_an_image_are_pairs_of_their_own(tmp_path):
     """Pairs of one image twice would make one of two right answers wrong."""
     path = tmp_path / "captions.txt"
     path.write_text("image,caption\na.jpg,A dog .\na.jpg,A brown dog .\nb.jpg,A cat .\na.jpg,Rex .\n")
-    message = "captions.txt has 4 captions of 2 images; the first of each image is kept, 2 are left out"
+    message = "captions.txt has 4 captions of 2 images; all are kept, and any of an image's is right"
     with pytest.warns(GapkitWarning, match=message):
         data = load_dataset("csv", root=tmp_path, annotations=path)
     assert data.images.names == ("a.jpg", "b.jpg")
+    assert [text for (text,) in data.prompts] == ["A dog .", "A brown dog .", "Rex .", "A cat ."]
+    assert data.image_of_text.tolist() == [0, 0, 0, 1]
+    message = "captions.txt has 4 captions of 2 images; the first of each image is kept, 2 are left out"
+    with pytest.warns(GapkitWarning, match=message):
+        data = load_dataset("csv", root=tmp_path, annotations=path, captions="first")
     assert data.prompts == (("A dog .",), ("A cat .",))
     assert data.notes["said"] == [message]
 

@@ -251,18 +251,23 @@ def write_coco(tmp_path, images=None, annotations=None):
     return path
 
 
-def test_coco_takes_the_first_caption_of_each_image_in_file_order(tmp_path):
+def test_coco_takes_all_captions_of_each_image_in_file_order_or_one(tmp_path):
     path = write_coco(tmp_path)
     write_images(tmp_path, "a.jpg", "b.jpg")
     with pytest.warns(
-        GapkitWarning, match="3 captions of 2 images; the first of each image is kept, 1 are left out"
+        GapkitWarning, match="3 captions of 2 images; all are kept, and any of an image's is right"
     ):
         data = load_dataset("coco", root=tmp_path, annotations=path)
     assert data.images.names == ("b.jpg", "a.jpg")
-    assert data.prompts == (("A dog.",), ("A cat.",))
+    assert data.prompts == (("A dog.",), ("A dog on a long leash.",), ("A cat.",))
+    assert data.image_of_text.tolist() == [0, 0, 1]
     assert data.images[1].size == (8, 6)
+    with pytest.warns(GapkitWarning, match="the first of each image is kept, 1 are left out"):
+        first = load_dataset("coco", root=tmp_path, annotations=path, captions="first")
+    assert first.prompts == (("A dog.",), ("A cat.",)) and first.image_of_text is None
+    assert first.fingerprint() != data.fingerprint()
     with pytest.warns(GapkitWarning, match="the longest of each image"):
-        longest = load_dataset("coco", root=tmp_path, annotations=path, caption="longest", limit=1)
+        longest = load_dataset("coco", root=tmp_path, annotations=path, captions="longest", limit=1)
     assert longest.prompts == (("A dog on a long leash.",),)
 
 

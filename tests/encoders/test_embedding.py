@@ -412,10 +412,13 @@ def test_a_disk_that_is_full_in_the_middle_is_one_clear_error(tmp_path):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("task", ["pairs", "zero-shot", "multiple-choice"])
+@pytest.mark.parametrize("task", ["pairs", "several captions", "zero-shot", "multiple-choice"])
 def test_unreadable_images_are_left_out_of_everything(model, files, task, workers):
     good = [0, 1, 2, 4, 5, 6, 8, 9]
     fields = {"images": files, "task": task}
+    owner = np.array([3, 0, 9, 9, 7, 4, 1, 2, 5, 6, 8, 3, 8])
+    if task == "several captions":
+        fields |= {"task": "pairs", "prompts": [f"text {i}" for i in range(13)], "image_of_text": owner}
     if task == "zero-shot":
         fields |= {"labels": np.arange(10) % 4, "groups": [f"g{i}" for i in range(10)]}
     if task == "multiple-choice":
@@ -435,6 +438,11 @@ def test_unreadable_images_are_left_out_of_everything(model, files, task, worker
     if task == "pairs":
         assert result.text_names == tuple(f"number {i}" for i in good)
         assert np.allclose(result.texts, model.encode_texts([f"number {i}" for i in good]), atol=1e-6)
+    if task == "several captions":
+        rows = np.flatnonzero((owner != 3) & (owner != 7))
+        assert result.text_names == tuple(f"text {i}" for i in rows)
+        assert [result.image_names[i] for i in result.image_of_text] == [f"{i}.png" for i in owner[rows]]
+        assert np.allclose(result.texts, model.encode_texts([f"text {i}" for i in rows]), atol=1e-6)
     if task == "zero-shot":
         assert result.labels.tolist() == [i % 4 for i in good]
         assert result.groups == tuple(f"g{i}" for i in good)
