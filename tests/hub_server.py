@@ -27,7 +27,7 @@ class Hub:
 
     Attributes
     ----------
-    files : {"owner/name": {file name: bytes}}
+    files : {"owner/name": {file name: bytes}}, and "owner/name@revision" for other revisions than main
     faults : {key: [fault, …]}; a key is a file name, or "cdn" for the content of any large file
     requests : (method, path, Range header) of every request, in order
     """
@@ -86,17 +86,24 @@ class _Handler(BaseHTTPRequestHandler):
         elif parts[0] == "api":
             self._api("/".join(parts[2:4]), parts[4:], body)
         elif len(parts) >= 5 and parts[2] == "resolve":
-            self._resolve("/".join(parts[:2]), "/".join(parts[4:]), body)
+            self._resolve("/".join(parts[:2]), parts[3], "/".join(parts[4:]), body)
         else:
             self._error(404, "RepoNotFound", body)
 
-    def _resolve(self, repository: str, name: str, body: bool) -> None:
+    def _resolve(self, repository: str, revision: str, name: str, body: bool) -> None:
         fault = self._fault(name)
         if isinstance(fault, tuple):
             self._error(*fault, body)
             return
         if repository not in self.hub.files:
             self._error(401, "RepoNotFound", body)
+            return
+        commit = COMMIT
+        if revision not in ("main", COMMIT):
+            repository = f"{repository}@{revision}"
+            commit = hashlib.sha1(repository.encode()).hexdigest()
+        if repository not in self.hub.files:
+            self._error(404, "RevisionNotFound", body)
             return
         content = self.hub.files[repository].get(name)
         if content is None:
@@ -107,14 +114,14 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {
                 # Another host's name, as the hub's storage has: the client must not follow it in a HEAD.
                 "Location": f"{self.hub.address.replace('127.0.0.1', 'localhost')}/cdn/{sha256}",
-                "X-Repo-Commit": COMMIT,
+                "X-Repo-Commit": commit,
                 "X-Linked-Etag": f'"{sha256}"',
                 "X-Linked-Size": str(len(content)),
             }
             self._send(302, b"", headers, body)
         else:
             git = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-            self._send(200, content, {"ETag": f'"{git}"', "X-Repo-Commit": COMMIT}, body)
+            self._send(200, content, {"ETag": f'"{git}"', "X-Repo-Commit": commit}, body)
 
     def _api(self, repository: str, rest: list[str], body: bool) -> None:
         files = self.hub.files.get(repository)

@@ -82,6 +82,30 @@ def test_the_cache_serves_when_the_hub_is_gone(hub, tmp_path, monkeypatch):
     assert load_model(NAME).weights_sha256() == sha256
 
 
+def test_a_revision_gives_its_own_weights_or_one_line(hub, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    hub.files["gapkit/tiny@v2"] = tiny_files(seed=2)
+    published = {}
+    for name, files in hub.files.items():
+        folder = tmp_path / name.partition("@")[2] / "local"
+        folder.mkdir(parents=True)
+        for file, content in files.items():
+            (folder / file).write_bytes(content)
+        published[name] = load_model(f"local-dir:{folder}").weights_sha256()
+    assert len(set(published.values())) == 2
+    for _ in range(2):  # downloaded, and then from the cache
+        assert load_model(f"{NAME}@v2").weights_sha256() == published["gapkit/tiny@v2"]
+        assert load_model(NAME).weights_sha256() == published["gapkit/tiny"]
+    with pytest.raises(InputError, match="gapkit/tiny has no revision v3") as fault:
+        load_model(f"{NAME}@v3")
+    assert "\n" not in str(fault.value)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    assert load_model(f"{NAME}@v2").weights_sha256() == published["gapkit/tiny@v2"]
+    with pytest.raises(InputError, match=r"cannot load hf-hub:gapkit/tiny@v3"):
+        load_model(f"{NAME}@v3")
+
+
 @pytest.mark.parametrize(
     ("file", "faults", "message"),
     [

@@ -15,7 +15,7 @@ CONFIG = {"model_cfg": TINY, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.25]
 
 
 @functools.cache
-def tiny_files() -> dict[str, bytes]:
+def tiny_files(seed: int = 0) -> dict[str, bytes]:
     """The configuration and the weights."""
     from safetensors.torch import save
 
@@ -25,7 +25,7 @@ def tiny_files() -> dict[str, bytes]:
     from open_clip.model import CLIP
 
     with torch.random.fork_rng():
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         weights = {name: tensor.contiguous() for name, tensor in CLIP(**TINY).state_dict().items()}
     return {
         "open_clip_config.json": json.dumps(CONFIG).encode(),
