@@ -10,12 +10,11 @@ import re
 import sys
 import textwrap
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from gapkit._format import number, with_interval
-from gapkit.report import read_record
-from gapkit.report.view import short_model, yes_count
+from gapkit.report import read_record, view
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ROOT / "docs" / "published.json"
@@ -68,16 +67,8 @@ def lessons() -> str:
     return "\n".join(map(lesson_line, sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))))
 
 
-COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 LEVEL = "K=10, untouched 0.7"
 """The cell of every model that the README quotes: it exists for all of them."""
-
-
-def on_models(record: Mapping, claim: str) -> dict[str, Mapping]:
-    """Model -> its entry for a claim, the widest gap first, without controls."""
-    found = {(entry["id"], entry["model"]): entry for entry in record["claims"] if not entry["control"]}
-    widths = {model: entry["value"] for (name, model), entry in found.items() if name == "gap-exists"}
-    return {m: found[claim, m] for m in sorted(widths, key=lambda m: -widths[m]) if (claim, m) in found}
 
 
 def quoted(entry: Mapping) -> Mapping:
@@ -85,66 +76,29 @@ def quoted(entry: Mapping) -> Mapping:
     return next(cell for cell in entry["cells"] if cell["where"].endswith(LEVEL))
 
 
-def span(values: Iterable[float], digits: int) -> str:
-    """The least and the largest value: ``5 to 10``."""
-    values = sorted(values)
-    ends = [f"{end:.{digits}f}" for end in (values[0], values[-1])]
-    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
-
-
 def answer(record: Mapping | None = None) -> str:
     """Bug or feature? Three sentences that follow from the verdicts on real models."""
-    record = record or read_record(RECORD)
-    gains, kept = on_models(record, "gain"), on_models(record, "answers-kept")
-    widths = {model: entry["value"] for model, entry in on_models(record, "gap-exists").items()}
-    changed = [short_model(model) for model, entry in kept.items() if entry["verdict"] != "holds"]
-    more = [model for model, entry in gains.items() if entry["verdict"] in ("holds", "partly")]
-    less = [model for model in gains if model not in more]
-    apart = bool(more and less) and min(widths[m] for m in more) > max(widths[m] for m in less)
-
-    def group(models: list[str], width: str) -> str:
-        if not apart:
-            return ", ".join(map(short_model, models))
-        return (
-            f"the {COUNTS[len(models)]} with a {width} gap (‖g‖ from {span((widths[m] for m in models), 2)})"
-        )
-
-    def points(models: list[str], digits: int) -> str:
-        return span((100 * quoted(gains[m])["value"] for m in models), digits)
-
-    sentences = [
-        "**For accuracy the gap is neither bug nor feature:** closing it changes no answer on any of the "
-        f"{COUNTS[len(kept)]} published models measured here."
-        if not changed
-        else f"**For accuracy the gap is neither,** but on {', '.join(changed)}, where closing it changes answers."
-    ]
-    if more:
-        sentences.append(
-            f"**For robustness it is a bug{' where it is wide' if apart else ''}:** with ten candidates and noise that 70 % of "
-            f"the answers survive, closing it raises that share by {points(more, 0)} percentage points on {group(more, 'wide')}."
-        )
-    if less:
-        sentences.append(f"On {group(less, 'narrow')} it adds {points(less, 1)} points, too little to count.")
-    return textwrap.fill(" ".join(sentences), 120)
+    sentences = view.answer(record or read_record(RECORD), where=LEVEL, models="published models")
+    return textwrap.fill(" ".join(re.sub(r"^([^:]*:)", r"**\1**", sentence) for sentence in sentences), 120)
 
 
 def models(record: Mapping | None = None) -> str:
     """The table of real models, one row each."""
     record = record or read_record(RECORD)
     data = {job["model"]: job["dataset"].partition("-")[0] for job in record["jobs"]}
-    affine, kept = on_models(record, "affine-gain"), on_models(record, "answers-kept")
+    affine, kept = view.on_models(record, "affine-gain"), view.on_models(record, "answers-kept")
     lines = [
         "| model | data | ‖g‖ | answers kept | gain | affine adds | gains in |",
         "|---|---|---|---|---|---|---|",
     ]
-    for model, width in on_models(record, "gap-exists").items():
-        entry = on_models(record, "gain")[model]
+    for model, width in view.on_models(record, "gap-exists").items():
+        entry = view.on_models(record, "gain")[model]
         cell, extra = quoted(entry), quoted(affine[model])["value"]
         lines.append(
-            f"| {short_model(model)} | {data[model]} | {number(width['value'], 2)} | "
+            f"| {view.short_model(model)} | {data[model]} | {number(width['value'], 2)} | "
             f"{100 * kept[model]['value']:.4g} % | "
             f"{with_interval(cell['value'], *cell['interval'], scientific=False)} | +{extra:.3f} | "
-            "{} of {} |".format(*yes_count(entry))
+            "{} of {} |".format(*view.yes_count(entry))
         )
     return "\n".join(lines)
 

@@ -14,15 +14,8 @@ from gapkit.claims import CLAIMS
 from gapkit.embeddings import published_sets
 from gapkit.errors import InputError
 from gapkit.report import read_record
-from gapkit.report.view import GLYPHS, command_for, experiment_of, short_model, yes_count
+from gapkit.report.view import GLYPHS, SETTINGS, command_for, experiment_of, short_model, yes_count
 
-SETTINGS = {
-    "miniclip-wide": "temperature fixed at 1/300",
-    "miniclip-t0.01": "fixed at 0.01",
-    "miniclip-learned": "learned, as CLIP does",
-    "miniclip-siglip": "sigmoid loss",
-}
-"""What tells the shipped models apart."""
 GAP_OF = ("gap-exists", "scenes100")
 MOST = 13
 """Claims in the first table where none of the leading ones was decided; all others follow folded."""
@@ -101,8 +94,8 @@ def models_table(record: Mapping) -> str:
         [
             *lines,
             "",
-            f"{legend}. Numbers are the weakest case of each model; “3 of 6” says in how many cells (galleries of 10, 30 and "
-            "100 candidates and the whole set, noise levels) a claim holds; brackets are 95 % intervals. Published "
+            f"{legend}. Numbers are the weakest case of each model; “3 of 6” means that a claim holds in 3 of 6 cells (galleries "
+            "of 10, 30 and 100 candidates and the whole set, noise levels); brackets are 95 % intervals. Published "
             "embeddings, downloaded by hash and not part of this repository: `gapkit fetch --all && gapkit replicate "
             "--published`.",
         ]
@@ -207,7 +200,9 @@ def _legend(entries: Mapping[str, list[Mapping]]) -> str:
     known = [
         f"*{short_model(model)}* ({words}{f'; ‖g‖ = {gaps[model]}' if model in gaps else ''})"
         for model, words in SETTINGS.items()
-        if any(entry["model"] == model for some in entries.values() for entry in some)
+        if any(
+            entry["model"] == model and not entry["control"] for some in entries.values() for entry in some
+        )
     ]
     names = (
         f"Models: {', '.join(known)}: small CLIPs, trained alike but for temperature or loss"
@@ -216,8 +211,8 @@ def _legend(entries: Mapping[str, list[Mapping]]) -> str:
         else ""
     )
     return (
-        f"{names}“Untouched 0.9” is noise that leaves 90 % of the answers as they were while nothing is moved; brackets are "
-        "95 % intervals; “partly (2 of 6)” says in how many of the cells (datasets, noise levels, …) a claim holds."
+        f"{names}“Untouched 0.9” is noise that changes 10 % of the answers before the gap is closed; brackets are "
+        "95 % intervals; “partly (2 of 6)” means that a claim holds in 2 of 6 cells (datasets, noise levels, …)."
     )
 
 

@@ -58,10 +58,13 @@ def plot_over(
     """
     ax = canvas(ax=ax, width=WIDTH, height=HEIGHT)
     if closure:
-        for alpha, words in ((0.0, "untouched"), (1.0, "closed")):
+        for alpha, words, side in (
+            (0.0, "untouched", "left"),
+            (1.0, "closed", "right"),
+        ):  # off the axis' own labels
             ax.axvline(alpha, color=PALETTE["grey"], linewidth=1, linestyle=":")
-            place = {"xycoords": ("data", "axes fraction"), "ha": "center", "va": "bottom"}
-            ax.annotate(words, (alpha, 1), fontsize=8, **place)
+            place = {"xycoords": ("data", "axes fraction"), "ha": side, "va": "bottom"}
+            ax.annotate(words, (alpha, 1), fontsize=9, **place)
     for i, (label, rows) in enumerate(table.groupby(by, sort=False)):
         rows, look = rows.sort_values(x), line_style(i, marker=True)
         ax.plot(rows[x], rows[y], markersize=3.5, label=str(label), **look)
@@ -329,5 +332,5 @@ def plot_tradeoff(
         errors = {"xerr": _reach(first, x), "yerr": _reach(first, y)}
         ax.errorbar(first[x], first[y], label=" = ".join(alike[by]), **errors, **look)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
-    legend_below(ax, columns=1, fontsize=8)
+    legend_below(ax, columns=1)
     return ax

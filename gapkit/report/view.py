@@ -2,9 +2,9 @@
 
 import functools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from gapkit._format import with_interval
+from gapkit._format import number, with_interval
 from gapkit.claims import CLAIMS, VERDICTS
 from gapkit.claims.decide import FAMILY, is_control
 from gapkit.embeddings import published_sets
@@ -16,13 +16,37 @@ GLYPHS = {"holds": "✓", "partly": "◐", "does not hold": "✗", "not decidabl
 NO_MODELS = (FAMILY, "free embeddings")
 """What some claims are about instead of one model; their verdict is the overall one."""
 HOW_TO_READ = (
-    "A claim is put to the test in several cells (datasets, noise levels, …); each cell answers yes, no or "
-    "cannot tell by a rule and a smallest effect. It holds for a model if every cell says yes, holds partly if "
-    "some do, does not hold if none does and at least one says no, and is not decidable if the data cannot "
-    "tell. “Partly (2 of 6)” says how many cells say yes. Cells that cannot test the claim at all say why and are not "
-    "counted. Overall counts every model but the "
-    "random control. Rules were written before measuring; what was changed after looking stands in "
+    "A claim is tested in several cells (datasets, noise levels, …). By a rule and a smallest effect, each cell answers "
+    "yes, no or cannot tell. A claim holds for a model if every cell says yes, holds partly if some do, does not hold if "
+    "none does and at least one says no, and is not decidable if the data cannot tell. “Partly (2 of 6)” means that 2 of 6 "
+    "cells say yes. Cells that cannot test the claim say why and are not counted. Overall counts every model but the "
+    "random control. Rules were written before measuring; changes made after looking are listed in "
     "gapkit/claims/registry.py."
+)
+WORDS = {
+    "gap, g": "the mean of the images minus the mean of the texts. Its length ‖g‖ is the width of the gap; unit vectors can "
+    "be at most 2 apart.",
+    "gallery, query": "a query (an image, unless stated otherwise) is answered by the nearest member of the gallery (the texts).",
+    "closer": "a rule that moves the gallery. The paper's projected shift moves every text along the part of g that is "
+    "orthogonal to the gallery; the affine projection is this project's.",
+    "α": "how far the closer moves the gallery: 0 leaves it untouched, 1 closes the gap.",
+    "robustness": "the share of answers that survive the noise; gain: robustness at α = 1 minus robustness untouched.",
+    "untouched 0.9": "noise that changes 10 % of the answers before the gap is closed; likewise 0.7 and 0.5.",
+    "K": "the number of candidates in a gallery.",
+}
+"""The words of the report, in a line each."""
+SETTINGS = {
+    "miniclip-wide": "temperature fixed at 1/300",
+    "miniclip-t0.01": "temperature fixed at 0.01",
+    "miniclip-learned": "temperature learned, as in CLIP",
+    "miniclip-siglip": "sigmoid loss, as in SigLIP",
+    "miniclip-random": "random weights, the control",
+}
+"""What tells the shipped models apart."""
+PARTS = (
+    "The paper and earlier work",
+    "This project's own",
+    "Controls and identities: only a bug could break them",
 )
 CONTROL_NOTE = "Random is the control: the same towers with random weights. It counts in no overall verdict."
 METHODS = (
@@ -47,7 +71,15 @@ def build_view(record: Mapping) -> dict:
     models, summary = build_summary(record)
     return {
         "title": TITLE,
+        "answer": answer(record),
         "lead": _lead(record),
+        "words": model_words(record) | WORDS,
+        "leading": [row for row in summary if row["headline"]],
+        "parts": [
+            (part, rows)
+            for i, part in enumerate(PARTS)
+            if (rows := [row for row in summary if row["part"] == i])
+        ],
         "counts": _counts(record),
         "glyphs": GLYPHS,
         "how_to_read": HOW_TO_READ,
@@ -59,9 +91,16 @@ def build_view(record: Mapping) -> dict:
         "sections": _sections(record),
         "record": record,
         "times": [(name, value) for name, value in record["times"].items() if name != "jobs_seconds"],
-        "jobs": [
-            {**job, "seconds": seconds}
-            for job, seconds in zip(record["jobs"], record["times"]["jobs_seconds"], strict=True)
+        "job_rows": [
+            (
+                j["experiment"],
+                short_model(j["model"]),
+                j["dataset"],
+                j["seed"],
+                j["data_sha256"][:16],
+                f"{seconds:.2f}",
+            )
+            for j, seconds in zip(record["jobs"], record["times"]["jobs_seconds"], strict=True)
         ],
     }
 
@@ -83,6 +122,98 @@ def _labels() -> dict[str, str]:
     return {entry.model: entry.label for entry in published_sets().values()}
 
 
+def model_words(record: Mapping) -> dict[str, str]:
+    """The shipped models of a record in a line: what tells them apart."""
+    models = dict.fromkeys(entry["model"] for entry in record["claims"])
+    known = [f"{short_model(model)} ({SETTINGS[model]})" for model in models if model in SETTINGS]
+    return (
+        {"models": f"small CLIPs, trained alike but for what is in brackets: {', '.join(known)}."}
+        if known
+        else {}
+    )
+
+
+def on_models(record: Mapping, claim: str) -> dict[str, Mapping]:
+    """Model -> its entry for a claim, the widest gap first, without controls."""
+    entries = {(e["id"], e["model"]): e for e in record["claims"] if not e["control"]}
+    widths = {model: e["value"] or 0 for (name, model), e in entries.items() if name == "gap-exists"}
+    found = [model for name, model in entries if name == claim]
+    return {model: entries[claim, model] for model in sorted(found, key=lambda m: -widths.get(m, 0))}
+
+
+def span(values: Iterable[float], digits: int) -> str:
+    """The least and the largest value: ``5 to 10``."""
+    ends = [number(round(end, digits), digits) for end in sorted(values)]
+    return ends[0] if ends[0] == ends[-1] else f"{ends[0]} to {ends[-1]}"
+
+
+COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+LEVEL = "untouched 0.7"
+
+
+def answer(record: Mapping, *, where: str = LEVEL, models: str = "models") -> list[str]:
+    """Bug or feature? Sentences that follow from the verdicts, as far as accuracy and robustness were measured.
+
+    Parameters
+    ----------
+    record : as `gapkit.report.read_record` gives it
+    where : the end of the name of the cells that are quoted, such as "K=10, untouched 0.7"
+    models : what the models are called, such as "published models"
+    """
+    gains, kept, widths = (on_models(record, name) for name in ("gain", "answers-kept", "gap-exists"))
+    more = [model for model, entry in gains.items() if entry["verdict"] in ("holds", "partly")]
+    less = [model for model in gains if model not in more]
+    apart = bool(more and less) and set(gains) <= set(widths)
+    apart = apart and min(widths[m]["value"] for m in more) > max(widths[m]["value"] for m in less)
+
+    def group(chosen: list[str], width: str) -> str:
+        gaps = f"‖g‖ = {span((widths[m]['value'] for m in chosen), 2)}" if set(chosen) <= set(widths) else ""
+        if apart and len(gains) > 4:
+            return f"the {_count(len(chosen))} with a {width} gap ({gaps})"
+        names = (short_model(m) + " in part" * (gains[m]["verdict"] == "partly") for m in chosen)
+        return ", ".join(names) + (f" ({gaps})" if gaps else "")
+
+    def points(chosen: list[str], digits: int) -> str:
+        cells = [cell for m in chosen for cell in gains[m]["cells"] if cell["where"].endswith(where)]
+        counted = [
+            cell for cell in cells if not cell.get("reason") and (chosen is less or cell["answer"] == "yes")
+        ]
+        return (
+            span((100 * cell["value"] for cell in counted or cells), digits)
+            if cells
+            else "an unknown number of"
+        )
+
+    sentences = []
+    if kept:
+        changed = [short_model(model) for model, entry in kept.items() if entry["verdict"] != "holds"]
+        sentences.append(
+            f"For accuracy the gap matters on some models: closing it changes answers on {', '.join(changed)}."
+            if changed
+            else "For accuracy the gap is neither bug nor feature: closing it changes no answer on "
+            + (
+                f"any of the {_count(len(kept))} {models} measured here."
+                if len(kept) > 1
+                else "the model measured here."
+            )
+        )
+    if more:
+        sentences.append(
+            f"For robustness it is a bug{' where it is wide' if apart else ''}: with "
+            f"{'ten candidates and ' if 'K=10' in where else ''}noise that 70 % of the answers survive, closing it raises that "
+            f"share by {points(more, 0)} percentage points on {group(more, 'wide')}."
+        )
+    if less:
+        sentences.append(
+            f"On {group(less, 'narrow')} the change is {points(less, 1)} points, too little to count."
+        )
+    return sentences
+
+
+def _count(number: int) -> str:
+    return COUNTS[number] if number < len(COUNTS) else str(number)
+
+
 def _lead(record: Mapping) -> str:
     models = dict.fromkeys(job["model"].partition("@")[0] for job in record["jobs"] if job["model"])
     datasets = dict.fromkeys(job["dataset"] for job in record["jobs"] if job["dataset"])
@@ -100,7 +231,7 @@ def _counts(record: Mapping) -> list[tuple[str, int]]:
 
 def _summary(record: Mapping, models: list[str]) -> list[dict]:
     rows: dict[str, dict] = {}
-    where = experiment_of()
+    where, leading = experiment_of(), {claim.id for claim in CLAIMS if claim.headline}
     for entry in record["claims"]:
         row = rows.setdefault(
             entry["id"],
@@ -109,6 +240,10 @@ def _summary(record: Mapping, models: list[str]) -> list[dict]:
                 "source": entry["source"],
                 "experiment": where.get(entry["id"], "summary"),
                 "overall": record["overall"][entry["id"]],
+                "headline": entry["id"] in leading,
+                "part": 2
+                if entry.get("kind", "finding") != "finding"
+                else int(entry["origin"] == "derived here"),
                 "by_model": {},
             },
         )

@@ -13,8 +13,8 @@ from gapkit.experiments.sweep import Replication
 from gapkit.plots.experiments import plot_over
 from gapkit.report import make_record, read_record, write_report
 from gapkit.report.record import to_json
-from gapkit.report.sections import legend_below, trained
-from gapkit.report.view import yes_count
+from gapkit.report.sections import legend_below, sections, trained
+from gapkit.report.view import PARTS, WORDS, answer, yes_count
 from tests.experiments.toys import *  # noqa: F403  (fixtures)
 from tools.results import results_table, update_page
 
@@ -197,6 +197,60 @@ def test_a_divided_verdict_says_how_divided(written, record):
         assert f"partly ({yes} of {tested})" in summary
 
 
+def test_the_report_opens_with_the_answer_then_words_and_contents(written, record):
+    for name in ("report.html", "report.md"):
+        text = (written / name).read_text(encoding="utf-8").replace("&#39;", "'")
+        places = [text.index(sentence) for sentence in answer(record)]
+        places += [
+            text.index(words) for words in ("The leading claims", *WORDS.values(), "How this was made")
+        ]
+        assert len(places) >= 2 + len(WORDS)
+        assert places == sorted(places)
+    page = Page((written / "report.html").read_text(encoding="utf-8"))
+    assert {f"#{job['experiment']}" for job in record["jobs"]} <= set(page.references)
+
+
+def test_an_answer_says_more_than_was_measured(record):
+    """A run without the claims of accuracy or of noise has no sentence on them."""
+    some = [entry for entry in record["claims"] if entry["id"] not in ("gain", "answers-kept")]
+    assert answer({**record, "claims": some}) == []
+    only = [entry for entry in record["claims"] if entry["id"] == "gain"]
+    assert all("accuracy" not in sentence for sentence in answer({**record, "claims": only}))
+
+
+def test_claims_of_the_paper_stand_among_this_projects_own(written, record):
+    text = (written / "report.md").read_text(encoding="utf-8").split("## Every claim and its verdict")[1]
+    text = text.split("**The claim.**")[0]
+    origins = {
+        entry["statement"]: entry["origin"]
+        for entry in record["claims"]
+        if entry.get("kind", "finding") == "finding"
+    }
+    own = text.split(f"### {PARTS[1]}")[1].split("###")[0]
+    for statement, origin in origins.items():
+        assert (f"| {statement} (" in own) == (origin == "derived here")
+
+
+def test_two_pictures_bear_the_same_title(tables):
+    titles = [
+        picture.axes.get_title(loc="left")
+        for section in sections().values()
+        for picture in section.pictures(tables)
+    ]
+    assert all(titles)
+    assert len(titles) == len(set(titles))
+
+
+def test_a_label_overprints_a_tick(tables):
+    """“untouched” and “closed” stand above the axes, beside the tick at the top."""
+    for picture in sections()["noise"].pictures(tables):
+        axes = picture.axes
+        axes.get_figure().canvas.draw()
+        ticks = [tick.label1.get_window_extent() for tick in axes.yaxis.get_major_ticks()]
+        for words in axes.texts:
+            assert not any(words.get_window_extent().overlaps(box) for box in ticks)
+
+
 def test_pictures_show_the_papers_noise_and_every_code(page):
     names = [name for name in page.ids if name.startswith("figure-")]
     for part in ("paper-noise-per-coordinate", "paper-noise-in-total", "range--1", "fixed-range", "codes"):
@@ -239,7 +293,7 @@ def test_the_table_of_results_explains_its_words_and_gives_value_and_command_col
     changed["overall"]["wider-gains-more"] = "holds"
     lines = results_table(changed).splitlines()
     assert "*wide* (temperature fixed at 1/300" in lines[0]
-    assert "leaves 90 % of the answers" in lines[0]
+    assert "changes 10 % of the answers" in lines[0]
     head, rows = lines[2], [line for line in lines[4:] if line.startswith("| ")]
     assert "wide" not in head
     gain = next(row for row in rows if row.startswith(f"| {first['statement']}"))

@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 
 from gapkit._format import number, with_interval
 from gapkit.claims.decide import is_control
+from gapkit.plots import style
 from gapkit.plots.style import PALETTE, STYLE, figure_of
 from gapkit.report.view import short_model
 
@@ -47,6 +48,14 @@ class Picture:
     axes: Axes
     caption: str
     alt: str
+
+
+def picture(name: str, axes: Axes, caption: str, values: pd.Series, *, legend: bool = False) -> Picture:
+    """A picture whose alternative text says what its axes show and from where to where ``values`` go."""
+    title, x, y = axes.get_title(loc="left").replace("\n", " "), axes.get_xlabel(), axes.get_ylabel()
+    if legend:
+        legend_below(axes)
+    return Picture(name, axes, caption, f"{title}. {f'{y} over {x}' if y else x}: {spread(values)}.")
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,9 @@ OUTCOME: dict[str, Shown] = {
     "clean accuracy": interval("clean_accuracy"),
     "noisy accuracy": interval("noisy_accuracy"),
 }
+OVER_ALPHA = {"xlabel": "α", "ylabel": "robustness", "closure": True}
+GAIN = {"xlabel": "gain in robustness at α = 1", "counts": 0.01}
+"""How `gapkit.plots.plot_over` and `gapkit.plots.plot_effects` are labelled in most sections."""
 
 
 def closed(table: pd.DataFrame) -> pd.DataFrame:
@@ -156,11 +168,9 @@ def legend_below(axes: Axes) -> None:
     """The legend under the axes, where it hides no curve, and room for it."""
     if axes.get_legend():
         axes.get_legend().remove()
-    figure = axes.get_figure()
+    figure = figure_of(axes)
     figure.set_figheight(figure.get_figheight() + 0.5)
-    figure.legend(
-        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8, frameon=False
-    )
+    style.legend_below(axes, frameon=False)
 
 
 def spread(values: pd.Series) -> str:

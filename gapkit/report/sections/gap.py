@@ -6,66 +6,50 @@ from gapkit._format import significant
 from gapkit.experiments.protocol import MIDDLE
 from gapkit.plots import plot_effects, plot_over, plot_scatter
 from gapkit.plots.experiments import plot_chance
-from gapkit.report.sections import (
-    OUTCOME,
-    PLACE,
-    Picture,
-    Section,
-    Tables,
-    datasets,
-    digits,
-    interval,
-    named,
-    slug,
-    spread,
-)
+from gapkit.report import sections as show
+from gapkit.report.sections import Picture, Section, Tables
 from gapkit.report.view import short_model
+
+WIDTH_AND_GAIN = {"xlabel": "‖g‖", "ylabel": "gain in robustness"}
 
 
 def draw_gap(tables: Tables) -> Iterator[Picture]:
-    table = named(tables["gap"])
-    axes = plot_effects(
-        table, "gap_norm", rows="name", by="dataset", xlabel="‖g‖", title="Length of the gap", counts=0.1
-    )
-    yield Picture(
-        "gap",
-        axes,
-        "Length of the gap vector with 95 % intervals. Unit vectors can be 2 apart at the most.",
-        f"Dot plot of the gap's length for each model and dataset: {spread(table['gap_norm'])}.",
-    )
+    table = show.named(tables["gap"])
+    look = {"xlabel": "‖g‖", "title": "Length of the gap", "counts": 0.1}
+    axes = plot_effects(table, "gap_norm", rows="name", by="dataset", **look)
+    caption = "Length of the gap vector with 95 % intervals. Unit vectors can be at most 2 apart."
+    yield show.picture("gap", axes, caption, table["gap_norm"])
 
 
 GAP = Section(
     "gap",
     "Gap and separability, and the metrics of matched pairs.",
-    PLACE
-    | {"‖g‖": interval("gap_norm"), "separability": interval("separability")}
+    show.PLACE
+    | {"‖g‖": show.interval("gap_norm"), "separability": show.interval("separability")}
     | {"matched cosine": "matched_cosine", "L2I": "l2i", "RMG": "rmg"},
     draw_gap,
 )
 
 
 def draw_orthogonality(tables: Tables) -> Iterator[Picture]:
-    table = named(tables["orthogonality"])
+    table = show.named(tables["orthogonality"])
     table = table[table["quantity"] == "relative variance"]
-    for dataset, rows in datasets(table):
+    for dataset, rows in show.datasets(table):
         rows = rows.assign(label=rows["name"] + ", " + rows["side"])
-        axes = plot_chance(rows, xlabel="variance along g, relative to average", title=str(dataset))
-        yield Picture(
-            slug("orthogonality", dataset),
-            axes,
+        title, xlabel = f"{dataset}: variance along g", "variance along g, relative to average"
+        axes = plot_chance(rows, xlabel=xlabel, title=title)
+        caption = (
             f"{dataset}: 0 would be orthogonal (Assumption 3.3), 1 is an average direction; the bar is where 95 % "
-            "of random directions fall.",
-            f"Relative variance along the gap on {dataset}: {spread(rows['value'])}, against the band of random "
-            "directions.",
+            "of random directions fall."
         )
+        yield show.picture(show.slug("orthogonality", dataset), axes, caption, rows["value"])
 
 
 ORTHOGONALITY = Section(
     "orthogonality",
     "Relative variance along g (1 = average direction) and share of ‖g‖ in the texts' top-k components.",
-    PLACE
-    | {"quantity": "quantity", "side": "side", "k": "k", "value": interval("value")}
+    show.PLACE
+    | {"quantity": "quantity", "side": "side", "k": "k", "value": show.interval("value")}
     | {"95 % of random directions": lambda row: f"{row['band_low']:.3f} to {row['band_high']:.3f}"},
     draw_orthogonality,
 )
@@ -77,16 +61,20 @@ def draw_theory(tables: Tables) -> Iterator[Picture]:
         ("gap", "‖g‖", "linear"),
         ("variance", "variance along g, relative", "log"),
     ):
-        axes = plot_over(table, "step", quantity, by="where", xlabel="step", ylabel=words, title=words)
+        axes = plot_over(
+            table,
+            "step",
+            quantity,
+            by="where",
+            xlabel="step",
+            ylabel=words,
+            title=f"{words}: free embeddings",
+        )
         axes.set(xscale="log", yscale=scale)
         last = table.groupby("where", sort=False)[quantity].last()
         ends = ", ".join(f"{where} {value:.2g}" for where, value in last.items())
-        yield Picture(
-            slug("theory", quantity),
-            axes,
-            f"Gradient descent on free embeddings: {words} over the steps. At the end: {ends}.",
-            f"Line plot of {words} over the steps of gradient descent; at the end {ends}.",
-        )
+        caption = f"Gradient descent on free embeddings: {words} over the steps. At the end: {ends}."
+        yield show.picture(show.slug("theory", quantity), axes, caption, table[quantity])
 
 
 THEORY = Section(
@@ -99,7 +87,9 @@ THEORY = Section(
 
 
 def draw_formation(tables: Tables) -> Iterator[Picture]:
-    table = named(tables["formation.curve"]).rename(columns={"doubly_stochastic_defect": "one_sided_defect"})
+    table = show.named(tables["formation.curve"]).rename(
+        columns={"doubly_stochastic_defect": "one_sided_defect"}
+    )
     table = table[table["run"] == table["run"].min()].assign(step=lambda t: t["step"].clip(lower=0.5))
     for quantity, words in (
         ("gap", "‖g‖ on held-out pairs"),
@@ -112,18 +102,14 @@ def draw_formation(tables: Tables) -> Iterator[Picture]:
         axes.set_xscale("log")
         last = table.groupby("name", sort=False)[quantity].last()
         ends = ", ".join(f"{name} {value:.2f}" for name, value in last.items())
-        yield Picture(
-            slug("formation", quantity),
-            axes,
-            f"{words[0].upper()}{words[1:]} while the mini-CLIPs train (seed 0). At the end: {ends}.",
-            f"Line plot of {words} over training; at the end {ends}.",
-        )
+        caption = f"{words[0].upper()}{words[1:]} while the mini-CLIPs train (seed 0). At the end: {ends}."
+        yield show.picture(show.slug("formation", quantity), axes, caption, table[quantity])
 
 
 FORMATION = Section(
     "formation",
     "What the training curves say, seed by seed.",
-    {"model": "model", "seed": "run", "what": "check", "value": digits("value", 4)},
+    {"model": "model", "seed": "run", "what": "check", "value": show.digits("value", 4)},
     draw_formation,
     drawn_from="formation.curve",
 )
@@ -134,55 +120,55 @@ def draw_family(tables: Tables) -> Iterator[Picture]:
     table = table[table["level"] == MIDDLE].assign(
         name=lambda t: [short_model(setting) for setting in t["setting"]]
     )
-    for dataset, rows in datasets(table):
+    for dataset, rows in show.datasets(table):
         axes = plot_scatter(
-            rows, "gap_norm", "gain", by="name", xlabel="‖g‖", ylabel="gain in robustness", title=str(dataset)
+            rows, "gap_norm", "gain", by="name", title=f"{dataset}: the family", **WIDTH_AND_GAIN
         )
-        yield Picture(
-            slug("family", dataset),
-            axes,
+        caption = (
             f"{dataset}: gain from closing against the width of the gap, a point for each seed, at an untouched "
-            "robustness of 0.7.",
-            f"Scatter of gain ({spread(rows['gain'])}) over gap length ({spread(rows['gap_norm'])}).",
+            "robustness of 0.7."
         )
+        yield show.picture(show.slug("family", dataset), axes, caption, rows["gain"])
 
 
 FAMILY = Section(
     "family",
     "Every member, at matched untouched robustness.",
-    PLACE
+    show.PLACE
     | {"noise": "level", "‖g‖": "gap_norm", "‖g'‖": "shift_norm"}
-    | {"noise norm / spread of texts": digits("sigma_over_spread", 2), "untouched": "untouched"}
-    | OUTCOME,
+    | {"noise norm / spread of texts": show.digits("sigma_over_spread", 2), "untouched": "untouched"}
+    | show.OUTCOME,
     draw_family,
 )
 
 
 def draw_real_models(tables: Tables) -> Iterator[Picture]:
-    table = named(tables["real-models"])
+    table = show.named(tables["real-models"])
     rows = table[table["level"] == MIDDLE]
     if rows.empty:
         return
     for column, closer in (("gain", "projected shift"), ("affine_gain", "affine projection")):
-        axes = plot_scatter(
-            rows, "gap_norm", column, by="name", xlabel="‖g‖", ylabel="gain in robustness", title=closer
-        )
-        yield Picture(
-            slug("real-models", closer),
-            axes,
+        axes = plot_scatter(rows, "gap_norm", column, by="name", title=closer, **WIDTH_AND_GAIN)
+        caption = (
             f"Published models on galleries of ten, untouched robustness 0.7: gain from the {closer} against the width "
-            "of the gap, with 95 % intervals over galleries.",
-            f"Scatter of gain ({spread(rows[column])}) over gap length ({spread(rows['gap_norm'])}).",
+            "of the gap, with 95 % intervals over galleries."
         )
+        yield show.picture(show.slug("real-models", closer), axes, caption, rows[column])
 
 
 REAL_MODELS = Section(
     "real-models",
     "Published models on galleries of ten candidates, at matched untouched robustness.",
-    PLACE
+    show.PLACE
     | {"pairs": "pairs", "noise": "level", "‖g‖": "gap_norm", "‖g'‖": "shift_norm"}
-    | {"noise norm / spread of texts": digits("sigma_over_spread", 2), "accuracy": interval("clean_accuracy")}
-    | {"gain, projected shift": interval("gain"), "gain, affine projection": interval("affine_gain")},
+    | {
+        "noise norm / spread of texts": show.digits("sigma_over_spread", 2),
+        "accuracy": show.interval("clean_accuracy"),
+    }
+    | {
+        "gain, projected shift": show.interval("gain"),
+        "gain, affine projection": show.interval("affine_gain"),
+    },
     draw_real_models,
 )
 
