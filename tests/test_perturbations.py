@@ -8,7 +8,15 @@ import torch
 from scipy import linalg
 
 from gapkit.errors import InputError
-from gapkit.perturbations import BinaryCodes, DimensionDropout, GaussianNoise, Int8Codes, UniformQuantization
+from gapkit.perturbations import (
+    BinaryCodes,
+    DimensionDropout,
+    GaussianNoise,
+    Int8Codes,
+    RandomAxes,
+    StaleRows,
+    UniformQuantization,
+)
 from gapkit.perturbations.base import as_generator
 from gapkit.perturbations.gaussian import covariance_root
 
@@ -24,6 +32,8 @@ ALL = [
     BinaryCodes("mean"),
     DimensionDropout(0.4),
     DimensionDropout(0.4, shared=False),
+    RandomAxes(BinaryCodes()),
+    StaleRows(np.zeros((20, 3)), 0.5),
 ]
 
 
@@ -185,3 +195,42 @@ def test_every_kind_of_single_number_is_one(sigma):
 def test_every_seed_that_torch_takes_is_taken(seed):
     expected = torch.randn(3, generator=torch.Generator().manual_seed(int(seed)))
     assert torch.equal(torch.randn(3, generator=as_generator(seed)), expected)
+
+
+def test_random_axes_are_no_rotation_or_favour_some():
+    rows = np.random.default_rng(1).standard_normal((6, 4))
+
+    class Keep:
+        def apply(self, embeddings, *, generator=None):
+            return embeddings
+
+    class First:
+        def apply(self, embeddings, *, generator=None):
+            return embeddings * (torch.arange(4) == 0)
+
+    np.testing.assert_allclose(RandomAxes(Keep()).apply(rows, generator=3), rows, atol=1e-12)
+    # What is left along a random axis q is (x·q) q, whose mean over axes is x/d.
+    drawn = np.mean([RandomAxes(First()).apply(rows, generator=seed) for seed in range(4000)], axis=0)
+    np.testing.assert_allclose(drawn, rows / 4, atol=0.06)
+
+
+def test_stale_rows_come_from_the_other_version_in_their_place():
+    rows, other = np.random.default_rng(2).standard_normal((2, 5000, 3))
+    drawn = StaleRows(other, 0.3).apply(rows, generator=1)
+    stale = (drawn == other).all(1)
+    assert (stale | (drawn == rows).all(1)).all()
+    assert stale.mean() == pytest.approx(0.3, abs=4 * np.sqrt(0.3 * 0.7 / 5000))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: StaleRows(np.eye(3), 1.5),
+        lambda: StaleRows([1.0], 0.5),
+        lambda: StaleRows(np.eye(3), 0.5).apply(np.eye(4)),
+        lambda: RandomAxes(3),
+    ],
+)
+def test_versions_that_do_not_fit_are_refused(wrong):
+    with pytest.raises(InputError):
+        wrong()

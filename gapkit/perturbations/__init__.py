@@ -8,7 +8,14 @@ Two facts about each decide how it may be sampled: ``deterministic`` (applying i
 """
 
 from gapkit._renamed import renamed
-from gapkit.perturbations.codes import BinaryCodes, DimensionDropout, Int8Codes, UniformQuantization
+from gapkit.perturbations.codes import (
+    BinaryCodes,
+    DimensionDropout,
+    Int8Codes,
+    RandomAxes,
+    StaleRows,
+    UniformQuantization,
+)
 from gapkit.perturbations.gaussian import GaussianNoise
 
 __all__ = [
@@ -16,6 +23,8 @@ __all__ = [
     "DimensionDropout",
     "GaussianNoise",
     "Int8Codes",
+    "RandomAxes",
+    "StaleRows",
     "UniformQuantization",
 ]
 

@@ -1,4 +1,4 @@
-"""What stores and indexes do to embeddings: coarser numbers, and dimensions that are lost."""
+"""What stores and indexes do to embeddings: coarser numbers, lost dimensions, rows that were not made anew."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -6,9 +6,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gapkit._arrays import LARGEST, check_choice, check_number, check_whole
+from gapkit._arrays import LARGEST, as_matrix, check_choice, check_number, check_whole
 from gapkit.errors import InputError
-from gapkit.perturbations.base import Perturbation, widest
+from gapkit.perturbations.base import Perturbation, draw_normal, widest
 
 
 @dataclass(frozen=True)
@@ -137,3 +137,74 @@ class DimensionDropout(Perturbation):
             shape, generator=generator, dtype=widest(generator.device), device=generator.device
         )
         return rows * (drawn >= self.rate).to(rows)
+
+
+@dataclass(frozen=True)
+class RandomAxes(Perturbation):
+    r"""Another perturbation in axes that are drawn at random, one rotation Q for all rows: :math:`x \mapsto Q\, p(Q^\top x)`.
+
+    Codes depend on the axes that embeddings happen to be written in; distances do not. Rotations show which of a code's
+    effects are an accident of the axes.
+
+    Parameters
+    ----------
+    perturbation : with ``apply(embeddings, generator=...)``, such as a code
+
+    Examples
+    --------
+    >>> RandomAxes(UniformQuantization(512)).apply([[0.6, 0.8]], generator=0).round(2)
+    array([[0.6, 0.8]])
+    """
+
+    perturbation: object
+    per_row: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not callable(getattr(self.perturbation, "apply", None)):
+            raise InputError(
+                f"RandomAxes takes a perturbation with apply(embeddings, generator=...); got {self.perturbation!r}"
+            )
+
+    def _perturb(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        d = rows.shape[1]
+        q, r = torch.linalg.qr(draw_normal((d, d), rows, generator))
+        q = q * r.diagonal().sign()  # else not every rotation is as likely
+        return self.perturbation.apply(rows @ q, generator=generator) @ q.T
+
+
+@dataclass(frozen=True, eq=False)
+class StaleRows(Perturbation):
+    """Each row replaced, with probability ``share``, by what another version of the gallery has in its place.
+
+    An index of which only a part was embedded anew holds such rows.
+
+    Parameters
+    ----------
+    other : (n, d) array-like, the other version, of the shape of the gallery
+    share : in [0, 1]
+
+    Examples
+    --------
+    >>> StaleRows([[5.0], [6.0], [7.0]], 0.5).apply([[1.0], [2.0], [3.0]], generator=0)
+    array([[1.],
+           [2.],
+           [7.]])
+    """
+
+    other: object
+    share: float | int
+    per_row: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "other", as_matrix(self.other, "other"))
+        object.__setattr__(self, "share", check_number(self.share, "share", least=0.0, most=1.0))
+
+    def _perturb(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        if self.other.shape != rows.shape:
+            raise InputError(
+                f"other must have the gallery's shape {tuple(rows.shape)}; got {tuple(self.other.shape)}"
+            )
+        drawn = torch.rand(
+            (len(rows), 1), generator=generator, dtype=widest(generator.device), device=generator.device
+        )
+        return torch.where(drawn.to(rows.device) < self.share, self.other.to(rows), rows)

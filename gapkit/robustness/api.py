@@ -1,5 +1,6 @@
 """`robustness`: the checks, and which of the methods answers which question."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,9 +28,10 @@ from gapkit.perturbations.base import as_generator
 from gapkit.robustness.exact import Solvable, error_bound, exact_values, solvable
 from gapkit.robustness.monte_carlo import monte_carlo
 from gapkit.robustness.query_noise import quasi_monte_carlo, query_bounds
+from gapkit.robustness.saddlepoint import saddlepoint
 
 SIDES = ("gallery", "queries")
-METHODS = ("auto", "exact", "quasi-monte-carlo", "monte-carlo")
+METHODS = ("auto", "exact", "saddlepoint", "quasi-monte-carlo", "monte-carlo")
 ERROR_BOUND = 1e-5
 """Absolute error of an exact value, as stated for K ≤ 10,000 and σ ≥ 1e-9 of the embeddings' length; `error_bound` is
 that of one problem. Measured: up to 8e-6 at d = 128, 1e-6 from d = 512, 1e-7 below 128."""
@@ -42,12 +44,13 @@ class RobustnessInfo:
 
     Attributes
     ----------
-    method : "exact", "quasi-monte-carlo" or "monte-carlo"
+    method : "exact", "saddlepoint", "quasi-monte-carlo" or "monte-carlo"
     answers : (m,) int64, the clean nearest neighbours
     mean, mean_std_error : mean over the queries, and its standard error (0 if exact), which accounts for shared draws
     error_bound : absolute error of each value beyond its standard error; where exact, the sum of the closed-form tail's
         (8.2e-6 at d = 128, 1e-6 at 512, none below 128 or for other metrics), the dropped candidates' (up to 1e-10 each),
-        the quadrature's and the rounding's (two units in the last place of the two longest lengths together, over σ)
+        the quadrature's and the rounding's (two units in the last place of the two longest lengths together, over σ);
+        NaN for the saddlepoint, which has no bound
     draws : perturbations drawn, 0 if exact
     """
 
@@ -100,10 +103,12 @@ def robustness(
         Any other, such as those of `gapkit.perturbations`. Give exactly one of the three.
     metric : "euclidean", "dot" or "cosine"
     noise_on : "gallery" or "queries"
-    method : "auto", "exact", "quasi-monte-carlo" or "monte-carlo"
+    method : "auto", "exact", "saddlepoint", "quasi-monte-carlo" or "monte-carlo"
         Exact holds for Gaussian noise on the gallery (Euclidean and cosine: isotropic, or isotropic in a subspace
         outside which the gallery does not vary; dot: any); quasi-Monte Carlo for Gaussian noise on the queries;
-        Monte Carlo always. "auto" takes the first that holds.
+        Monte Carlo always. "auto" takes the first of these that holds. The saddlepoint approximates Euclidean distances
+        under Gaussian noise of any covariance on the gallery, without draws; measured against drawn and exact
+        values its error was below 1e-5 from d = 128 on for isotropic noise, and below 0.005 for means under steep covariances.
     draws : number of perturbations drawn (quasi-Monte Carlo: of points)
     shared : Monte Carlo on the gallery: one perturbed gallery for all queries of a draw, or one for each query
     transform : callable, (K, d) to (K, d')
@@ -165,6 +170,9 @@ def robustness(
     if chosen == "exact":
         values, answers = exact_values(problem, metric, memory=memory)
         errors, mean_error, bound, drawn = torch.zeros_like(values), 0.0, error_bound(problem, metric), 0
+    elif chosen == "saddlepoint":
+        values, answers = saddlepoint(y, x, noise)
+        errors, mean_error, bound, drawn = torch.zeros_like(values), 0.0, math.nan, 0
     else:
         options = {"metric": metric, "draws": draws, "generator": as_generator(generator), "memory": memory}
         if chosen == "quasi-monte-carlo":
@@ -205,6 +213,13 @@ def _choose(
             "for euclidean and cosine, noise alike in all directions in which the gallery varies; "
             "use method='auto' or 'monte-carlo'"
         )
+    if method == "saddlepoint":
+        if not (gaussian and noise_on == "gallery" and metric == "euclidean"):
+            raise InputError(
+                "the saddlepoint holds for Gaussian noise on the gallery under Euclidean distance, without a transform; "
+                "use method='auto' or 'monte-carlo'"
+            )
+        return "saddlepoint", None
     by_points = noise_on == "queries" and gaussian and len(x) > 1
     if method == "quasi-monte-carlo" and not by_points:
         raise InputError(

@@ -68,7 +68,11 @@ def solvable(
     if metric == "dot":
         if sigma is not None:
             return Solvable(y, x, sigma * row_lengths(y))
-        spread = row_lengths(y @ covariance_root(noise.covariance_matrix(x.shape[1]).to(x.device)))
+        if noise.covariance is None:  # one σ for each coordinate
+            root = noise.covariance_matrix(x.shape[1]).to(x.device).sqrt()
+        else:
+            root = covariance_root(noise.covariance_matrix(x.shape[1]).to(x.device))
+        spread = row_lengths(y @ root)
         return Solvable(y, x, spread)
     if sigma is not None:
         return Solvable(y, x, sigma)

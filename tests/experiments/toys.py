@@ -87,13 +87,14 @@ ON = {
     "closers": ("classes",),
     "axes": ("classes",),
     "levers": ("classes",),
+    "noise-kinds": ("classes",),
     "raw-shift": ("classes",),
     "multiple-choice": ("choice",),
     "quantisation": ("classes",),
     "rephrasing": ("rephrased",),
     "retrieval": ("pairs",),
 }
-OPTIONS = {"noise": {"draws": 5}, "axes": {"draws": 5}}
+OPTIONS = {"noise": {"draws": 5}, "axes": {"draws": 5}, "noise-kinds": {"draws": 2}}
 
 
 @functools.cache
