@@ -154,26 +154,22 @@ LEVERS = Section(
 
 
 def draw_noise_kinds(tables: Tables) -> Iterator[Picture]:
-    table = named(tables["noise-kinds"])
-    for dataset, rows in datasets(table[table["metric"] == "euclidean"]):
-        axes = plot_effects(
-            rows, "gain", rows="noise", by="name", xlabel="gain in robustness", title=str(dataset), counts=0.01
-        )  # fmt: skip
-        yield Picture(
-            slug("noise-kinds", dataset),
-            axes,
+    table = show.named(tables["noise-kinds"])
+    for dataset, rows in show.datasets(table[table["metric"] == "euclidean"]):
+        axes = plot_effects(rows, "gain", rows="noise", by="name", title=f"{dataset}: kinds of noise", **show.GAIN)  # fmt: skip
+        caption = (
             f"{dataset}, Euclidean distance: what closing gains under each kind of noise. Gaussian noise is scaled so that "
-            "about 0.7 of the answers survive it untouched.",
-            f"Gain by kind of noise and model on {dataset}: {spread(rows['gain'])}.",
+            "about 0.7 of the answers survive it untouched."
         )
+        yield show.picture(show.slug("noise-kinds", dataset), axes, caption, rows["gain"])
 
 
 NOISE_KINDS = Section(
     "noise-kinds",
     "Which noise closing pays for: the projected shift, under noise of several shapes, and what the law predicts.",
-    PLACE
-    | {"noise": "noise", "metric": "metric", "untouched": digits("untouched")}
-    | {"gain": interval("gain"), "predicted gain": digits("predicted_gain")},
+    show.PLACE
+    | {"noise": "noise", "metric": "metric", "untouched": show.digits("untouched")}
+    | {"gain": show.interval("gain"), "predicted gain": show.digits("predicted_gain")},
     draw_noise_kinds,
 )
 
