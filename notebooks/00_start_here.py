@@ -15,8 +15,7 @@
 # # 00 · Start here: two clouds that will not meet
 #
 # CLIP learns to put an image and its caption close to each other. It succeeds well enough to classify images it was
-# never trained on. And yet, when one looks at where the two land, images and texts live in two separate clouds, with a
-# gap between them. This course is about that gap: what it is, where it comes from, what it costs, and what happens
+# never trained on. And yet images and texts end up in two separate clouds, with a gap between them. This course is about that gap: what it is, where it comes from, what it costs, and what happens
 # when it is closed.
 #
 # **Objectives.** After this lesson you can
@@ -30,14 +29,12 @@
 
 # %% [markdown]
 # *Without installing anything:* [open this lesson in Colab](https://colab.research.google.com/github/gapkit/gapkit/blob/HEAD/notebooks/00_start_here.ipynb) and run
-# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. The torch that is
-# there is kept; models and data are fetched when a cell asks for them.
+# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. Colab's own torch is kept; models and data are downloaded when a cell needs them.
 
 # %% [markdown]
 # ## 1. How these notebooks work
 #
-# Run a cell with Shift-Enter. Where a box says **Predict**, stop and commit to an answer before you run the next cell:
-# a wrong guess that you made teaches more than a right number that you read. Everything here runs on a laptop, without
+# Run a cell with Shift-Enter. Where a box says **Predict**, stop and commit to an answer before you run the next cell: a wrong guess teaches more than a right number that you merely read. Everything here runs on a laptop, without
 # a GPU and without a download.
 
 # %%
@@ -75,7 +72,7 @@ plots.show(axes, alt="Six small test images, each with one coloured shape on a p
            "and above each its class, a colour and a shape.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* one object per image, in ten shapes and ten colours, which makes 100 classes.
+# **What to see.** One object per image, in ten shapes and ten colours, which makes 100 classes.
 #
 # The vectors are called *embeddings*. `load_embeddings` gives those of a model and a dataset; the model `miniclip-wide`
 # is the one with the widest gap.
@@ -112,7 +109,7 @@ plots.show(ax, alt="Scatter plot of the embeddings along the gap, and along the 
            "on the left and images on the right form two clouds that do not touch, joined by an arrow for the gap.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* texts (circles) and images (triangles) do not mix at all. The arrow from the mean of the texts to the
+# **What to see.** Texts (circles) and images (triangles) do not mix at all. The arrow from the mean of the texts to the
 # mean of the images is the **gap vector**, and its length is the width of the gap:
 #
 # $$g = \mu_{\text{images}} - \mu_{\text{texts}}.$$
@@ -128,8 +125,7 @@ print(f"mean cosine, image and another image:  {to_other_images:.2f}")
 assert to_other_images > to_own_text
 
 # %% [markdown]
-# On average an image is closer to a *random other image* than to its own caption. The classifier does not notice,
-# because it only ever compares texts with texts, and whatever part of the gap is the same for all of them cancels.
+# On average an image is closer to a *random other image* than to its own caption. The classifier does not notice: it only compares texts with texts, and the part of the gap that they all share cancels.
 #
 # ## 5. What the gap costs: accuracy and robustness
 #
@@ -137,7 +133,7 @@ assert to_other_images > to_own_text
 # the text embeddings a little, by random noise, by rounding them to a few bits, by rephrasing the captions. How many
 # images keep their answer? "Kept the same answer" is not the same as "answered right", so we report both.
 #
-# We ask this of the ten handwritten digits; there the effect is largest.
+# We use the ten handwritten digits, where the effect is largest.
 
 # %% tags=["nbval-check-output"]
 digits = gapkit.load_embeddings("miniclip-wide/digits10")
@@ -145,8 +141,8 @@ before_shift = nearest(digits.images, digits.texts)
 print(f"zero-shot accuracy on 10 digits: {accuracy(before_shift, digits.labels):.3f}")
 
 # %% [markdown]
-# > **Predict.** Suppose we shift all texts by one and the same vector, across the gap, so that the two clouds overlap.
-# > The differences between texts stay what they were. What happens to the answers? And to the robustness?
+# > **Predict.** Suppose we shift all texts by the same vector, across the gap, so that the two clouds overlap.
+# > The differences between texts do not change. What happens to the answers? And to the robustness?
 
 # %%
 closer = gapkit.GapCloser(alpha=1.0).fit(digits.texts, digits.images)
@@ -172,7 +168,7 @@ plots.show(axes, alt="Two scatter plots of the ten digit texts and the digit ima
            "after it the ten texts lie among the images.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the same ten texts, moved as one block into the cloud of images. (The closer moves them only in
+# **What to see.** The same ten texts, moved as one block into the cloud of images. (The closer moves them only in
 # directions in which texts do *not* differ from each other. With ten texts that is nearly the whole gap; with a hundred
 # texts a good part of it has to stay. Lesson 05 explains.)
 
@@ -193,18 +189,14 @@ assert after > before + 0.1
 # each text). The last two numbers are not simulated: they are exact probabilities, each from one integral per image
 # (lesson 04).
 #
-# That is the paper's claim in a nutshell: **the part of the gap that lies outside the texts' own differences touches no
-# answer, and takes away robustness.** (The whole gap may not be removed so freely: on a real CLIP with 500 COCO captions, shifting
-# by all of it takes the share of right answers from 0.55 to 0.30. Lesson 05 shows why.) For which
-# models, which noise and which distances it holds, and where it does not, is what the rest of the course finds out; the
+# That is the paper's claim in a nutshell: **the part of the gap that lies outside the texts' own differences changes no answer, but costs robustness.** (The whole gap may not be removed so freely: on a real CLIP with 500 COCO captions, shifting
+# by all of it takes the share of right answers from 0.55 to 0.30. Lesson 05 shows why.) The rest of the course finds out for which models, noise and distances it holds, and where it does not; the
 # table in the [README](../README.md) gives the verdicts.
 
 # %% [markdown]
 # ## 6. And in real models?
 #
-# Our small model was trained to have a wide gap and few texts, so that its effect is easy to see. What of models that people
-# use? Others have published embeddings of eight of them, of images and texts and of other pairs. Here is the same
-# measurement on each: ten candidates, noise at which 70 % of the answers survive untouched, and what closing the gap adds.
+# Our small model was trained to have a wide gap and few texts, so that its effect is easy to see. What about models that people use? Others have published embeddings of eight of them, for images with texts and for other pairs. Here is the same measurement on each: ten candidates, noise that 70 % of the answers survive untouched, and what closing the gap adds.
 # (These are *recorded figures*: `gapkit replicate --published` made them, once `gapkit fetch --all` has downloaded the
 # embeddings, which do not ship with the course.)
 
@@ -227,7 +219,7 @@ plots.show(ax, alt="Gain in robustness from closing the gap against the width of
            "intervals: the two models with a narrow gap gain next to nothing, the six with a wide one 0.05 to 0.10.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* real models gain as well, and those with a wide gap gain more; but our ten digits gain about three times as much
+# **What to see.** Real models gain as well, and those with a wide gap gain more; but our ten digits gain about three times as much
 # as a real CLIP. Keep that in mind wherever this course shows `miniclip-wide`: it exaggerates.
 #
 # ## 7. The course
@@ -257,7 +249,7 @@ plots.show(ax, alt="Gain in robustness from closing the gap against the width of
 #
 # **Questions**
 #
-# 1. On average an image is closer to other images than to its own text. Why does classification work nevertheless?
+# 1. On average an image is closer to other images than to its own text. Why does classification work all the same?
 # 2. Give an example of an answer that is kept under noise and still wrong. Which of the two numbers counts it?
 # 3. A search engine mixes images and texts in one list of results. Will the gap be as harmless for it as for
 #    classification?

@@ -15,7 +15,7 @@
 # # 01 · Measuring the gap
 #
 # "There is a gap" is a picture. This lesson turns it into numbers, and each number into a comparison: with chance, with
-# an untrained model, with other models. A number that is compared with nothing says nothing.
+# an untrained model, with other models. A number compared with nothing says nothing.
 #
 # **Objectives.** After this lesson you can
 #
@@ -29,8 +29,7 @@
 
 # %% [markdown]
 # *Without installing anything:* [open this lesson in Colab](https://colab.research.google.com/github/gapkit/gapkit/blob/HEAD/notebooks/01_measuring_the_gap.ipynb) and run
-# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. The torch that is
-# there is kept; models and data are fetched when a cell asks for them.
+# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. Colab's own torch is kept; models and data are downloaded when a cell needs them.
 
 # %%
 import numpy as np
@@ -52,7 +51,7 @@ print(pairs)
 # $$g = \mu_y - \mu_x, \qquad \mu_x = \frac1N \sum_i x_i, \quad \mu_y = \frac1M \sum_j y_j,$$
 #
 # and its length $\|g\|$ is the simplest measure of the gap: **L2M**, the distance of the means (Liang et al. 2022).
-# Write it yourself; the check compares it with the right one on fresh numbers.
+# Write it yourself; the check compares it with the correct function on fresh numbers.
 
 
 # %%
@@ -64,7 +63,7 @@ def gap_vector(x, y):
 check(gap_vector)
 
 # %% [markdown]
-# > **Predict.** All vectors have length 1. What is the largest $\|g\|$ there can be? And if we shuffled images and texts
+# > **Predict.** All vectors have length 1. What is the largest possible $\|g\|$? And if we shuffled images and texts
 # > into two random groups, would $\|g\|$ be zero?
 
 # %% tags=["nbval-check-output"]
@@ -132,15 +131,14 @@ assert geometry.rmg(*small) > geometry.rmg(texts, images)
 #
 # ## 3. Why is my cosine only 0.25?
 #
-# Whoever computes the cosine of a photo and its perfect caption with a real CLIP is disappointed: 0.2 to 0.35. The gap
+# If you compute the cosine of a photo and its perfect caption with a real CLIP, you may be disappointed: 0.2 to 0.35. The gap
 # explains it. For vectors of length 1, $\|x - y\|^2 = 2 - 2\cos(x, y)$; split $x_i - y_i$ into the gap and the rest and
 # average over the pairs (the cross terms vanish, since deviations from a mean average to zero):
 #
 # $$\overline{\cos(x_i, y_i)} = 1 - \tfrac12 \|g\|^2
 #   - \tfrac12\, \overline{\|(x_i - \mu_x) - (y_i - \mu_y)\|^2}.$$
 #
-# The first deduction is the price of the gap, and no partner can win it back. The second is the mismatch that is left
-# once the means are aligned.
+# The first deduction is the price of the gap, which no partner can win back. The second is the mismatch that remains once the means are aligned.
 
 # %% tags=["nbval-check-output"]
 mean_cosine = geometry.matched_cosine(texts, images)
@@ -177,8 +175,7 @@ plots.show(ax, alt="Two histograms of cosines between images and texts: own text
            "far below 1.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* a cosine tells right from wrong only by comparison. What is missing to 1 is in large part gap: nearly all of it
-# in this model, about half (0.362 of 0.690) in the real CLIP below. So never judge a
+# **What to see.** A cosine tells right from wrong only by comparison. Most of what it lacks to 1 is the gap: nearly all of it in this model, about half (0.362 of 0.690) in the real CLIP below. So never judge a
 # CLIP by its cosines, and never carry a threshold from one model to another.
 #
 # Real models, from recorded figures (made by `gapkit replicate --published`; the embeddings are not shipped, `gapkit fetch
@@ -199,14 +196,13 @@ for row in real.itertuples():
 assert real["matched_cosine"].max() < 0.6
 
 # %% [markdown]
-# *What to see:* six of the eight models have a gap of 0.8 to 1.1, two of 0.25 to 0.3 (CLOOB, which replaces the loss). And the
+# **What to see.** Six of the eight models have a gap of 0.8 to 1.1, two of 0.25 to 0.3 (CLOOB, which replaces the loss). And the
 # cosines are low in all of them, for two different reasons: in CLIP half of what is missing is the gap, in CLOOB hardly any.
 
 # %% [markdown]
 # ## 4. Looking at it
 #
-# Two pictures that cannot deceive. The first shows all embeddings along the gap direction and along the direction in
-# which they vary most besides; its axes have the same scale. The second shows all cosines at once.
+# Two pictures that do not deceive. The first shows all embeddings along the gap direction and along the direction of largest remaining variance; its axes have the same scale. The second shows all cosines at once.
 
 # %%
 ax = plots.plot_pca(texts, images, partners=60)
@@ -214,7 +210,7 @@ plots.show(ax, alt="Scatter plot: texts on the left, images on the right, thin l
            "gap in nearly the same direction.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the lines that join partners are nearly parallel in this model: one constant vector, plus a little. Real CLIPs are
+# **What to see.** The lines that join partners are nearly parallel in this model: one constant vector, plus a little. Real CLIPs are
 # less tidy; there the difference of a pair and the gap have a cosine of about 0.6 to 0.8.
 
 # %%
@@ -223,13 +219,13 @@ plots.show(ax, alt="Heat map of cosines in four blocks: the blocks text-text and
            "text-image are dark, with a faint diagonal.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* four blocks. Inside a modality everything is similar to everything (bright), across modalities nothing
+# **What to see.** Four blocks. Inside a modality everything is similar to everything (bright), across modalities nothing
 # is (dark); the diagonal of partners is a faint line in the dark blocks. Beware of two-dimensional pictures made by
 # t-SNE or UMAP: they show clusters even where there is no gap, and say nothing of its width.
 
 # %% [markdown]
 # With a kernel running you can look at every model and every point. The first explorer marks one image and its own text,
-# and names whatever lies under the pointer; the second shows the blocks of cosines, and what is left of them once each
+# and names the point under the pointer; the second shows the blocks of cosines, and what is left of them once each
 # modality's mean is taken off.
 
 # %%
@@ -279,7 +275,7 @@ plots.show(ax, alt="Squared share of the gap inside the leading k components of 
            "with the grey band of random directions.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* where the line runs below the grey band, the gap avoids the components that vary; where it runs above,
+# **What to see.** Where the line runs below the grey band, the gap avoids the components that vary; where it runs above,
 # the gap lies *in* them. The answer can change with $k$, so a verdict names its $k$.
 #
 # And the **random control**: the same towers, never trained. Training should have made the difference, if the theory of
@@ -369,7 +365,7 @@ plots.show(ax, alt="Width of the gap of the five models with 95 % intervals: the
            "trained ones the model with the lowest fixed temperature.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* one family, gaps from narrow to wide, and intervals that are short compared with the differences. (An
+# **What to see.** One family, gaps from narrow to wide, and intervals that are short compared with the differences. (An
 # interval over rows tells how sure the number is *for this model*. Another seed gives another model; the three seeds
 # of each setting are compared in the replication.)
 #
@@ -396,7 +392,7 @@ assert all("above" in said for said in verdicts["siglip"])
 # %% [markdown]
 # The wide gap is orthogonal to what varies, for both modalities. The narrow gaps are the opposite: they lie among the
 # directions that vary *most*. So Assumption 3.3 is not a law about contrastive learning; it holds for some models and
-# not for others, and whoever builds on it has to measure first.
+# not for others, and if you build on it, measure first.
 #
 # Same data, same towers, different gaps: that is what will let us ask in lesson 06 whether a wider gap really costs
 # robustness.

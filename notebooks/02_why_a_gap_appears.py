@@ -30,8 +30,7 @@
 
 # %% [markdown]
 # *Without installing anything:* [open this lesson in Colab](https://colab.research.google.com/github/gapkit/gapkit/blob/HEAD/notebooks/02_why_a_gap_appears.ipynb) and run
-# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. The torch that is
-# there is kept; models and data are fetched when a cell asks for them.
+# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. Colab's own torch is kept; models and data are downloaded when a cell needs them.
 
 # %%
 import numpy as np
@@ -62,10 +61,10 @@ from gapkit.contrastive import simulate, starting_pairs, theorem_fit
 #
 # $$\frac{\partial L}{\partial y_i}=\frac{2}{N\tau}\Bigl[\underbrace{2\,(y_i-x_i)}_{\text{attraction to the partner}}-\underbrace{\textstyle\sum_k\bigl(Q^x(k,i)+Q^y(k,i)\bigr)(y_i-x_k)}_{\text{repulsion from every text}}\Bigr].$$
 #
-# Descent goes the other way: image $i$ is pulled to its partner and pushed off every text, in proportion to how much the two take each other for partners.
+# Descent goes the other way: image $i$ is pulled towards its partner and pushed away from every text, in proportion to how strongly the two take each other for partners.
 # Column $i$ of $Q^y$ sums to 1 by construction. The column of $Q^x$ need not: $S_i=\sum_k Q^x(k,i)$ says how popular image $i$ is with all texts together.
 #
-# We trust none of this until a computer agrees. Autograd differentiates the loss as written; `contrastive_gradient` uses the formula.
+# We trust none of this until the computer agrees. Autograd differentiates the loss as written; `contrastive_gradient` uses the formula.
 
 # %% tags=["nbval-check-output"]
 x, y = np.random.default_rng(0).normal(size=(2, 50, 8))
@@ -79,7 +78,7 @@ print(f"loss {loss.item():.4f}; formula and autograd agree to 1e-10: {difference
 assert difference < 1e-10
 
 # %% [markdown]
-# The popularity $S_i$ will decide everything below, so write it yourself: $Q^x$ is a softmax along one axis, $S_i$ a sum along the other. The check compares with the right one on fresh numbers.
+# The popularity $S_i$ will decide everything below, so write it yourself: $Q^x$ is a softmax along one axis, $S_i$ a sum along the other. The check compares it with the correct function on fresh numbers.
 
 
 # %%
@@ -97,7 +96,7 @@ check(column_sums)
 # Randomly initialised towers put the two modalities into two tight clusters far apart (section 7 measures it). Write $y_i=\mu_y+b_i$ and $x_k=\mu_x+a_k$
 # with small $a_k,b_i$ of size $\varepsilon$ that average to zero, and $g=\mu_y-\mu_x$.
 #
-# **Predict.** Which direction does the gradient of such an image mostly point in: to its partner, along the gap, or anywhere?
+# > **Predict.** Which direction does the gradient of such an image mostly point in: to its partner, along the gap, or anywhere?
 #
 # **Proof.**
 #
@@ -225,7 +224,7 @@ print(
 #
 # Theorem 3.1 says how fast phase one goes. A step multiplies every *deviation* $g\cdot(y_i-\mu_y)$ by $1-4\eta\|g\|^2/\tau$, and the *variance* along the gap by the square of that.
 # Across the gap only $-2a_i$ is left (step 4), and for the texts $-2b_i$: the difference $b_i-a_i$ of partners is multiplied by $1-4\eta$, and $b_i+a_i$ grows by $1+4\eta$.
-# So partners align and points spread from the first step on, but by a factor $\|g\|^2/\tau$ more slowly: this ratio is what makes two phases of it. First the rate, inside the regime:
+# So partners align and points spread from the first step on, but by a factor $\|g\|^2/\tau$ more slowly: this ratio is what separates the two phases. First the rate, inside the regime:
 
 
 # %% tags=["nbval-check-output"]
@@ -244,7 +243,7 @@ print(
 np.testing.assert_allclose(ratios, factor**2, atol=0.02)
 
 # %% [markdown]
-# **Predict.** After 10, 100 and 1000 steps at $\tau=0.05$: what is the length of the gap, how much variance is left along it, how many images find their partner?
+# > **Predict.** After 10, 100 and 1000 steps at $\tau=0.05$: what is the length of the gap, how much variance is left along it, how many images find their partner?
 
 # %% tags=["nbval-check-output"]
 moments = [*range(41), *range(50, 100, 10), *range(100, 1001, 100)]
@@ -310,7 +309,7 @@ for step in (5, 10, 15, 20, 24, 30, 40):
 
 # %% [markdown]
 # **What to see.** From step 10 to step 30 the heights follow $S_i^\perp-1$ almost perfectly, with the predicted slope, and so keep the true sums much closer to 1 than the sums without the gap direction.
-# The hump rises while the rim grows lonely ($|S^\perp-1|$ from 0.08 to 0.31), and sinks when every image has recognised its partner: then nobody is unpopular, and there is nothing to make up for.
+# The hump rises while the rim grows lonely ($|S^\perp-1|$ from 0.08 to 0.31), and sinks when every image has recognised its partner: then no image is unpopular, and there is nothing to make up for.
 #
 # The same in three dimensions, where one can look:
 
@@ -361,7 +360,7 @@ present(
 # what is left of the loss, the repulsion, points outwards. Descent along $v$ goes by $+(\nabla_i\cdot y_i)(y_i\cdot v)$, which has the sign opposite to $y_i\cdot v$. The images lie on one side of the equator between the two modalities ($y_i\cdot v>0$) and move down, the texts on the other and move up.
 # In words: on a sphere, spreading out sideways costs height, so as long as points spread they sink towards the equator, and the gap shrinks.
 #
-# **Predict.** Will the gap on the sphere close, freeze, or drift?
+# > **Predict.** Will the gap on the sphere close, freeze, or drift?
 
 # %% tags=["nbval-check-output"]
 ball = simulate("cones", tau=0.05, steps=1000, sphere=True)
@@ -431,7 +430,7 @@ plots.show(
 #
 # Repulsion ends when the partner is clearly nearest on the scale of τ. With a small τ that happens early, while the gap is still wide; with a large τ points must spread far first.
 #
-# **Predict.** Draw the final gap against τ, from 0.01 to 0.4.
+# > **Predict.** Draw the final gap against τ, from 0.01 to 0.4.
 #
 # One practical point first. Section 4 said that a step multiplies the deviations along the gap by $1-4\eta\|g\|^2/\tau$. Once this is below $-1$ they grow instead of shrinking,
 # so $\eta$ must stay below $\tau/(2\|g\|^2)$. Larger steps shake the clusters, and the shaking itself shortens the gap.
@@ -466,7 +465,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **What to see.** The lower the temperature, the wider the gap that is left after the same time; at τ = 0.4 next to nothing is left of it. The dashed line is the same loss with a careless step size.
+# **What to see.** The lower the temperature, the wider the gap that is left after the same time; at τ = 0.4 almost nothing is left of it. The dashed line is the same loss with a careless step size.
 #
 # Does this carry over to networks? The shipped mini-CLIPs have the same towers and saw the same batches in the same order; only loss and temperature differ. These are their training curves on held-out pairs.
 
@@ -493,7 +492,7 @@ assert gaps == sorted(gaps, reverse=True)  # hotter, narrower
 # What about the two premises of Theorem 3.2, constant along the gap and doubly stochastic? (The paper's Fig. 6 follows the second over training.) The stored defect is one-sided: mean $|S_i-1|$ over the 184 held-out images,
 # without the texts' sums that `doubly_stochastic_defect` averages in. For SigLIP, whose loss has no softmax, it is that of the softmax at its temperature.
 #
-# **Predict.** In the free embeddings the defect went from 0.6 to nothing. Where does it start, and where does it end, in a network?
+# > **Predict.** In the free embeddings the defect went from 0.6 to nothing. Where does it start, and where does it end, in a network?
 
 # %%
 plots.show(
@@ -529,11 +528,11 @@ assert max(defects) < 0.25  # but nearer at the end
 # Their variance along the gap first shoots up, and only then comes down, and how far down depends on the temperature. So whether a trained gap is orthogonal is an open question, which the next lesson measures.
 
 # %% [markdown]
-# ## 7. Where it comes from: the starting point
+# ## 7. Where it comes from: the initialisation
 #
 # Is the gap caused by dimensional collapse, by narrow cones, by a start in which partners lie far apart? Each start below isolates one suspect. (*Mismatched* means the initial positions only: the pairs themselves are right. Whether wrong pairs in the training data make a gap is another question, which these runs do not ask.)
 #
-# **Predict** for each: gap or no gap at the end?
+# > **Predict** for each: gap or no gap at the end?
 
 # %% tags=["nbval-check-output"]
 suspects = {
@@ -614,7 +613,7 @@ assert (cone["gap_norm"] > 0.8).all()
 # %% [markdown]
 # ## Summary
 #
-# - The gradient attracts partners and repels everyone in proportion to mistaken identity (checked against autograd to 1e-10).
+# - The gradient attracts partners and repels everyone in proportion to how often they are mistaken for each other (checked against autograd to 1e-10).
 # - Tight clusters far apart: the gradient is $\frac4{N\tau^2}[g\cdot(y_i-\mu_y)]\,g$, so variance *along* the gap dies first (Theorem 3.1), by $(1-4\eta\|g\|^2/\tau)^2$ a step. It needs $\|g\|^2/\tau\gg1$ and $\varepsilon\|g\|/\tau\ll1$, and its errors are predictable.
 # - Constant along $v$ and doubly stochastic: no gradient along $v$ (Theorem 3.2). Free embeddings freeze with their gap; on the sphere the gap drifts, the less the lower the temperature. Trained mini-CLIPs meet neither premise exactly.
 # - The start decides whether there is a gap at all, and networks start in two cones.

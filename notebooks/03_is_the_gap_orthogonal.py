@@ -27,8 +27,7 @@
 
 # %% [markdown]
 # *Without installing anything:* [open this lesson in Colab](https://colab.research.google.com/github/gapkit/gapkit/blob/HEAD/notebooks/03_is_the_gap_orthogonal.ipynb) and run
-# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. The torch that is
-# there is kept; models and data are fetched when a cell asks for them.
+# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. Colab's own torch is kept; models and data are downloaded when a cell needs them.
 
 # %%
 import numpy as np
@@ -55,7 +54,7 @@ from gapkit.plots import plot_along_gap
 from gapkit.widgets import orthogonality_explorer, present
 
 # %% [markdown]
-# ## 1. The assumption, and what hangs on it
+# ## 1. The assumption, and what depends on it
 #
 # **Assumption 3.3** (Chowers et al. 2026): no text and no image varies along the gap,
 #
@@ -65,7 +64,7 @@ from gapkit.widgets import orthogonality_explorer, present
 # If it does not hold, moving along $g$ favours some texts over others, and answers change. The paper's algorithm has a safety net: it removes from $g$ the part inside the principal components of the texts, and moves along the rest.
 # So the assumption decides two things: whether the raw gap may be closed, and how much of it is left after the net.
 #
-# Exactly zero it never is. The honest questions are: *how small is it, compared with what?* and *how sure are we?*
+# It is never exactly zero. The honest questions are: *how small is it, compared with what?* and *how sure are we?*
 
 # %% [markdown]
 # ## 2. First measure: variance along the gap
@@ -74,7 +73,7 @@ from gapkit.widgets import orthogonality_explorer, present
 #
 # The denominator is the variance in an *average* direction, so 0 means orthogonal, 1 means the gap is like any direction, $d$ means that all variance lies along it.
 #
-# **Predict.** A cloud in 512 dimensions varies in 20 directions only. What is the relative variance along one of those 20, and along a direction drawn at random?
+# > **Predict.** A cloud in 512 dimensions varies in 20 directions only. What is the relative variance along one of those 20, and along a direction drawn at random?
 
 # %% tags=["nbval-check-output"]
 rng = np.random.default_rng(0)
@@ -139,7 +138,7 @@ print(
 assert tail < rounding
 
 # %% [markdown]
-# All that lies past the cliff is less than rounding explains. Remember these components: they carry nothing of the model, yet a method that counts components counts them (sections 5 and 8).
+# Everything past the cliff is smaller than rounding explains. Remember these components: they carry nothing of the model, yet a method that counts components counts them (sections 5 and 8).
 #
 # The clouds seen along the gap and across it:
 
@@ -194,7 +193,7 @@ plots.show(
 # - **inside**, **above**: all of it lies there;
 # - **cannot tell**: it straddles an edge of the band.
 #
-# The **relative rule**, fixed before we look, says *yes* (less than chance) to *below* alone. An **absolute rule** asks for what the assumption says, as good as none: *yes* if the whole interval is at most 0.1. Neither is the stricter one, as we shall see.
+# The **relative rule**, fixed before we look, says *yes* (less than chance) to *below* alone. An **absolute rule** asks for what the assumption says, practically none: *yes* if the whole interval is at most 0.1. Neither is the stricter one, as we shall see.
 #
 # The interval asks what other *images* would have given. A bootstrap sample is a row of weights, how often each image was drawn; we draw within classes, because the test sets are balanced. The texts of digits10 and scenes100 are the list of classes: nobody sampled them, and they stay. Captions (scenes-pairs) are drawn together with their images. The table below takes 400 samples of each set, and so does every interval that `gapkit measure` and the report of `gapkit replicate` print of these numbers: they are the same.
 
@@ -219,7 +218,7 @@ def variance_rows(entries, resamples=400):
 assert np.isclose(variance_rows(wide)[1][1], relative_variance(images, g))  # the weights do what they should
 
 # %% [markdown]
-# **Predict.** Which of the five settings will pass which rule? Use what lesson 02 said about temperature. And will the three seeds of one setting agree?
+# > **Predict.** Which of the five settings will pass which rule? Use what lesson 02 said about temperature. And will the three seeds of one setting agree?
 
 # %% tags=["nbval-check-output"]
 shipped = set(gapkit.list_embeddings())
@@ -285,7 +284,7 @@ plots.show(
 # %% [markdown]
 # **What to see.** Grey bars are chance, one for each model and side; the dotted line is an average direction, the dashed one the absolute rule.
 #
-# - *The relative rule* goes with the temperature. The setting with the lowest one (wide) passes in all seven sets with its texts and in six with its images. The next (t0.01) passes in five of fourteen cases; else it lies inside, or cannot tell. siglip and learned, whose gaps are narrower, never pass: their gap lies inside the band or above it.
+# - *The relative rule* goes with the temperature. The setting with the lowest one (wide) passes in all seven sets with its texts and in six with its images. The next (t0.01) passes in five of fourteen cases; otherwise it lies inside, or one cannot tell. siglip and learned, whose gaps are narrower, never pass: their gap lies inside the band or above it.
 # - *The absolute rule* is passed by no trained setting but wide, and there it does not replicate: on scenes100 the texts of seed 0 are at 0.08 (*yes*), those of the other seeds at 0.12 and 0.13 (*no*). Its images never pass. A single seed would have told a simpler story than there is.
 # - *Seeds disagree* elsewhere, too: on scenes100 the images of siglip lie above the band for one seed and inside for two. And *data* matter: on the two-object captions of scenes-pairs, texts and images of learned lie inside the band; on scenes100 they lie above it for every seed.
 # - Where an interval ends close to an edge of the band, another draw could change the word: the band itself is drawn, from 2,000 directions, and its edges are good to some per cent.
@@ -457,7 +456,7 @@ assert "below" not in control
 #
 # By the second measure it depends on $k$. The first ten, thirty and hundred components hold more of the gap than chance would put there (*above*); all 499 that 500 captions have hold less (*below*). Between them, at 300, the value is smaller than the mean of chance (0.542, or 0.736 as a length, against $k/d=0.586$), but it lies inside the band, and its interval straddles the lower edge: *cannot tell*.
 #
-# The control, the same architecture untrained, is *above* in both variances as well, its images far more so (9.4), and it is never *below*. So beside the untrained towers the trained ones have less variance along the gap in the images and more in the texts; neither is near orthogonal. Assumption 3.3 is an idealisation here, and the projection in the paper's algorithm is not optional.
+# The control, the same architecture untrained, is *above* in both variances as well, its images far more so (9.4), and it is never *below*. Compared with the untrained towers, the trained ones have less variance along the gap in the images and more in the texts; neither is near orthogonal. Assumption 3.3 is an idealisation here, and the projection in the paper's algorithm is not optional.
 
 # %% [markdown]
 # Is CLIP ViT-B/16 an exception? The relative variances of all eight published models, from recorded figures (`gapkit replicate --published`; the sets come with `gapkit fetch --all`, and those in the cache are measured again here):
@@ -537,7 +536,7 @@ for setting in SETTINGS:
 #
 # The curves stored numbers, not embeddings, so no band can be computed for single steps. For the end of training the mixture gives one, which is nearly the same for the four settings; it is the grey area below. Before training the band of the images is much wider (the last line), so the first steps of their curves must not be judged by it.
 #
-# **Predict.** Lesson 02's simulation lost the variance along the gap within ten steps. Will these curves?
+# > **Predict.** Lesson 02's simulation lost the variance along the gap within ten steps. Will these curves?
 
 # %%
 TRAINED = SETTINGS[:4]

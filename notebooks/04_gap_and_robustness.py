@@ -28,8 +28,7 @@
 
 # %% [markdown]
 # *Without installing anything:* [open this lesson in Colab](https://colab.research.google.com/github/gapkit/gapkit/blob/HEAD/notebooks/04_gap_and_robustness.ipynb) and run
-# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. The torch that is
-# there is kept; models and data are fetched when a cell asks for them.
+# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. Colab's own torch is kept; models and data are downloaded when a cell needs them.
 
 # %%
 import numpy as np
@@ -44,7 +43,7 @@ from gapkit.geometry import nearest
 from gapkit.robustness import boundary_scene, calibrate_sigma, robustness, sweep_boundary
 
 # %% [markdown]
-# ## 1. What is asked
+# ## 1. The question
 #
 # A query $y$ (an image) looks for its nearest neighbour in a gallery $X$ (texts). Somebody stores the gallery with errors $\varepsilon$. Does the answer stay the same? (Eq. 10)
 #
@@ -52,7 +51,7 @@ from gapkit.robustness import boundary_scene, calibrate_sigma, robustness, sweep
 #
 # Staying the same is not being right: a model that is robustly wrong scores 1. So we always look at three numbers.
 #
-# **Predict.** A mini-CLIP answers over 95 % of its test images rightly. At a noise level where 70 % of its answers survive, what is its accuracy: about 70 %, more, or less?
+# > **Predict.** A mini-CLIP answers more than 95 % of its test images correctly. At a noise level where 70 % of its answers survive, what is its accuracy: about 70 %, more, or less?
 
 # %% tags=["nbval-check-output"]
 scenes = gapkit.load_embeddings("miniclip-wide/scenes100").normalise()
@@ -71,7 +70,7 @@ print(f"answers kept {np.mean(noisy == answers):.2f}   exact {robustness(Y, X, s
 assert abs(np.mean(noisy == answers) - 0.7) < 0.02
 
 # %% [markdown]
-# The noise length is $\sigma\sqrt d$; what counts of it is mostly one component for each text: the one along $x_k-y$, the line from the image to that text. All these lines cross the gap, so they share most of their direction: the gap's. And the last number was computed without any draw. Where it comes from is the subject of section 5.
+# The noise length is $\sigma\sqrt d$; what counts of it is mostly one component for each text: the one along $x_k-y$, the line from the image to that text. All these lines cross the gap, so they share most of their direction: the gap's. The last number was computed without sampling; section 5 shows how.
 
 # %% [markdown]
 # ## 2. Theorem 3.5: what keeps the answers
@@ -98,9 +97,9 @@ for name, closer in {"projected shift": GapCloser, "raw shift": MeanShift}.items
 # %% [markdown]
 # ## 3. Why distance costs robustness: the picture
 #
-# Two candidates, and the boundary half-way between them: on its left the answer is the left one. Noise on the candidates moves the boundary a little and *turns* it a little. Turning matters little nearby and much far away.
+# Two candidates, and the boundary half-way between them: on its left the answer is the left one. Noise on the candidates moves the boundary a little and *turns* it a little. Turning matters little near the candidates and much far away.
 #
-# **Predict.** The query keeps its place relative to the boundary (the margin is the same) but moves up, away from both candidates. What happens to the probability that it keeps its answer?
+# > **Predict.** The query keeps its place relative to the boundary (the margin is the same) but moves up, away from both candidates. What happens to the probability that it keeps its answer?
 
 # %%
 axes = plots.canvas(1, 3, width=9, height=4.8)
@@ -195,7 +194,7 @@ for gap in (0.0, 1.0, 2.0):
 #
 # $$\boxed{\;\mathrm{Rob}(y)=\int_0^\infty f_i(t)\prod_{j\ne i}S_j(t)\,dt\;}$$
 #
-# One integral in one dimension, whatever $d$ and $K$. What closing a gap does can be read off the laws: mean $d+\lambda_k$, variance $2d+4\lambda_k$. Taking $c$ off every $\lambda_k$ moves all of them alike and makes all of them narrower.
+# A single one-dimensional integral, for any $d$ and $K$. The distributions show what closing a gap does: mean $d+\lambda_k$, variance $2d+4\lambda_k$. Taking $c$ off every $\lambda_k$ moves all of them alike and makes all of them narrower.
 
 # %%
 before = np.sort(np.linalg.norm(X - Y[0], axis=1))[:2]
@@ -215,7 +214,7 @@ plots.show(
 assert np.isclose(before[1] ** 2 - before[0] ** 2, after[1] ** 2 - after[0] ** 2, atol=1e-6)
 
 # %% [markdown]
-# **What to see.** Both panels have the same width and height of axes. The distance between the means is the same left and right, 0.018; the standard deviation is smaller on the right, so the peaks are narrower and taller and overlap less, so the rival gets in front less often.
+# **What to see.** Both panels have the same width and height of axes. The distance between the means is the same left and right, 0.018; the standard deviation is smaller on the right, so the peaks are narrower and taller and overlap less, and the rival wins less often.
 #
 # Now the exact value against brute force, query by query:
 
@@ -299,7 +298,7 @@ for beta in (0.0, 0.5, 1.0):
 #
 # *One dimension.* $f_1(t)\sim t^{-1/2}$ at 0 is unbounded but integrable, so every integral above converges. Step C needs $f_{i,d+2}$ at 0, and that is $f_3\sim t^{1/2}\to0$. For numbers, integrate over $s=\sqrt t$: $2s\,f_1(s^2)$ is smooth.
 #
-# *Derivatives under the sum.* Take $0\le\lambda\le L$ and $t\ge t_0>0$. For $\nu\ge2$, $f_\nu\le\frac12$, so the terms of the mixture and those of its derivatives in λ and $t$ are, from $m=2$ on, at most $w_m+w_{m-1}\le2(L/2)^{m-1}/(m-1)!\cdot\max(1,L/2)$. That sum converges whatever λ and $t$ are, so the series may be differentiated term by term; $t_0$ is arbitrary.
+# *Derivatives under the sum.* Take $0\le\lambda\le L$ and $t\ge t_0>0$. For $\nu\ge2$, $f_\nu\le\frac12$, so the terms of the mixture and those of its derivatives in λ and $t$ are, from $m=2$ on, at most $w_m+w_{m-1}\le2(L/2)^{m-1}/(m-1)!\cdot\max(1,L/2)$. That sum converges for all λ and $t$, so the series may be differentiated term by term; $t_0$ is arbitrary.
 #
 # *Derivative under the integral.* Let $L$ be the largest λ on the path. $w_m(\lambda)\le e^{L/2}w_m(L)$, so $f_{\nu,\lambda}\le e^{L/2}f_{\nu,L}$. With $S\le1$ and $f_{d+2}\le\frac12$, the derivative of the integrand by $c$ is at most $\frac12e^{L/2}\bigl(f_{d,L}+f_{d+2,L}\bigr)+\frac{K-1}2e^{L/2}f_{d,L}$, which does not depend on $c$ and has a finite integral: dominated convergence.
 #
@@ -391,7 +390,7 @@ assert max(derivatives) < 0
 # %% [markdown]
 # The condition $\lambda_i\le\lambda_j$ is needed: it is what makes $i$ the *answer*. What happens to the others? Their probabilities and Rob add to 1, so with $K=2$ the only rival gets exactly what the answer loses: $1-\mathrm{Rob}$, which rises with the offset towards ½.
 #
-# **Predict.** With three candidates, does the runner-up's probability to win rise with the offset too?
+# > **Predict.** With three candidates, does the runner-up's probability to win rise with the offset too?
 
 # %% tags=["nbval-check-output"]
 offsets = (0, 1, 50, 100, 200, 100_000)
@@ -421,7 +420,7 @@ for name, lams in (("K = 2", np.array([5, 5.1])), ("K = 3", np.array([5, 5.1, 40
 # $$\frac{\|g'\|^2}{\sigma^2}\bigl[(\alpha^\ast-\alpha)^2-(\alpha^\ast)^2\bigr],\qquad \alpha^\ast=1+\frac{u}{\|g'\|^2},$$
 # least at $\alpha=\alpha^\ast$. By the theorem *each query* is most robust exactly there. Under Assumption 3.3, $u=0$ and $\alpha^\ast=1$ for all.
 #
-# **Predict.** Does the *mean* robustness rise all the way to α = 1? And beyond?
+# > **Predict.** Does the *mean* robustness rise all the way to α = 1? And beyond?
 
 # %% tags=["nbval-check-output"]
 alphas = np.linspace(-0.5, 1.5, 21)
@@ -487,7 +486,7 @@ for query, column in zip(chosen, grid.T, strict=True):
 # $$\sigma^\ast\sqrt{D^2+\tfrac d2{\sigma^\ast}^2}=\sigma\sqrt{D_\text{closed}^2+\tfrac d2\sigma^2}.$$
 # **Closing the gap is turning the noise down**, by a factor that two lengths tell. (Derived in this project.)
 #
-# **Predict.** In this model $D^2$ falls by more than a third. By about which factor is the noise turned down while $d\sigma^2$ is small beside $D^2$? And when it is large?
+# > **Predict.** In this model $D^2$ falls by more than a third. By about which factor is the noise turned down while $d\sigma^2$ is small compared with $D^2$? And when it is large?
 
 # %% tags=["nbval-check-output"]
 closed = closer.transform(X)
@@ -505,14 +504,14 @@ for target in targets:
 # %% [markdown]
 # **What to see.** Nothing was fitted, and no robustness of the closed gallery was used to predict it. At weak noise the factor is $D_\text{closed}/D$; strong noise has a length of its own, $\sigma\sqrt{d/2}$, which closing cannot shorten, so the factor goes to 1. Over all shipped models and sets and all published ones we have, the law explains more than 98 % of the differences between gains and errs by at most 0.03 (`gapkit replicate --only levers`).
 #
-# Three consequences. The gain can be told *before* closing anything (`gapkit.robustness.predict_closed`). Of a random gap the part outside the span of $K$ texts has the squared length $\|g\|^2\bigl(1-\frac{K-1}{d}\bigr)$ on average (`expected_shift`), so gains die as galleries grow. And another *metric* is another $s$: under the dot product it is $\sigma\|y\|$, which for unit rows is the smaller one where $D^2+\frac d2\sigma^2>1$, that is for cosines below about one half: true of every real CLIP we have, not of this model. Which metric to use comes first; lesson 07 returns to it.
+# Three consequences. The gain can be told *before* closing anything (`gapkit.robustness.predict_closed`). Of a random gap the part outside the span of $K$ texts has the squared length $\|g\|^2\bigl(1-\frac{K-1}{d}\bigr)$ on average (`expected_shift`), so gains die as galleries grow. And another *metric* is another $s$: under the dot product it is $\sigma\|y\|$, which for unit rows is the smaller one where $D^2+\frac d2\sigma^2>1$, that is for cosines below about one half: true of every real CLIP we have, not of this model. So choose the metric first; lesson 07 returns to this.
 #
 # *Where it fails:* if one competitor is much nearer than the others, their $s$ differ and the mean $D$ stands for none of them; and in a few dimensions a squared distance is far from normal.
 
 # %% [markdown]
 # ## Summary
 #
-# - Robustness asks whether answers stay, not whether they are right: report both.
+# - Robustness asks whether answers stay the same, not whether they are right: report both.
 # - A shift orthogonal to the gallery's differences changes no answer, for any query and any α (Theorem 3.5).
 # - Noise on the gallery turns the boundary; the farther the query, the farther the boundary sweeps. The probability is one integral over noncentral χ² laws, exact and without sampling.
 # - A common offset of all squared distances lowers robustness, for any $K$ and $d$ (Theorem 3.4), so closing the gap raises it, up to α = 1 for the average query and α* for each.

@@ -31,8 +31,7 @@
 
 # %% [markdown]
 # *Without installing anything:* [open this lesson in Colab](https://colab.research.google.com/github/gapkit/gapkit/blob/HEAD/notebooks/05_closing_the_gap.ipynb) and run
-# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. The torch that is
-# there is kept; models and data are fetched when a cell asks for them.
+# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. Colab's own torch is kept; models and data are downloaded when a cell needs them.
 
 # %%
 import numpy as np
@@ -98,7 +97,7 @@ for name, entries in (("digits10", digits), ("scenes100", scenes)):
 # ## 2. No answer changes
 #
 # Theorem 3.5 says so for *every* α, past full closure too. A theorem about real numbers still has to survive floating
-# point, so we look: at the share of images that keep their answer.
+# point, so we check the share of images that keep their answer.
 
 # %% tags=["nbval-check-output"]
 untouched = nearest(Y, X)
@@ -110,14 +109,13 @@ print(f"least share of unchanged answers over {len(kept)} values of α: {min(kep
 assert min(kept) == 1.0
 
 # %% [markdown]
-# Exactly 1. Accuracy is thus the same as well, and whatever closing does, it does not do it to accuracy.
+# Exactly 1. So closing leaves accuracy untouched.
 #
 # ## 3. What is gained
 #
 # Noise of standard deviation σ in every coordinate of every text; robustness is the probability that an image keeps
-# its answer. Which σ? Any single choice can be made to impress. We *calibrate* it: three levels, at which the untouched
-# gallery keeps 90, 70 and 50 % of its answers. What is compared between models is then the gain at equal *untouched robustness*, not at
-# equal noise: the σ of one model can be several times that of another.
+# its answer. Which σ? A single level can be chosen to impress. We *calibrate* it: three levels, at which the untouched
+# gallery keeps 90, 70 and 50 % of its answers. So models are compared at equal *untouched robustness*, not at equal noise: the σ of one model can be several times that of another.
 #
 # > **Predict.** Sketch robustness over α from −0.5 to 1.5 for the three levels. Where is it steepest? Where does it turn?
 
@@ -135,12 +133,11 @@ plots.show(ax, alt="Three curves of robustness over α from −0.5 to 1.5. Each 
            "to a maximum near α = 1 and falls beyond it.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* each curve rises all the way to about α = 1 and falls past it: the distance to the gallery is what costs
+# **What to see.** Each curve rises all the way to about α = 1 and falls past it: the distance to the gallery is what costs
 # robustness (Theorem 3.4), and past closure it grows again. This is the paper's Fig. 8, with exact values instead of
 # sampled ones.
 #
-# Is the gain real, or could other images have given none? The comparison is *paired*: the same images before and
-# after. So the interval is that of the differences.
+# Is the gain real, or would other images have shown none? The comparison is *paired*, the same images before and after, so the interval is that of the differences.
 
 # %% tags=["nbval-check-output"]
 for name, entries in (("digits10", digits), ("scenes100", scenes)):
@@ -154,15 +151,14 @@ for name, entries in (("digits10", digits), ("scenes100", scenes)):
         assert low > 0
 
 # %% [markdown]
-# ## 4. Every image has an α of its own
+# ## 4. Every image has its own α
 #
 # Moving the gallery by $\alpha g'$ changes all squared distances of the image $y$ by the same amount, a parabola in α.
 # Its lowest point is where that image is most robust:
 #
 # $$\alpha^*(y) = 1 + \frac{g' \cdot (y - \mu_y)}{\|g'\|^2}.$$
 #
-# For the mean image it is 1. For the others it scatters, by the images' spread along $g'$: that is how orthogonality
-# (Assumption 3.3) enters. If the images did not vary along the gap, all would agree on α = 1.
+# For the mean image it is 1. For the others it scatters with the images' spread along $g'$: this is where orthogonality (Assumption 3.3) comes in. If the images did not vary along the gap, all would agree on α = 1.
 
 # %% tags=["nbval-check-output"]
 shift = closer.shift_
@@ -234,7 +230,7 @@ print(f"change of accuracy at α = 1: {change:.3f}, 95 % interval {low:.3f} to {
 print(f"images with another answer at α = 1: {other}")
 
 # %% [markdown]
-# *What to see:* look at the axis before you look at the curves. The raw shift makes a handful of the 500 images right or
+# **What to see.** Look at the axis before you look at the curves. The raw shift makes a handful of the 500 images right or
 # wrong; the band of 95 % is wider than the whole change, and the paired interval at α = 1 includes zero: 500 images cannot
 # say whether *accuracy* suffers here. That *answers* change is certain: the projected shift changes none, the raw one some,
 # because the gap has a part inside the span of the texts, and along that part the shift favours some classes over
@@ -243,10 +239,9 @@ print(f"images with another answer at α = 1: {other}")
 #
 # ## 6. Better than a shift
 #
-# The paper moves the gallery by one vector for all images. Section 4 says that every image would like an α of its own,
-# and it has other directions to spare as well: all that are orthogonal to the differences of texts. Move the *query*
+# The paper moves the gallery by one vector for all images. Section 4 says that every image would like its own α. It could also move in other directions: all those orthogonal to the differences of texts. Move the *query*
 # instead, freely within those. For Euclidean neighbours the best place is the nearest point of the texts' affine span,
-# the **affine projection** of the query: it keeps every margin and has the least distances of all that do. For the dot
+# the **affine projection** of the query: it keeps every margin and, among all points that do, has the smallest distances. For the dot
 # product noise enters as $y \cdot \varepsilon_k$, so the shortest such query is the best: the **linear projection**. (Derived in
 # this project; lesson 04 has the proof that a smaller common distance is always better.)
 
@@ -288,9 +283,9 @@ for name, queries in moved.items():
 #
 # ### On real models
 #
-# Is this so for models that were not trained for this course? For eight published ones we have recorded figures (`gapkit
+# Does this hold for models that were not trained for this course? For eight published ones we have recorded figures (`gapkit
 # replicate --published` makes them; the embeddings come with `gapkit fetch --all`): sets of pairs, cut at random into
-# galleries of ten, one σ for all of them such that 70 % of the answers survive untouched.
+# galleries of ten, one σ for all of them, at which 70 % of the answers survive untouched.
 
 # %%
 real = recorded_figures().query("level == 'untouched 0.7'").sort_values("gap_norm")
@@ -324,11 +319,11 @@ print(f"rank correlation of ‖g‖ and gain: {order:.2f}")
 assert (real["gain_low"] > 0).all() and order > 0.64  # which 95 % of all orders of eight models stay below
 
 # %% [markdown]
-# *What to see:* the wide gaps gain, nearly in the order of their width.
+# **What to see.** The wide gaps gain, nearly in the order of their width.
 # The two CLOOBs, whose gap is narrow, gain less than 0.01 from the shift; the affine projection has more to remove, because it
 # takes every image to the texts' span, and it gains on all eight. None of them gains as much as our digits.
 #
-# ## 7. Who moves, who is perturbed, which metric
+# ## 7. Which side moves, which side is perturbed, which metric
 #
 # Moving the gallery by $+\alpha g'$ or the queries by $-\alpha g'$: in Euclidean distance it is the same. Under the dot product it
 # is not: $y \cdot (x_k + \alpha g')$ differs from $y \cdot x_k$ by a number common to all $k$, so nothing at all happens, noise or no noise.
@@ -356,7 +351,7 @@ plots.show(ax, alt="Gains for four combinations of who is perturbed and who move
            "queries, none under the dot product with the gallery moved, gains elsewhere.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the paper's gain is a statement about Euclidean neighbours with a perturbed gallery. That is a real case (a
+# **What to see.** The paper's gain is a statement about Euclidean neighbours with a perturbed gallery. That is a real case (a
 # stored, quantised, approximated index), but it is not every case; systems that rank by dot product gain only if
 # they move the queries, and then by shortening them.
 #
@@ -395,7 +390,7 @@ widgets.present(
 )
 
 # %% [markdown]
-# *What to see:* with all components no point lies below the diagonal and none is crossed out. With $k = 0$ the mean is
+# **What to see.** With all components no point lies below the diagonal and none is crossed out. With $k = 0$ the mean is
 # higher still, but not for every image: some are crosses, more robust answers to a different question, and a few that
 # keep their answer lie *under* the diagonal. A shift inside the span of the texts moves the borders between the
 # classes, and some images are then nearer to one than before. No theorem protects them.

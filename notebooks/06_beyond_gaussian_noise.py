@@ -32,8 +32,7 @@
 
 # %% [markdown]
 # *Without installing anything:* [open this lesson in Colab](https://colab.research.google.com/github/gapkit/gapkit/blob/HEAD/notebooks/06_beyond_gaussian_noise.ipynb) and run
-# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. The torch that is
-# there is kept; models and data are fetched when a cell asks for them.
+# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. Colab's own torch is kept; models and data are downloaded when a cell needs them.
 
 # %%
 import textwrap
@@ -87,8 +86,7 @@ def indented(text):
 #
 # Why not fit again on the perturbed gallery? It sounds thorough.
 #
-# > **Predict.** Perturb the texts, fit the closer anew on them, shift them. How many answers differ from those to the
-# > perturbed texts as they were?
+# > **Predict.** Perturb the texts, fit the closer anew on them, shift them. How many answers differ from those to the perturbed texts before the shift?
 
 # %% tags=["nbval-check-output"]
 scenes = gapkit.load_embeddings(f"{MODEL}/scenes100")
@@ -104,7 +102,7 @@ assert (again == plain).all()
 
 # %% [markdown]
 # None, by Theorem 3.5: a closer of full rank changes no answer of the gallery it was fitted on, perturbed or not. A
-# study that refits would find no effect whatsoever, for any model, and might blame the paper.
+# study that refits would find no effect, for any model, and might blame the paper.
 #
 # ## 2. Multiple choice
 #
@@ -131,13 +129,12 @@ verdict("choice-answers-kept")
 verdict("choice-gain")
 
 # %% [markdown]
-# *What to see:* the curves rise as in lesson 05. The table shows the types of question apart: the model finds some of
+# **What to see.** The curves rise as in lesson 05. The table shows the types of question apart: the model finds some of
 # them much harder, and robustness says nothing about that.
 #
 # ## 3. Quantised galleries
 #
-# Store each coordinate in one of 32, 64, 128 or 256 bins. Here the order is given by the matter: what is stored is the
-# *moved* gallery. Which range do the bins cover? The notes on the paper do not say, so we try three: one *fixed* range
+# Store each coordinate in one of 32, 64, 128 or 256 bins. Here the order is fixed: what is stored is the *moved* gallery. Which range do the bins cover? The notes on the paper do not say, so we try three: one *fixed* range
 # for all coordinates, as wide as the largest number in the data; the range *±1*, which holds every unit vector and needs no
 # data; and a range *fitted* to each dimension of the stored gallery. A fitted range moves along with the shift, so that
 # rounding and moving commute. If rounding makes the nearest text equal to another, the answer counts as lost.
@@ -177,9 +174,8 @@ for name in ("quantised-fixed", "quantised-unit-range", "quantised-fitted", "qua
     verdict(name)
 
 # %% [markdown]
-# *What to see:* where the code is coarse enough to hurt, the gain can be seen: with 32 bins from −1 to 1, and with binary
-# codes, because their errors are large. Where more than 99.5 % survive anyway there is nothing to gain, and the cell is
-# not counted, whichever way it comes out. So the verdict depends on the reading of "range": plain for ±1, faint or not to be
+# **What to see.** Where the code is coarse enough to hurt, the gain can be seen: with 32 bins from −1 to 1, and with binary
+# codes, because their errors are large. Where more than 99.5 % survive anyway there is nothing to gain, and the cell is not counted, whatever its result. So the verdict depends on the reading of "range": plain for ±1, faint or not to be
 # tested where the bins are fitted to the data and hence fine.
 #
 # ## 4. Other words
@@ -188,8 +184,7 @@ for name in ("quantised-fixed", "quantised-unit-range", "quantised-fitted", "qua
 # wording; the rephrased texts are moved by that same shift. The other wordings were never seen in training.
 #
 # Besides all 100 classes at once, `scenes100` is cut into ten galleries of ten classes, each moved by a shift of its own.
-# That second look was added *after* the first results, which had turned out to be empty (we will see why); the rule and
-# its smallest effect stayed as they were.
+# That second look was added *after* the first results, which had turned out to be empty (we will see why); the rule and its smallest effect were not changed.
 #
 # > **Predict.** Noise is random, another wording is not. Will closing the gap win back what the wording costs?
 
@@ -214,7 +209,7 @@ print(f"wordings worse when closed: {(change < 0).sum()}, better: {(change > 0).
 
 
 # %% [markdown]
-# *What to see:* the standard wording keeps its accuracy, as Theorem 3.5 demands. The others do not get better: most lose.
+# **What to see.** The standard wording keeps its accuracy, as Theorem 3.5 demands. The others do not get better: most lose.
 # Now all models and both datasets, with the reason where a cell cannot be tested.
 
 
@@ -248,10 +243,9 @@ verdict("rephrasing-costs")
 verdict("rephrasing-mitigated")
 
 # %% [markdown]
-# *What to see:* two ways for such a test to be empty, and one that is not. On `digits10` none of the models minds other
-# words: there is next to nothing to win back. On `scenes100` with all its classes the shift changes no answer to *any*
-# wording, exactly. Too good, or too bad, to be luck: the text tower of these small models is narrow, all its texts lie in a
-# few dozen dimensions, and a hundred classes span them all (next cell). So $g'$ is orthogonal to whatever one can say.
+# **What to see.** Two ways for such a test to be empty, and one that is not. On `digits10` none of the models is sensitive to the wording: there is almost nothing to win back. On `scenes100` with all its classes the shift changes no answer to *any*
+# wording, exactly. This is no coincidence: the text tower of these small models is narrow, all its texts lie in a
+# few dozen dimensions, and a hundred classes span them all (next cell). So $g'$ is orthogonal to any caption whatsoever.
 #
 # Ten classes span only nine directions, so there the shift can act, and rephrasing costs something. Closing wins nothing
 # back: with the widest gap it loses about a hundredth more, with certainty, and for the other three models the interval
@@ -292,8 +286,7 @@ verdict("retrieval-gain")
 #
 # So far one model. Is it the *gap* that made the difference? Our family differs in temperature or loss alone: same data, same
 # towers. If distance costs robustness, members with a wider gap must gain more. Two precautions: the same untouched
-# robustness for all (calibrated), and several seeds of each setting, because with one model each, chance could have
-# arranged them.
+# robustness for all (calibrated), and several seeds of each setting, because with one model each, the order could be chance.
 
 # %%
 members = [run_name(setting, seed) for setting in TRAINED for seed in range(3)]
@@ -319,7 +312,7 @@ for _, row in tables["family.checks"].iterrows():
 verdict("wider-gains-more")
 
 # %% [markdown]
-# *What to see:* whether the cloud of points rises, and whether it would still rise without its leftmost or rightmost setting.
+# **What to see.** Whether the cloud of points rises, and whether it would still rise without its leftmost or rightmost setting.
 # The interval says so: seeds are resampled within settings, each setting is left out in turn, and the widest range
 # counts. With fewer than three seeds the rule refuses to answer.
 #
@@ -341,7 +334,7 @@ for finding in findings:
 # - Fit once, perturb, move, compare. A closer that is fitted again on perturbed data has no effect, by Theorem 3.5.
 # - The gain carries over to multiple choice and retrieval, and to codes that are coarse enough to hurt.
 # - Rephrasing is no noise: its effect is systematic, and no theorem promises a gain. Where it could be tested, closing won
-#   nothing back, and with the widest gap it cost a little more. A narrow text tower can make the test empty.
+#   nothing back, and with the widest gap it cost a little more. A narrow text tower can leave nothing to test.
 # - A cell that cannot test a claim is no evidence, for or against.
 # - One model is an anecdote; a family with seeds, at matched robustness, is an experiment.
 #

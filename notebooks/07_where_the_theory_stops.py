@@ -32,8 +32,7 @@
 
 # %% [markdown]
 # *Without installing anything:* [open this lesson in Colab](https://colab.research.google.com/github/gapkit/gapkit/blob/HEAD/notebooks/07_where_the_theory_stops.ipynb) and run
-# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. The torch that is
-# there is kept; models and data are fetched when a cell asks for them.
+# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. Colab's own torch is kept; models and data are downloaded when a cell needs them.
 
 # %%
 from dataclasses import replace
@@ -59,7 +58,7 @@ print("σ per coordinate that leaves 70 % of the answers:", {k: round(v, 4) for 
 # ## 1. Eighteen cells, most of them empty
 #
 # Three questions decide what closing can do: which **metric** ranks the candidates, which side is **perturbed**, and which side
-# **moves**. Two of the three answers can make the effect vanish, whatever the model:
+# **moves**. Two of the three answers can make the effect vanish, for any model:
 #
 # - *Noise on the query is common to all candidates.* Write $q = y + \varepsilon$. The theorem that keeps every answer (3.5)
 #   holds for every query, so also for $q$: the noisy answer is the same before and after the shift, and so is the clean one.
@@ -92,11 +91,10 @@ print(empty.groupby("why", sort=False).size().to_string())
 assert empty["largest_change"].max() < 1e-6 < others["gain_low"].min()
 
 # %% [markdown]
-# *What to see:* seven of the twelve are empty, and not nearly so but to the last image; with the six in which nothing
-# moved, thirteen of eighteen. For the cosine it takes texts of one length, as encoders give them: moved by $g'$ they still have one
+# **What to see.** Seven of the twelve are empty, exactly, for every image; with the six in which nothing moved, thirteen of eighteen. For the cosine it takes texts of one length, as encoders give them: moved by $g'$ they still have one
 # length, so the order of the cosines is that of the products $q \cdot x_k$.
 #
-# Who finds no gain from closing has not refuted anything until it is clear which cell the experiment was in.
+# Finding no gain from closing refutes nothing until it is clear which cell the experiment was in.
 #
 # ## 2. One direction in 512
 #
@@ -120,7 +118,7 @@ for _, rows in directions.set_index("noise").groupby("dataset"):
     assert abs(rows.loc["all but g'", "untouched"] - rows.loc["every direction", "shift"]) < 0.01
 
 # %% [markdown]
-# *What to see:* in the column `untouched`, noise in 511 directions does as little harm as noise in all 512 does to the *closed*
+# **What to see.** In the column `untouched`, noise in 511 directions does as little harm as noise in all 512 does to the *closed*
 # gallery. One direction carries everything the shift can win, and without it the shift wins nothing, provably. So:
 #
 # - noise inside the span of the texts is out of reach for the shift. In the mini-CLIPs other wordings come close to that, which is why
@@ -134,7 +132,7 @@ for _, rows in directions.set_index("noise").groupby("dataset"):
 #
 # ## 3. Renormalising afterwards
 #
-# The paper does not renormalise the moved rows. Many systems do it without being asked. Does it break anything?
+# The paper does not renormalise the moved rows. Many systems do so by default. Does it break anything?
 #
 # > **Predict.** All texts have length 1 and $x_k \cdot g'$ is the same for all $k$. What are the lengths of the moved texts?
 
@@ -149,11 +147,11 @@ assert (full["agreement"] == 1).all()
 assert np.ptp(full[["shortest", "longest"]], axis=1).max() < 1e-6
 
 # %% [markdown]
-# *What to see:* with all components the moved texts have one common length, so renormalising only scales the gallery, and no
+# **What to see.** With all components the moved texts have one common length, so renormalising only scales the gallery, and no
 # answer changes. With fewer, lengths differ, and nothing promises that.
 #
 # Robustness rises from "as moved" to "renormalised", but look at the first two rows: it does so *untouched*, too.
-# Renormalising takes the part of the noise along each row away; from then on it is the cosine that ranks. That is a decision
+# Renormalising removes the part of the noise along each row; from then on the cosine ranks. That is a decision
 # about the metric (section 1), not a part of closing. Two warnings. A gallery whose rows differ in length, such as
 # averages over several templates, has no such guarantee. And noise that enters *after* renormalising meets a gallery of
 # another scale: then compare nothing at the same σ.
@@ -163,8 +161,7 @@ assert np.ptp(full[["shortest", "longest"]], axis=1).max() < 1e-6
 # Fewer components than the rank leave more of the gap to move, and some of what they leave lies among the texts'
 # differences. A larger α moves farther than closed. Both at once:
 #
-# > **Predict.** With all components, what is the mean robustness at α = 2, where the gallery stands as far on the other side? And
-# > with which number of components does accuracy survive α = 3?
+# > **Predict.** With all components, what is the mean robustness at α = 2, where the gallery stands as far on the other side? And with how many components does accuracy survive α = 3?
 
 # %%
 alphas = np.arange(0, 3.01, 0.25)
@@ -188,7 +185,7 @@ assert (exact["agreement"] == 1).all()
 assert exact["robustness"].idxmax() == 1.0
 
 # %% [markdown]
-# *What to see:* at α = 2 the mean is back where it began, and past it robustness is worse than untouched: the guarantee on answers
+# **What to see.** At α = 2 the mean is back to its starting value, and past it robustness is worse than untouched: the guarantee on answers
 # holds for every α, the gain does not. Thirty of 99 components gain more than all of them and at α = 1 happen to change none of these
 # 500 answers, though nobody promised that (at α = 3 they change some); the raw shift gains most, changes some at once, and
 # costs accuracy when overdone. More robust need not mean better; look at the three numbers together.
@@ -243,7 +240,7 @@ assert everything["shift_norm"].iloc[-1] == 0
 assert (everything["shift_norm"] < everything["left_by_chance"] + 1e-9).all()
 
 # %% [markdown]
-# *What to see:* the exact method dies on the way to 513 texts, in this model sooner than chance would have it, since its gap prefers the
+# **What to see.** The exact method dies on the way to 513 texts, in this model sooner than chance would have it, since its gap prefers the
 # texts' own directions. (On COCO-500 with a real CLIP it is the other way round: more is left than by chance.) A share of the variance lives on: these texts have few directions that matter, and the others, mere
 # rounding among them, cost the exact method its shift. The price is the agreement, and it grows with the gallery: at 99 % of the variance
 # more than a quarter of the answers change at 500 texts. For large galleries choose by agreement, as section 8 does; a million rows that
@@ -275,7 +272,7 @@ for model in ("miniclip-t0.01", "miniclip-learned", "miniclip-siglip"):
     print(f"{model:16} raw shift at α = 1: skewness {before:.2f} → {after:.2f}")
 
 # %% [markdown]
-# *What to see:* the projected shift cannot make a hub, because it cannot change a neighbour. The raw shift does in our small
+# **What to see.** The projected shift cannot make a hub, because it cannot change a neighbour. The raw shift does in our small
 # models mildly, and for one of them not at all: at α = 1 this is no verdict on Sato et al., for their models are large. On real CLIP
 # it is drastic: with CLIP ViT-B/16 and 500 COCO captions, the raw shift takes the skewness of the 1-occurrence from
 # 3.7 to 8.4, one caption answers for 43 images instead of 14, and 62 % of the captions for none (35 % before). A test of this
@@ -332,14 +329,13 @@ for name, task in tasks.items():
     print(f"{name:10} distance of the texts' affine span from the origin: {away:.2f}")
 
 # %% [markdown]
-# *What to see:*
-#
+# **What to see.** #
 # - Among those with a guarantee the affine projection is the best, as proved. The linear one is as good where the texts' span
-#   passes through the origin, nearly, and harmful where it does not (digits10): a projection for the wrong metric.
+#   passes through the origin, nearly, but harmful where it does not (digits10): a projection for the wrong metric.
 # - The raw shift (= half-way shift = centring) is more robust on scenes100 and changes answers. `kept` counts images whose *untouched* answer
 #   survives closing and noise together; even by that measure the raw shift wins here. So it is not always bad. But nothing tells you
 #   beforehand, and on the real CLIP embeddings of section 6 it keeps 31 % of the answers.
-# - Procrustes is the best of all on ten classes and a wreck on a hundred: a rotation of 512 dimensions, fitted on few pairs.
+# - Procrustes is the best of all on ten classes and fails on a hundred: a rotation of 512 dimensions, fitted on few pairs.
 #
 # And the trap, so that you recognise it. Standardise both sides, and only *then* add the noise:
 
@@ -362,7 +358,7 @@ for name, task in tasks.items():
 # | cosine | often the best metric as it is; the shift can work on either side. Moving the *queries* can do harm, under the dot product too: measure, or ask `gapkit advise` |
 # | the queries are noisy | nothing here helps; leave the gap alone |
 # | more texts than dimensions | fewer components, chosen by agreement, or nothing |
-# | other wordings, other languages | that noise lies among the texts: measure before you believe |
+# | other wordings, other languages | that noise lies in the span of the texts: measure first |
 # | always | fit on untouched data; report accuracy, agreement and robustness; no raw shift without looking at the answers |
 #
 # The fifth row as code: of all settings that keep 99 % of the answers, the most robust one.
@@ -383,8 +379,7 @@ assert best["robustness"] > 0.7
 # %% [markdown]
 # ### What real models share
 #
-# This lesson was told on small CLIPs. On the eight published models of lesson 00 (`gapkit replicate --published`, recorded in
-# docs/published.json) the same was asked. *Shared by all*: moving the gallery does nothing under the dot product, noise on the queries
+# This lesson was told on small CLIPs. We asked the same of the eight published models of lesson 00 (`gapkit replicate --published`, recorded in docs/published.json). *Shared by all*: moving the gallery does nothing under the dot product, noise on the queries
 # is out of reach, the raw shift changes answers (on two of the eight this was decided on the whole set only), and as many texts as
 # dimensions leave hardly anything to move: 500 captions as one gallery gain less than 0.01, the same captions in galleries of ten
 # 0.03 to 0.08. *Not shared*: the digits' large gains, and a gap along which little varies (lesson 03).

@@ -31,14 +31,12 @@
 
 # %% [markdown]
 # *Without installing anything:* [open this lesson in Colab](https://colab.research.google.com/github/gapkit/gapkit/blob/HEAD/notebooks/08_your_model_your_data.ipynb) and run
-# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. The torch that is
-# there is kept; models and data are fetched when a cell asks for them.
+# `%pip install -q "gapkit @ git+https://github.com/gapkit/gapkit"` in a new cell first. Colab's own torch is kept; models and data are downloaded when a cell needs them.
 
 # %% [markdown]
 # ## 1. What is here
 #
-# A model can be *shipped* with the repository, lie in the *cache* because it was downloaded before, or be on the
-# *network*. The table says which; nothing is downloaded by asking.
+# A model can be *shipped* with the repository, in the *cache* because it was downloaded before, or on the *network*. The table says which; asking downloads nothing.
 
 # %%
 import tempfile
@@ -72,8 +70,8 @@ print(
 #
 # - OpenAI's weights were trained with an activation called QuickGELU. In OpenCLIP they need the architecture names that end
 #   in `-quickgelu`; with the plain names accuracy drops by several points and nothing fails. `load_model` warns.
-# - A name such as `hf-hub:OWNER/REPOSITORY` loads whatever is there. gapkit reads safetensors, or pickles that hold nothing
-#   but numbers; it never runs code out of a file.
+# - A name such as `hf-hub:OWNER/REPOSITORY` loads whatever that repository holds. gapkit reads safetensors, and pickles that
+#   hold only numbers; it never runs code from a file.
 
 # %% [markdown]
 # ## 2. Choose
@@ -114,17 +112,16 @@ for ax, row in zip(np.atleast_1d(axes), shown, strict=True):
 plots.show(axes, alt="Six of the images, one of each class, each with its class name as title.")
 
 # %% [markdown]
-# *What to see:* six of the images, each under its class's name. They were rendered and then blurred, tinted and grained, so
+# **What to see.** Six of the images, each under its class's name. They were rendered and then blurred, tinted and grained, so
 # that they look a little like photographs; no model of the course has seen any like these.
 #
 # ## 3. Embed
 #
 # `embed` reads the images in batches, and skips none silently: with `on_error="raise"` it ends with an error that names
-# every unreadable file, with `"skip"` those are left out and listed. For a large folder, interrupt it whenever you like:
-# the same call goes on where it was. A second call takes the result from the cache.
+# every unreadable file, with `"skip"` those are left out and listed. You can interrupt it at any time: the same call resumes. A second call takes the result from the cache.
 #
 # > **Predict.** A small CLIP that has only ever seen clean renderings looks at blurred, grainy ones, six classes to
-# > choose from. How many of the thirty will it name rightly?
+# > choose from. How many of the thirty will it name correctly?
 
 # %% tags=["nbval-check-output"]
 entries = gapkit.embed(model, photos, on_error="raise")
@@ -133,8 +130,7 @@ chance = len(right) / len(entries.texts)
 print(f"{(given == right).sum()} of {len(right)} images named rightly (chance: {chance:.0f})")
 
 # %% [markdown]
-# If your own images score near chance, look at the prompts first: class names are folder names, and "img_2023" is not a
-# thing a text encoder knows. Then look at the images: a CLIP trained on photographs does poorly on 8 × 8 digits.
+# If your own images score near chance, look at the prompts first: class names are folder names, and "img_2023" means nothing to a text encoder. Then look at the images: a CLIP trained on photographs does poorly on 8 × 8 digits.
 
 # %% [markdown]
 # ## 4. Measure
@@ -162,7 +158,7 @@ plots.show(
 )
 
 # %% [markdown]
-# *What to see:* the texts on one side, the images on the other, and no overlap along the horizontal axis. With your own model,
+# **What to see.** The texts on one side, the images on the other, and no overlap along the horizontal axis. With your own model,
 # look whether the clouds are as tight: a CLIP trained with a learned temperature has wider ones.
 #
 # ## 5. Close
@@ -184,7 +180,7 @@ print(f"answers that survive the noise {kept[0]:.2f} → {kept[1]:.2f}")
 assert (after == given).all(), "with full rank no answer may change (Theorem 3.5)"
 
 # %% [markdown]
-# *What to see:* not one answer changed, and of the noisy ones more survive. This is for Euclidean neighbours and noise on the
+# **What to see.** Not one answer changed, and of the noisy ones more survive. This is for Euclidean neighbours and noise on the
 # gallery; lesson 05 has the cases in which nothing is gained. On your own model the third line may show a small
 # gain, or none: where the gap is narrow there is little to close.
 #
@@ -227,7 +223,7 @@ else:
 # %% [markdown]
 # ## 8. Report
 #
-# Save the embeddings, not only the numbers: whoever doubts a number can then recompute it. The file knows the model, a
+# Save the embeddings, not only the numbers: anyone who doubts a number can then recompute it. The file knows the model, a
 # hash of its weights, the data's fingerprint and the prompts.
 
 # %% tags=["nbval-check-output"]
@@ -239,7 +235,7 @@ print("weights and data are identified by", len(again.metadata["weights_sha256"]
 print("skipped images:", again.metadata["skipped"])
 
 # %% [markdown]
-# Then let every claim of the paper that such data can decide be decided, and write it down: `plan` lists the experiments,
+# Then decide every claim of the paper that such data can decide, and write a report: `plan` lists the experiments,
 # `replicate` runs them, `decide` compares their tables with the claims, and `write_report` makes one HTML page with
 # verdicts and figures, beside the record and the tables as files.
 #
@@ -263,18 +259,18 @@ assert verdicts.isin(VERDICTS).all(), "every claim gets one of the four verdicts
 assert MODEL in page, "the page says which model it is about"
 
 # %% [markdown]
-# *What to see:* with the shipped model and the example images most claims hold; those about orthogonality hold in part or
+# **What to see.** With the shipped model and the example images most claims hold; those about orthogonality hold in part or
 # not at all. Six texts and thirty images fix the direction of the gap only roughly, and a claim whose interval does not
 # clear what chance gives is not granted. *Not decidable* is a verdict too: in one reading the paper's noise is so weak
 # that nearly every answer survives it untouched, and no gain can show. Take a *does not hold* seriously: it is a result.
 #
-# On the command line the same is
+# The same on the command line:
 #
 # ```
 # gapkit replicate --model miniclip-wide --dataset folder --root MY_FOLDER --out my_results
 # ```
 #
-# and, step by step, with the file of embeddings in your hands,
+# and step by step, keeping the file of embeddings:
 #
 # ```
 # gapkit embed miniclip-wide folder --root MY_FOLDER --out mine.safetensors
@@ -296,7 +292,7 @@ assert MODEL in page, "the page says which model it is about"
 #    move? What would you try instead?
 # 2. A colleague's model has a gap of 0.15 and gains nothing from closing. Which two measurements tell you whether that
 #    was to be expected?
-# 3. Your images are skipped by the hundred. Which line of the report must say so, and which numbers does it touch?
+# 3. Hundreds of your images are skipped. Which line of the report must say so, and which numbers does it touch?
 #
 # Previous: [07 · Where the theory stops](07_where_the_theory_stops.ipynb) · Back to the start:
 # [00 · Start here](00_start_here.ipynb)
