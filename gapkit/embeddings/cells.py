@@ -104,6 +104,8 @@ def _is_wrapped(text: str) -> bool:
 def _split(text: str) -> list[float]:
     if ";" in text:
         return numbers(text.split(";"), "," if "," in text else ".")
+    if "|" in text:
+        return numbers(text.split("|"))
     if "," not in text:
         return numbers(text.split()) if text else _none()
     if not re.search(r"[.eE]", text) and len({bool(gap) for gap in re.findall(r",(\s*)", text)}) > 1:

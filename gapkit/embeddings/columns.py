@@ -17,7 +17,20 @@ NAMES = {
     "images": (
         *("image_name", "image_names", "image_path", "image_paths", "img_path", "image_file", "file_name"),
         *("filename", "filenames", "file", "files", "filepath", "file_path", "path", "paths", "image", "img"),
-        *("url", "image_url", "name", "names", "image_id", "img_id", "photo_id", "id", "key", "uid"),
+        *(
+            "url",
+            "image_url",
+            "name",
+            "names",
+            "image_id",
+            "img_id",
+            "photo_id",
+            "image_ids",
+            "id",
+            "ids",
+            "key",
+            "uid",
+        ),
     ),
     "texts": (
         *("caption", "captions", "text", "texts", "sentence", "sentences", "prompt", "prompts", "title"),
@@ -42,6 +55,7 @@ _COORDINATES = frozenset([
     "col", "column", "coord", "coords", "component", "components", "pc", "latent", "h", "hidden", "value",
     "val", "clip", "image", "images", "img", "text", "texts", "txt", "caption", "visual",
 ])  # fmt: skip
+_WEIGHTS = frozenset(["proj", "projection", "weight", "weights", "bias", "kernel"])  # of a model
 _EMBEDDING = re.compile("emb|feat|vec|latent|hidden|clip", re.IGNORECASE)
 _FEW = 8  # a family of fewer columns needs a name that says what it is
 _NUMBERED = re.compile(r"(?P<stem>.*?)[\s_.:\-\[(]*(?P<number>\d{1,7})[\])]?")
@@ -279,7 +293,7 @@ def pick(names: Sequence[str], side: str, key: str | None, path, *, alone: bool,
         by_token = [
             name
             for name in by_name or names
-            if _tokens(name) & tokens[side] and not _tokens(name) & tokens[other]
+            if _tokens(name) & tokens[side] and not _tokens(name) & (tokens[other] | _WEIGHTS)
         ]
         by_name = by_token if len(by_token) == 1 else by_name
         foreign = [name for name in names if _tokens(name) & tokens[other] and len(name) > 1]

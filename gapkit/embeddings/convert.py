@@ -12,7 +12,7 @@ from gapkit._arrays import check_choice
 from gapkit.embeddings.columns import names_images
 from gapkit.embeddings.layout import TableOptions
 from gapkit.embeddings.sets import EmbeddingSet
-from gapkit.embeddings.tables import Table, read_matrix, read_table
+from gapkit.embeddings.tables import Table, as_rows, read_matrix, read_table
 from gapkit.errors import InputError
 
 _NEAR_ONE = (0.9959, 1.0041)
@@ -246,8 +246,7 @@ def _read_labels(path: Path) -> np.ndarray:
     try:
         if path.suffix.lower() == ".npy":
             rows = np.load(path, allow_pickle=False)
-            whole = rows.dtype.kind == "f" and np.isfinite(rows).all() and (rows == np.round(rows)).all()
-            rows = rows.astype(np.int64) if whole else rows
+            rows = as_rows(rows)
             return rows[:, 0] if rows.ndim == 2 and rows.shape[1] == 1 else rows
         lines = path.read_text(encoding="utf-8-sig").split()
         return np.array([int(line) for line in lines], dtype=np.int64)

@@ -20,6 +20,7 @@ from gapkit.errors import InputError
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
 MOST_COLUMNS, MOST_CHARACTERS = 65_536, 4_000_000
 _SAMPLE_LINES, _SAMPLE_CHARACTERS, _MOST_BEFORE = 300, 4_000_000, 50
+_CUT = re.compile(r"^[-+]?\d*\.?\d+\s*[,;|\t]|[,;|\t]\s*[-+]?\d*\.?\d+([eE][-+]?\d+)?$")
 _FILES = re.compile(r"\.(jpe?g|png|webp|gif|bmp|tiff?|npy|pt|mp4|wav|jfif|avif|heic)$", re.IGNORECASE)
 
 
@@ -124,8 +125,8 @@ def records(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, li
     try:
         if separator == " ":
             for number, line in enumerate(lines(), start=1):
-                if "\t" in line:
-                    raise InputError(f"{path}: line {number} has tabs; say --separator tab")
+                if "\t" in line or '"[' in line:
+                    raise InputError(f"{path}: line {number} has tabs or quotation marks; say --separator")
                 yield number, line.split()
             return
         reader = csv.reader(lines(), delimiter=separator, skipinitialspace=separator != "\t", strict=False)
@@ -235,6 +236,11 @@ class _Way:
                 f"{path}: vectors in brackets are cut at their commas; put quotation marks around them, or say --separator"
             )
         self.kinds = [self._kind([record[j] for record in data]) for j in range(self.width)]
+        for j in (j for j, kind in enumerate(self.kinds) if kind == "text"):
+            if all(_CUT.search(record[j]) for record in data):
+                raise InputError(
+                    f"{path}: column {j + 1} holds a number behind another separator ({data[0][j][:40]}); say --separator"
+                )
         self.covered = self._covered(data)
         self.data, self.body = data if body[1:] else [], body
 
@@ -349,6 +355,18 @@ class _Way:
     def _check_split_decimals(self, columns, rows) -> None:
         if self.separator != "," or self.options.decimal is not None:
             return
+        numbers = [column.place for column in columns if column.kind == "number"]
+        if (
+            len(numbers) == len(columns) > 2
+            and len(columns) % 2 == 0
+            and all(column.whole for column in columns)
+        ):
+            signs = [any(row[j].lstrip().startswith("-") for row in rows) for j in numbers]
+            if any(signs[::2]) and not any(signs[1::2]):
+                raise InputError(
+                    f"{self.path}: every second column has no sign, as decimal commas cut at the separator have; write the table "
+                    "with semicolons, or say --decimal . if these are whole numbers"
+                )
         for row in rows[:50]:
             for column in columns:
                 cell = row[column.place].strip()
@@ -521,7 +539,9 @@ def _is_unit(cells: list[str]) -> bool:
 
 
 def _counts(cells: list[str]) -> bool:
-    """Whether cells are consecutive whole numbers, written without a point."""
+    """Whether cells are consecutive whole numbers, all written without a point or all with ``.0``."""
+    if all(cell.endswith(".0") for cell in cells):
+        cells = [cell[:-2] for cell in cells]
     return all(map(is_whole, cells)) and all(int(b) == int(a) + 1 for a, b in itertools.pairwise(cells))
 
 

@@ -20,11 +20,11 @@ from gapkit.errors import InputError
 KEYS = {
     "images": (
         *("images", "image", "image_embeddings", "image_embedding", "image_features", "image_feature"),
-        *("image_embeds", "image_embed", "image_emb", "img_emb", "img", "y"),
+        *("image_embeds", "image_embed", "image_emb", "img_emb", "img"),
     ),
     "texts": (
         *("texts", "text", "text_embeddings", "text_embedding", "text_features", "text_feature"),
-        *("text_embeds", "text_embed", "text_emb", "txt_emb", "captions", "txt", "x"),
+        *("text_embeds", "text_embed", "text_emb", "txt_emb", "captions", "txt"),
     ),
 }
 """What the matrices of each side are called."""
@@ -39,7 +39,7 @@ OWNERS = (
     "image_id",
 )
 """Members of an archive that say which image each text describes, if their numbers are those of the images."""
-LABELS = ("labels", "label_ids", "label", "targets", "target", "class_ids", "y")
+LABELS = ("labels", "label_ids", "label", "targets", "target", "class_ids", "y", "y_true")
 _PICKLED = "holds pickled objects, which could run code; save plain numbers"
 _HINTS = {
     **dict.fromkeys((".pt", ".pth", ".pkl", ".pickle", ".joblib"), "such files can run code"),
@@ -237,7 +237,7 @@ def _read_archive(path: Path, sides, keys, options, labels) -> Table:
             used[f"names of the {side}"] = name
     rows = None
     if labels and "images" in sides and (name := _labels_of(path, members, len(matrices["images"]), used)):
-        rows = members[name].load().reshape(-1)
+        rows = as_rows(members[name].load().reshape(-1))
         used["labels"] = name
     owner = None
     if len(sides) == 2 and len(matrices["texts"]) > len(matrices["images"]) and rows is None:
@@ -255,6 +255,7 @@ def _read_archive(path: Path, sides, keys, options, labels) -> Table:
         names,
         rows,
         f"{path.name}: {said}" + (f"; left out: {listed(left)}" if left else ""),
+        image_ids=_ids_of(members, len(matrices[sides[0]])) if len(sides) == 1 else None,
         image_of_text=owner,
     )
 
@@ -299,7 +300,7 @@ def _labels_of(path: Path, members, rows: int, used) -> str | None:
         lower[name]
         for name in LABELS
         if name in lower
-        and members[lower[name]].kind in "iu"
+        and members[lower[name]].kind in "iuf"
         and members[lower[name]].shape in ((rows,), (rows, 1))
     ]
     first = members[found[0]].load().reshape(-1) if found else None
@@ -309,6 +310,19 @@ def _labels_of(path: Path, members, rows: int, used) -> str | None:
                 f"{path} has several members that could be labels, {listed(found)}; bring one with --labels FILE.npy"
             )
     return found[0] if found else None
+
+
+def as_rows(rows: np.ndarray) -> np.ndarray:
+    """Whole numbers that are stored as floats, as such."""
+    whole = rows.dtype.kind == "f" and np.isfinite(rows).all() and (rows == np.round(rows)).all()
+    return rows.astype(np.int64) if whole else rows
+
+
+def _ids_of(members, rows: int) -> tuple[str, tuple[str, ...]] | None:
+    """Which image each row is about, and the member that says it."""
+    known = {name.lower(): name for name, m in members.items() if m.kind in "USiu" and m.shape == (rows,)}
+    name = next((known[name] for name in NAMES["images"] if name in known), None)
+    return name and (name, tuple(map(_text, members[name].load().tolist())))
 
 
 def _owners_of(members, images: int, texts: int) -> str | None:

@@ -134,7 +134,7 @@ def test_a_missing_number_in_a_numbered_column_is_an_error_with_its_row(tmp_path
 def test_labels_and_names_inside_an_archive_are_taken(tmp_path, key, column):
     labels = np.arange(N) % 3
     inside = {
-        key: labels[:, None] if column else labels,
+        key: labels[:, None] if column else labels.astype(float),
         "class_names": np.array(list("abc")),
         "paths": np.array(FILES),
     }
@@ -172,6 +172,23 @@ def test_archives_with_raw_images_scores_and_ids_beside_give_the_embeddings(tmp_
     pairs = import_embeddings(tmp_path / "a.npz")
     assert np.array_equal(pairs.images, Y) and np.array_equal(pairs.texts, X)
     assert "left out: images, scale, ids" in pairs.metadata["columns"][0]
+
+
+@pytest.mark.parametrize(
+    "members", [{"x": X, "y": Y}, {"arr_0": Y, "arr_1": X}, {"visual.proj": Y, "text_projection": X}]
+)
+def test_matrices_that_are_not_called_images_and_texts_are_asked_for(tmp_path, members):
+    np.savez(tmp_path / "a.npz", **members)
+    with pytest.raises(InputError, match="which matrix .* --image-key NAME"):
+        import_embeddings(tmp_path / "a.npz")
+
+
+def test_rows_in_another_order_are_matched_by_the_files_they_are_about(tmp_path):
+    order = RNG.permutation(N)
+    np.savez(tmp_path / "a.npz", features=Y, paths=np.array(FILES))
+    np.savez(tmp_path / "b.npz", features=X[order], paths=np.array(FILES)[order])
+    texts, images = import_embeddings(tmp_path / "a.npz", tmp_path / "b.npz", normalise="no").matched()
+    assert np.array_equal(texts, X[order]) and np.array_equal(images, Y[order])
 
 
 def test_two_matrices_that_could_be_the_images_are_asked_for(tmp_path):

@@ -184,6 +184,13 @@ READ = {
         {},
         FILES,
     ),
+    "vectors as numpy prints them": (
+        "csv",
+        spelt(how=lambda row: np.array2string(np.array(row), max_line_width=60, precision=8)),
+        {},
+        FILES,
+    ),
+    "vectors in bars": ("csv", spelt(quote="", how=lambda row: "|".join(map(str, row))), {}, FILES),
     "vectors of whole numbers": ("csv", spelt(WHOLE), {}, FILES),
     "nested vectors": ("csv", spelt(how=lambda row: str([row])), {}, FILES),
     "vectors without header": ("csv", spelt(name=None), {}, FILES),
@@ -283,6 +290,17 @@ REFUSED = {
     "labels behind without header": (text(last=[i % 3 for i in range(N)]), {}, "--columns"),
     "times without header": (text(first=[f"{1.6e9 + i / 3:.2f}" for i in range(N)]), {}, "--columns"),
     "names that count nothing": (text(header=[chr(97 + j) for j in range(D)]), {}, "--columns"),
+    "ids among columns that count": (
+        text(UNIT, header=range(D + 1), first=range(N)),
+        {"header": "yes"},
+        "holds whole numbers and the others do not",
+    ),
+    "boxes alone": (spelt(Z[:, :4], name="bbox"), {}, "--columns"),
+    "signs of decimal commas cut by commas": (
+        text(np.sign(Z) * (1 + Z.round(1) ** 2).round(1), decimal=",", form="{:.1f}"),
+        {},
+        "decimal commas cut",
+    ),
     "scores alone": (text(Z[:, :3], header=["score_1", "score_2", "score_3"]), {}, "--columns"),
     "a gap in the numbers": (
         text(header=[*D_NAMES[:5], *(f"d{j + 1}" for j in range(5, D))]),
