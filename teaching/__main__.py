@@ -2,9 +2,9 @@
 
 import json
 import os
+import shutil
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 
 import click
@@ -12,12 +12,9 @@ import click
 from gapkit import InputError
 from teaching import confine
 from teaching.course import COURSE, SOURCES, Variant, build
-from teaching.faults import costly
-from teaching.grade import Given, grade_folder
+from teaching.grade import grade_folder
 from teaching.release import links, release
-from teaching.roster import read_roster
 from teaching.student import Limits
-from teaching.tables import read_exceptions, read_rubric
 
 A_PATH = click.Path(path_type=Path)
 course_option = click.option("--course", type=A_PATH, default=COURSE, help="What `assignments` built.")
@@ -69,40 +66,27 @@ def link(repository: str, branch: str, path: str, hub: str) -> None:
 @click.option("--export", type=click.Choice(["canvas", "moodle", "csv"]), help="Points for the platform too.")
 @click.option("--rubric", type=A_PATH, help="rubric.csv, filled in: points for written answers.")
 @click.option("--exceptions", type=A_PATH, help="CSV: student, assignment, forgive, days_late.")
-@click.option(
-    "--late-percent", type=click.FloatRange(0, 100), default=0.0, help="Points lost for a day late."
-)
+@click.option("--late-percent", type=click.FloatRange(0, 100), default=0.0, help="Lost for a day late.")
 @click.option("--jobs", type=click.IntRange(1), default=min(2, os.cpu_count() or 1), show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the tests' random inputs.")
-@click.option(
-    "--cell-seconds", type=float, default=Limits.cell, show_default=True, help="For a cell or a call."
-)
-@click.option("--total-seconds", type=float, default=Limits.total, show_default=True, help="For a notebook.")
-@click.option(
-    "--memory-mib", type=int, default=Limits.memory >> 20, show_default=True, help="Beyond the imports."
-)
+@click.option("--cell-seconds", default=Limits.cell, show_default=True, help="For a cell or a call.")
+@click.option("--total-seconds", default=Limits.total, show_default=True, help="For a notebook.")
+@click.option("--memory-mib", default=Limits.memory >> 20, show_default=True, help="Beyond the imports.")
 @unconfined_option
 def grade(
-    submitted, course, out, assignment, roster, export, rubric, exceptions, late_percent, jobs, seed,
-    cell_seconds, total_seconds, memory_mib, unconfined,
-) -> None:  # fmt: skip
+    submitted: Path,
+    out: Path,
+    cell_seconds: float,
+    total_seconds: float,
+    memory_mib: int,
+    unconfined: bool,
+    **given,
+) -> None:
     """Grade what lies below SUBMITTED; write points.csv, tasks.csv, report.md, feedback pages and a gradebook."""
-    if export and not roster:
-        raise InputError("--export needs --roster: whose points are whose is in it")
-    given = Given(
-        roster=read_roster(roster) if roster else None,
-        assignment=assignment,
-        rubric=partial(read_rubric, rubric) if rubric else None,
-        exceptions=partial(read_exceptions, exceptions) if exceptions else None,
-        late_percent=late_percent,
-        export=export or "",
-    )
     limits = Limits(cell=cell_seconds, total=total_seconds, memory=memory_mib << 20)
-    graded = grade_folder(
-        submitted, course=course, out=out, limits=limits, jobs=jobs, seed=seed, given=given,
-        confined=not unconfined, progress=click.echo,
-    )  # fmt: skip
-    spoilt = sum(bool(costly(one.faults, one.forgiven)) for one in graded)
+    given |= {"out": out, "limits": limits, "confined": not unconfined, "progress": click.echo}
+    graded = grade_folder(submitted, **given)
+    spoilt = sum(bool(one.lost) for one in graded)
     click.echo(f"{len(graded)} graded, {spoilt} without points for a fault; see {out / 'report.md'}")
 
 
@@ -117,24 +101,22 @@ def autograde(notebook: Path, course: Path, minimum: float, target: Path | None,
     if not notebook.is_file():
         raise InputError(f"no file {notebook}")
     with tempfile.TemporaryDirectory() as place:
-        handed_in = Path(place, "in", "student")
-        handed_in.mkdir(parents=True)
-        (handed_in / notebook.name).write_bytes(notebook.read_bytes())
-        (one,) = grade_folder(
-            handed_in.parent, course=course, out=Path(place, "out"), confined=not unconfined
-        )
-    result = one.result
+        handed_in, out = Path(place, "in"), Path(place, "out")
+        (handed_in / "student").mkdir(parents=True)
+        shutil.copyfile(notebook, handed_in / "student" / notebook.name)
+        (one,) = grade_folder(handed_in, course=course, out=out, confined=not unconfined)
+    result, shown = one.result, ("task", "points", "most", "message")
+    tasks = [{name: getattr(task, name) for name in shown} for task in result.tasks]
     facts = {
         "assignment": one.assignment, "points": result.points, "max_points": result.most,
-        "faults": [str(fault) for fault in one.faults], "passed": result.points >= minimum,
-        "tasks": [{name: task[name] for name in ("task", "points", "most", "message")} for task in result.tasks],
+        "faults": list(map(str, one.faults)), "passed": result.points >= minimum, "tasks": tasks,
     }  # fmt: skip
     for task in result.tasks:
-        click.echo(f"{task['task']}: {task['points']:g} of {task['most']:g} {task['message']}".rstrip())
+        click.echo(f"{task.task}: {task.points:g} of {task.most:g} {task.message}".rstrip())
     click.echo(f"{one.assignment or notebook.name}: {result.points:g} of {result.most:g}")
     if target:
         target.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    sys.exit(0 if facts["passed"] else 1)
+    sys.exit(not facts["passed"])
 
 
 @group.command()

@@ -4,19 +4,21 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import time
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from gapkit import InputError
-from teaching.faults import Fault
+from teaching.faults import Fault, costly
 from teaching.roster import Roster, key
 
 CANVAS = re.compile(r"(?P<name>.+?)(?P<late>_LATE)?_(?P<user>\d+)_(?P<number>\d+)_(?P<file>.+)")
 MOODLE = re.compile(r"(?P<name>[^_]+)_(?P<user>\d+)_assignsubmission_[a-z]+_?(?P<file>.*)")
+NOTEBOOK = re.compile(r"\.ipynb(\.txt|\.json)?$", re.IGNORECASE)  # which some systems add
 JUNK = re.compile(r"\..*|__MACOSX|Thumbs\.db|desktop\.ini|~.*", re.IGNORECASE)
 DATA = (".safetensors", ".npy", ".csv")
 """Endings of files that go along with a notebook."""
@@ -27,52 +29,58 @@ MAX_UNPACKED, MAX_FILES, MAX_DEPTH = 500 * 2**20, 5000, 3
 class Submission:
     """What one student handed in for one assignment, and what became of it.
 
-    ``file`` is the notebook, or what came in its place, None for nothing at all; ``place`` is the name under
-    which the platform takes feedback back.
+    ``file`` is the notebook, or what came in its place, None for an empty folder; ``parts`` is where it lay below the
+    collected folder; ``place`` is the name under which the platform takes feedback back, ``user`` its number for
+    the student.
     """
 
     student: str
     assignment: str
     file: Path | None
     id: str = ""
+    parts: tuple[str, ...] = ()
+    user: str = ""
     place: str = ""
+    attempt: int = 0
     own_folder: bool = False
     notes: list[Fault] = field(default_factory=list)
     late_days: float = 0.0
     forgiven: tuple[str, ...] = ()
-    result: object = None
+    result: Any = None
     page: str = ""
     ran: Path | None = None
 
     @property
     def faults(self) -> list[Fault]:
         """Everything that was remarked."""
-        return self.notes + [Fault(**fault) for fault in (self.result.faults if self.result else [])]
+        return self.notes + (self.result.faults if self.result else [])
 
+    @property
+    def lost(self) -> list[Fault]:
+        """The faults that cost all points."""
+        return costly(self.faults, self.forgiven)
 
-@dataclass
-class _Leaf:
-    """A file (None: an empty folder), its place below the collected folder, and what the place says."""
-
-    parts: tuple[str, ...]
-    path: Path | None
-    student: str = ""
-    id: str = ""
-    user: str = ""
-    place: str = ""
-    late: bool = False
-    own_folder: bool = False
-    listed: bool = True
-    assignment: str = ""
-    attempt: int = 0
+    @property
+    def remarks(self) -> list[Fault]:
+        """The other faults."""
+        return [fault for fault in self.faults if fault not in self.lost]
 
     @property
     def stem(self) -> str:
-        return PurePosixPath(self.parts[-1]).stem if self.path else self.parts[-1]
+        """The file's name without its ending."""
+        return PurePosixPath(self.parts[-1]).stem if self.file else self.parts[-1]
 
     @property
     def is_notebook(self) -> bool:
-        return self.path is not None and self.path.suffix.lower() == ".ipynb"
+        """Whether the file calls itself a notebook."""
+        return self.file is not None and NOTEBOOK.search(self.file.name) is not None
+
+    def __str__(self) -> str:
+        """The points and what they were lost for, in one line."""
+        waits = f" (to be read: {', '.join(self.result.waiting)})" if self.result.waiting else ""
+        said = f" — {'; '.join(map(str, self.lost))}" if self.lost else ""
+        points = f"{self.result.points:g} of {self.result.most:g}"
+        return f"{self.student} {self.assignment or '?'}: {points}{waits}{said}"
 
 
 def find_submissions(
@@ -94,133 +102,122 @@ def find_submissions(
     if not folder.is_dir():
         raise InputError(f"no folder {folder}")
     known = sorted(known)
-    leaves = list(_leaves(folder, (), unpacked, 0))
-    if not leaves:
+    files = list(_files(folder, (), unpacked, 0))
+    if not files:
         raise InputError(f"nothing was handed in: {folder} holds no files")
-    leaves = _unwrap(leaves, known)
-    for leaf in leaves:
-        _whose(leaf, known, roster)
-        leaf.assignment = _which(leaf, known) or assignment
-        leaf.attempt = _attempt(leaf)
-    people: dict[str, list[_Leaf]] = {}
-    for leaf in leaves:
-        people.setdefault(leaf.id or key(leaf.student) + leaf.user, []).append(leaf)
+    _unwrap(files, known)
+    people: dict[str, list[Submission]] = {}
+    for one in files:
+        _whose(one, known, roster)
+        one.assignment = _which(one, known) or assignment
+        # the number behind the assignment's name, as in A1-2 or A1 (1)
+        behind = re.split(_word(one.assignment) if one.assignment else "^", one.stem, flags=re.IGNORECASE)[-1]
+        if behind != one.stem or behind.endswith(")"):
+            one.attempt = int((re.findall(r"\d+", behind) or "0")[-1])
+        people.setdefault(one.id or key(one.student) + one.user, []).append(one)
     names = [theirs[0].student for theirs in people.values()]
-    for theirs in people.values():
-        if names.count(theirs[0].student) > 1:  # two people of one name, whom a number tells apart
-            for leaf in theirs:
-                leaf.student = f"{leaf.student} ({leaf.id or leaf.user})"
-    found = [submission for theirs in people.values() for submission in _of_student(theirs)]
+    for one in files:
+        if names.count(one.student) > 1:  # two people of one name, whom a number tells apart
+            one.student = f"{one.student} ({one.id or one.user})"
+    found = [one for theirs in people.values() for one in _of_student(theirs)]
     return sorted(found, key=lambda one: (key(one.student), one.assignment))
 
 
-def _leaves(folder: Path, parts: tuple[str, ...], unpacked: Path, depth: int) -> Iterator[_Leaf]:
+def _files(folder: Path, parts: tuple[str, ...], unpacked: Path, depth: int) -> Iterator[Submission]:
     """Every file below ``folder``, those in zip files too, and every folder with nothing in it."""
     inside = sorted(path for path in folder.iterdir() if not JUNK.fullmatch(path.name))
     if not inside and parts:
-        yield _Leaf(parts, None)
+        yield Submission("", "", None, parts=parts)
     for path in inside:
         if path.is_dir() and not path.is_symlink():
-            yield from _leaves(path, (*parts, path.name), unpacked, depth)
+            yield from _files(path, (*parts, path.name), unpacked, depth)
         elif path.suffix.lower() == ".zip" and depth < MAX_DEPTH and (where := _unzip(path, unpacked)):
-            yield from _leaves(where, (*parts, path.stem), unpacked, depth + 1)
+            yield from _files(where, (*parts, path.stem), unpacked, depth + 1)
         else:
-            yield _Leaf((*parts, path.name), path)
+            yield Submission("", "", path, parts=(*parts, path.name))
 
 
 def _unzip(path: Path, unpacked: Path) -> Path | None:
     """A new folder with what the zip file holds; None if it cannot be opened or holds too much."""
-    unpacked.mkdir(parents=True, exist_ok=True)
-    where = unpacked / f"{len(list(unpacked.iterdir())):05d}"
+    where = unpacked / f"{len(list(unpacked.glob('*'))):05d}"
+    where.mkdir(parents=True)
     try:
-        with zipfile.ZipFile(path) as file:
-            entries = [entry for entry in file.infolist() if not entry.is_dir()]
+        try:
+            archive = zipfile.ZipFile(path, metadata_encoding="utf-8")  # macOS writes it and does not say so
+        except UnicodeDecodeError:
+            archive = zipfile.ZipFile(path)
+        with archive:
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
             if sum(entry.file_size for entry in entries) > MAX_UNPACKED or len(entries) > MAX_FILES:
                 return None
-            where.mkdir()
             for entry in entries:
-                name = entry.filename
-                if not entry.flag_bits & 0x800:  # macOS writes UTF-8 and does not say so
-                    with contextlib.suppress(UnicodeError):
-                        name = name.encode("cp437").decode("utf-8")
-                inner = PurePosixPath(name.replace("\\", "/"))
-                if inner.is_absolute() or ".." in inner.parts or any(map(JUNK.fullmatch, inner.parts)):
-                    continue
-                target = where / inner
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with file.open(entry) as source, open(target, "wb") as sink:
-                    shutil.copyfileobj(source, sink)
-                with contextlib.suppress(ValueError, OverflowError):
-                    stamp = time.mktime((*entry.date_time, 0, 0, -1))
-                    os.utime(target, (stamp, stamp))
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError):
-        shutil.rmtree(where, ignore_errors=True)
+                entry.filename = entry.filename.replace("\\", "/")
+                if not any(map(JUNK.fullmatch, entry.filename.split("/"))):  # ".." begins with a dot too
+                    target = archive.extract(entry, where)
+                    with contextlib.suppress(ValueError, OverflowError):
+                        os.utime(target, (time.mktime((*entry.date_time, 0, 0, -1)),) * 2)
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, zlib.error):
         return None
     return where
 
 
-def _unwrap(leaves: list[_Leaf], known: list[str]) -> list[_Leaf]:
+def _unwrap(files: list[Submission], known: list[str]) -> None:
     """Take folders off that hold the whole class, such as Moodle's around its download."""
-    while len({leaf.parts[0] for leaf in leaves}) == 1 and all(len(leaf.parts) > 1 for leaf in leaves):
-        first = leaves[0].parts[0]
-        inner = [leaf for leaf in leaves if len(leaf.parts) > 2 or leaf.is_notebook]
-        below = {leaf.parts[1] if len(leaf.parts) > 2 else leaf.stem: leaf for leaf in inner}
-        marked = any(MOODLE.fullmatch(name) or CANVAS.fullmatch(name) for name in below)
-        named = [name for name, leaf in below.items() if len(leaf.parts) > 2 or _mentioned(name, known)]
-        people = {_label(name, known) for name in named} - {""}
-        if MOODLE.fullmatch(first) or CANVAS.fullmatch(first) or (not marked and len(people) < 2):
+    while len({one.parts[0] for one in files}) == 1 and all(len(one.parts) > 1 for one in files):
+        first = files[0].parts[0]
+        deep = {one.parts[1] for one in files if len(one.parts) > 2}
+        flat = {one.stem for one in files if len(one.parts) == 2 and one.is_notebook}
+        marked = any(MOODLE.fullmatch(name) or CANVAS.fullmatch(name) for name in deep | flat)
+        people = {_label(name, known) for name in deep | {name for name in flat if _mentioned(name, known)}}
+        if MOODLE.fullmatch(first) or CANVAS.fullmatch(first) or (not marked and len(people - {""}) < 2):
             break
-        wrapped = _mentioned(first, known)
-        for leaf in leaves:
-            leaf.parts, leaf.assignment = leaf.parts[1:], leaf.assignment or wrapped
-    return leaves
+        for one in files:
+            one.parts, one.assignment = one.parts[1:], one.assignment or _mentioned(first, known)
 
 
-def _whose(leaf: _Leaf, known: list[str], roster: Roster | None) -> None:
+def _whose(one: Submission, known: list[str], roster: Roster | None) -> None:
     """Say whose a file is, by the platform's name for it, the roster, or the first folder that names no assignment."""
-    names = [*leaf.parts[:-1], leaf.stem]
+    names = [*one.parts[:-1], one.stem]
     labels = [label for label in (_label(name, known) for name in names[:-1]) if label]
-    leaf.own_folder = bool(labels)
-    if leaf.path is None:
+    one.own_folder = bool(labels)
+    if one.file is None:
         labels = [_label(name, known) or name for name in names]
     for name in names:
         match = MOODLE.fullmatch(name) or CANVAS.fullmatch(name)
         if match:
-            leaf.user, leaf.late = match["user"], bool(match.groupdict().get("late"))
-            leaf.place, leaf.own_folder = name, name != leaf.stem or not leaf.path
-            labels = [match["name"]]
+            one.user, labels, one.place = match["user"], [match["name"]], name
+            one.own_folder = name != one.stem or not one.file
+            one.notes += [Fault("late")] * bool(match.groupdict().get("late"))
             break
-    labels = labels or [_label(leaf.stem, known) or leaf.stem]
-    leaf.student = labels[0]
-    if roster:
-        student = roster.find(leaf.user, *labels, *(_label(name, known) for name in names))
-        leaf.listed = student is not None
-        if student:
-            leaf.student, leaf.id = student.name, student.id
+    labels = labels or [_label(one.stem, known) or one.stem]
+    one.student = labels[0]
+    student = roster.find(one.user, *labels, *(_label(name, known) for name in names)) if roster else None
+    if student:
+        one.student, one.id = student.name, student.id
+    elif roster:
+        one.notes.append(Fault("unlisted"))
 
 
-def _which(leaf: _Leaf, known: list[str]) -> str:
+def _which(one: Submission, known: list[str]) -> str:
     """The assignment of a file: by the notebook itself, its name, its folders."""
-    if leaf.is_notebook and leaf.path.is_file():
+    if one.is_notebook and one.file.is_file():
         with contextlib.suppress(Exception):  # whatever the file may hold
-            said = json.loads(leaf.path.read_text(encoding="utf-8-sig"))["metadata"]["gapkit"]["assignment"]
+            said = json.loads(one.file.read_text(encoding="utf-8-sig"))["metadata"]["gapkit"]["assignment"]
             if said in known:
                 return said
-    names = [leaf.stem, *leaf.parts[-2::-1]]
-    return next(filter(None, (_mentioned(name, known) for name in names)), leaf.assignment)
+    names = [one.stem, *one.parts[-2::-1]]
+    return next(filter(None, (_mentioned(name, known) for name in names)), one.assignment)
 
 
 def _mentioned(text: str, known: list[str]) -> str:
     """The assignment that a name mentions, as a word of its own."""
-    found = [name for name in known if re.search(_word(name), text, re.IGNORECASE)]
-    return found[0] if found else ""
+    return next((name for name in known if re.search(_word(name), text, re.IGNORECASE)), "")
 
 
 def _label(text: str, known: list[str]) -> str:
     """A name without the assignment and the number of the attempt."""
     for name in known:
-        text = re.sub(_word(name) + r"([-_ ]*\(?\d+\)?)*$", "", text, flags=re.IGNORECASE)
-        text = re.sub(_word(name), "", text, flags=re.IGNORECASE)
+        text = re.sub(_word(name) + r"([-_ ()\d]*$)?", "", text, flags=re.IGNORECASE)
     return re.sub(r"\s*\(\d+\)$", "", text).strip(" -_.")
 
 
@@ -228,45 +225,31 @@ def _word(name: str) -> str:
     return rf"(?<![^\W_]){re.escape(name)}(?![^\W_])"
 
 
-def _attempt(leaf: _Leaf) -> int:
-    """The number behind the assignment's name, as in ``A1-2`` or ``A1 (1)``; 0 without one."""
-    word = _word(leaf.assignment) if leaf.assignment else r"^"
-    behind = re.split(word, leaf.stem, flags=re.IGNORECASE)[-1]
-    numbers = re.findall(r"\d+", behind)
-    return int(numbers[-1]) if numbers and (behind != leaf.stem or behind.endswith(")")) else 0
-
-
-def _of_student(leaves: list[_Leaf]) -> list[Submission]:
+def _of_student(files: list[Submission]) -> list[Submission]:
     """One student's submissions: of the attempts the last, with what else came."""
     found: dict[str, Submission] = {}
-    attempts: dict[str, list[_Leaf]] = {}
-    for leaf in filter(lambda leaf: leaf.is_notebook, leaves):
-        attempts.setdefault(leaf.assignment, []).append(leaf)
-    for name, tried in sorted(attempts.items()):
-        last = max(tried, key=lambda leaf: (leaf.attempt, leaf.path.lstat().st_mtime))
-        found[name] = _submission(last)
-        if len(tried) > 1:
-            said = f"{'/'.join(last.parts)} was graded, of {len(tried)}"
-            found[name].notes.append(Fault("several", detail=said))
-    for leaf in leaves:
-        if leaf.is_notebook or (leaf.path and leaf.path.suffix.lower() in DATA) or (not leaf.path and found):
+    notebooks = [one for one in files if one.is_notebook]
+    for one in sorted(notebooks, key=lambda one: (one.attempt, one.file.lstat().st_mtime)):
+        found[one.assignment] = one
+    for name, last in found.items():
+        count = sum(one.assignment == name for one in notebooks)
+        if not last.file.lstat().st_size:
+            last.notes.append(Fault("empty"))
+        elif not name:
+            last.notes.append(Fault("unknown", detail=last.parts[-1]))
+        if count > 1:
+            last.notes.append(Fault("several", detail=f"{'/'.join(last.parts)} was graded, of {count}"))
+    answered = set(found)
+    for one in files:
+        goes_along = one.file is None or one.file.suffix.lower() in DATA
+        of_nobody = one.file and not (one.own_folder or one.place or one.id)  # a table of the instructor's
+        if one.is_notebook or (goes_along and (found or of_nobody)):
             continue
-        if found and (leaf.assignment in attempts or not leaf.assignment):
-            found[min(found) if leaf.assignment not in found else leaf.assignment].notes.append(
-                Fault("also", detail=leaf.parts[-1])
-            )
-        elif leaf.assignment not in found:
-            found[leaf.assignment] = _submission(leaf)
-            nothing = leaf.path is None or not leaf.path.lstat().st_size
-            found[leaf.assignment].notes.append(Fault("empty" if nothing else "other", detail=leaf.parts[-1]))
+        if found and (one.assignment in answered or not one.assignment):
+            beside = found.get(one.assignment) or found[min(found)]
+            beside.notes.append(Fault("also", detail=one.parts[-1]))
+        elif one.assignment not in found:
+            found[one.assignment] = one
+            nothing = one.file is None or not one.file.lstat().st_size
+            one.notes.append(Fault("empty" if nothing else "other", detail=one.parts[-1]))
     return list(found.values())
-
-
-def _submission(leaf: _Leaf) -> Submission:
-    one = Submission(leaf.student, leaf.assignment, leaf.path, leaf.id, leaf.place, leaf.own_folder)
-    if leaf.is_notebook and not leaf.path.lstat().st_size:
-        one.notes.append(Fault("empty"))
-    elif leaf.is_notebook and not leaf.assignment:
-        one.notes.append(Fault("unknown", detail=leaf.parts[-1]))
-    one.notes += [Fault("late")] * leaf.late + [Fault("unlisted")] * (not leaf.listed)
-    return one

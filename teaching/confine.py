@@ -20,7 +20,6 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import gapkit
 
@@ -29,18 +28,10 @@ HOME_BYTES, SHARED_BYTES, TMP_BYTES = 256 * 2**20, 64 * 2**20, 64 * 2**20
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 PROCESSES = 128
 """Processes and threads a submission may have at a time."""
-INSTALL = "apt-get install -y bubblewrap"
 _SYSTEM = (
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib64",
-    "/etc/ld.so.cache",
-    "/etc/alternatives",
-    "/etc/fonts",
-    "/etc/localtime",
-)
+    "/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime",
+)  # fmt: skip
+_DEVICES = ("--proc", "/proc", "--dev", "/dev")
 _ISOLATED = (
     "--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000", "--hostname", "grading", "--die-with-parent",
     "--new-session", "--cap-drop", "ALL", "--clearenv",
@@ -50,12 +41,10 @@ _ISOLATED = (
 @functools.cache
 def why_not() -> str:
     """Why a submission cannot be confined on this machine; empty if it can."""
-    if not sys.platform.startswith("linux"):
-        return "bubblewrap is for Linux only"
-    if not shutil.which("bwrap"):
-        return f"bubblewrap is not installed ({INSTALL})"
+    if not sys.platform.startswith("linux") or not shutil.which("bwrap"):
+        return "bubblewrap, which is for Linux only, is not installed (apt-get install -y bubblewrap)"
     tried = subprocess.run(
-        [shutil.which("bwrap"), *_ISOLATED, *_system(), "--proc", "/proc", "--dev", "/dev", "/usr/bin/env", "true"],
+        [shutil.which("bwrap"), *_ISOLATED, *_system(), *_DEVICES, "/usr/bin/env", "true"],
         env={}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
     )  # fmt: skip
     said = " ".join(tried.stderr.split())[:200]
@@ -69,34 +58,28 @@ class Sandbox:
     process: subprocess.Popen
     pid: int
     home: Path
-    temporary: bool = False
     handle: int = -1
 
-    def end(self) -> int | None:
-        """End everything that runs in it; returns the exit code (negative: the signal)."""
+    def end(self) -> None:
+        """End everything that runs in it."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(
-                self.process.pid, signal.SIGKILL
-            )  # the namespace's process 1 dies with it, then all in it
-        code = self.process.wait()
+            os.killpg(self.process.pid, signal.SIGKILL)  # and with it the namespace
+        self.process.wait()
         if self.handle >= 0:
-            select.select(
-                [self.handle], [], [], 10.0
-            )  # until process 1 has gone, and with it all in its namespace
+            select.select([self.handle], [], [], 10.0)  # until process 1 has gone
             os.close(self.handle)
-        self.process.stdout.close()
-        if self.temporary:
+        else:
             shutil.rmtree(self.home, ignore_errors=True)
-        return code
+        self.process.stdout.close()
 
 
 def start(
     arguments: list[str],
     *,
-    files: Mapping[str, Path] = MappingProxyType({}),
-    hidden: Iterable[Path] = (),
-    readable: Iterable[Path] = (),
-    confined: bool = True,
+    files: Mapping[str, Path],
+    hidden: list[Path],
+    readable: list[Path],
+    confined: bool,
 ) -> Sandbox:
     """Start ``python arguments`` in a new home folder.
 
@@ -117,14 +100,13 @@ def start(
             shutil.copyfile(path, home / name)
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
         kept["JPY_PARENT_PID"] = str(os.getpid())  # the kernel ends when its judge has
-        process = subprocess.Popen(
-            [sys.executable, "-P", *arguments], env={**kept, **environment(str(home))}, cwd=home, **options
-        )
-        return Sandbox(process, process.pid, home, temporary=True)
+        kept |= environment(str(home))
+        process = subprocess.Popen([sys.executable, "-P", *arguments], env=kept, cwd=home, **options)
+        return Sandbox(process, process.pid, home)
     told, tell = os.pipe()
     opened = {name: os.open(path, os.O_RDONLY) for name, path in files.items()}
     try:
-        command = [*_command(tell, opened, list(hidden), list(readable)), sys.executable, "-P", *arguments]
+        command = [*_command(tell, opened, hidden, readable), sys.executable, "-P", *arguments]
         process = subprocess.Popen(command, env={}, pass_fds=[tell, *opened.values()], **options)
     finally:
         for end in (tell, *opened.values()):
@@ -141,17 +123,7 @@ def start(
 def _command(tell: int, files: dict[str, int], hidden: list[Path], readable: list[Path]) -> list[str]:
     """What starts bubblewrap; the command to run in it is to be added."""
     needed = _needed(readable)
-    command = [
-        shutil.which("bwrap"),
-        *_ISOLATED,
-        "--info-fd",
-        str(tell),
-        *_system(),
-        "--proc",
-        "/proc",
-        "--dev",
-        "/dev",
-    ]
+    command = [shutil.which("bwrap"), *_ISOLATED, "--info-fd", str(tell), *_system(), *_DEVICES]
     for size, path in ((SHARED_BYTES, "/dev/shm"), (TMP_BYTES, "/tmp"), (HOME_BYTES, HOME)):
         command += ["--size", str(size), "--tmpfs", path]
     for path in needed:  # later than the folders in memory, since a clone may lie below /tmp
@@ -199,13 +171,8 @@ def _system() -> list[str]:
 def _needed(readable: Iterable[Path]) -> list[str]:
     """What a submission reads: Python, packages, gapkit, its data, and of this package what runs inside."""
     here = Path(__file__).resolve().parent
-    paths = {
-        sys.prefix,
-        sys.base_prefix,
-        sys.exec_prefix,
-        *sysconfig.get_paths().values(),
-        *site.getsitepackages(),
-    }
-    paths |= {str(Path(gapkit.__file__).resolve().parent), str(data_folder())}
-    paths |= {str(here / "__init__.py"), str(here / "inside"), *(str(path.resolve()) for path in readable)}
+    paths = {sys.prefix, sys.base_prefix, sys.exec_prefix, *site.getsitepackages()}
+    paths |= set(sysconfig.get_paths().values())
+    ours = (Path(gapkit.__file__).parent, data_folder(), here / "__init__.py", here / "inside", *readable)
+    paths |= {str(path.resolve()) for path in ours}
     return sorted(path for path in paths if os.path.exists(path) and not path.startswith("/usr/lib"))

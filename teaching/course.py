@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 
 import gapkit
 from gapkit import InputError
-from teaching.notebooks import grade_id, is_answer, is_setup, is_test, is_written, marks
+from teaching.notebooks import grade_id, is_answer, is_setup, marks, notebook_of
 
 SOURCES = Path("notebooks/assignments/source")
 COURSE = Path("build/assignments")
@@ -36,11 +36,9 @@ class Variant:
     def apply(self, text: str) -> str:
         """The source of an assignment with its ``SEED`` and ``DATASET`` replaced."""
         if self.seed is not None:
-            text = re.sub(r"^SEED = .*$", f"SEED = {int(self.seed)}", text, flags=re.MULTILINE)
+            text = re.sub(r"(?m)^SEED = .*$", f"SEED = {int(self.seed)}", text)
         if self.dataset is not None:
-            text = re.sub(
-                r"^DATASET = .*$", f"DATASET = {json.dumps(self.dataset)}", text, flags=re.MULTILINE
-            )
+            text = re.sub(r"(?m)^DATASET = .*$", f"DATASET = {json.dumps(self.dataset)}", text)
         return text
 
 
@@ -55,11 +53,9 @@ def assignments(sources: Path = SOURCES) -> dict[str, Path]:
 def read_source(path: Path, variant: Variant = Variant()) -> NotebookNode:
     """The source notebook of an assignment, with stable cell ids."""
     notebook = jupytext.reads(variant.apply(path.read_text(encoding="utf-8")), fmt="py:percent")
-    notebook.metadata = NotebookNode(
-        kernelspec={"name": "python3", "display_name": "Python 3", "language": "python"},
-        language_info={"name": "python"},
-        gapkit={"assignment": path.stem},
-    )
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    facts = {"kernelspec": kernel, "language_info": {"name": "python"}, "gapkit": {"assignment": path.stem}}
+    notebook.metadata = nbformat.from_dict(facts)
     for number, cell in enumerate(notebook.cells):
         cell.id = grade_id(cell) or f"{path.stem.lower()}-cell-{number:02d}"
         if cell.metadata.get("nbgrader"):
@@ -68,13 +64,41 @@ def read_source(path: Path, variant: Variant = Variant()) -> NotebookNode:
     return notebook
 
 
-def points(notebook: NotebookNode) -> dict[str, float]:
-    """Most points of every graded cell."""
-    return {
-        grade_id(cell): float(marks(cell)["points"])
-        for cell in notebook.cells
-        if is_test(cell) or is_written(cell)
-    }
+def must_be_ours(folder: Path, mark: str) -> list[Path]:
+    """What is in a folder that will be replaced.
+
+    Raises
+    ------
+    InputError
+        If it holds something, and not the file ``mark``, which an earlier call would have written.
+    """
+    others = [path for path in folder.iterdir() if path.name != ".git"] if folder.is_dir() else []
+    if others and not (folder / mark).is_file():
+        raise InputError(f"{folder} holds {others[0].name!r} already; name a new folder")
+    return others
+
+
+def facts_of(course: Path) -> dict:
+    """What ``course.json`` says, such as this year's variant."""
+    if not (course / "course.json").is_file():
+        raise InputError(f"no course in {course}; build it with: make assignments")
+    return json.loads((course / "course.json").read_text(encoding="utf-8"))
+
+
+def released(course: Path) -> dict[str, Path]:
+    """The students' notebook of each assignment.
+
+    Raises
+    ------
+    InputError
+        If one holds what students must not see: the last line of defence.
+    """
+    found = {path.stem: path for path in sorted((course / "release").glob("*/A*.ipynb"))}
+    for path in found.values():
+        for secret in ("BEGIN SOLUTION", "BEGIN HIDDEN TESTS"):
+            if secret in path.read_text(encoding="utf-8"):
+                raise InputError(f"{path} holds {secret!r}; build the course again with: make assignments")
+    return found
 
 
 def build(
@@ -94,75 +118,56 @@ def build(
     found = assignments(sources)
     if only is not None and only not in found:
         raise InputError(f"no assignment {only!r}; known are {', '.join(found)}")
+    must_be_ours(course, "course.json")
     course.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{course.name}.", dir=course.parent)).resolve()
-    try:
-        for name, path in found.items():
-            if only not in (None, name):
-                continue
+    with tempfile.TemporaryDirectory(prefix=f".{course.name}.", dir=course.parent) as place:
+        beside = Path(place).resolve() / "course"
+        for name, path in found.items() if only is None else [(only, found[only])]:
             notebook = read_source(path, variant)
             _draw_targets(notebook, name)
             (beside / "source" / name).mkdir(parents=True)
             nbformat.write(notebook, beside / "source" / name / f"{name}.ipynb")
-            _check_release(generate(beside, name))
+            generate(beside, name)
+        released(beside)
         facts = {"variant": asdict(variant), "gapkit": gapkit.__version__, "assignments": sorted(found)}
         (beside / "course.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         shutil.rmtree(course, ignore_errors=True)
         beside.rename(course)
-        course.chmod(0o755)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return {path.stem: path for path in sorted((course / "release").glob("*/A*.ipynb"))}
+    return released(course)
 
 
 def solution(course: Path, name: str) -> NotebookNode:
     """The source notebook as a perfect submission: without hidden tests, as a student would hand it in."""
     from nbgrader.preprocessors import ClearHiddenTests
 
-    notebook = nbformat.read(course / "source" / name / f"{name}.ipynb", as_version=4)
-    return ClearHiddenTests().preprocess(notebook, {})[0]
-
-
-def _check_release(path: Path) -> None:
-    """The last line of defence against handing out what students must not see."""
-    text = path.read_text(encoding="utf-8")
-    for secret in ("BEGIN SOLUTION", "BEGIN HIDDEN TESTS"):
-        if secret in text:
-            raise InputError(f"{path.name}: the students' version still holds {secret!r}")
+    return ClearHiddenTests().preprocess(notebook_of(course, "source", name), {})[0]
 
 
 def _draw_targets(notebook: NotebookNode, name: str) -> None:
-    """Replace ``(target:cell-id)`` in the text by the picture that the solution in that cell draws."""
+    """Replace ``(target:cell-id)`` in the text by the picture that the solution in that cell draws.
+
+    For this the source's own code is run; it is the course's.
+    """
     wanted = {found for cell in notebook.cells for found in TARGET.findall(cell.source)}
     if not wanted:
         return
-    pictures = _pictures(notebook, wanted, name)
-    for cell in notebook.cells:
-        for found in TARGET.findall(cell.source):
-            file = f"{found}.png"
-            cell.source = cell.source.replace(f"(target:{found})", f"(attachment:{file})")
-            cell.setdefault("attachments", NotebookNode())[file] = {"image/png": pictures[found]}
-
-
-def _pictures(notebook: NotebookNode, wanted: set[str], name: str) -> dict[str, str]:
-    """Run the source's own code (it is the course's) and keep the figures of the wanted cells."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    space: dict = {}
-    pictures = {}
-    for cell in notebook.cells:
-        if not (is_setup(cell) or is_answer(cell)):
-            continue
+    space, pictures = {}, {}
+    for cell in filter(lambda cell: is_setup(cell) or is_answer(cell), notebook.cells):
         exec(compile(cell.source, f"<{name} {cell.id}>", "exec"), space)
         if cell.id in wanted:
             buffer = io.BytesIO()
             plt.gcf().savefig(buffer, format="png", dpi=80, bbox_inches="tight", metadata={"Software": None})
-            pictures[cell.id] = base64.b64encode(buffer.getvalue()).decode()
+            pictures[cell.id] = {"image/png": base64.b64encode(buffer.getvalue()).decode()}
         plt.close("all")
-    missing = wanted - pictures.keys()
-    if missing:
-        raise InputError(f"{name}: no cell draws {', '.join(sorted(missing))}")
-    return pictures
+    if wanted - pictures.keys():
+        raise InputError(f"{name}: no cell draws {', '.join(sorted(wanted - pictures.keys()))}")
+    for cell in notebook.cells:
+        shown = TARGET.findall(cell.source)
+        cell.source = TARGET.sub(r"(attachment:\1.png)", cell.source)
+        if shown:
+            cell.attachments = {f"{found}.png": pictures[found] for found in shown}

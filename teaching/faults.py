@@ -51,14 +51,9 @@ class Fault:
     detail: str = ""
 
     def __str__(self) -> str:
-        said = FAULTS[self.kind].said if self.kind in FAULTS else self.kind
-        return f"{self.cell or 'it'} {said}" + (f": {self.detail}" if self.detail else "")
+        return f"{self.cell or 'it'} {FAULTS[self.kind].said}" + (f": {self.detail}" if self.detail else "")
 
 
-def costly(faults: Iterable[Fault], forgiven: Iterable[str] = ()) -> list[Fault]:
+def costly(faults: Iterable[Fault], forgiven: tuple[str, ...] = ()) -> list[Fault]:
     """Those of ``faults`` that cost the whole submission its points."""
-    pardoned = set(forgiven)
-    return [
-        fault for fault in faults
-        if fault.kind in FAULTS and FAULTS[fault.kind].costs_all and fault.kind not in pardoned
-    ]  # fmt: skip
+    return [fault for fault in faults if FAULTS[fault.kind].costs_all and fault.kind not in forgiven]

@@ -1,18 +1,15 @@
 """What nbgrader does here: it makes the students' release, and keeps a gradebook that its formgrader can open."""
 
-import io
-import logging
 import os
 import shutil
 import sys
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from unittest import mock
 
 from nbgrader.api import Gradebook
-from nbgrader.converters import GenerateAssignment
-from nbgrader.converters.base import NbGraderException
-from nbgrader.coursedir import CourseDirectory
+from nbgrader.apps import NbGraderAPI
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
@@ -25,28 +22,16 @@ c.CourseDirectory.db_url = "sqlite:///gradebook.db"
 
 def generate(root: Path, assignment: str) -> Path:
     """From ``root/source`` make the students' version below ``root/release``; returns its path."""
-    config = Config()
-    config.CourseDirectory.root = str(root)
-    config.CourseDirectory.db_url = _database(root)
-    config.CourseDirectory.assignment_id = config.CourseDirectory.notebook_id = assignment
-    said = io.StringIO()
-    log = logging.Logger("nbgrader", level=logging.ERROR)
-    log.addHandler(logging.StreamHandler(said))
-    directory = CourseDirectory(config=config, log=log)
-    before = os.environ.get("PATH", "")
-    os.environ["PATH"] = (
-        f"{Path(sys.executable).parent}{os.pathsep}{before}"  # nbgrader starts `alembic` by name
-    )
-    try:
-        GenerateAssignment(coursedir=directory, config=config, log=log).start()
-    except (NbGraderException, SystemExit) as fault:
-        raise RuntimeError(f"nbgrader: {said.getvalue().strip()[-4000:] or fault}") from fault
-    finally:
-        os.environ["PATH"] = before
+    course = {"root": str(root), "db_url": _database(root), "notebook_id": assignment}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    with mock.patch.dict(os.environ, {"PATH": path}):  # nbgrader starts `alembic` by name
+        done = NbGraderAPI(config=Config(CourseDirectory=course)).generate_assignment(assignment)
+    if not done["success"]:
+        raise RuntimeError(f"nbgrader: {done.get('log', done['error']).strip()[-4000:]}")
     return root / "release" / assignment / f"{assignment}.ipynb"
 
 
-def fill(course: Path, root: Path, graded: Iterable[tuple[str, str, Path, list[dict]]]) -> None:
+def fill(course: Path, root: Path, graded: Iterable[tuple[str, str, Path, list]]) -> None:
     """Make ``root`` a course of nbgrader's with every submission that was graded in it.
 
     Parameters
@@ -69,13 +54,12 @@ def fill(course: Path, root: Path, graded: Iterable[tuple[str, str, Path, list[d
                 shutil.copy(notebook, place / f"{assignment}.ipynb")
             book.update_or_create_student(student)
             book.update_or_create_submission(assignment, student)
-            found = {task["task"]: task for task in tasks}
+            found = {task.task: task for task in tasks}
             for grade in book.find_submission_notebook(assignment, assignment, student).grades:
-                task = found[grade.name]
-                by_hand = grade.cell.cell_type == "markdown"
-                grade.auto_score = None if by_hand else task["points"]
-                grade.manual_score = task["points"] if by_hand and not task["waiting"] else None
-                grade.needs_manual_grade = task["waiting"]
+                task, by_hand = found[grade.name], grade.cell.cell_type == "markdown"
+                grade.auto_score = None if by_hand else task.points
+                grade.manual_score = task.points if by_hand and not task.waiting else None
+                grade.needs_manual_grade = task.waiting
         book.db.commit()
 
 

@@ -1,8 +1,15 @@
 """Notebooks as nbgrader marks them: what each cell is."""
 
 import re
+from pathlib import Path
 
+import nbformat
 from nbformat import NotebookNode
+
+
+def notebook_of(course: Path, part: str, assignment: str) -> NotebookNode:
+    """The course's notebook of an assignment; ``part`` is "release" or "source"."""
+    return nbformat.read(course / part / assignment / f"{assignment}.ipynb", as_version=4)
 
 
 def marks(cell: NotebookNode) -> dict:
@@ -16,6 +23,17 @@ def grade_id(cell: NotebookNode) -> str:
     return str(marks(cell).get("grade_id") or "")
 
 
+def cells_by_id(notebook: NotebookNode) -> dict[str, NotebookNode]:
+    """The cells of the course, by their id."""
+    return {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
+
+
+def points(notebook: NotebookNode) -> dict[str, float]:
+    """Most points of every graded cell."""
+    graded = [marks(cell) for cell in notebook.cells if marks(cell).get("grade")]
+    return {found["grade_id"]: float(found["points"]) for found in graded}
+
+
 def is_test(cell: NotebookNode) -> bool:
     """Whether the cell tests an answer and earns points."""
     return cell.cell_type == "code" and bool(marks(cell).get("grade")) and not marks(cell).get("solution")
@@ -23,8 +41,7 @@ def is_test(cell: NotebookNode) -> bool:
 
 def is_setup(cell: NotebookNode) -> bool:
     """Whether the cell is locked code that tests build on."""
-    found = marks(cell)
-    return cell.cell_type == "code" and bool(found.get("locked")) and not found.get("grade")
+    return cell.cell_type == "code" and bool(marks(cell).get("locked")) and not marks(cell).get("grade")
 
 
 def is_answer(cell: NotebookNode) -> bool:
@@ -34,14 +51,12 @@ def is_answer(cell: NotebookNode) -> bool:
 
 def is_written(cell: NotebookNode) -> bool:
     """Whether a student writes text here, for points that a person gives."""
-    found = marks(cell)
-    return cell.cell_type == "markdown" and bool(found.get("solution")) and bool(found.get("grade"))
+    return cell.cell_type == "markdown" and bool(marks(cell).get("solution") and marks(cell).get("grade"))
 
 
 def is_locked(cell: NotebookNode) -> bool:
     """Whether a student must leave the cell as it is."""
-    found = marks(cell)
-    return bool(found.get("grade_id")) and not found.get("solution")
+    return bool(grade_id(cell)) and not marks(cell).get("solution")
 
 
 def is_base64(text: object) -> bool:

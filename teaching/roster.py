@@ -1,5 +1,6 @@
-"""Who is in the class: a roster from Canvas, Moodle or a list of one's own, and the points in the same form back."""
+"""Tables from and for an instructor: who is in the class, points by hand, exceptions, and the points for a platform."""
 
+import contextlib
 import csv
 import io
 import re
@@ -9,14 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gapkit import InputError
+from teaching.faults import FAULTS
 
 COLUMNS = {
     "id": ("student_id", "sis user id", "id number", "identifier", "id", "student id"),
     "name": ("name", "full name", "student", "student name"),
     "first": ("first name", "firstname"),
     "last": ("last name", "surname", "lastname"),
-    "also": ("id", "sis login id", "login", "username", "email", "email address", "sis user id", "id number", "identifier"),
-}  # fmt: skip
+}
+ALSO = (*COLUMNS["id"][1:], "sis login id", "login", "username", "email", "email address")
+"""Columns by which a student is known besides."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +34,15 @@ class Student:
 
 @dataclass(frozen=True)
 class Roster:
-    """A class, and the file that it was read from."""
+    """A class, and the columns of the file that it was read from."""
 
     students: list[Student]
     columns: list[str]
-    lead: list[list[str]] = field(default_factory=list)  # rows of Canvas's export that are of no student
 
     def find(self, *names: str) -> Student | None:
         """The only student whom one of the names fits, tried in their order; None if there is none."""
-        for name in names:
-            found = [student for student in self.students if key(name) in student.keys] if key(name) else []
+        for name in filter(None, map(key, names)):
+            found = [student for student in self.students if name in student.keys]
             if len(found) == 1:
                 return found[0]
         return None
@@ -52,7 +54,15 @@ def key(text: str) -> str:
     return "".join(sign for sign in plain if sign.isalnum())
 
 
-def read_table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+def decoded(content: bytes) -> str:
+    """Text in UTF-8 or UTF-16 as their first bytes say, or in what Excel in the west writes for plain CSV."""
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    with contextlib.suppress(UnicodeDecodeError):
+        return content.decode(encoding)
+    return content.decode("cp1252")
+
+
+def read_table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     """The header and the rows (with their line) of a CSV file as Excel and the platforms write it.
 
     Raises
@@ -61,27 +71,19 @@ def read_table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         If there is no such file, or it holds no table.
     """
     try:
-        content = path.read_bytes()
-        encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        try:
-            text = content.decode(encoding)
-        except UnicodeDecodeError:
-            text = content.decode("cp1252")  # what Excel in the west writes when asked for plain CSV
+        text = decoded(path.read_bytes())
     except (OSError, UnicodeDecodeError) as fault:
         raise InputError(f"cannot read {path}: {fault}") from fault
-    first = text.split("\n", 1)[0]
-    if first.lower().startswith("sep="):
-        text, first = text.split("\n", 1)[1], text.split("\n", 2)[1]
-    delimiter = max(",;\t", key=first.count)
+    skipped = text.lower().startswith("sep=") and "\n" in text  # Excel's own first line
+    text = text.split("\n", 1)[1] if skipped else text
+    delimiter = max(",;\t", key=text.split("\n", 1)[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    rows = [
-        (reader.line_num, [value.strip() for value in row])
-        for row in reader
-        if any(value.strip() for value in row)
-    ]
+    rows = [(reader.line_num + skipped, [value.strip() for value in row]) for row in reader]
+    rows = [(number, row) for number, row in rows if any(row)]
     if not rows:
         raise InputError(f"{path} is empty; a table with a header is expected")
-    return rows[0][1], rows[1:]
+    columns = rows.pop(0)[1]
+    return columns, [(n, dict(zip(columns, row + [""] * len(columns), strict=False))) for n, row in rows]
 
 
 def read_roster(path: Path) -> Roster:
@@ -94,40 +96,30 @@ def read_roster(path: Path) -> Roster:
     """
     columns, rows = read_table(path)
     lower = [name.lower() for name in columns]
-
-    def value(row: list[str], names: Iterable[str]) -> str:
-        places = [lower.index(name) for name in names if name in lower]
-        return next((row[place] for place in places if place < len(row) and row[place]), "")
-
     if not set(lower) & {*COLUMNS["name"], *COLUMNS["first"], *COLUMNS["id"]}:
-        raise InputError(
-            f"{path} says of nobody who it is; columns such as id and name are expected, not {', '.join(columns)}"
-        )
-    students, lead = [], []
-    canvas = lower[:2] == ["student", "id"]
+        raise InputError(f"{path}: columns such as id and name are expected, not {', '.join(columns)}")
+    students: dict[str, Student] = {}
     for number, row in rows:
-        name = (
-            value(row, COLUMNS["name"])
-            or f"{value(row, COLUMNS['first'])} {value(row, COLUMNS['last'])}".strip()
-        )
-        if canvas and (re.match(r"\s*points possible", row[0], re.IGNORECASE) or not value(row, ("id",))):
-            lead.append(row)
-            continue
-        identity = value(row, COLUMNS["id"]) or name
-        words = [part.strip() for part in name.split(",")] if "," in name else name.split()
+        values = {name.lower(): value for name, value in row.items()}
+        known = {what: next(filter(None, map(values.get, names)), "") for what, names in COLUMNS.items()}
+        name = known["name"] or f"{known['first']} {known['last']}".strip()
+        if lower[:2] == ["student", "id"] and not values["id"]:
+            continue  # Canvas's points possible, and its test student
+        identity = known["id"] or name
+        if not identity:
+            raise InputError(f"{path}, line {number}: neither an id nor a name")
+        words = [part.strip() for part in name.split(",")] if "," in name else name.split() or [identity]
         swapped = " ".join([*words[1:], words[0]]), " ".join([words[-1], *words[:-1]])
-        known = [name, *swapped, identity, *(value(row, (column,)) for column in COLUMNS["also"])]
-        known += [f"{value(row, COLUMNS['last'])} {value(row, COLUMNS['first'])}"]
-        known += [text.split("@")[0] for text in known if "@" in text]
-        known += [text.removeprefix("Participant ") for text in known]
-        if any(student.id == identity for student in students):
+        also = [name, *swapped, identity, f"{known['last']} {known['first']}"]
+        also += [values.get(column, "") for column in ALSO]
+        also += [text.split("@")[0] for text in also if "@" in text]
+        also += [text.removeprefix("Participant ") for text in also]
+        if identity in students:
             raise InputError(f"{path}, line {number}: {identity!r} is there twice")
-        filled = row + [""] * (len(columns) - len(row))
-        keys = frozenset(filter(None, map(key, known)))
-        students.append(Student(identity, name, keys, dict(zip(columns, filled, strict=False))))
+        students[identity] = Student(identity, name, frozenset(filter(None, map(key, also))), row)
     if not students:
         raise InputError(f"{path} lists no students")
-    return Roster(students, columns, lead)
+    return Roster(list(students.values()), columns)
 
 
 def export(
@@ -147,60 +139,99 @@ def export(
     InputError
         If the roster is not of this platform.
     """
-    names = sorted(most)
+    names, columns = sorted(most), roster.columns
+
+    def earned(student: Student) -> list[str]:
+        return [f"{points[student.id, name]:.10g}" if (student.id, name) in points else "" for name in names]
+
     if form == "csv":
-        rows = [
-            [s.id, s.name, *(_number(points.get((s.id, name))) for name in names)] for s in roster.students
-        ]
+        rows = [[student.id, student.name, *earned(student)] for student in roster.students]
         return {"points-export.csv": table(["id", "name", *names], rows)}
     if form == "canvas":
-        if [name.lower() for name in roster.columns[:2]] != [
-            "student",
-            "id",
-        ] or "Section" not in roster.columns:
-            raise InputError(
-                "for Canvas the roster must be its gradebook export (columns Student, ID, …, Section)"
-            )
-        identity = [
-            name
-            for name in ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
-            if name in roster.columns
-        ]
-        headers = [
-            next((c for c in roster.columns if re.match(rf"{re.escape(name)}\b", c)), name) for name in names
-        ]
-        worth = ["    Points Possible", *[""] * (len(identity) - 1), *(_number(most[name]) for name in names)]
-        rows = [
-            [*(s.row[c] for c in identity), *(_number(points.get((s.id, name))) for name in names)]
-            for s in roster.students
-        ]
+        if [name.lower() for name in columns[:2]] != ["student", "id"] or "Section" not in columns:
+            raise InputError("for Canvas the roster must be its gradebook export (Student, ID, …, Section)")
+        identity = [c for c in ("Student", "ID", "SIS User ID", "SIS Login ID", "Section") if c in columns]
+        headers = [next((c for c in columns if re.match(rf"{re.escape(name)}\b", c)), name) for name in names]
+        worth = ["    Points Possible", *[""] * (len(identity) - 1), *(f"{most[n]:.10g}" for n in names)]
+        rows = [[*(student.row[c] for c in identity), *earned(student)] for student in roster.students]
         return {"canvas.csv": table([*identity, *headers], [worth, *rows])}
-    needed = {"Identifier", "Grade", "Last modified (grade)"}
-    if not needed <= set(roster.columns):
+    lacking = sorted({"Identifier", "Grade", "Last modified (grade)"} - set(columns))
+    if lacking:
         raise InputError(
-            "for Moodle the roster must be the assignment's grading worksheet "
-            f"(columns {', '.join(sorted(needed))}); it lacks {', '.join(sorted(needed - set(roster.columns)))}"
+            f"for Moodle the roster must be its grading worksheet; it lacks {', '.join(lacking)}"
         )
     files = {}
-    for name in names:
-        rows = []
-        for student in roster.students:
-            row = dict(student.row)
-            if (student.id, name) in points:
-                row["Grade"] = _number(points[student.id, name])
-            rows.append([row[column] for column in roster.columns])
-        files[f"moodle-{name}.csv"] = table(roster.columns, rows)
+    for place, name in enumerate(names):
+        graded = [{**s.row, "Grade": earned(s)[place] or s.row["Grade"]} for s in roster.students]
+        files[f"moodle-{name}.csv"] = table(columns, [[row[c] for c in columns] for row in graded])
     return files
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable]) -> str:
     """CSV text."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
     return text.getvalue()
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.10g}"
+def read_rubric(
+    path: Path | None, submissions: list, tasks: dict[str, list[str]]
+) -> dict[tuple[str, str], dict[str, tuple[float, str]]]:
+    """For a student and an assignment: points and a comment for written answers; a row without points still waits.
+
+    Raises
+    ------
+    InputError
+        With the line: for an unknown student, assignment or task, and where points are no number.
+    """
+    found: dict = {}
+    for where, student, row in _rows(path, submissions, "student", "assignment", "task", "points"):
+        name, task = row["assignment"], row["task"]
+        if name not in tasks:
+            raise InputError(f"{where}: no assignment {name!r}; known are {', '.join(tasks)}")
+        if task not in tasks[name]:
+            raise InputError(f"{where}: {name} has no task {task!r}")
+        if row["points"]:
+            given = _amount(where, row["points"]), row.get("comment", "")
+            found.setdefault((student, name), {})[task] = given
+    return found
+
+
+def read_exceptions(
+    path: Path | None, submissions: list
+) -> dict[tuple[str, str], tuple[tuple[str, ...], float]]:
+    """Forgiven kinds of faults and days late, for a student and an assignment (empty: every one).
+
+    Raises
+    ------
+    InputError
+        With the line: for an unknown student or kind, and where the days are no number.
+    """
+    found = {}
+    for where, student, row in _rows(path, submissions, "student"):
+        kinds = tuple(row.get("forgive", "").replace(",", " ").split())
+        for kind in set(kinds) - set(FAULTS):
+            raise InputError(f"{where}: no fault {kind!r}; known are {', '.join(FAULTS)}")
+        found[student, row.get("assignment", "")] = kinds, _amount(where, row.get("days_late") or "0")
+    return found
+
+
+def _rows(path: Path | None, submissions: list, *needed: str):
+    """For each row its place, the student it means (however the name is written), and what it says."""
+    columns, rows = read_table(path) if path else (list(needed), [])
+    missing = [name for name in needed if name not in map(str.lower, columns)]
+    if missing:
+        raise InputError(f"{path} lacks the column {missing[0]!r}; needed are {', '.join(needed)}")
+    known = {key(name): one.student for one in submissions for name in (one.id, one.student)}
+    for number, row in rows:
+        row, where = {name.lower(): value for name, value in row.items()}, f"{path}, line {number}"
+        if not key(row["student"]) or key(row["student"]) not in known:
+            raise InputError(f"{where}: nobody called {row['student']!r} has handed in")
+        yield where, known[key(row["student"])], row
+
+
+def _amount(where: str, text: str) -> float:
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        raise InputError(f"{where}: {text!r} is no number") from None

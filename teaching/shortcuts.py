@@ -6,20 +6,21 @@ from collections.abc import Iterable, Iterator
 
 from nbformat import NotebookNode
 
+import gapkit.check
 from teaching.faults import Fault
 from teaching.notebooks import grade_id, is_answer, is_setup, is_test
 
-NUMERICS = ("geometry", "contrastive", "closing", "robustness", "perturbations", "tasks", "experiments")
-"""Parts of gapkit that hold what assignments ask to write."""
-AT_THE_TOP = (
-    "GapCloser", "ProjectedShift", "close_model", "close_gap", "gap_vector", "measure", "nearest", "certified_radius",
-    "calibrate_sigma", "robustness",
+DATA = ("datasets", "embeddings", "encoders", "errors", "miniclip")
+"""Parts of gapkit where data comes from; the others hold what assignments ask to write, the references too."""
+ANSWERS = (
+    "GapCloser", "ProjectedShift", "close_model", "gap_vector", "measure", "nearest", "certified_radius", "calibrate_sigma",
+    "robustness", "close_set", "answer",
 )  # fmt: skip
-"""Names of these parts that gapkit offers itself."""
+"""What gapkit itself and these parts offer of that."""
 
 
 def shortcuts(submitted: NotebookNode, source: NotebookNode) -> list[Fault]:
-    """One remark for each function of gapkit's numerics that the student's cells use or import.
+    """One remark for each function of gapkit that answers a task and that the student's cells use or import.
 
     Free to use are the functions that set-up cells and model answers use, and those that the assignment's
     text names. Who wants to hide a call can: this finds what was not meant to be hidden.
@@ -42,14 +43,16 @@ def shortcuts(submitted: NotebookNode, source: NotebookNode) -> list[Fault]:
     where: dict[str, str] = {}
     for cell, paths in _uses(mine):
         for path in paths:
-            if _numeric(path) and path.rpartition(".")[2] not in free and not is_setup(cell):
+            if _answers(path) and path.rpartition(".")[2] not in free and not is_setup(cell):
                 where[path] = where.get(path) or grade_id(cell)
     return [Fault("shortcut", cell, path) for path, cell in sorted(where.items())]
 
 
-def _numeric(path: str) -> bool:
+def _answers(path: str) -> bool:
     first, _, rest = path.removeprefix("gapkit.").partition(".")
-    return first in NUMERICS if rest else first in AT_THE_TOP
+    if not rest or first in DATA:
+        return path.rpartition(".")[2] in ANSWERS
+    return first != "check" or rest not in gapkit.check.__all__
 
 
 def _uses(cells: Iterable[NotebookNode]) -> Iterator[tuple[NotebookNode, set[str]]]:
@@ -63,6 +66,8 @@ def _uses(cells: Iterable[NotebookNode]) -> Iterator[tuple[NotebookNode, set[str
             continue
         for node in trees[-1][1]:
             bound.update(_imported(node))
+            if isinstance(node, ast.Assign) and (path := _path(node.value, bound)):
+                bound.update((target.id, path) for target in node.targets if isinstance(target, ast.Name))
     for cell, nodes in trees:
         paths = {path for node in nodes for path in (_path(node, bound), *_imported(node).values()) if path}
         # "gapkit.geometry.rmg" is a use, its beginning "gapkit.geometry" is not
@@ -86,4 +91,13 @@ def _path(node: ast.AST, bound: dict[str, str]) -> str | None:
     if isinstance(node, ast.Attribute):
         before = _path(node.value, bound)
         return f"{before}.{node.attr}" if before else None
+    match node:
+        case ast.Call(func=ast.Name(id="getattr"), args=[owner, ast.Constant(value=str(name)), *_]):
+            before = _path(owner, bound)
+            return f"{before}.{name}" if before else None
+        case ast.Call(
+            func=ast.Name(id=how) | ast.Attribute(attr=how), args=[ast.Constant(value=str(name)), *_]
+        ):
+            ours = how in ("import_module", "__import__") and name.split(".")[0] == "gapkit"
+            return name if ours else None
     return None

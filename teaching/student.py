@@ -6,6 +6,7 @@ A cell that ends the kernel costs itself only: a new kernel is started and runs 
 import base64
 import builtins
 import contextlib
+import functools
 import os
 import secrets
 import select
@@ -22,13 +23,17 @@ import psutil
 import torch
 import zmq
 from jupyter_client import BlockingKernelClient
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
 
 from teaching import confine
 from teaching.faults import Fault
 from teaching.inside import connection_info, values
 from teaching.inside.calls import MIME
+from teaching.notebooks import is_base64
 
 MAX_RESTARTS = 4
+SHOWN = ("stream", "error", "display_data", "execute_result")
 MAX_OUTPUTS, MAX_TEXT, MAX_IMAGE = 30, 20_000, 2_000_000
 _LOOK = 0.25  # seconds between looks at how much a kernel has computed
 _GRACE = 2.0  # seconds between asking a cell to stop and ending its kernel
@@ -58,7 +63,7 @@ class StudentGone(Exception):
     """The submission has no kernel any more, so nothing can be asked of it."""
 
 
-class StudentKernel:
+class StudentKernel(contextlib.AbstractContextManager):
     """A submission's kernel, as the judge sees it.
 
     Parameters
@@ -80,8 +85,13 @@ class StudentKernel:
         readable: Iterable[Path] = (), confined: bool = True,
     ):  # fmt: skip
         self.faults: list[Fault] = []
-        self.limits, self.cell, self.confined = limits or Limits(), "", confined
-        self._data, self._hidden, self._readable = list(data), list(hidden), list(readable)
+        self.limits, self.cell = limits or Limits(), ""
+        fonts = Path(matplotlib.get_cachedir()).glob("fontlist-*")
+        files = {path.name: path for path in data}
+        files |= {f".cache/matplotlib/{path.name}": path for path in fonts}
+        seen = {"files": files, "hidden": list(hidden), "readable": list(readable)}
+        self._launch = functools.partial(confine.start, **seen, confined=confined)
+        self._limits = [str(self.limits.memory), str(confine.PROCESSES if confined else 0)]
         self._spent, self._restarts, self._gone = 0.0, 0, False
         self._ran: list[str] = []
         self._sandbox: confine.Sandbox | None = None
@@ -97,10 +107,7 @@ class StudentKernel:
 
     def kinds(self, names: Iterable[str]) -> dict[str, str]:
         """For each name "function", "value", "module" or "missing"."""
-        names = sorted(names)
-        kinds = self._value({"do": "kinds", "names": names})
-        kinds = kinds if isinstance(kinds, dict) else {}
-        return {name: str(kinds.get(name, "missing")) for name in names}
+        return self._value({"do": "kinds", "names": sorted(names)})
 
     def value(self, name: str) -> Any:
         """The value of a variable."""
@@ -109,47 +116,22 @@ class StudentKernel:
     def call(self, name: str, arguments: tuple, options: dict) -> Any:
         """What a function of the submission returns; arrays that it changes change here too."""
         reply = self._value({"do": "call", "name": name, "arguments": list(arguments), "options": options})
-        if not isinstance(reply, dict) or not isinstance(reply.get("changed"), dict):
-            raise ValueError("no reply")
         for position, new in reply["changed"].items():
-            _write_back(arguments[int(position)], new)
-        return reply.get("value")
+            old = arguments[int(position)]
+            if isinstance(old, np.ndarray | torch.Tensor) and getattr(new, "shape", None) == old.shape:
+                old[...] = new
+        return reply["value"]
 
-    def close(self) -> None:
+    def __exit__(self, *_) -> None:
         """End the kernel and everything it started."""
         self._gone = True
         self._end()
 
-    def __enter__(self) -> "StudentKernel":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
-
     def _start(self) -> None:
         """Start a kernel and wait until its imports are done and its sockets are there."""
         key = secrets.token_hex(16)
-        fonts = {
-            f".cache/matplotlib/{path.name}": path
-            for path in Path(matplotlib.get_cachedir()).glob("fontlist-*")
-        }
-        self._sandbox = confine.start(
-            ["-m", "teaching.inside", key, str(self.limits.memory), str(confine.PROCESSES if self.confined else 0)],
-            files={**{path.name: path for path in self._data}, **fonts},
-            hidden=self._hidden, readable=self._readable, confined=self.confined,
-        )  # fmt: skip
-        self._wait_until_ready()
-        context = zmq.Context()
-        context.maxmsgsize, context.rcvhwm, context.linger = 2 * values.MAX_BYTES, 8, 0
-        self._client = BlockingKernelClient(context=context)
-        self._client.load_connection_info(connection_info(str(self._sandbox.home), key))
-        self._client.start_channels(stdin=False, hb=False)
-        self._first_process = psutil.Process(self._sandbox.pid)
-        self._until_heard()
-
-    def _wait_until_ready(self) -> None:
-        said, deadline = b"", time.monotonic() + _START
-        pipe = self._sandbox.process.stdout
+        self._sandbox = self._launch(["-m", "teaching.inside", key, *self._limits])
+        said, deadline, pipe = b"", time.monotonic() + _START, self._sandbox.process.stdout
         while not said.endswith(b"ready\n"):
             ready = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]
             come = os.read(pipe.fileno(), 2**16) if ready else b""
@@ -158,15 +140,17 @@ class StudentKernel:
                 text = " ".join(said.decode(errors="replace").split())[-300:]
                 raise RuntimeError(f"the kernel for the submission did not start: {text}")
             said += come
-        pipe.close()
-
-    def _until_heard(self) -> None:
-        """What is shown before the socket for outputs is connected would be lost."""
-        for _ in range(int(_START / _LOOK)):
+        context = zmq.Context()
+        context.maxmsgsize, context.rcvhwm, context.linger = 2 * values.MAX_BYTES, 8, 0
+        self._client = BlockingKernelClient(context=context)
+        self._client.load_connection_info(connection_info(str(self._sandbox.home), key))
+        self._client.start_channels(stdin=False, hb=False)
+        self._first_process = psutil.Process(self._sandbox.pid)
+        self._client.kernel_info()
+        while not self._client.iopub_channel.socket.poll(250):  # not connected yet: outputs would be lost
             self._client.kernel_info()
-            if self._client.iopub_channel.socket.poll(1000 * _LOOK):
-                return
-        raise RuntimeError("the kernel for the submission does not answer")
+            if time.monotonic() > deadline:
+                raise RuntimeError("the kernel for the submission does not answer")
 
     def _end(self) -> None:
         if self._sandbox is not None:
@@ -212,55 +196,40 @@ class StudentKernel:
             user_expressions={"answer": expression} if expression else {},
         )  # fmt: skip
         try:
-            reply = self._wait_for(request)
+            self._wait_for(request)
         except Exception as fault:  # a message that cannot be read: the kernel does not send such
             self._add("protocol", type(fault).__name__)
-            self._gone, reply = True, None
+            self._gone, request.reply = True, None
         self._spent += request.spent(self.limits.patience)
-        if self._spent >= self.limits.total:
-            self._gone = True
-        if reply is None or self._gone:
+        self._gone |= self._spent >= self.limits.total
+        if request.reply is None or self._gone:
             self._end()
-        if reply is None:
+        if request.reply is None:
             raise StudentGone
-        return reply, request.outputs
+        return request.reply, request.outputs
 
-    def _wait_for(self, request: "_Request") -> dict | None:
-        """The reply; None if there is none in time or the kernel has ended, and why is among the faults."""
-        deadline, late = request.begun + request.budget * self.limits.patience, False
-        while True:
-            reply = self._listen(request, time.monotonic() + _LOOK)
-            if reply is not None:
-                return reply
+    def _wait_for(self, request: "_Request") -> None:
+        """Wait for the reply; if there is none in time or the kernel has ended, why is among the faults."""
+        channels = (self._client.iopub_channel, self._client.shell_channel)
+        deadline, look = (request.begun + wait for wait in (request.budget * self.limits.patience, _LOOK))
+        late = False
+        while not request.over():
+            ready = zmq.select([channel.socket for channel in channels], [], [], _LOOK)[0]
+            for channel in (channel for channel in channels if channel.socket in ready):
+                request.take(channel.get_msg(timeout=0))
+            if request.reply or time.monotonic() < look:
+                continue
+            look = time.monotonic() + _LOOK
             code = self._sandbox.process.poll()
             if code is not None:
-                self._add(*_why_ended(code))
-                return None
+                return self._add(*_why_ended(code))
             self._look(request)
-            if self._gone or (late and time.monotonic() > deadline):
+            if self._gone or (late and look > deadline):
                 return None
-            if not late and (time.monotonic() > deadline or request.computed > request.budget):
+            if not late and (look > deadline or request.computed > request.budget):
                 self._add("time", f"over {request.budget:.3g} s")
-                late, deadline = True, time.monotonic() + _GRACE
+                late, deadline = True, look + _GRACE
                 self._client.control_channel.send(self._client.session.msg("interrupt_request", {}))
-
-    def _listen(self, request: "_Request", until: float) -> dict | None:
-        """Take what comes until the reply is there, or the time is up."""
-        shell, shown = self._client.shell_channel, self._client.iopub_channel
-        poller = zmq.Poller()
-        poller.register(shell.socket, zmq.POLLIN)
-        poller.register(shown.socket, zmq.POLLIN)
-        while (left := until - time.monotonic()) > 0:
-            ready = dict(poller.poll(1000 * left))
-            if shown.socket in ready:
-                request.take(shown.get_msg(timeout=0))
-            if shell.socket in ready:
-                message = shell.get_msg(timeout=0)
-                if message["parent_header"].get("msg_id") == request.number:
-                    end = time.monotonic() + 1.0
-                    while not request.idle and shown.socket.poll(max(0.0, 1000 * (end - time.monotonic()))):
-                        request.take(shown.get_msg(timeout=0))
-                    return dict(message["content"])
         return None
 
     def _look(self, request: "_Request") -> None:
@@ -298,8 +267,8 @@ class _Request:
     def __init__(self, budget: float):
         self.budget, self.number = budget, ""
         self.begun = time.monotonic()
-        self.computed, self.idle = 0.0, False
-        self.outputs: list[dict] = []
+        self.computed, self.idle, self.reply = 0.0, False, None
+        self.outputs: list[NotebookNode] = []
         self._first: float | None = None
 
     def looked(self, computed: float) -> None:
@@ -308,38 +277,47 @@ class _Request:
             self._first = computed - (time.monotonic() - self.begun)
         self.computed = max(self.computed, computed - self._first)
 
+    def over(self) -> bool:
+        """Whether the reply is there, and all that was shown before it, which comes by another way."""
+        return self.reply is not None and (self.idle or time.monotonic() > self._heard + 1.0)
+
     def spent(self, patience: float) -> float:
         """Seconds of computing; sleeping counts as well, though less, so that the clock's total is bounded too."""
         passed = time.monotonic() - self.begun
         return passed if self._first is None else max(self.computed, passed / patience)
 
     def take(self, message: Mapping) -> None:
-        """Keep an output that belongs to this request, as far as there is room."""
+        """Keep the reply to this request, and what it shows, as far as there is room."""
         if message["parent_header"].get("msg_id") != self.number:
             return
         kind, content = message["msg_type"], message["content"]
-        if kind == "status":
+        if kind == "execute_reply":
+            self.reply, self._heard = dict(content), time.monotonic()
+        elif kind == "status":
             self.idle = content.get("execution_state") == "idle"
-        elif kind == "stream" and self.outputs and self.outputs[-1]["output_type"] == "stream":
-            self.outputs[-1]["text"] = (self.outputs[-1]["text"] + str(content["text"]))[:MAX_TEXT]
-        elif (
-            kind in ("stream", "error", "display_data", "execute_result") and len(self.outputs) < MAX_OUTPUTS
-        ):
-            self.outputs.append({"output_type": kind, **_short(content)})
+        elif kind == "stream" and self.outputs and self.outputs[-1].output_type == kind:
+            self.outputs[-1].text = (self.outputs[-1].text + str(content.get("text")))[:MAX_TEXT]
+        elif kind in SHOWN and len(self.outputs) < MAX_OUTPUTS:
+            self.outputs.append(_output(kind, content))
 
 
-def _short(content: Any) -> Any:
-    """What was shown, cut to a length that can be read."""
-    if isinstance(content, str):
-        return content if len(content) <= MAX_TEXT else content[:MAX_TEXT] + " …"
-    if isinstance(content, list):
-        return [_short(item) for item in content[:100]]
-    if not isinstance(content, dict):
-        return content
-    return {
-        key: value if key.startswith("image/") and len(value) <= MAX_IMAGE else _short(value)
-        for key, value in content.items()
-    }
+def _output(kind: str, content: dict) -> NotebookNode:
+    """A notebook's output of what was shown, as far as a page may hold it: cut to be read, no HTML, no scripts."""
+
+    def text(name: str) -> str:
+        said = str(content.get(name, ""))
+        return said if len(said) <= MAX_TEXT else said[:MAX_TEXT] + " …"
+
+    if kind == "stream":
+        name = "stderr" if content.get("name") == "stderr" else "stdout"
+        return new_output(kind, name=name, text=text("text"))
+    if kind == "error":
+        lines = [str(line)[:MAX_TEXT] for line in list(content.get("traceback") or ())[:100]]
+        return new_output(kind, ename=text("ename"), evalue=text("evalue"), traceback=lines)
+    content = dict(content.get("data") or {})
+    pictures = {f"image/{form}": content.get(f"image/{form}") for form in ("png", "jpeg")}
+    data = {name: image for name, image in pictures.items() if is_base64(image) and len(image) <= MAX_IMAGE}
+    return new_output(kind, data={"text/plain": text("text/plain"), **data})
 
 
 def _why_ended(code: int) -> tuple[str, str]:
@@ -358,10 +336,3 @@ def _raise(name: str, said: str) -> None:
     if isinstance(known, type) and issubclass(known, Exception) and not issubclass(known, UnicodeError):
         raise known(said)
     raise RuntimeError(f"{name}: {said}")
-
-
-def _write_back(old: Any, new: Any) -> None:
-    if isinstance(old, np.ndarray) and isinstance(new, np.ndarray) and old.shape == new.shape:
-        old[...] = new
-    elif isinstance(old, torch.Tensor) and isinstance(new, torch.Tensor) and old.shape == new.shape:
-        old.copy_(new)

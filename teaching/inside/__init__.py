@@ -3,13 +3,6 @@
 
 def connection_info(home: str, key: str) -> dict:
     """Where the kernel's sockets lie, in Jupyter's terms, as seen from where its home folder is ``home``."""
-    ports = {
-        f"{name}_port": number for number, name in enumerate(("shell", "iopub", "stdin", "hb", "control"), 1)
-    }
-    return {
-        "transport": "ipc",
-        "ip": f"{home}/.cache/k",
-        "key": key,
-        "signature_scheme": "hmac-sha256",
-        **ports,
-    }
+    names = ("shell", "iopub", "stdin", "hb", "control")
+    info = {"transport": "ipc", "ip": f"{home}/.cache/k", "key": key, "signature_scheme": "hmac-sha256"}
+    return info | {f"{name}_port": number for number, name in enumerate(names, 1)}

@@ -57,11 +57,10 @@ class Shell(ZMQInteractiveShell):
         if INSTALLERS.match(cmd):
             return "(not installed: a graded notebook has the course's packages)\n"
         try:
-            done = subprocess.run(
+            return subprocess.run(
                 cmd, shell=True, text=True, errors="replace", timeout=SHELL_SECONDS,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-            return done.stdout
+            ).stdout  # fmt: skip
         except (OSError, subprocess.SubprocessError) as fault:
             return f"({fault})\n"
 
@@ -76,11 +75,8 @@ def harmless(shell: Shell) -> None:
 
 def set_limits(memory: int, processes: int) -> None:
     """Allow ``memory`` bytes beyond what the process uses now, no core dumps, no huge files."""
-    limits = {
-        resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: FILE_BYTES, resource.RLIMIT_NOFILE: OPEN_FILES,
-    }  # fmt: skip
-    if processes:
-        limits[resource.RLIMIT_NPROC] = processes
+    limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: FILE_BYTES, resource.RLIMIT_NOFILE: OPEN_FILES}
+    limits |= {resource.RLIMIT_NPROC: processes} if processes else {}
     with contextlib.suppress(OSError), open("/proc/self/statm", encoding="ascii") as file:
         limits[resource.RLIMIT_AS] = int(file.read().split()[0]) * resource.getpagesize() + memory
     for what, most in limits.items():
@@ -99,9 +95,8 @@ def main() -> None:
     sys.modules["torch"].set_num_threads(1)
     app = IPKernelApp.instance()
     app.kernel_class.shell_class, app.capture_fd_output = Shell, False
-    app.initialize(
-        ["-f", str(connection), "--HistoryManager.enabled=False", "--InteractiveShell.colors=nocolor"]
-    )
+    settings = ["--HistoryManager.enabled=False", "--InteractiveShell.colors=nocolor"]
+    app.initialize(["-f", str(connection), *settings])
     shell = app.kernel.shell
     harmless(shell)
     with contextlib.suppress(Exception):  # pictures are a courtesy

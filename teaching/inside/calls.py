@@ -46,11 +46,7 @@ def answer(space: dict, request: dict) -> Any:
             given, options = list(request["arguments"]), dict(request["options"])
             before = [values.pack(argument) for argument in given]
             result = space[request["name"]](*given, **options)
-            changed = {
-                str(i): argument
-                for i, (argument, old) in enumerate(zip(given, before, strict=True))
-                if values.pack(argument) != old
-            }
+            changed = {str(i): given[i] for i, old in enumerate(before) if values.pack(given[i]) != old}
             return {"value": result, "changed": changed}
     raise ValueError(request["do"])
 

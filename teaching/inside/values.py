@@ -4,6 +4,7 @@ Arrays and tensors are the file's arrays; everything around them is one JSON tex
 cannot be expressed travels as `Opaque`, which only says what it was.
 """
 
+import contextlib
 import io
 import json
 import numbers
@@ -20,10 +21,6 @@ from gapkit.check import AxesDescription, describe
 MAX_BYTES = 32 * 2**20
 """The most that one message may hold, packed and unpacked."""
 
-_DTYPES = {
-    "float16", "float32", "float64", "int8", "int16", "int32", "int64",
-    "uint8", "uint16", "uint32", "uint64", "bool",
-}  # fmt: skip
 _PLAIN = (bool, int, float, str, type(None))
 
 
@@ -64,77 +61,61 @@ def unpack(message: bytes) -> Any:
         If it is no message of ours.
     """
     try:
-        with zipfile.ZipFile(
-            io.BytesIO(message)
-        ) as file:  # compressed, a small message could become a huge one
-            if any(part.compress_type != zipfile.ZIP_STORED for part in file.infolist()):
-                raise ProtocolError("compressed")
-            if sum(part.file_size for part in file.infolist()) > MAX_BYTES:
-                raise ProtocolError("too large")
+        with zipfile.ZipFile(io.BytesIO(message)) as file:
+            parts = file.infolist()  # compressed, a small message could become a huge one
+        if any(part.compress_type for part in parts) or sum(part.file_size for part in parts) > MAX_BYTES:
+            raise ProtocolError("compressed, or too large")
         with np.load(io.BytesIO(message), allow_pickle=False) as file:
             arrays = [file[f"arr_{number}"] for number in range(len(file.files))]
         return _value(json.loads(arrays[0].tobytes()), arrays[1:])
-    except ProtocolError:
-        raise
     except Exception as fault:  # malformed in whatever way
         raise ProtocolError(f"{type(fault).__name__}: {fault}") from None
 
 
 def _tree(value: Any, arrays: list[np.ndarray], depth: int) -> Any:
+    def below(item: Any) -> Any:
+        return _tree(item, arrays, depth + 1)
+
+    def kept(array: np.ndarray, kind: str) -> dict:
+        arrays.append(array)
+        return {kind: len(arrays) - 1}
+
     if depth > 20:
         return {"opaque": "something nested too deeply"}
-    if isinstance(value, _PLAIN) and type(value) in _PLAIN:
-        return {"int": str(value)} if isinstance(value, int) and not isinstance(value, bool) else value
+    if type(value) in _PLAIN:
+        return {"int": str(value)} if type(value) is int else value
     if isinstance(value, str):
         return str(value)  # numpy's own and other subclasses
-    if isinstance(value, np.ndarray | np.generic):
-        native = _native(value)
-        if native is None:
-            return {"opaque": f"{type(value).__name__} of {value.dtype}"}
-        return _array(native, "scalar" if isinstance(value, np.generic) else "array", arrays)
     if isinstance(value, torch.Tensor) and not value.is_complex():
-        detached = value.detach().cpu()
-        detached = detached.float() if detached.dtype == torch.bfloat16 else detached
-        return _array(detached.resolve_conj().resolve_neg().numpy(), "tensor", arrays)
+        tensor = value.detach().cpu().resolve_conj().resolve_neg()
+        return kept((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy(), "tensor")
     if isinstance(value, list | tuple):
-        kind = "list" if isinstance(value, list) else "tuple"
-        return {kind: [_tree(item, arrays, depth + 1) for item in value]}
+        return {"list" if isinstance(value, list) else "tuple": list(map(below, value))}
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {"dict": {key: _tree(item, arrays, depth + 1) for key, item in value.items()}}
+        return {"dict": {key: below(item) for key, item in value.items()}}
     if isinstance(value, np.random.Generator):
-        return {"generator": _tree(_plain_state(value.bit_generator.state), arrays, depth + 1)}
-    described = describe(value, quietly=True)
+        return {"generator": below(value.bit_generator.state)}
+    is_numpy = isinstance(value, np.ndarray | np.generic)
+    described = None if is_numpy else describe(value, quietly=True)
     if described is not None:
-        return {"axes": _tree(vars(described), arrays, depth + 1)}
+        return {"axes": below(vars(described))}
+    # an array by whatever name, such as a table's column
     native = _native(value) if hasattr(value, "__array__") else None
-    if native is not None:  # a table's column and whatever else is an array by another name
-        return _array(native, "array", arrays)
-    return {"opaque": type(value).__name__}
+    if native is not None:
+        return kept(native, "scalar" if isinstance(value, np.generic) else "array")
+    return {"opaque": type(value).__name__ + (f" of {value.dtype}" if is_numpy else "")}
 
 
 def _native(value: Any) -> np.ndarray | None:
     """Real numbers in an order of bytes and a type that travel; None if it holds something else."""
-    try:
+    with contextlib.suppress(Exception):  # the object may be of a class of the student's own
         array = np.asarray(value)
-        if array.dtype.name not in _DTYPES:  # long doubles, and numbers as Python's objects
-            known = array.dtype.kind in "fiub" or (
-                array.dtype == object and all(isinstance(item, numbers.Real) for item in array.flat)
-            )
-            array = array.astype(np.float64) if known else None
-        return None if array is None else array.astype(array.dtype.newbyteorder("="), copy=False)
-    except Exception:  # the object may be of a class of the student's own
-        return None
-
-
-def _array(array: np.ndarray, kind: str, arrays: list[np.ndarray]) -> dict:
-    arrays.append(array)
-    return {kind: len(arrays) - 1}
-
-
-def _plain_state(state: Any) -> Any:
-    if isinstance(state, dict):
-        return {key: _plain_state(value) for key, value in state.items()}
-    return state.tolist() if isinstance(state, np.ndarray) else state
+        real = array.dtype == object and all(isinstance(item, numbers.Real) for item in array.flat)
+        if real or (array.dtype.kind == "f" and array.dtype.itemsize > 8):  # long doubles
+            array = array.astype(np.float64)
+        if array.dtype.kind in "fiub":
+            return array.astype(array.dtype.newbyteorder("="), copy=False)
+    return None
 
 
 def _value(tree: Any, arrays: list[np.ndarray]) -> Any:
@@ -148,15 +129,11 @@ def _value(tree: Any, arrays: list[np.ndarray]) -> Any:
             return int(content[:400])
         case "array" | "scalar" | "tensor":
             array = arrays[content]
-            if array.dtype.name not in _DTYPES:
+            if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
                 raise ProtocolError(f"dtype {array.dtype}")
-            if kind == "tensor":
-                return torch.from_numpy(array)
-            return array[()] if kind == "scalar" else array
-        case "list":
-            return [_value(item, arrays) for item in content]
-        case "tuple":
-            return tuple(_value(item, arrays) for item in content)
+            return {"array": np.asarray, "scalar": lambda a: a[()], "tensor": torch.from_numpy}[kind](array)
+        case "list" | "tuple":
+            return {"list": list, "tuple": tuple}[kind](_value(item, arrays) for item in content)
         case "dict":
             return {str(key): _value(item, arrays) for key, item in content.items()}
         case "generator":

@@ -103,6 +103,12 @@ def tasks(name: str) -> list[str]:
     return [grade_id(cell).removesuffix("-test") for cell in notebook(name).cells if is_test(cell)]
 
 
+def verdict(judge: Judge, source: str) -> str | None:
+    """What a test cell finds wrong; None if every check passes."""
+    failed = [check.message for check in judge.checks(source, 1.0) if not check.passed]
+    return "; ".join(dict.fromkeys(failed)) or None
+
+
 def grade(name: str, task: str, source: str, variant: course.Variant = THIS_YEAR) -> str | None:
     """Grade one answer with all other tasks solved; None if it gets the task's points, else what is said."""
     import matplotlib.pyplot as plt
@@ -114,6 +120,6 @@ def grade(name: str, task: str, source: str, variant: course.Variant = THIS_YEAR
         return f"the cell fails: {fault}"
     test = next(cell.source for cell in notebook(name, variant).cells if grade_id(cell) == f"{task}-test")
     try:
-        return Judge(LocalStudent(space), space=dict(judge_space(name, variant))).test(test)
+        return verdict(Judge(LocalStudent(space), space=dict(judge_space(name, variant))), test)
     finally:
         plt.close("all")

@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from teaching.course import Variant, points
+from teaching.course import Variant
+from teaching.notebooks import points
 from tests.teaching import local
 
 ANSWERS = local.answers()

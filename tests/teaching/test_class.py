@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
-from teaching import grade
-from teaching.roster import read_roster
+from gapkit import InputError
+from teaching import course, grade
 from tests.teaching import tiny
 
 pytestmark = pytest.mark.slow
@@ -30,8 +30,8 @@ def test_a_student_is_lost_or_an_honest_slip_costs_a_point(
         with zipfile.ZipFile(submitted / "download.zip", "w") as file:
             for path in sorted((tmp_path / "in").rglob("*")):
                 file.write(path, path.relative_to(tmp_path / "in"))
-    given = grade.Given(roster=read_roster(tmp_path / "roster.csv"), export="canvas")
-    grade.grade_folder(submitted, course=small, out=tmp_path / "out", given=given)
+    given = {"roster": tmp_path / "roster.csv", "export": "canvas"}
+    grade.grade_folder(submitted, course=small, out=tmp_path / "out", **given)
     with open(tmp_path / "out" / "points.csv", newline="", encoding="utf-8-sig") as file:
         rows = {row["id"]: row for row in csv.DictReader(file)}
     assert len(rows) == 33
@@ -63,14 +63,35 @@ def test_who_did_not_hand_in_is_named(small, handed, here, tmp_path):
     (tmp_path / "in" / "stranger").mkdir()
     (tmp_path / "in" / "stranger" / "A1.ipynb").write_bytes(handed[0].files["A1.ipynb"])
     (tmp_path / "roster.csv").write_text(tiny.roster(), encoding="utf-8")
-    given = grade.Given(roster=read_roster(tmp_path / "roster.csv"))
-    done = grade.grade_folder(tmp_path / "in", course=small, out=tmp_path / "out", given=given)
+    roster = tmp_path / "roster.csv"
+    done = grade.grade_folder(tmp_path / "in", course=small, out=tmp_path / "out", roster=roster)
     report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     assert "Nothing from: Ørsted, Søren.\n" in report
     assert report.endswith("32 of the 33 on the roster handed in.\n")
     kinds = {one.student: [fault.kind for fault in one.faults] for one in done}
     assert kinds["Núñez, José"] == ["empty"]
     assert kinds["stranger"] == ["unlisted"]
+
+
+def test_a_folder_of_others_is_replaced_or_an_export_refused_only_after_the_grading(small, here, tmp_path):
+    (tmp_path / "in" / "ann").mkdir(parents=True)
+    (tmp_path / "in" / "ann" / "numbers.csv").write_text("1,2")  # all that was handed in
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("x")
+    with pytest.raises(InputError, match=r"holds 'thesis\.tex' already; name a new folder"):
+        grade.grade_folder(tmp_path / "in", course=small, out=tmp_path / "mine")
+    with pytest.raises(InputError, match=r"holds 'thesis\.tex' already; name a new folder"):
+        course.build(sources=course.SOURCES, course=tmp_path / "mine")
+    (tmp_path / "roster.csv").write_text("id\nann\n")
+    given = {"roster": tmp_path / "roster.csv", "export": "moodle"}
+    with pytest.raises(InputError, match="for Moodle"):
+        grade.grade_folder(tmp_path / "in", course=small, out=tmp_path / "out", **given)
+    assert not (tmp_path / "out").exists()
+    for _ in range(2):
+        (one,) = grade.grade_folder(
+            tmp_path / "in", course=small, out=tmp_path / "out", roster=given["roster"]
+        )
+    assert [str(fault) for fault in one.lost] == ["it is no notebook: numbers.csv"]
 
 
 def test_the_later_attempt_counts_by_number_then_by_time(small, handed, here, tmp_path):

@@ -16,12 +16,12 @@ import torch
 
 from teaching import confine
 from teaching.faults import Fault
-from teaching.grade import LATE, Given, _why_nothing, grade_folder
+from teaching.grade import _outcome, grade_folder
 from teaching.judge import Judge
 from teaching.notebooks import is_written
 from teaching.student import Limits
 from tests.teaching.hostile import HOSTILE, MARK, TARGET
-from tests.teaching.local import NAMES, LocalStudent
+from tests.teaching.local import NAMES, LocalStudent, verdict
 
 pytestmark = [
     pytest.mark.slow,
@@ -75,8 +75,8 @@ def test_solution_gets_every_point_and_the_stub_none(name, graded):
     _, done = graded
     assert [str(fault) for fault in done["ada", name].faults if fault.kind != "model-answer"] == []
     assert done["ada", name].result.points == done["ada", name].result.most == 100
-    assert all(task["points"] == task["most"] for task in done["ada", name].result.tasks)
-    assert all(task["points"] == 0 for task in done["bob", name].result.tasks)
+    assert all(task.points == task.most for task in done["ada", name].result.tasks)
+    assert all(task.points == 0 for task in done["bob", name].result.tasks)
     assert done["bob", name].faults == []
 
 
@@ -125,10 +125,14 @@ def test_written_answers_wait_for_a_person_and_take_points_from_a_rubric(built, 
         cell.source = "Because <script>alert(1)</script> of the gap."
     _write(tmp_path / "in", "eve", "A1", notebook)
     _write(tmp_path / "in", "fay", "A1", notebook)
-    rubric = {("fay", "A1", "a1-orthogonal"): (7.0, "no limit named"), ("fay", "A1", "a1-cosine"): (99.0, "")}
-    eve, fay = grade_folder(
-        tmp_path / "in", course=built, out=tmp_path / "out", given=Given(rubric=lambda *_: rubric)
-    )
+    rubric = tmp_path / "rubric.csv"
+    rows = [
+        "student,assignment,task,points,comment",
+        "fay,A1,a1-orthogonal,7,no limit named",
+        "fay,A1,a1-cosine,99,",
+    ]
+    rubric.write_text("\n".join(rows), encoding="utf-8")
+    eve, fay = grade_folder(tmp_path / "in", course=built, out=tmp_path / "out", rubric=rubric)
     assert (eve.result.points, len(eve.result.waiting)) == (80, 2)
     assert (fay.result.points, fay.result.waiting) == (97, [])  # 99 of 10 are 10
     assert "<script>alert" not in eve.page
@@ -166,11 +170,9 @@ def test_command_line_names_bad_input_in_one_line(built, tmp_path):
 
 
 def test_a_judge_that_hangs_is_stopped_and_the_fault_is_time(tmp_path):
-    (tmp_path / LATE).write_text("over 5 s in all", encoding="utf-8")
     (tmp_path / "log.txt").write_text("UserWarning: something harmless", encoding="utf-8")
-    assert _why_nothing(tmp_path) == Fault("grader", detail="over 5 s in all")
-    (tmp_path / LATE).unlink()
-    assert _why_nothing(tmp_path) == Fault("grader", detail="UserWarning: something harmless")
+    assert _outcome(tmp_path, "over 5 s in all") == Fault("grader", detail="over 5 s in all")
+    assert _outcome(tmp_path) == Fault("grader", detail="UserWarning: something harmless")
 
 
 def test_notebook_finds_its_own_data_and_no_one_elses(built, perfect, tmp_path):
@@ -193,5 +195,5 @@ def test_a_submission_cannot_change_what_the_next_test_sees():
     judge = Judge(student, space={"texts": texts, "alias": texts, "holder": {"images": torch.ones(2)}})
     source = "assert texts.sum() == 3 and alias is texts and holder['images'].sum() == 2\n"
     source += "spoil(texts), spoil(holder['images'])\nassert texts.sum() == 0 and holder['images'].sum() == 0"
-    assert judge.test(source) is None
-    assert judge.test(source) is None
+    assert verdict(judge, source) is None
+    assert verdict(judge, source) is None

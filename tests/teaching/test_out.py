@@ -14,7 +14,7 @@ from nbgrader.api import Gradebook
 from gapkit import InputError
 from teaching import confine, course
 from teaching.__main__ import group
-from teaching.grade import Given, grade_folder
+from teaching.grade import grade_folder
 from teaching.notebooks import grade_id
 from teaching.release import release
 
@@ -47,9 +47,7 @@ def one(small, here, tmp_path):
         place = tmp_path / "in" / "ann_1_assignsubmission_file"
         place.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, place / "A1.ipynb")
-        (submission,) = grade_folder(
-            tmp_path / "in", course=small, out=tmp_path / "out", given=Given(**given)
-        )
+        (submission,) = grade_folder(tmp_path / "in", course=small, out=tmp_path / "out", **given)
         return submission
 
     return grade
@@ -82,12 +80,15 @@ def test_a_page_needs_the_network_or_runs_what_a_student_wrote(one, tmp_path):
 
 def test_a_page_says_nothing_of_partial_points_or_of_what_to_do(one):
     def change(cells):
-        cells["a1-mean"].source = "def mean(x):\n    return sum(x) / 3"
+        cells["a1-mean"].source = "def mean(x):\n    return sum(x) / (3 if len(x) > 1 else three)"
         cells["a1-top"].source = "def top(x)\n    return 1"
+        cells["a1-why"].source = "My words."
 
     page = one(change).page
     assert "a1-mean-test: 8 of 12 points" in page
-    assert "one number: 0 of 4 points (one number is its own mean)" in page
+    assert "one number: 0 of 4 points (NameError: name &#39;three&#39; is not defined)" in page
+    assert "name &#39;top&#39; is not defined: was its cell deleted, or did it fail?" in page
+    assert "Your teacher has still to read a1-why; until then it counts 0." in page
     assert "The cell a1-top is no valid Python" in re.sub(r"<[^>]+>", "", page)
     assert "Run the cell; Python says where it stumbles." in page
 
@@ -113,9 +114,10 @@ def test_the_gradebook_says_something_else(one, tmp_path):
     assert (tmp_path / "out" / "nbgrader" / "autograded" / submission.student / "A1" / "A1.ipynb").is_file()
 
 
-def test_late_days_cost_nothing_or_more_than_all(one):
+def test_late_days_cost_nothing_or_more_than_all(one, tmp_path):
     def days(number):
-        return lambda submissions: {(submissions[0].student, ""): ((), number)}
+        (tmp_path / "days.csv").write_text(f"student,days_late\nann,{number}\n", encoding="utf-8")
+        return tmp_path / "days.csv"
 
     assert one(exceptions=days(2), late_percent=10).result.points == 20  # of 25
     assert one(exceptions=days(20), late_percent=10).result.points == 0

@@ -46,6 +46,33 @@ def test_a_name_imported_in_one_cell_is_noticed_where_another_uses_it(perfect, s
     assert found(notebook, sources["A1"]) == [("a1-gap-vector", "gapkit.geometry.gap_vector")]
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from gapkit.robustness import reference\ndef exact(q, g, s):\n    return reference.euclidean(q, g, s)",
+        "from gapkit.robustness.reference import euclidean as exact",
+        "parts = gapkit.robustness\ndef exact(q, g, s):\n    return parts.reference.euclidean(q, g, s)",
+        "import importlib\nparts = importlib.import_module('gapkit.robustness.reference')\nexact = parts.euclidean",
+        "exact = getattr(gapkit, 'robustness')",
+    ],
+)
+def test_the_exact_robustness_is_taken_from_the_reference_or_by_a_roundabout_way(source, perfect, sources):
+    ((cell, said),) = found(answered(perfect["A3"], "a3-exact", source), sources["A3"])
+    assert cell == "a3-exact"
+    assert said.startswith("gapkit.robustness")
+
+
+def test_only_numerics_are_answers(perfect, sources):
+    for source, said in (
+        ("from gapkit.check import gap as hidden", "gapkit.check.gap"),
+        ("picture = gapkit.plots.plot_pca", "gapkit.plots.plot_pca"),
+        ("from gapkit import embeddings\nembeddings.close_set", "gapkit.embeddings.close_set"),
+    ):
+        assert found(answered(perfect["A1"], "a1-plot-gap", source), sources["A1"]) == [("a1-plot-gap", said)]
+    free = "from gapkit import embeddings, check\nembeddings.EmbeddingSet, check.gap_vector, gapkit.load_embeddings"
+    assert found(answered(perfect["A1"], "a1-plot-gap", free), sources["A1"]) == []
+
+
 def test_what_an_assignment_offers_is_free(perfect, sources):
     offered = "def experiment(*all):\n    return gapkit.GapCloser(), gapkit.robustness.robustness(*all)"
     assert found(answered(perfect["A5"], "a5-experiment", offered), sources["A5"]) == []

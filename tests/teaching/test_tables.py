@@ -8,8 +8,7 @@ import pytest
 
 from gapkit import InputError
 from teaching.collect import Submission
-from teaching.roster import export, read_roster
-from teaching.tables import read_exceptions, read_rubric
+from teaching.roster import export, read_exceptions, read_roster, read_rubric
 
 CANVAS = (
     "Student,ID,SIS User ID,SIS Login ID,Section,A1 (777),Final Score\n"
@@ -102,7 +101,7 @@ def test_moodle_cannot_import_its_points(tmp_path):
 def test_a_rubric_is_read_wrongly(tmp_path):
     text = "student;assignment;task;points;max_points;comment\nMüller, Zoë;A1;a1-why;3,5;5;no limit named\nANN;A1;a1-how;;5;\n"
     assert read_rubric(written(tmp_path, text, "utf-8-sig"), HANDED, TASKS) == {
-        ("Müller, Zoë", "A1", "a1-why"): (3.5, "no limit named")
+        ("Müller, Zoë", "A1"): {"a1-why": (3.5, "no limit named")}
     }
 
 

@@ -183,7 +183,7 @@ def hands(perfect) -> list[Hand]:
     add(more={"._A1.ipynb": b"\0\5\x16\7", ".DS_Store": b"x"})
     add(more={"A1.py": b"print(1)"}, faults=("also",))
     add(name="A1 (1).ipynb", more={"A1.ipynb": b"{}"}, faults=("several",))
-    add(name="a1.IPYNB")
+    add(name="a1.IPYNB.txt")
     # what costs something
     add(source("a1-mean", "def mean(x):\n    return np.mean(x) if len(x) > 1 else None"), points=16)
     add(source("a1-top", "def top(x)\n    return 1"), points=12, faults=("syntax",))
