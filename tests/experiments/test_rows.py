@@ -54,7 +54,7 @@ def test_the_table_has_every_promised_column_filled(all_tables, name):
 def test_every_experiment_on_embeddings_is_asked_for_its_columns():
     from gapkit.experiments import experiments
 
-    others = {"gap", "orthogonality", "theory", "formation", "real-models", "noise-kinds"}
+    others = {"gap", "orthogonality", "theory", "formation", "real-models", "noise-kinds", "mixed"}
     assert {record.name for record in experiments()} == {*ABOUT_ANSWERS, *others}
 
 

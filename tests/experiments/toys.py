@@ -93,6 +93,7 @@ ON = {
     "quantisation": ("classes",),
     "rephrasing": ("rephrased",),
     "retrieval": ("pairs",),
+    "mixed": ("pairs",),
 }
 OPTIONS = {"noise": {"draws": 5}, "axes": {"draws": 5}, "noise-kinds": {"draws": 2}}
 

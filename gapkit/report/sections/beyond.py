@@ -128,4 +128,28 @@ RETRIEVAL = Section(
 )
 
 
-SECTIONS = (MULTIPLE_CHOICE, QUANTISATION, REPHRASING, RETRIEVAL)
+def draw_mixed(tables: Tables) -> Iterator[Picture]:
+    table = show.named(tables["mixed"])
+    for (dataset, direction), rows in table.groupby(["dataset", "direction"], sort=False):
+        axes = plot_effects(
+            rows, "mixed_recall_at_1", rows="closer", by="name", xlabel="R@1 in the mixed gallery", title=f"{dataset}, {direction}"
+        )  # fmt: skip
+        caption = f"{dataset}, {direction}: share of queries whose partner comes first among all rows of both kinds."
+        yield show.picture(show.slug("mixed", dataset, direction), axes, caption, rows["mixed_recall_at_1"])
+
+
+MIXED = Section(
+    "mixed",
+    "R@1 in one gallery of images and captions, and what each closer costs in the search among the other side alone.",
+    show.PLACE
+    | {"direction": "direction", "closer": "closer", "R@1, mixed": show.interval("mixed_recall_at_1")}
+    | {"gain": show.interval("gain"), "R@1, plain": show.interval("recall_at_1")}
+    | {
+        "change of it": show.interval("recall_change"),
+        "same clean answers": show.interval("agreement"),
+    },
+    draw_mixed,
+)
+
+
+SECTIONS = (MULTIPLE_CHOICE, QUANTISATION, REPHRASING, RETRIEVAL, MIXED)
