@@ -8,7 +8,7 @@ from gapkit.closing import ClosingOutcome
 from gapkit.embeddings import load_embeddings
 from gapkit.geometry.neighbours import METRICS
 from gapkit.plots.boundary import ClosingPlayer
-from gapkit.widgets.panel import View, choice, panel, slider
+from gapkit.widgets.panel import View, choice, limit, panel, slider
 
 
 @functools.lru_cache(maxsize=8)
@@ -58,27 +58,28 @@ def closing_view(
     )
 
 
-def closing_explorer(
-    models: list[str], datasets: tuple[str, ...] = ("scenes100", "digits10"), *, components: int = 99
-) -> ipw.VBox:
+def closing_explorer(models: list[str], datasets: tuple[str, ...] = ("scenes100", "digits10")) -> ipw.VBox:
     """Choose how far and how to close the gap, and see accuracy, agreement and exact robustness at once.
 
     Parameters
     ----------
     models, datasets : names to choose from
-    components : the most components the slider offers
 
     Returns
     -------
     VBox, to be displayed by `gapkit.widgets.present`
     """
+    model, dataset = choice("model", models, models[0]), choice("dataset", datasets, datasets[0])
+    components = slider("components k", 0, 0, 0, 1)
     return panel(
         closing_view,
-        model=choice("model", models, models[0]),
-        dataset=choice("dataset", datasets, datasets[0]),
+        model=model,
+        dataset=dataset,
         alpha=slider("α (0 untouched, 1 closed)", 1.0, -0.5, 1.5, 0.05),
-        components=slider("components k", components, 0, components, 1),
+        components=limit(
+            components, lambda: _outcome(model.value, dataset.value).most_components, model, dataset
+        ),
         sigma=slider("noise σ per coordinate", 0.02, 0.002, 0.08, 0.002, readout=".3f"),
         metric=choice("metric", METRICS, "euclidean"),
-        moves=choice("who moves", ("gallery", "queries"), "gallery"),
+        moves=choice("moved side", ("gallery", "queries"), "gallery"),
     )

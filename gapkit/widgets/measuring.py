@@ -28,7 +28,7 @@ from gapkit.geometry.orthogonality import band_of_spectrum, place_in_band
 from gapkit.plots.blitting import quick_png
 from gapkit.plots.geometry import Orthogonality, OrthogonalityPlayer, plot_pca, plot_similarity
 from gapkit.plots.style import PALETTE, SIDES, canvas
-from gapkit.widgets.panel import View, choice, panel, slider
+from gapkit.widgets.panel import View, choice, limit, panel, slider
 
 DATASETS = ("scenes100", "digits10", "scenes-pairs")
 THUMBNAIL = 40
@@ -196,16 +196,18 @@ def gap_explorer(models: list[str], datasets: tuple[str, ...] = DATASETS) -> ipw
     """
     for dataset in datasets:
         _sheet(dataset)
+    model, dataset = choice("model", models, models[0]), choice("dataset", datasets, datasets[0])
+    pair = slider("marked pair", 0, 0, MARKED - 1, 1)
     return panel(
         gap_view,
-        model=choice("model", models, models[0]),
-        dataset=choice("dataset", datasets, datasets[0]),
-        pair=slider("marked pair", 0, 0, MARKED - 1, 1),
+        model=model,
+        dataset=dataset,
+        pair=limit(pair, lambda: len(marked_rows(_entries(model.value, dataset.value))) - 1, model, dataset),
     )
 
 
 def similarity_view(model: str, dataset: str, rows: int, centred: bool) -> View:
-    """Cosines of the first matched pairs in four blocks, as they are or with each modality's mean taken off."""
+    """Cosines of the first matched pairs in four blocks, as they are or with each modality's mean subtracted."""
     x, y = (np.asarray(z, dtype=np.float64) for z in _entries(model, dataset).matched())
     if centred:
         x, y = x - x.mean(0), y - y.mean(0)
@@ -213,8 +215,8 @@ def similarity_view(model: str, dataset: str, rows: int, centred: bool) -> View:
     cosines = normalise_rows(x) @ normalise_rows(y).T
     own = float(np.diag(cosines).mean())
     others = float(cosines[~np.eye(len(cosines), dtype=bool)].mean())
-    title = "means taken off" if centred else "as the model gives them"
-    ax = _still_axes(5.2, 4.4, left=0.06, bottom=0.08)
+    title = "means subtracted" if centred else "as the model gives them"
+    ax = _still_axes(5.2, 4.4, left=0.06, right=0.93, bottom=0.08)
     return View(
         quick_png(plot_similarity(x, y, rows=rows, title=title, ax=ax)),
         "Heat map of cosines in four blocks: texts with texts, texts with images, images with images.",
@@ -225,12 +227,14 @@ def similarity_view(model: str, dataset: str, rows: int, centred: bool) -> View:
 
 def similarity_explorer(models: list[str], datasets: tuple[str, ...] = DATASETS) -> ipw.VBox:
     """Choose a model, a dataset and how many pairs, and see the two modalities' blocks, with and without the gap."""
+    model, dataset = choice("model", models, models[0]), choice("dataset", datasets, datasets[0])
+    rows = slider("pairs", 60, 10, 100, 10)
     return panel(
         similarity_view,
-        model=choice("model", models, models[0]),
-        dataset=choice("dataset", datasets, datasets[0]),
-        rows=slider("pairs", 60, 10, 100, 10),
-        centred=ipw.Checkbox(value=False, description="take off each modality's mean", indent=False),
+        model=model,
+        dataset=dataset,
+        rows=limit(rows, lambda: min(100, len(_entries(model.value, dataset.value).images)), model, dataset),
+        centred=ipw.Checkbox(value=False, description="subtract each modality's mean", indent=False),
     )
 
 

@@ -153,6 +153,32 @@ def slider(
     )
 
 
+def limit(control: ipw.Widget, most: Callable[[], int], *by: ipw.Widget) -> ipw.Widget:
+    """A slider whose end is what ``most`` says whenever one of the controls ``by`` changes; at its end it stays there.
+
+    Parameters
+    ----------
+    control : the slider
+    most : its largest value now
+    by : the controls that this depends on, before they are given to `panel`
+
+    Returns
+    -------
+    The slider
+    """
+
+    def fit(_change=None) -> None:
+        at_the_end = control.value == control.max
+        control.max = most()
+        if at_the_end:
+            control.value = control.max
+
+    for other in by:
+        other.observe(fit, names="value")
+    fit()
+    return control
+
+
 def choice(description: str, options: Iterable, value: object, *, width: str = "260px") -> ipw.Widget:
     """One of a few options: a labelled drop-down list, which arrow keys move.
 

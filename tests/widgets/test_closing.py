@@ -65,6 +65,19 @@ def test_more_components_than_there_are_break_the_view():
     )
 
 
+def test_a_slider_goes_past_what_the_dataset_has():
+    box = closing_explorer(["miniclip-wide"])
+    controls = {control.description: control for control in box.children[0].children}
+    components, dataset = controls["components k"], controls["dataset"]
+    assert (components.max, components.value) == (99, 99)
+    dataset.value = "digits10"
+    assert (components.max, components.value) == (9, 9)
+    assert "9 components (all)" in box.children[-1].value
+    components.value = 4
+    dataset.value = "scenes100"
+    assert (components.max, components.value) == (99, 4)
+
+
 @pytest.fixture
 def work():
     """Counts what a redraw of the explorer costs."""

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from gapkit.embeddings import load_embeddings
 from gapkit.geometry import gap_vector, matched_cosine
@@ -106,7 +107,7 @@ def test_each_control_redraws_and_is_labelled(build):
         "dataset": "digits10",
         "marked pair": 5,
         "pairs": 30,
-        "take off each modality's mean": True,
+        "subtract each modality's mean": True,
     }
     for control in controls:
         before = output.value
@@ -147,3 +148,17 @@ def test_a_heat_map_is_drawn_twice_or_read_twice(dataset, fresh):
     with counted(loads=(measuring, "load_embeddings")) as calls:
         similarity_view(MODELS[0], dataset, 60, False)
     assert calls == {"axes with ticks": 4} | ONE_PICTURE
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_the_label_of_the_similarity_map_is_cut_off(centred, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(measuring, "quick_png", lambda ax: drawn.append(ax.figure) or b"")
+    similarity_view("miniclip-wide", "scenes100", 60, centred)
+    (figure,) = drawn
+    FigureCanvasAgg(figure).draw()
+    for axes in figure.axes:
+        for label in (axes.yaxis.label, axes.title, *axes.get_xticklabels(), *axes.get_yticklabels()):
+            box = label.get_window_extent()
+            assert box.x0 >= 0
+            assert box.x1 <= figure.bbox.x1
