@@ -27,7 +27,7 @@ extensions = [
     "sphinx_design",
     "book",
 ]
-exclude_patterns = ["_build", "_ext", "_generated/teaching.md", "**/.ipynb_checkpoints"]
+exclude_patterns = ["_build", "_ext", "_generated/learner", "_generated/teaching.md", "**/.ipynb_checkpoints"]
 suppress_warnings = ["ref.python"]  # attributes of different classes may share a name
 
 html_theme = "sphinx_book_theme"

@@ -69,8 +69,8 @@ def learners(lesson: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def write_lessons(folder: Path = COPIES, *, above: str = "../") -> list[Path]:
-    """Write the lessons that are not in ``folder`` yet; returns all, in order.
+def write_lessons(folder: Path = COPIES, *, above: str = "../", anew: bool = False) -> list[Path]:
+    """Write the lessons that are not in ``folder`` yet, or all of them ``anew``; returns all, in order.
 
     ``above`` is where links out of the lessons' folder lead: the repository's address where its files lie elsewhere.
     """
@@ -78,7 +78,7 @@ def write_lessons(folder: Path = COPIES, *, above: str = "../") -> list[Path]:
     made = []
     for lesson in sorted(LESSONS.glob("[0-9][0-9]_*.ipynb")):
         made.append(folder / lesson.name)
-        if not made[-1].exists():
+        if anew or not made[-1].exists():
             text = nbformat.writes(learners(lesson)).replace("](../", f"]({above}")
             beside = made[-1].with_suffix(".part")
             beside.write_text(text + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import jupyter_server_mathjax
 from myst_nb.core.render import MimeData, NbElementRenderer
 from sphinx.application import Sphinx
 
-from tools.readme import binder_link
+from tools import explorers, learner
+from tools.readme import binder_link, repository
 
 DOCS = Path(__file__).resolve().parent.parent
 ROOT = DOCS.parent
@@ -60,16 +62,55 @@ def copy_lessons() -> None:
         text = path.read_text(encoding="utf-8")
         for link, page in ELSEWHERE.items():
             text = text.replace(f"]({link}", f"]({page}")
-        write(target / path.name, with_binder_link(text, path.stem))
+        notebook = json.loads(text)
+        add_ways_to_run(notebook, path.stem)
+        notebook["cells"] = [made for cell in notebook["cells"] for made in with_explorer(cell)]
+        write(target / path.name, json.dumps(notebook, ensure_ascii=False, indent=1))
+    learner.write_lessons(
+        GENERATED / "learner", above=f"https://github.com/{repository()}/blob/HEAD/", anew=True
+    )
 
 
-def with_binder_link(text: str, lesson: str) -> str:
-    """The notebook with a link under its title that opens it, running, on Binder."""
-    notebook = json.loads(text)
+def add_ways_to_run(notebook: dict, lesson: str) -> None:
+    """Below the title, links to Binder, to Colab, and to the learner's edition for download."""
     first = notebook["cells"][0]
     title, _, rest = "".join(first["source"]).partition("\n")
-    first["source"] = f"{title}\n\n[Run this lesson on Binder]({binder_link(lesson)})\n{rest}"
-    return json.dumps(notebook, ensure_ascii=False, indent=1)
+    colab = f"https://colab.research.google.com/github/{repository()}/blob/HEAD/notebooks/{lesson}.ipynb"
+    ways = f"Run this lesson: [on Binder]({binder_link(lesson)}) · [in Colab]({colab}) · "
+    ways += f"{{download}}`download the notebook <../learner/{lesson}.ipynb>`"
+    first["source"] = f"{title}\n\n{ways}\n{rest}"
+
+
+def with_explorer(cell: dict) -> list[dict]:
+    """A cell that presents an explorer, with its twin for pages without a kernel instead of the sentence about it."""
+    called = re.search(r"(\w+)_(?:explorer|player)\(", "".join(cell["source"]))
+    if cell["cell_type"] != "code" or called is None or called[1] not in explorers.EXPLORERS:
+        return [cell]
+    cell["outputs"] = [made for made in cell["outputs"] if "text/markdown" not in made.get("data", {})]
+    return [
+        cell,
+        {
+            "cell_type": "markdown",
+            "id": f"play-{cell['id']}"[:64],
+            "metadata": {},
+            "source": raw(called[1], "../../"),
+        },
+    ]
+
+
+def raw(name: str, up: str) -> str:
+    """One explorer as MyST takes it; ``up`` leads from the page to the top of the book."""
+    return f"```{{raw}} html\n{explorers.markup(name, f'{up}_static/play')}\n```\n"
+
+
+def write_play() -> None:
+    """The page with all explorers."""
+    text = "# Play with it\n\nNo kernel, no network: the numbers were computed beforehand with gapkit, from the lessons' own data. "
+    text += "Move a slider with the pointer or the arrow keys; point at anything to see its name.\n"
+    for name, (title, _) in explorers.EXPLORERS.items():
+        text += f"\n## {title}\n\n{raw(name, '../')}"
+    write(GENERATED / "play.md", text)
+    explorers.build(GENERATED / "explorers")
 
 
 def write_api() -> None:
@@ -134,14 +175,22 @@ def prepare(_: Sphinx) -> None:
     """Write all generated pages before Sphinx looks for sources."""
     copy_lessons()
     list_teaching()
+    write_play()
     write_api()
 
 
-def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
-    """Put MathJax beside the pages, so that equations need no network."""
+def copy_scripts(app: Sphinx, exception: Exception | None) -> None:
+    """Put MathJax and the explorers beside the pages, so that they need no network."""
     if exception is None and app.builder.format == "html":
         source = Path(jupyter_server_mathjax.__file__).parent / "static"
         shutil.copytree(source, Path(app.outdir) / "_static" / "mathjax", dirs_exist_ok=True)
+        target = Path(app.outdir) / "_static" / "play"
+        shutil.copytree(
+            GENERATED / "explorers",
+            target,
+            dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns("*.html", "*.txt"),
+        )
 
 
 def keep_alternative_texts() -> None:
@@ -164,5 +213,5 @@ def setup(app: Sphinx) -> dict:
     keep_alternative_texts()
     app.connect("builder-inited", prepare, priority=100)
     app.connect("autodoc-skip-member", skip_machinery)
-    app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", copy_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
