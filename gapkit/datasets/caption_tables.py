@@ -165,7 +165,11 @@ def _column(header: list[str], known: tuple[str, ...], asked: str | None, path: 
     if not places:
         raise InputError(
             f"{path} has no column {' or '.join(names[:3])}; its first line says: {', '.join(header)[:120]}"
-            + ("" if asked else f". Say which it is with --{what}-column NAME")
+            + (
+                ""
+                if asked
+                else f". Say which it is with --{what}-column NAME; if that is a row already, write a line such as image,caption above it"
+            )
         )
     if len(places) > 1:
         raise InputError(

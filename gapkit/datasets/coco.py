@@ -51,7 +51,8 @@ def coco(
         image, number = _entry(record, "image_id", int, where), _entry(record, "id", int, where)
         if text:
             written.setdefault(image, []).append((number, text))
-    described, bare, taken = [], [], set()
+    described: dict[str, list[str]] = {}
+    bare, taken = [], set()
     for number, record in enumerate(_records(content.get("images"), f"{path}: images")):
         where = f"{path}: image {number}"
         name = inner_path(_entry(record, "file_name", str, where), where)
@@ -62,17 +63,19 @@ def coco(
             bare.append(name)
             continue
         taken.add(image)
-        described.append((name, [text for _, text in sorted(written[image])]))
+        described.setdefault(name, []).extend(text for _, text in sorted(written[image]))
     if not described:
         raise InputError(f"{path} has no image with a caption")
-    described = described[:limit]
-    fields, said = grouped(path.name, described, captions)
+    kept = list(described.items())[:limit]
+    fields, said = grouped(path.name, kept, captions)
     if bare:
         images = "1 image" if len(bare) == 1 else f"{len(bare)} images"
         said += [f"left out of {path.name}, {images} without a caption: {', '.join(sorted(bare)[:5])}"]
+    if lost := sum(len(texts) for image, texts in written.items() if image not in taken):
+        said += [f"left out of {path.name}, {lost} captions of images that it does not list"]
     return Dataset(
         name="coco",
-        images=FileImages(root, [name for name, _ in described]),
+        images=FileImages(root, [name for name, _ in kept]),
         **fields,
         notes={"annotations": path.name, "captions": captions} | ({"said": said} if said else {}),
     )

@@ -35,6 +35,7 @@ TOOLS = {
 _SPLIT = re.compile(
     r"(train|val|test|dev|eval)(ing|id|idation|ation|uation)?(set)?([ _.-].*|\d*)", re.IGNORECASE
 )
+_NUMBERED = re.compile(r"(\.\w{2,5})#\d+$")
 _SHOWN = 5
 
 
@@ -222,6 +223,8 @@ def captions_csv(
         image_column=image_column,
         caption_column=caption_column,
     )
+    if all(_NUMBERED.search(image) for image, _ in rows):  # as Flickr8k counts captions: a.jpg#0, a.jpg#1, …
+        rows = [(_NUMBERED.sub(r"\1", image), text) for image, text in rows]
     described: dict[str, tuple[str, list[str]]] = {}
     for image, text in rows:
         described.setdefault(same_letters(image), (image, []))[1].append(text)
