@@ -22,7 +22,7 @@ from gapkit.robustness.exact_euclidean import euclidean
 ALPHAS = (-0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 ALL = "all"
 _FAR = 1e6
-"""A squared distance that no noise bridges."""
+"""So many times the largest squared distance no noise bridges."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def _questions(entries: EmbeddingSet) -> Questions:
     shifts = np.stack([shift(tuple(sorted(row))) for row in entries.options.tolist()])
     apart = texts[entries.options] - images[entries.image_rows][:, None]
     squares = (apart**2).sum(-1)
-    squares[_repeated(entries.options)] = _FAR
+    squares[_repeated(entries.options)] = _FAR * squares.max()
     return Questions(
         squares=squares,
         tilt=2 * np.einsum("qcd,qd->qc", apart, shifts),

@@ -1,18 +1,22 @@
 """The columns that all tables about answers share, and the noisy accuracy in them, against brute force."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from gapkit.closing import GapCloser
 from gapkit.embeddings import EmbeddingSet
-from gapkit.experiments import zero_shot_task
+from gapkit.errors import GapkitWarning
+from gapkit.experiments import multiple_choice, zero_shot_task
 from gapkit.experiments.family import measure_member
 from gapkit.experiments.multiple_choice import ALPHAS as CHOICE_ALPHAS
 from gapkit.experiments.noise import PAPER_ALPHAS
 from gapkit.experiments.protocol import MEANS, TIDY, drawn_right, right_after_noise
 from gapkit.experiments.quantisation import NOTHING_TO_GAIN, TIED, unique_answers
 from gapkit.experiments.record import experiment
-from gapkit.geometry import nearest
+from gapkit.geometry import gap_vector, nearest
 from gapkit.geometry.neighbours import METRICS
 from gapkit.robustness import robustness
 from tests.experiments.toys import MODEL, job
@@ -121,6 +125,39 @@ def test_drawn_distances_are_those_of_noisy_rows_in_one_dimension_too():
     rng = np.random.default_rng(1)
     near, far = (np.abs(at + 0.9 * rng.standard_normal(200_000)) for at in (1.0, 2.0))
     assert found == pytest.approx((far < near).mean(), abs=0.03)
+
+
+@pytest.mark.parametrize("scale", [1.0, 3000.0])  # the second is that of raw codes of one byte
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+def test_two_equal_options_of_a_question_are_one_answer(scale, alpha):
+    """Exact and drawn, against the same questions with every option once."""
+    rng, d, times = np.random.default_rng(0), 12, 60
+    texts = rng.standard_normal((9, d)) * scale
+    images = texts[:5] + 0.8 * scale * rng.standard_normal((5, d))
+    options = np.array([[0, 1, 0, 2], [3, 3, 1, 4], [5, 2, 6, 5], [1, 3, 0, 7], [8, 8, 8, 4]])
+    answers, sigma = np.array([2, 1, 1, 1, 3]), 0.6 * scale
+    questions = multiple_choice._questions(
+        EmbeddingSet(
+            images=images,
+            texts=texts,
+            task="multiple-choice",
+            options=np.tile(options, (times, 1)),
+            answers=np.tile(answers, times),
+            image_rows=np.tile(np.arange(5), times),
+        )
+    )
+    survives = questions.robustness(alpha, sigma)
+    right = questions.right_after_noise(alpha, sigma, survives, 0).reshape(times, 5).mean(0)
+    for q, (row, answer) in enumerate(zip(options, answers, strict=True)):
+        once = list(dict.fromkeys(row.tolist()))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", GapkitWarning)
+            closer = GapCloser().fit(texts[once], gap=gap_vector(texts, images))
+        gallery = texts[once] + alpha * closer.shift_
+        assert survives[q] == pytest.approx(robustness(images[q : q + 1], gallery, sigma)[0], abs=1e-9)
+        noisy = gallery + sigma * rng.standard_normal((20_000, len(once), d))
+        chosen = ((noisy - images[q]) ** 2).sum(-1).argmin(1)
+        assert right[q] == pytest.approx((chosen == once.index(row[answer])).mean(), abs=0.03)
 
 
 def test_a_stored_row_that_is_there_twice_answers_nothing():
