@@ -78,6 +78,7 @@ print(
 #
 # **These are the two lines to change.** `MODEL` is any name from the table, `ARCHITECTURE/WEIGHTS` as OpenCLIP writes
 # them, `hf-hub:OWNER/REPOSITORY`, or `local-dir:PATH`. `IMAGES` is a folder with one subfolder for each class, named after it.
+# `@REVISION` behind a repository pins one version of it; `local-dir:PATH#FILE` names one of several checkpoints in a folder.
 #
 # While `MODEL` is `None` the lesson chooses: the smallest real CLIP in your cache, else the shipped model. It downloads
 # nothing that you have not asked for by name. Predictions and remarks below speak of the shipped model and the
@@ -187,6 +188,11 @@ assert (after == given).all(), "with full rank no answer may change (Theorem 3.5
 # ## 6. Images with captions
 #
 # For retrieval, each image has its own text. A table in CSV will do, with a column of paths and a column of captions.
+# `image_column`, `caption_column`, `encoding` and `quoting` say what gapkit cannot be sure of, and it asks for them.
+#
+# An image may have several captions, as in Flickr8k and COCO. It is then embedded once, any of its captions is right, and measures
+# of pairs run over all of them; `captions="first"` keeps one of each. A caption longer than the model can read is cut, and
+# counted; with `on_long_text="raise"` it is an error.
 
 # %% tags=["nbval-check-output"]
 folder = shipped_folder("example_images/pairs")
@@ -202,6 +208,11 @@ del model  # from here on embeddings are all we need
 # answer: two clouds that lie apart cannot have cosines near 1, however well they match.
 #
 # ## 7. A real CLIP
+#
+# Embeddings that you have already need no model: `gapkit import IMAGES TEXTS --out mine.safetensors` reads tables, npy, npz,
+# parquet and safetensors, and says what it used and what it left out. Where a file could be read in two ways, the
+# message names the option that decides: `--header`, `--separator`, `--decimal` and `--columns` for a table,
+# `--image-key` and `--text-key` for two matrices, `--labels` for classes, `--image-of-text` for several captions an image.
 #
 # The embeddings of OpenAI's CLIP ViT-B/16 on 500 images and captions of COCO are public, and small. `gapkit fetch
 # coco500-clip-vitb16` puts them into the cache. If they are there, the next cell uses them; if not, it says so.
