@@ -1,6 +1,47 @@
-"""``python -m gapkit`` is the ``gapkit`` command."""
+"""The ``gapkit`` command, also as ``python -m gapkit``: Ctrl-C ends in one line and exit code 130 from here on, while
+everything is imported and while the interpreter winds up too.
 
-from gapkit.cli import main
+Nothing but what Python has loaded anyway is imported before: a Ctrl-C in the midst of an import is a traceback, or what
+a library makes of it.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+_ENDED = b"gapkit: interrupted; finished parts are kept, run the same command to go on\n"
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not under nohup
+
+    def interrupt_by(handler: Callable) -> None:
+        if heeded:
+            signal.signal(signal.SIGINT, handler)
+
+    interrupt_by(_end)
+    from gapkit.cli import main as run
+
+    try:
+        interrupt_by(signal.default_int_handler)  # a command tidies up behind itself
+        run()
+    finally:
+        interrupt_by(_end)
+
+
+def _end(*_: object) -> None:
+    """End at once: nothing is being written, or all of it has been."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(
+            OSError, ValueError, RuntimeError
+        ):  # closed, not read, or in the midst of a flush
+            stream.flush()
+    os.write(2, _ENDED)
+    os._exit(130)
+
 
 if __name__ == "__main__":  # worker processes import it too
     main()

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import os
+import stat
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from gapkit._arrays import one_line
-from gapkit.errors import GapkitWarning, InputError
+from gapkit.errors import GapkitWarning, InputError, refuse_as_damaged, short_reason
 
+MOST_JSON, MOST_VALUES = 2**28, 10_000_000
+"""Of a file of JSON: bytes, and values inside. COCO's largest file of captions has 92 MB and 4 million."""
 PART_SUFFIX = ".part"
 """Ending of a file that is being written; whoever finds one without its writer may delete it."""
 
@@ -59,6 +62,7 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
     """
     path = Path(path)
     temporary = None
+    check_target(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART_SUFFIX, dir=path.parent)
@@ -80,6 +84,15 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
         if temporary is not None:
             temporary.unlink(missing_ok=True)
     return path
+
+
+def check_target(path: Path) -> None:
+    """Raise if a pipe, a device or a folder lies where a file shall be; whoever works long asks this first."""
+    try:
+        if path.exists() and not path.is_file():  # as root it would take the place of a device
+            raise InputError(f"cannot write {path}: a {_kind_of(path)} lies there; name another file")
+    except (OSError, ValueError) as fault:
+        raise InputError(f"cannot write {path}: {short_reason(fault)}") from fault
 
 
 def make_folder(path: str | os.PathLike) -> Path:
@@ -156,6 +169,50 @@ def as_path(value: Any, name: str) -> Path:
     return path
 
 
+def check_regular(path: str | os.PathLike) -> None:
+    """Raise unless a file lies at ``path`` that ends somewhere: a pipe makes a reader wait, a device never ends."""
+    if not os.path.isfile(path):  # unlike Path's, it is False where a name is too long
+        kind = f"; a {_kind_of(path)} lies there" if os.path.exists(path) else ""
+        raise InputError(f"no file {os.fspath(path)}{kind}")
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """What a file of JSON holds.
+
+    Raises
+    ------
+    InputError
+        As `parse_json`, or if it is missing, is no regular file, or has more than `MOST_JSON` bytes.
+    """
+    check_regular(path)
+    try:
+        if (size := os.path.getsize(path)) > MOST_JSON:
+            raise InputError(f"{path} has {size:,} bytes; at most {MOST_JSON:,} of JSON are read")
+        content = Path(path).read_bytes()
+    except OSError as fault:
+        raise InputError(f"cannot read {path}: {fault.strerror or fault}") from fault
+    return parse_json(content, str(path))
+
+
+def parse_json(text: str | bytes, where: str) -> Any:
+    """What a text of JSON holds.
+
+    Raises
+    ------
+    InputError
+        If it is none, is nested too deeply, or has so many values that they would take gigabytes.
+    """
+    signs = (b",", b"[", b"{") if isinstance(text, bytes) else (",", "[", "{")
+    if sum(map(text.count, signs)) > MOST_VALUES:  # type: ignore[arg-type]
+        raise InputError(
+            f"{where} holds more than {MOST_VALUES:,} values of JSON; that is no file of this kind"
+        )
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as fault:
+        raise InputError(f"{where} is no readable JSON: {short_reason(fault, 120)}") from fault
+
+
 @contextlib.contextmanager
 def open_safetensors(path: Path, framework: str) -> Iterator[Any]:
     """A safetensors file, open for reading; whatever is wrong with its bytes is one line.
@@ -167,17 +224,16 @@ def open_safetensors(path: Path, framework: str) -> Iterator[Any]:
     """
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        raise InputError(f"no file {path}")
+    check_regular(path)
     try:
         with safe_open(path, framework=framework) as file:
             yield file
     except InputError:
         raise
     except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as fault:
-        raise InputError(
-            f"{path} is no readable safetensors file (truncated or damaged?): {short_reason(fault)}"
-        ) from fault
+        refuse_as_damaged(
+            fault, f"{path} is no readable safetensors file (truncated or damaged?): {short_reason(fault)}"
+        )
 
 
 def read_facts(
@@ -202,8 +258,8 @@ def read_facts(
     if f"{key}_format" not in header:
         raise InputError(f"{path} {foreign}")
     try:
-        version, facts = int(header[f"{key}_format"]), json.loads(header.get(key, "{}"))
-    except (ValueError, RecursionError) as fault:
+        version, facts = int(header[f"{key}_format"]), parse_json(header.get(key, "{}"), "it")
+    except ValueError as fault:  # InputError is one
         raise InputError(f"{path} is damaged: its header cannot be read ({short_reason(fault)})") from fault
     if version > newest:
         raise InputError(
@@ -217,9 +273,9 @@ def read_facts(
     return facts
 
 
-def short_reason(fault: Exception, most: int = 200) -> str:
-    """What another library says, on one line of limited length; its kind where it says nothing."""
-    return " ".join(str(fault).split())[:most] or type(fault).__name__
+def _kind_of(path: str | os.PathLike) -> str:
+    kinds = {stat.S_ISDIR: "folder", stat.S_ISFIFO: "pipe", stat.S_ISSOCK: "socket"}
+    return next((word for is_one, word in kinds.items() if is_one(os.stat(path).st_mode)), "device")
 
 
 def _flush(path: Path) -> None:

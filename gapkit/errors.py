@@ -6,6 +6,7 @@ message alone and ends with exit code 2.
 
 import difflib
 from collections.abc import Iterable
+from typing import NoReturn
 
 _LONGEST_WORD, _LONGEST = 300, 2000
 
@@ -43,7 +44,34 @@ class InputError(ValueError):
 
 
 class GapkitWarning(UserWarning):
-    """Something a caller should know, although gapkit could go on."""
+    """Something a caller should know, although gapkit could go on; its message is one line too."""
+
+    def __init__(self, *message: object) -> None:
+        super().__init__(*map(as_one_line, message))
+
+
+def short_reason(fault: BaseException, most: int = 200) -> str:
+    """What another library says, on one line of limited length; its kind where it says nothing."""
+    return " ".join(str(fault).split())[:most] or type(fault).__name__
+
+
+def is_out_of_memory(fault: BaseException) -> bool:
+    """Whether a fault is the memory's, whichever library says so in its own way."""
+    words = ("allocate memory", "out of memory", "bad_alloc", "os error 12")
+    return isinstance(fault, MemoryError) or any(word in str(fault).lower() for word in words)
+
+
+def refuse_as_damaged(fault: Exception, message: str) -> NoReturn:
+    """Raise `InputError` with ``message``; but what ran out of memory stays a `MemoryError`, as no file is to blame.
+
+    >>> refuse_as_damaged(RuntimeError("DefaultCPUAllocator: can't allocate memory"), "a.npy is damaged")
+    Traceback (most recent call last):
+    ...
+    MemoryError: DefaultCPUAllocator: can't allocate memory
+    """
+    if is_out_of_memory(fault):
+        raise MemoryError(short_reason(fault)) from fault
+    raise InputError(message) from fault
 
 
 def did_you_mean(value: object, known: Iterable[str], *, most: int = 1) -> str:

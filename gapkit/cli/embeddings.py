@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from gapkit.cli.main import say
 from gapkit.errors import InputError
 
 _DATASET_OPTIONS = (
@@ -34,6 +35,7 @@ _DATASET_OPTIONS = (
     click.option(
         "--nested", is_flag=True, help="Subfolders are classes though they look like train and val (folder)."
     ),
+    click.option("--follow-links", is_flag=True, help="Read what links to outside of --root (folder)."),
     click.option("--download", is_flag=True, help="Fetch the dataset if it is not there (CIFAR)."),
     click.option("--device", default="auto", show_default=True, help="cpu, cuda, mps, or auto."),
     click.option(
@@ -104,12 +106,12 @@ def embed(model, dataset, out, dtype, quiet, **options):
     device, how, about = split_options(options)
     data = load_dataset(dataset, **about)
     ready = load_model(model, device=device)
-    click.echo(f"{ready}; {data}", err=True)
+    say(f"{ready}; {data}")
     path = embed_to_file(ready, data, out=out, dtype=dtype, progress=not quiet, **how)
     entries = load_embeddings(path, memory_map=True)
-    click.echo(f"{entries} in {entries.metadata['precision']} on {ready.device}", err=True)
+    say(f"{entries} in {entries.metadata['precision']} on {ready.device}")
     for name, why in entries.metadata["skipped"]:
-        click.echo(f"left out {name}: {why}", err=True)
+        say(f"left out {name}: {why}")
     click.echo(path)
 
 
@@ -183,9 +185,11 @@ def import_files(images, texts, out, gram, count, dimension, model, dataset, **o
     With --gram no embeddings are needed: a published matrix of cosines, all rows against all rows, holds them up to a
     rotation.
     """
+    from gapkit._files import check_target
     from gapkit.embeddings import import_embeddings
     from gapkit.embeddings.convert import import_gram
 
+    check_target(out)
     if gram is None and images is None:
         raise InputError("name a file to import, or a matrix of cosines with --gram FILE")
     if gram is not None and (images is not None or count is None or dimension is None):
@@ -213,12 +217,12 @@ def import_files(images, texts, out, gram, count, dimension, model, dataset, **o
             task=options["task"],
         )
         for line in _about_gram(entries.metadata["gram"]):
-            click.echo(line, err=True)
+            say(line)
     else:
         entries = import_embeddings(images, texts, metadata=known, **options)
     for line in (*entries.metadata.get("columns", []), entries.metadata.get("lengths", "")):
-        click.echo(line, err=True) if line else None
-    click.echo(f"{entries}, rows {'of length 1' if entries.normalised else 'as they were'}", err=True)
+        say(line) if line else None
+    say(f"{entries}, rows {'of length 1' if entries.normalised else 'as they were'}")
     click.echo(entries.save(out))
 
 
@@ -277,7 +281,7 @@ def fetch(names, everything, source, shipped):
         except InputError as fault:
             faults.append(str(fault))
             continue
-        click.echo(f"{register[name].load()}: gapkit.load_embeddings({name!r})", err=True)
+        say(f"{register[name].load()}: gapkit.load_embeddings({name!r})")
         click.echo(path)
     if faults:
         rest = f"; and {len(faults) - 1} more: {'; '.join(faults[1:])}" if len(faults) > 1 else ""

@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 import gapkit
-from gapkit.errors import GapkitWarning, InputError, did_you_mean
+from gapkit.errors import GapkitWarning, InputError, as_one_line, did_you_mean, is_out_of_memory, short_reason
 
 COMMANDS = {
     "replicate": ("gapkit.cli.replicate:replicate", "Measure every claim of the paper and write a report."),
@@ -59,13 +59,14 @@ def group() -> None:
     """Measure CLIP's modality gap, close it, and see what it costs in robustness."""
 
 
-def _one_line(message: str) -> str:
-    return " ".join(message.split())
+def say(message: object) -> None:
+    """One line on stderr, whatever the message quotes."""
+    click.echo(as_one_line(message), err=True)
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     if issubclass(category, GapkitWarning):
-        click.echo(f"note: {message}", err=True)
+        say(f"note: {message}")
 
 
 def _nobody_reads_on() -> NoReturn:
@@ -77,24 +78,32 @@ def _nobody_reads_on() -> NoReturn:
     sys.exit(0)
 
 
+def _give_up(reason: object) -> NoReturn:
+    say(f"gapkit: {reason}")
+    sys.exit(2)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; an `InputError` becomes one line on stderr and exit code 2."""
     warnings.showwarning = _show_warning
     try:
         code = group.main(args=arguments, prog_name="gapkit", standalone_mode=False)
     except click.ClickException as fault:
-        click.echo(f"gapkit: {_one_line(fault.format_message())}", err=True)
-        sys.exit(2)
+        _give_up(" ".join(fault.format_message().split()))
     except InputError as fault:
-        click.echo(f"gapkit: {fault}", err=True)
-        sys.exit(2)
+        _give_up(fault)
     except (BrokenPipeError, SystemExit):  # no command exits by itself; click and rich do, on a broken pipe
         _nobody_reads_on()
-    except OSError as fault:  # a disk that fills up or vanishes where nothing more exact is known
-        where = f" ({fault.filename})" if fault.filename else ""
-        click.echo(f"gapkit: {fault.strerror or fault}{where}", err=True)
-        sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("gapkit: interrupted; finished parts are kept, run the same command to go on", err=True)
+        say("gapkit: interrupted; finished parts are kept, run the same command to go on")
         sys.exit(130)
+    except Exception as fault:
+        if is_out_of_memory(fault):
+            _give_up(
+                f"the memory does not suffice ({short_reason(fault)}); close other programs, or bring less data"
+            )
+        if not isinstance(fault, OSError):
+            raise
+        # a disk that fills up or vanishes where nothing more exact is known
+        _give_up(f"{fault.strerror or fault}" + (f" ({fault.filename})" if fault.filename else ""))
     sys.exit(code if isinstance(code, int) else 0)

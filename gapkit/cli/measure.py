@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from gapkit.errors import as_one_line
+
 
 @click.command("measure")
 @click.argument("file")
@@ -35,7 +37,7 @@ def measure(file, metric, sigma, intervals, as_json):
         }
         click.echo(json.dumps(content, indent=1, allow_nan=False))
         return
-    click.echo(f"{file}: {entries}")
+    click.echo(as_one_line(f"{file}: {entries}"))
     for name, value in values.items():
         click.echo(f"  {EXPLAINED.get(name, name.replace('_', ' ')):<52} {_shown(value)}")
 
@@ -83,6 +85,7 @@ def _shown(value) -> str:
 @click.option("--sigma", type=click.FloatRange(min=0), help="Also show the robustness to noise of this size.")
 def close(file, out, method, alpha, components, metric, sigma):
     """Close the gap of FILE (a file gapkit wrote, or a shipped name) and show what it changed."""
+    from gapkit._files import check_target
     from gapkit.closing import ProjectedShift
     from gapkit.closing.catalogue import find_closer
     from gapkit.embeddings import answer, close_set, load_embeddings
@@ -97,6 +100,7 @@ def close(file, out, method, alpha, components, metric, sigma):
         raise InputError(f"--components has no meaning for the method {method}")
     if components is not None:
         options["n_components"] = components
+    check_target(out)
     before = load_embeddings(file)
     after = close_set(before, kind(**options))
     path = after.save(out)
@@ -139,7 +143,7 @@ def advise(file, metric, sigma, as_json):
     if as_json:
         click.echo(json.dumps({"file": file, **asdict(advice)}, indent=1, allow_nan=False))
         return
-    click.echo(f"{file}: {entries}")
+    click.echo(as_one_line(f"{file}: {entries}"))
     click.echo(
         f"Noise of σ = {advice.sigma:.4g} per coordinate on the texts.\nWith nothing moved, {advice.untouched.robustness:.1%} "
         f"of the {advice.untouched.metric} answers survive."

@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import functools
 import json
 import os
 import sys
@@ -12,7 +11,8 @@ from pathlib import Path
 import click
 
 from gapkit.cli.embeddings import embedding_options, split_options
-from gapkit.errors import InputError
+from gapkit.cli.main import say
+from gapkit.errors import InputError, as_one_line
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -119,13 +119,13 @@ def replicate(
     if processes is None:
         processes = 2 if threads == 1 and engine.usable_cores() > 1 else 1
     seen = not quiet and os.environ.get("GAPKIT_PROGRESS") != "0"
-    say = functools.partial(click.echo, err=True) if seen else lambda line: None
+    tell = say if seen else lambda line: None
     device, how, about = split_options(embedding)
     datasets = _with_published(datasets, models) if published else datasets
     chosen = {} if galleries is None else {"galleries": _sizes(galleries, datasets)}
     started = time.perf_counter()
     with engine.limit_threads(threads), Workspace(out, fresh=fresh) as space:
-        files = prepare(models, datasets, device=device, say=say, how={**how, "progress": seen}, **about)
+        files = prepare(models, datasets, device=device, say=tell, how={**how, "progress": seen}, **about)
         jobs = plan(models, datasets, only=only, full=full, seed=seed, files=files, **chosen)
         with _progress(len(jobs), seen) as advance:
             replication = replicate(jobs, store=space.store, on_done=advance, processes=processes)
@@ -205,7 +205,7 @@ def _progress(total: int, seen: bool):
 
         def advance(done: int, total: int, result) -> None:
             bar.update(1)
-            bar.set_postfix_str(str(result.job) if done < total else "writing the report")
+            bar.set_postfix_str(as_one_line(result.job) if done < total else "writing the report")
 
         yield advance
 
@@ -223,6 +223,7 @@ _STYLES = {"holds": "green", "partly": "yellow", "does not hold": "red", "not de
 def _print_table(record: dict) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from gapkit.report.view import GLYPHS, build_summary, short_model
 
@@ -230,7 +231,9 @@ def _print_table(record: dict) -> None:
     table = Table(title="Claims and verdicts", title_justify="left", header_style="bold")
     table.add_column("claim", ratio=1, min_width=24, overflow="fold")
     for model in models:
-        table.add_column(short_model(model), justify="center", overflow="fold", max_width=14)
+        table.add_column(
+            Text(as_one_line(short_model(model))), justify="center", overflow="fold", max_width=14
+        )
     table.add_column("overall", no_wrap=True)
     for row in rows:
         cells = [
@@ -275,6 +278,7 @@ def compare(first, second, as_json):
 def _print_differences(differences, compared: int) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(
         title=f"{len(differences)} differences; {compared} measured values compared", title_justify="left"
@@ -282,5 +286,5 @@ def _print_differences(differences, compared: int) -> None:
     for name in ("claim", "model", "where", "first", "second", "what"):
         table.add_column(name, overflow="fold")
     for difference in differences:
-        table.add_row(*(text.replace("[", "\\[") for text in difference))
+        table.add_row(*(Text(as_one_line(text)) for text in difference))
     Console().print(table)

@@ -22,6 +22,7 @@ IMAGE_COLUMNS = (
 )  # fmt: skip
 CAPTION_COLUMNS = ("caption", "text", "title", "description", "sentence", "comment")
 CAPTIONS = ("all", "first", "longest")
+MOST_BYTES, MOST_LINES, MOST_LINE = 2**29, 5_000_000, 1_000_000
 QUOTING = ("auto", "csv", "backslash", "none")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -75,6 +76,10 @@ def read_captions(
     check_choice(quoting, "quoting", QUOTING)
     text = _text(path, encoding)
     lines = io.StringIO(text, newline="").readlines()
+    if max(map(len, lines), default=0) > MOST_LINE:
+        raise InputError(
+            f"{path} has a line of more than {MOST_LINE:,} characters; that is no table of captions"
+        )
     start = next((number for number, line in enumerate(lines) if line.strip(" \t\r\n,;|")), None)
     if start is None:
         raise InputError(f"{path} has no column {' or '.join(IMAGE_COLUMNS[:3])}: it is empty")
@@ -128,9 +133,13 @@ def grouped(name: str, captions: list[tuple[str, list[str]]], which: str) -> tup
 
 def _text(path: Path, encoding: str | None) -> str:
     try:
-        content = path.read_bytes()
+        content = path.read_bytes() if os.path.getsize(path) <= MOST_BYTES else None
     except OSError as fault:
         raise InputError(f"{path} cannot be read: {fault.strerror}") from fault
+    if content is None or content.count(b"\n") > MOST_LINES:
+        raise InputError(
+            f"{path} has more than {MOST_BYTES:,} bytes or {MOST_LINES:,} lines; cut it into parts"
+        )
     marked = next((name for mark, name in _BOMS.items() if content.startswith(mark)), None)
     try:
         text = content.decode(encoding or marked or "utf-8")

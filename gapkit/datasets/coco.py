@@ -4,12 +4,11 @@
 The annotation files are other people's: every fault names the file and the entry.
 """
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
-from gapkit._files import short_reason
+from gapkit._files import read_json
 from gapkit.datasets.caption_tables import grouped
 from gapkit.datasets.dataset import Dataset
 from gapkit.datasets.images import FileImages, inner_path
@@ -41,7 +40,7 @@ def coco(
         If the annotation file is damaged or a path in it leads out of ``root``.
     """
     path = Path(annotations)
-    content = _read_json(path)
+    content = read_json(path)
     if not isinstance(content, dict):
         raise InputError(f"{path} is no caption file of COCO: it holds no object")
     written: dict[int, list[tuple[int, str]]] = {}
@@ -105,7 +104,7 @@ def aokvqa(
     if not isinstance(template, str) or "{choice}" not in template:
         raise InputError(f"the template needs the gap {{choice}}; got {template!r}")
     path = Path(annotations)
-    records = _records(_read_json(path), str(path))[:limit]
+    records = _records(read_json(path), str(path))[:limit]
     places: dict[str, int] = {}
     rows: dict[str, int] = {}
     options, answers, image_rows = [], [], []
@@ -147,16 +146,6 @@ def _file_name(root: Path, record: dict, where: str) -> str:
     split = record.get("split", "val")
     folder = f"{split}2017" if split in ("train", "val", "test") else "val2017"
     return f"{folder}/{name}" if (root / folder).is_dir() else name
-
-
-def _read_json(path: Path) -> Any:
-    """What a JSON file holds."""
-    if not path.is_file():
-        raise InputError(f"no file {path}")
-    try:
-        return json.loads(path.read_bytes())
-    except (ValueError, RecursionError, OSError) as fault:
-        raise InputError(f"{path} is no readable JSON: {short_reason(fault, 120)}") from fault
 
 
 def _records(value: Any, where: str) -> list[dict]:

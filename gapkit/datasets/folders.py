@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from gapkit._files import check_regular
 from gapkit.datasets.caption_tables import grouped, read_captions
 from gapkit.datasets.captions import fill
 from gapkit.datasets.dataset import Dataset
@@ -39,7 +40,9 @@ _NUMBERED = re.compile(r"(\.\w{2,5})#\d+$")
 _SHOWN = 5
 
 
-def folder(*, root: str | os.PathLike, template="single", nested: bool = False) -> Dataset:
+def folder(
+    *, root: str | os.PathLike, template="single", nested: bool = False, follow_links: bool = False
+) -> Dataset:
     """Zero-shot classification: one subfolder for each class, whose name is the class's.
 
     Hidden files and folders, and those of tools (`TOOLS`), are left out at every depth; so is what is no image.
@@ -50,6 +53,7 @@ def folder(*, root: str | os.PathLike, template="single", nested: bool = False) 
     root : folder with at least two subfolders of images (underscores in their names become spaces)
     template : "single", "ensemble", a text with the gap ``{}``, or several such texts
     nested : subfolders are classes even if they look like splits of the data with the classes inside
+    follow_links : read images, and subfolders, that are links to elsewhere; by default they are left out, and named
 
     Raises
     ------
@@ -59,7 +63,7 @@ def folder(*, root: str | os.PathLike, template="single", nested: bool = False) 
     root = Path(root).expanduser()
     if not root.is_dir():
         raise InputError(f"no folder {root}")
-    scan = _Scan(root)
+    scan = _Scan(root, follow_links)
     classes: dict[str, list[str]] = {}
     for name in sorted(scan.folders(), key=lambda name: (same_letters(name), name)):
         images = scan.images_under(name)
@@ -116,10 +120,11 @@ def _check_classes(root: Path, classes: dict[str, list[str]], nested: bool) -> N
 class _Scan:
     """A folder of classes: its images, and what is left out."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, follow_links: bool) -> None:
+        self.root, self.inside = root, None if follow_links else os.path.realpath(root)
         self.hidden: list[str] = []
         self.links: list[str] = []
+        self.outside: list[str] = []
         self.empty: list[str] = []
         self.loose = 0
         self.others: Counter[str] = Counter()
@@ -129,7 +134,9 @@ class _Scan:
         """The subfolders that may be classes."""
         found = []
         for entry in os.scandir(self.root):
-            if entry.is_dir():
+            if self._leads_out(entry.path):
+                self.outside.append(shown(entry.name))
+            elif entry.is_dir():
                 if _of_tools(entry.name):
                     self.hidden.append(shown(entry.name))
                 else:
@@ -153,6 +160,8 @@ class _Scan:
                 if _of_tools(file):
                     if self._is_image(file):
                         self.hidden.append(shown((inner / file).as_posix()))
+                elif self._leads_out(os.path.join(here, file)):
+                    self.outside.append(shown((inner / file).as_posix()))
                 elif self._is_image(file):
                     found.append((inner / file).as_posix())
                 else:
@@ -170,10 +179,16 @@ class _Scan:
             "files that are no images": _counted(rest),
             "hidden files and folders, and those of tools": _some(self.hidden),
             "links to folders": _some(self.links),
+            "links out of the folder (follow them with --follow-links)": _some(self.outside),
             "subfolders without an image": _some(self.empty),
             "images in no subfolder": str(self.loose or ""),
         }
         return [f"left out of {self.root.name}, {kind}: {names}" for kind, names in lines.items() if names]
+
+    def _leads_out(self, path: str) -> bool:
+        if self.inside is None or not os.path.islink(path):
+            return False
+        return not Path(os.path.realpath(path)).is_relative_to(self.inside)
 
     def _is_image(self, name: str) -> bool:
         return os.path.splitext(name)[1].lower() in self.endings
@@ -214,8 +229,7 @@ def captions_csv(
     captions : "all", of which any is right; "first" or "longest" keeps one of each image
     """
     path = Path(annotations)
-    if not path.is_file():
-        raise InputError(f"no file {path}")
+    check_regular(path)
     rows, notes = read_captions(
         path,
         encoding=encoding,

@@ -20,8 +20,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image, ImageOps
 
-from gapkit._files import sha256_of, short_reason
-from gapkit.errors import InputError
+from gapkit._files import check_regular, sha256_of
+from gapkit.errors import InputError, refuse_as_damaged, short_reason
 
 FORMATS = {
     "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe", ".pjpeg", ".pjp", ".mpo"),
@@ -39,6 +39,10 @@ FORMATS = {
 
 MOST_PIXELS = 100_000_000
 """Larger images are refused before they are decoded: a few bytes can claim to be gigabytes."""
+
+MOST_WORK = 15 * MOST_PIXELS
+"""Pixels of all scans of a JPEG together: each goes over the whole image, and a few bytes are enough for one."""
+_SCAN = b"\xff\xda"
 
 MOST_BYTES = 1 << 30
 """Larger files are refused: no image of `MOST_PIXELS` needs as many."""
@@ -74,15 +78,21 @@ def open_image(path: str | os.PathLike, content: bytes | None = None) -> Image.I
         If it is missing, truncated, no image in one of `FORMATS`, or has more than `MOST_PIXELS` pixels.
     """
     path, called = Path(path), shown(path)
-    if content is None and not os.path.isfile(path):  # unlike Path's, it is False where a name is too long
-        raise InputError(f"no file {called[:300]}")
     try:
+        if content is None:
+            check_regular(path)
+            content = path.read_bytes()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd EXIF, and of sizes that we judge ourselves
-            with Image.open(path if content is None else io.BytesIO(content), formats=formats()) as image:
+            with Image.open(io.BytesIO(content), formats=formats()) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise InputError(
                         f"{called} claims {image.width} x {image.height} pixels; at most {MOST_PIXELS:,} are read"
+                    )
+                scans = content.count(_SCAN) if image.format in ("JPEG", "MPO") else 1
+                if scans * image.width * image.height > MOST_WORK:
+                    raise InputError(
+                        f"{called} is a JPEG of {scans:,} scans, which would take long; at most {MOST_WORK:,} pixels are read in all of them"
                     )
                 image.load()
                 converted = _as_rgb(image)
@@ -91,7 +101,7 @@ def open_image(path: str | os.PathLike, content: bytes | None = None) -> Image.I
     except InputError:
         raise
     except Exception as fault:  # decoders raise nearly everything, SyntaxError and struct.error included
-        raise InputError(f"cannot read {called} as an image: {short_reason(fault, 150)}") from fault
+        refuse_as_damaged(fault, f"cannot read {called} as an image: {short_reason(fault, 150)}")
 
 
 def shown(path: str | os.PathLike) -> str:

@@ -12,6 +12,7 @@ MISSING = frozenset([
     "#value!", "#ref!", "#div/0!", "#num!", "#name?", "#null!", "n.a.", "n.d.", "missing", "undefined",
     "void", "(null)", "<na>", "--", "error",
 ])  # fmt: skip
+_MOST = 2_000_000  # characters of a vector: those of 65,536 long numbers
 _NUMBER = {
     ".": re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII),
     ",": re.compile(r"\s*[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?\s*", re.ASCII),
@@ -71,12 +72,14 @@ def vector(cell: str) -> list[float]:
     brackets if there are at least three; ValueError with the reason if it is none.
     """
     text = cell.strip()
+    if len(text) > _MOST:
+        raise ValueError("no vector")
     if wrapped := _WRAPPED.fullmatch(text):
         text = _DETAILS.sub("", wrapped[1]).strip().rstrip(",").strip()
     if "(" in text[1:]:
         text = _SINGLE.sub(r"\1", text)
     depth = 0
-    while _is_wrapped(text):
+    while depth < 8 and _is_wrapped(text):  # each look goes over all of it
         text, depth = text[1:-1].strip().rstrip(",").rstrip(), depth + 1
     if "..." in text or "…" in text:
         raise ValueError(SHORTENED if depth and re.search(r"\d", text) else "no vector")

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from gapkit._arrays import check_choice
+from gapkit._files import check_regular
 from gapkit.embeddings.columns import names_images
 from gapkit.embeddings.layout import TableOptions
 from gapkit.embeddings.sets import EmbeddingSet
 from gapkit.embeddings.tables import Table, as_rows, read_matrix, read_table
 from gapkit.errors import InputError
 
+MOST_BYTES = 2**26
 _NEAR_ONE = (0.9959, 1.0041)
 """Lengths that rounding leaves of 1: float16 half a part in a thousand, bfloat16 up to four."""
 
@@ -241,13 +243,14 @@ def _used(*tables: Table) -> list[str]:
 
 
 def _read_labels(path: Path) -> np.ndarray:
-    if not path.is_file():
-        raise InputError(f"no file {path}")
+    check_regular(path)
     try:
         if path.suffix.lower() == ".npy":
-            rows = np.load(path, allow_pickle=False)
-            rows = as_rows(rows)
+            # mapped: what it claims to have must be there
+            rows = as_rows(np.load(path, mmap_mode="r", allow_pickle=False))
             return rows[:, 0] if rows.ndim == 2 and rows.shape[1] == 1 else rows
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"more than {MOST_BYTES:,} bytes are no list of labels; bring .npy")
         lines = path.read_text(encoding="utf-8-sig").split()
         return np.array([int(line) for line in lines], dtype=np.int64)
     except (ValueError, OSError, OverflowError, EOFError) as fault:

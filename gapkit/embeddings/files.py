@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from gapkit._arrays import check_unit_rows, normalise_rows
-from gapkit._files import open_safetensors, read_facts, short_reason, write_atomically
+from gapkit._files import open_safetensors, parse_json, read_facts, short_reason, write_atomically
 from gapkit.errors import InputError
 from gapkit.tasks.answers import INDICES
 
@@ -204,10 +204,10 @@ def _strings(tensor: torch.Tensor, name: str, path: Path) -> list[str]:
     try:
         if tensor.dtype != torch.uint8 or tensor.ndim != 1:
             raise ValueError(f"{tensor.dtype} of shape {tuple(tensor.shape)}")
-        strings = json.loads(bytes(tensor.numpy()).decode())
+        strings = parse_json(bytes(tensor.numpy()), "it")
         if not isinstance(strings, list) or not all(isinstance(text, str) for text in strings):
             raise ValueError("no list of strings")
-    except (ValueError, RecursionError) as fault:
+    except ValueError as fault:  # InputError is one
         raise InputError(f"{path} is damaged: {name} cannot be read ({short_reason(fault)})") from fault
     return strings
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from gapkit._files import check_regular
 from gapkit.embeddings.columns import NAMES, find_groups, id_column, listed, name_column, pick
 from gapkit.embeddings.layout import TableOptions
 from gapkit.embeddings.parquet import ParquetTable
 from gapkit.embeddings.sizes import check_size
 from gapkit.embeddings.text_table import TextTable
-from gapkit.errors import InputError
+from gapkit.errors import InputError, refuse_as_damaged
 
 KEYS = {
     "images": (
@@ -94,8 +95,7 @@ def read_table(
         in two ways.
     """
     keys, options = {"images": None, "texts": None, **(keys or {})}, options or TableOptions()
-    if not path.is_file():
-        raise InputError(f"no file {path}")
+    check_regular(path)
     ending = path.suffix.lower()
     if ending not in _READERS:
         hint = f" ({_HINTS[ending]})" if ending in _HINTS else ""
@@ -115,7 +115,7 @@ def read_table(
         reason = " ".join(str(fault).split())[:150] or type(fault).__name__
         if any(words in reason for words in ("allow_pickle", "Object arrays", "Python objects")):
             raise InputError(f"{path} {_PICKLED}") from fault
-        raise InputError(f"cannot read {path}: {reason}") from fault
+        refuse_as_damaged(fault, f"cannot read {path}: {reason}")
 
 
 def read_matrix(path: Path) -> np.ndarray:

@@ -9,7 +9,6 @@ its shard is written. Shards and finished files carry a hash of their own, which
 """
 
 import hashlib
-import itertools
 import json
 import re
 import shutil
@@ -21,7 +20,7 @@ import numpy as np
 import torch
 
 from gapkit._arrays import check_choice, check_whole
-from gapkit._files import locked, write_atomically
+from gapkit._files import check_target, locked, write_atomically
 from gapkit._paths import cache_folder
 from gapkit.datasets import Dataset, load_dataset
 from gapkit.embeddings import EmbeddingSet
@@ -30,7 +29,7 @@ from gapkit.encoders.batches import Batch, batches, read_batches
 from gapkit.encoders.loading import load_model
 from gapkit.encoders.model import Model
 from gapkit.encoders.shards import ShardFolder, assemble, listed, remove_leftovers, remove_stale
-from gapkit.encoders.tokenizers import cut_texts
+from gapkit.encoders.tokenizers import check_texts, cut_texts
 from gapkit.errors import GapkitWarning, InputError
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -101,6 +100,8 @@ def embed_to_file(
         If texts were cut. If images were skipped; ``metadata["skipped"]`` lists them with the reasons. If the cache holds a file without a
         hash, from before there were any: it is embedded anew.
     """
+    if out is not None:
+        check_target(out := Path(out))
     model = load_model(model) if isinstance(model, str) else model
     dataset = load_dataset(dataset) if isinstance(dataset, str) else dataset
     batch_size = check_whole(batch_size, "batch_size")
@@ -144,7 +145,7 @@ def embed_to_file(
     if on_error == "raise":
         skipped = EmbeddingSet.load(target, memory_map=True).metadata.get("skipped", [])
         _refuse_faults(dict(enumerate(why for _, why in skipped)), on_error)
-    return target if out is None else _copy_out(target, Path(out), dtype)
+    return target if out is None else _copy_out(target, out, dtype)
 
 
 def _finished(folder: Path, key: str, *, warn: bool = False) -> Path | None:
@@ -169,13 +170,12 @@ def _refuse_faults(faults: dict[int, str], on_error: str) -> None:
 
 
 def _check_texts(dataset: Dataset) -> None:
-    """Lone surrogates, from file names that are not in UTF-8 or from JSON, cannot be written to a file."""
-    prompts = (text for row in dataset.prompts for text in row)
-    for text in itertools.chain(prompts, dataset.text_names, dataset.images.names, dataset.groups or ()):
-        try:
-            text.encode()
-        except UnicodeEncodeError as fault:
-            raise InputError(f"dataset {dataset.name}: {text[:60]!r} is no valid Unicode") from fault
+    prompts = [text for row in dataset.prompts for text in row]
+    try:
+        for texts in (prompts, dataset.text_names, dataset.images.names, dataset.groups or ()):
+            check_texts(texts)
+    except InputError as fault:
+        raise InputError(f"dataset {dataset.name}: {fault}") from fault
 
 
 def _long_texts(model: Model, dataset: Dataset, on_long_text: str) -> dict:

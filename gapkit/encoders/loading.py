@@ -1,24 +1,29 @@
 """`load_model`: any OpenCLIP model, from the hub, a folder, a seed, or shipped with the repository."""
 
 import contextlib
+import itertools
 import json
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-from gapkit._arrays import check_choice
-from gapkit._files import known_sha256, short_reason
+from gapkit._arrays import check_choice, one_line
+from gapkit._files import check_regular, known_sha256, read_json
 from gapkit._openclip import open_clip, transformers_for
 from gapkit._paths import shipped_file
 from gapkit.encoders.hub import OTHER_WEIGHTS, SAFE_WEIGHTS, hub_file, published_weights
 from gapkit.encoders.model import Model
 from gapkit.encoders.names import ModelName, parse_model_name
 from gapkit.encoders.tokenizers import check_options, simple_tokeniser, tokeniser
-from gapkit.errors import GapkitWarning, InputError
+from gapkit.errors import GapkitWarning, InputError, refuse_as_damaged, short_reason
 
+_MOST = {"layers": 1000, "image_size": 10_000, "size": 10_000}
+_SPARE = 2**26
+"""Numbers that a model may have beside its weights: masks, and positions that are interpolated."""
 _WEIGHT_ENDINGS = (".safetensors", ".bin", ".pth", ".pt")
 
 
@@ -157,11 +162,12 @@ def _load_miniclip(parsed: ModelName, name: str):
 def _load_files(config: Path, weights: Path, name: str, *, folder: Path | None):
     """A model from its OpenCLIP configuration and its weights, which need not lie in one folder."""
     try:
-        facts = json.loads(config.read_text(encoding="utf-8"))
+        facts = read_json(config)
         architecture = facts["model_cfg"]
         embed_dim, text = architecture["embed_dim"], architecture["text_cfg"]
     except (ValueError, KeyError, TypeError) as fault:
         raise InputError(f"cannot load {name}: {config} is no configuration of OpenCLIP ({fault})") from fault
+    check_regular(weights)
     if not isinstance(embed_dim, int):
         raise InputError(f"cannot load {name}: {config} has embed_dim {embed_dim!r}")
     if not isinstance(text, dict):
@@ -177,9 +183,47 @@ def _load_files(config: Path, weights: Path, name: str, *, folder: Path | None):
         )
     # First the architecture, then exactly this file: left to itself OpenCLIP would take any it finds there,
     # and start from random weights where it finds none.
-    module, preprocess = _built(text, f"local-dir:{config.parent}", load_weights=False, pretrained_text=False)
+    place, options = f"local-dir:{config.parent}", {"load_weights": False, "pretrained_text": False}
+    _check_lengths(facts, name)
+    with torch.device("meta"):  # shapes alone: neither time nor memory
+        shapes, _ = _built(text, place, device="meta", **options)
+    _check_size(shapes, weights, name)
+    module, preprocess = _built(text, place, **options)
     open_clip().load_checkpoint(module, str(weights), strict=True, weights_only=True)
     return module, preprocess, tokeniser(text, name, folder=folder), architecture, weights
+
+
+def _check_lengths(facts: dict, name: str) -> None:
+    """Refuse a configuration that would take long to build, or to feed, however small its weights are."""
+    architecture = facts["model_cfg"]
+    parts = [
+        part
+        for part in (facts.get("preprocess_cfg"), architecture, *architecture.values())
+        if isinstance(part, dict)
+    ]
+    for part, (key, most) in itertools.product(parts, _MOST.items()):
+        numbers = part[key] if isinstance(part.get(key), list) else [part.get(key)]
+        if sum(abs(number) for number in numbers if isinstance(number, int | float)) > most:
+            raise InputError(
+                f"cannot load {name}: its configuration has {key} {one_line(part[key])}; at most {most:,} are built"
+            )
+
+
+def _check_size(shapes: torch.nn.Module, weights: Path, name: str) -> None:
+    """Refuse an architecture of far more numbers than its weights have, before the memory for it is taken."""
+    wanted = sum(part.numel() for part in (*shapes.parameters(), *shapes.buffers()))
+    if weights.suffix == ".safetensors":
+        from safetensors import safe_open
+
+        with safe_open(weights, framework="pt") as file:
+            there = sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
+    else:
+        there = weights.stat().st_size // 2  # in half precision, at the most
+    if wanted > there + _SPARE:
+        raise InputError(
+            f"cannot load {name}: the weights do not fit the architecture; {weights.name} holds {there:,} numbers, and the "
+            f"configuration wants {wanted:,}"
+        )
 
 
 def _built(text: dict, *arguments, **options):
@@ -259,9 +303,9 @@ def _in_one_line(name: str) -> Iterator[None]:
                 "ask for a model without"
             ) from fault
         if kind == "SafetensorError" or "PytorchStreamReader" in str(fault):
-            raise InputError(
-                f"cannot load {name}: its weights are truncated or damaged; get them again"
-            ) from fault
+            refuse_as_damaged(
+                fault, f"cannot load {name}: its weights are truncated or damaged; get them again"
+            )
         if "state_dict" in str(fault) and "CLIP" in str(fault):
             raise InputError(f"cannot load {name}: the weights do not fit the architecture") from fault
-        raise InputError(f"cannot load {name}: {short_reason(fault)}") from fault
+        refuse_as_damaged(fault, f"cannot load {name}: {short_reason(fault)}")

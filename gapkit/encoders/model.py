@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 
 from gapkit._arrays import off_mps
+from gapkit.encoders.tokenizers import check_texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,8 @@ class Model:
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
         """Unit embeddings of texts: (n, d) float32 on the CPU."""
-        return _unit(self.module.encode_text(self.tokenise(list(texts)).to(self.device)))
+        check_texts(texts := list(texts))
+        return _unit(self.module.encode_text(self.tokenise(texts).to(self.device)))
 
 
 def _unit(embeddings: torch.Tensor) -> torch.Tensor:

@@ -7,13 +7,18 @@ harmless options is refused here, and nobody is ever asked on the terminal wheth
 
 import copy
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gapkit._arrays import one_line
 from gapkit._openclip import open_clip, transformers_for
 from gapkit.encoders.hub import hub_answers
 from gapkit.errors import InputError
 
+MOST_TEXT = 10_000
+"""Characters of a text; models read some hundred."""
+_WORD = re.compile("[A-Za-z]{1000}")
 OPTIONS = {"clean": str, "strip_sep_token": bool, "language": str, "reduction_mask": str}
 """What a configuration may say about its tokeniser, and of which kind it is."""
 
@@ -61,6 +66,29 @@ def tokeniser(text: dict, name: str, *, folder: Path | None = None) -> Callable:
             f"cannot load {name}: its tokeniser {wanted} is not in the cache and cannot be downloaded. "
             "Connect to the network once and run the same again"
         ) from fault
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Raise where a text is no Unicode, or so long that a tokeniser would work on it for minutes.
+
+    Lone surrogates, from file names that are not in UTF-8 or from JSON, cannot be written to a file. The time that
+    byte-pair encoding takes grows with the square of a word's length.
+
+    >>> check_texts(["a dog", "a" * 10**7])
+    Traceback (most recent call last):
+    ...
+    gapkit.errors.InputError: texts must have at most 10,000 characters, and no word of 1,000 letters; text 1, 'aaaaaaaaaaaa...aaaaaaaaaaaaa', has 10,000,000; shorten it
+    """
+    for row, text in enumerate(texts):
+        if len(text) > MOST_TEXT or _WORD.search(text):
+            raise InputError(
+                f"texts must have at most {MOST_TEXT:,} characters, and no word of 1,000 letters; text {row}, "
+                f"{one_line(text)}, has {len(text):,}; shorten it"
+            )
+        try:
+            text.encode()
+        except UnicodeEncodeError as fault:
+            raise InputError(f"texts must be valid Unicode; text {row}, {one_line(text)}, is not") from fault
 
 
 def cut_texts(tokenise: Callable, texts: Sequence[str]) -> list[int]:

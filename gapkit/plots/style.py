@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
+from matplotlib.text import Text
 
 from gapkit._arrays import Number
 from gapkit.errors import InputError
@@ -63,6 +64,7 @@ STYLE = {
 }
 """What differs from matplotlib's defaults."""
 
+_POWER = r"$\mathdefault{"
 DPI = 110
 """Dots per inch of a displayed picture."""
 
@@ -79,13 +81,30 @@ def legend_below(ax: Axes, *, columns: int = 2, **options) -> None:
     figure_of(ax).legend(handles, labels, loc="outside lower center", ncols=columns, **options)
 
 
+def plain(drawn: Drawn) -> Figure:
+    """The figure, whose words are shown as they are: names of models and data may hold signs of mathematics, or none
+    that can be printed. What stands at the ticks of a logarithmic axis is matplotlib's own.
+    """
+    figure = figure_of(drawn)
+    for text in figure.findobj(Text):
+        words = text.get_text()
+        if "$" in words and not words.startswith(_POWER):
+            text.set_parse_math(False)
+        if not words.replace("\n", "").isprintable():
+            text.set_text("".join(sign if sign.isprintable() or sign == "\n" else " " for sign in words))
+    return figure
+
+
 def styled(function: Callable) -> Callable:
     """Decorator: draw in the book's style, and leave matplotlib's settings as they were."""
 
     @functools.wraps(function)
     def draw(*args, **kwargs):
         with mpl.rc_context(STYLE):
-            return function(*args, **kwargs)
+            drawn = function(*args, **kwargs)
+        if isinstance(drawn, Axes | np.ndarray | Figure):
+            plain(drawn)
+        return drawn
 
     return draw
 
@@ -131,7 +150,7 @@ def figure_of(drawn: Drawn) -> Figure:
 
 def png(drawn: Drawn, *, dpi: int = DPI) -> bytes:
     """The picture as PNG bytes; the same picture gives the same bytes."""
-    figure, stream = figure_of(drawn), io.BytesIO()
+    figure, stream = plain(drawn), io.BytesIO()
     canvas_before, dpi_before = figure.canvas, figure.dpi
     with mpl.rc_context(STYLE):
         try:

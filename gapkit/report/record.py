@@ -3,6 +3,7 @@
 import json
 import math
 import platform
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import gapkit
+from gapkit._files import read_json
 from gapkit._format import significant
 from gapkit.claims import CLAIMS, overall
 from gapkit.claims.decide import Finding
@@ -94,12 +96,7 @@ def read_record(path: str | Path) -> dict:
     path = Path(path)
     if path.is_dir():
         path = path / "claims.json"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as fault:
-        raise InputError(f"cannot read {path}: {fault.strerror or fault}") from fault
-    except ValueError as fault:
-        raise InputError(f"{path} is no claims.json: {fault}") from fault
+    record = read_json(path)
     if not isinstance(record, dict) or not isinstance(record.get("claims"), list):
         raise InputError(f"{path} is no claims.json: it lists no claims")
     if record.get("format", 0) > FORMAT:
@@ -115,7 +112,7 @@ def read_record(path: str | Path) -> dict:
 def command_line(arguments: Sequence[str] | None = None) -> str:
     """The command that is running, as one would type it."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    return " ".join(["gapkit", *(f"'{a}'" if " " in a else a for a in given)])
+    return shlex.join(["gapkit", *given])
 
 
 TOLERANCE = 1e-6

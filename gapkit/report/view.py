@@ -1,6 +1,7 @@
 """What both forms of the report say: the record and the tables, put in the order of reading."""
 
 import functools
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -8,6 +9,7 @@ from gapkit._format import number, with_interval
 from gapkit.claims import CLAIMS, VERDICTS
 from gapkit.claims.decide import FAMILY, is_control
 from gapkit.embeddings import published_sets
+from gapkit.errors import as_one_line
 from gapkit.experiments import experiments
 from gapkit.experiments.plan import DATASETS, SHIPPED
 
@@ -114,7 +116,7 @@ def build_summary(record: Mapping) -> tuple[list[str], list[dict]]:
 
 def short_model(model: str) -> str:
     """A model's name as columns show it."""
-    return _labels().get(model) or model.removeprefix("miniclip-")
+    return _labels().get(model) or as_one_line(model.removeprefix("miniclip-"))
 
 
 @functools.cache
@@ -324,8 +326,8 @@ def command_for(experiment: str, record: Mapping) -> str:
     datasets = dict.fromkeys(job["dataset"] for job in jobs if job["dataset"])
     shipped = {model.partition("@")[0] for model in models} <= set(SHIPPED) and set(datasets) <= set(DATASETS)
     if record["mode"] == "chosen" or not shipped:
-        words += [f"--model {model}" for model in models]
-        words += [f"--dataset {dataset}" for dataset in datasets]
+        words += [f"--model {shlex.quote(model)}" for model in models]
+        words += [f"--dataset {shlex.quote(dataset)}" for dataset in datasets]
     if record["mode"] == "full":
         words.append("--full")
     if record["seed"]:

@@ -11,7 +11,6 @@ import hashlib
 import itertools
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +19,8 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from gapkit._arrays import check_choice
+from gapkit._files import make_folder
+from gapkit._paths import cache_folder
 from gapkit.errors import InputError
 from gapkit.experiments.sweep import JobStore
 from gapkit.plots.style import figure_of, png
@@ -69,7 +70,7 @@ def write_report(
     for name in formats:
         for section in view["sections"]:
             section["pictures"] = [_shown(picture, name) for picture in drawn[section["name"]]]
-        text = _template(f"report.{name}.j2").render(**view, css=_css() if name == "html" else "")
+        text = _template(name).render(**view, css=_css() if name == "html" else "")
         (folder / f"report.{name}").write_text(text, encoding="utf-8")
 
 
@@ -78,21 +79,39 @@ def _shown(picture: Picture, form: str) -> dict:
     return {"name": picture.name, "caption": picture.caption, "alt": picture.alt, "svg": svg}
 
 
-def _environment() -> jinja2.Environment:
+class _Ready(str):
+    """What is put into the page as it is: code between fences, and what a macro has made."""
+
+
+def _template(form: str) -> jinja2.Template:
+    """The template of a form of the report; what is filled in is text, whatever names of models and data hold."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("gapkit.report"),
-        autoescape=jinja2.select_autoescape(["html", "html.j2"]),
+        autoescape=form == "html",
+        finalize=_as_markdown if form == "md" else None,
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
     environment.filters["slug"] = lambda verdict: verdict.replace(" ", "-")
     environment.filters["short"] = short_model
-    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
-    return environment
+    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|")
+    environment.filters["ready"] = _Ready
+    environment.filters["code"] = lambda text: _Ready(_on_one_line(text))
+    return environment.get_template(f"report.{form}.j2")
 
 
-def _template(name: str) -> jinja2.Template:
-    return _environment().get_template(name)
+def _as_markdown(value: object) -> object:
+    """No tag and no link comes of a name; a bracket alone, as around an interval, does no harm."""
+    if isinstance(value, _Ready):
+        return value
+    text = _on_one_line(value)
+    for sign, plain in {"<": "&lt;", "](": "]\\(", "]:": "]\\:"}.items():
+        text = text.replace(sign, plain)
+    return text
+
+
+def _on_one_line(value: object) -> str:
+    return "".join(sign if sign.isprintable() else " " for sign in str(value))
 
 
 def _css() -> str:
@@ -118,7 +137,8 @@ class Workspace:
         self.part = self.results.with_name(self.results.name + ".part")
         self._old = self.part / "old"
         self._fresh = fresh
-        self._lock = FileLock(_lock_path(self.results), timeout=_WAIT)
+        self._lock = FileLock(path := _lock_path(self.results), timeout=_WAIT)
+        make_folder(path.parent)
 
     def __enter__(self) -> "Workspace":
         _check_replaceable(self.results)
@@ -191,11 +211,10 @@ class Workspace:
             os.rename(self._old, self.results)
 
 
-def _lock_path(results: Path) -> str:
+def _lock_path(results: Path) -> Path:
     """A lock outside the folders that come and go: deleting a lock that someone waits for breaks it."""
-    owner = os.getuid() if hasattr(os, "getuid") else 0
     name = hashlib.sha256(os.fsencode(results)).hexdigest()[:16]
-    return str(Path(tempfile.gettempdir()) / f"gapkit-{owner}-{name}.lock")
+    return cache_folder() / "runs" / f"results-{name}.lock"
 
 
 def _check_replaceable(folder: Path) -> None:

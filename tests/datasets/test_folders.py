@@ -223,3 +223,21 @@ def _quiet(name):
         and not file.lower().endswith((".jpg", ".jpeg", ".jfif"))
         and not any(folder.startswith((".", "@")) for folder in folders)
     )
+
+
+def test_links_out_of_the_folder_are_followed_unasked(tmp_path):
+    root, elsewhere = tmp_path / "photos", tmp_path / "elsewhere"
+    for folder in (root / "cat", root / "dog", elsewhere / "secret"):
+        folder.mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(folder / "a.png")
+    (root / "secret").symlink_to(elsewhere / "secret")
+    (root / "cat" / "b.png").symlink_to(elsewhere / "secret" / "a.png")
+    (root / "cat" / "c.png").symlink_to(root / "dog" / "a.png")  # inside: as good as a file
+    with pytest.warns(GapkitWarning, match="links out of the folder .*: cat/b.png, secret"):
+        data = load_dataset("folder", root=root)
+    assert data.images.names == ("cat/a.png", "cat/c.png", "dog/a.png")
+    assert any(
+        "links out of the folder" in said and "cat/b.png, secret" in said for said in data.notes["said"]
+    )
+    told = load_dataset("folder", root=root, follow_links=True)
+    assert told.images.names == ("cat/a.png", "cat/b.png", "cat/c.png", "dog/a.png", "secret/a.png")

@@ -392,7 +392,7 @@ def test_file_names_that_are_no_utf_8_are_stored_as_escapes(model, tmp_path):
 def test_lone_surrogates_are_one_clear_error_before_anything_is_computed(model, monkeypatch, field):
     monkeypatch.setattr(type(model), "encode_texts", None)
     data = pairs(3, **{field: ["a", "b\ud800", "c"]})
-    with pytest.raises(InputError, match=r"dataset toy: 'b\\ud800' is no valid Unicode"):
+    with pytest.raises(InputError, match=r"dataset toy: texts must be valid Unicode; text 1, 'b"):
         embed(model, data)
 
 

@@ -154,7 +154,7 @@ def test_record_survives_the_file_and_has_what_is_promised(written, record):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("{", "no claims.json"), ("[]", "no claims"), ('{"claims": [{}]}', "damaged"),
+    ("text", "said"), [("{", "no readable JSON"), ("[]", "no claims"), ('{"claims": [{}]}', "damaged"),
                        ('{"claims": [], "format": 99}', "Upgrade")]
 )  # fmt: skip
 def test_damaged_records_are_refused(tmp_path, text, said):
@@ -323,3 +323,29 @@ def test_a_page_without_markers_is_left_alone(tmp_path, record):
     with pytest.raises(InputError, match="markers"):
         update_page(path, record)
     assert path.read_text() == "nothing here\n"
+
+
+HOSTILE = "local-dir:<script>alert(1)</script>[x](javascript:alert(1))[y]: $\\frac{$|`\x1b[2J\n# a\n```\n]"
+
+
+def test_names_of_models_bring_a_script_a_link_or_mathematics_into_the_report(record, tables, tmp_path):
+    text = json.dumps({"record": record, "tables": {n: t.to_dict("list") for n, t in tables.items()}})
+    model = next(job["model"] for job in record["jobs"] if job["model"])
+    text = text.replace(json.dumps(model), json.dumps(HOSTILE))
+    assert json.dumps(HOSTILE) in text
+    kept = json.loads(text)
+    changed = {name: pd.DataFrame(columns) for name, columns in kept["tables"].items()}
+    write_report(tmp_path, kept["record"] | {"command": HOSTILE}, changed, formats=("html", "md"))
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert [tag for tag, _ in page.tags].count("script") == 1
+    assert not any("javascript:" in place for place in page.references)
+    markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "\x1b" not in markdown
+    shown = (
+        pytest.importorskip("markdown_it")
+        .MarkdownIt("gfm-like", {"html": True, "linkify": False})
+        .render(markdown)
+    )
+    page = Page(shown)
+    assert not {"script", "a"} & {tag for tag, _ in page.tags}
+    assert "<h1>a</h1>" not in shown

@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from gapkit._format import number, with_interval
 from gapkit.claims.decide import is_control
 from gapkit.plots import style
-from gapkit.plots.style import PALETTE, STYLE, figure_of
+from gapkit.plots.style import PALETTE, STYLE, plain
 from gapkit.report.view import short_model
 
 INK = "#010203"
@@ -200,9 +200,7 @@ def inline_svg(drawn, *, name: str, alt: str) -> str:
     """
     stream = io.StringIO()
     with mpl.rc_context({**STYLE, "svg.fonttype": "none", "svg.hashsalt": name}):
-        figure_of(drawn).savefig(
-            stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
-        )
+        plain(drawn).savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = stream.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
