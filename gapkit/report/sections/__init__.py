@@ -168,7 +168,7 @@ def legend_below(axes: Axes) -> None:
     """The legend under the axes, where it hides no curve, and room for it."""
     if axes.get_legend():
         axes.get_legend().remove()
-    figure = figure_of(axes)
+    figure = style.figure_of(axes)
     figure.set_figheight(figure.get_figheight() + 0.5)
     style.legend_below(axes, frameon=False)
 
