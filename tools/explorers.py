@@ -421,7 +421,7 @@ def closing_explorer() -> tuple[alt.Chart, str]:
         "'right answers ' + " + fixed("accuracy", 3), "'same answers ' + " + fixed("agreement", 3),
         "'survive the noise: ' + " + fixed("before", 3) + " + ' before, ' + " + fixed("after", 3) + " + ' now'",
     )  # fmt: skip
-    beside = intervals("gain", "gain in robustness (real: α = 1)", data, where)
+    beside = intervals("gain", "gain in robustness (real models: at α = 1)", data, where)
     return alt.concat(picture, alt.vconcat(words, beside), columns=2).add_params(*controls), (
         "Right answers, same answers and answers that survive noise, over how far the gap is closed."
     )

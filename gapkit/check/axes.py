@@ -22,11 +22,9 @@ class AxesDescription:
     legend: list = field(default_factory=list)
     lines: list = field(default_factory=list)
     points: list = field(default_factory=list)
-    bars: list = field(default_factory=list)
     lines_drawn: list = field(default_factory=list)
     points_drawn: list = field(default_factory=list)
     verticals: list = field(default_factory=list)
-    bands: int = 0
     ylim: list = field(default_factory=lambda: [0.0, 1.0])
     bars_ends: list = field(default_factory=list)
     scales: list = field(default_factory=lambda: ["linear", "linear"])
@@ -94,11 +92,6 @@ def describe(value: Any, *, quietly: bool = False) -> AxesDescription | None:
         points=[np.asarray(np.ma.filled(dots.get_offsets(), np.nan), dtype=np.float64) for dots in scatters],
         lines_drawn=[_drawn(line, entries, value.containers) for line in value.lines],
         points_drawn=[_drawn(dots, entries, ()) for dots in scatters],
-        bars=[float(patch.get_height()) for patch in value.patches if hasattr(patch, "get_height")],
-        bands=sum(
-            type(artist).__name__ in ("PolyCollection", "FillBetweenPolyCollection")
-            for artist in value.collections
-        ),
     )
 
 

@@ -153,10 +153,7 @@ def usual_mistakes(reference: Callable) -> Iterator[tuple[str, Callable]]:
     yield "sums where a mean is asked for", lambda *given: reference(*given) * len(given[0])
     yield "divides by the number of rows once too often", lambda *given: reference(*given) / len(given[0])
     yield "runs over axis 0 where axis 1 is meant: a row is a point", rows(np.transpose)
-    yield (
-        "normalises the rows first: take them as they are",
-        rows(lambda z: z / np.linalg.norm(z, axis=1, keepdims=True)),
-    )
+    yield "normalises the rows first: take them as they are", rows(unit)
     yield "takes the mean off first: the rows are needed where they are", rows(lambda z: z - z.mean(0))
     yield f"leaves out {name}, or takes it as 1", last(lambda _: 1.0, float)
     yield f"takes 1 − {name} for {name}", last(lambda a: 1 - a, float)
@@ -293,6 +290,16 @@ def _equal(a: Result, b: Result) -> bool:
     if isinstance(a, tuple) or isinstance(b, tuple):
         return isinstance(a, tuple) and isinstance(b, tuple) and all(map(_equal, a, b))
     return np.array_equal(a, b, equal_nan=True)
+
+
+def unit(z: np.ndarray) -> np.ndarray:
+    """Rows of length 1."""
+    return z / np.linalg.norm(z, axis=1, keepdims=True)
+
+
+def components(z: np.ndarray, *, centred: bool = True) -> np.ndarray:
+    """Principal components as rows; of uncentred rows they are a usual mistake."""
+    return np.linalg.svd(z - z.mean(0) if centred else z, full_matrices=False)[2]
 
 
 # Fresh inputs. Sizes differ from each other, so that a wrong axis shows.

@@ -12,9 +12,11 @@ from gapkit.check.engine import (
     Passed,
     call_each,
     cloud,
+    components,
     fresh_rng,
     gallery_and_queries,
     must_be_function,
+    unit,
 )
 from gapkit.closing import AffineProjection, GapCloser, LinearProjection
 from gapkit.geometry import nearest as nearest_reference
@@ -34,20 +36,15 @@ def _with_ties(rng):
     ]
 
 
-nearest = Check(
-    "nearest",
-    nearest_reference,
-    _with_ties,
-    mistakes=(
-        ("gives the farthest row", lambda q, g: _distances(q, g).argmax(1)),
-        ("gives the largest dot product: the rows have many lengths, so that is no nearest neighbour",
-         lambda q, g: (q @ g.T).argmax(1)),
-        ("answers for the gallery's rows: one answer for each query is asked for", lambda q, g: _distances(q, g).argmin(0)),
-        ("gives the highest index where two rows are equally near: the lowest is asked for",
-         lambda q, g: len(g) - 1 - _distances(q, g)[:, ::-1].argmin(1)),
-        ("gives distances: indices are asked for", lambda q, g: _distances(q, g).min(1)),
-    ),
-)  # fmt: skip
+nearest = Check("nearest", nearest_reference, _with_ties, mistakes=(
+    ("gives the farthest row", lambda q, g: _distances(q, g).argmax(1)),
+    ("gives the largest dot product: the rows have many lengths, so that is no nearest neighbour",
+     lambda q, g: (q @ g.T).argmax(1)),
+    ("answers for the gallery's rows: one answer for each query is asked for", lambda q, g: _distances(q, g).argmin(0)),
+    ("gives the highest index where two rows are equally near: the lowest is asked for",
+     lambda q, g: len(g) - 1 - _distances(q, g)[:, ::-1].argmin(1)),
+    ("gives distances: indices are asked for", lambda q, g: _distances(q, g).min(1)),
+))  # fmt: skip
 
 
 def _pair(rng):
@@ -68,18 +65,14 @@ def _phi(factor: Callable) -> Callable:
     return lambda y, a, b, s: norm.cdf(y @ (a - b) / factor(y, s))
 
 
-pair_robustness = Check(
-    "pair_robustness",
-    _phi(lambda y, s: s * np.linalg.norm(y) * np.sqrt(2)),
-    _pair,
+pair_robustness = Check("pair_robustness", _phi(lambda y, s: s * np.linalg.norm(y) * np.sqrt(2)), _pair,
     mistakes=(
-        ("counts the noise of one candidate only: both are perturbed", _phi(lambda y, s: s * np.linalg.norm(y))),
-        ("leaves out the length of the query: y·ε has the standard deviation σ‖y‖", _phi(lambda y, s: s * np.sqrt(2))),
-        ("adds standard deviations: variances add", _phi(lambda y, s: 2 * s * np.linalg.norm(y))),
-        ("is the probability that the answer is lost",
-         lambda y, a, b, s: norm.cdf(-(y @ (a - b)) / (s * np.linalg.norm(y) * np.sqrt(2)))),
-    ),
-)  # fmt: skip
+    ("counts the noise of one candidate only: both are perturbed", _phi(lambda y, s: s * np.linalg.norm(y))),
+    ("leaves out the length of the query: y·ε has the standard deviation σ‖y‖", _phi(lambda y, s: s * np.sqrt(2))),
+    ("adds standard deviations: variances add", _phi(lambda y, s: 2 * s * np.linalg.norm(y))),
+    ("is the probability that the answer is lost",
+     lambda y, a, b, s: norm.cdf(-(y @ (a - b)) / (s * np.linalg.norm(y) * np.sqrt(2)))),
+))  # fmt: skip
 
 
 def _by_distances(query, first, second, sigma, *, power=2, noise=1.0, spread=2.0, order=1):
@@ -89,22 +82,17 @@ def _by_distances(query, first, second, sigma, *, power=2, noise=1.0, spread=2.0
     return norm.cdf(order * (far**power - near**power) / width)
 
 
-pair_approximation = Check(
-    "pair_approximation",
-    _by_distances,
-    _pair_by_distance,
-    mistakes=(
-        ("is the probability that the answer is lost", lambda *given: _by_distances(*given, order=-1)),
-        ("takes distances: it is the squared ones whose difference is nearly normal",
-         lambda *given: _by_distances(*given, power=1)),
-        ("leaves out dσ²: what the noise adds to both squared lengths adds to the variance too",
-         lambda *given: _by_distances(*given, noise=0.0)),
-        ("adds σ² once: each of the d coordinates is noisy",
-         lambda y, a, b, s: _by_distances(y, a, b, s, noise=1 / len(y))),
-        ("takes the variance of one squared length: both candidates are noisy, and the root is 2σ√(…)",
-         lambda *given: _by_distances(*given, spread=np.sqrt(2))),
-    ),
-)  # fmt: skip
+pair_approximation = Check("pair_approximation", _by_distances, _pair_by_distance, mistakes=(
+    ("is the probability that the answer is lost", lambda *given: _by_distances(*given, order=-1)),
+    ("takes distances: it is the squared ones whose difference is nearly normal",
+     lambda *given: _by_distances(*given, power=1)),
+    ("leaves out dσ²: what the noise adds to both squared lengths adds to the variance too",
+     lambda *given: _by_distances(*given, noise=0.0)),
+    ("adds σ² once: each of the d coordinates is noisy",
+     lambda y, a, b, s: _by_distances(y, a, b, s, noise=1 / len(y))),
+    ("takes the variance of one squared length: both candidates are noisy, and the root is 2σ√(…)",
+     lambda *given: _by_distances(*given, spread=np.sqrt(2))),
+))  # fmt: skip
 
 
 def _query_and_gallery(rng):
@@ -120,21 +108,18 @@ def _exact(query, gallery, sigma):
 
 exact_robustness = Check("exact_robustness", _exact, _query_and_gallery, rtol=1e-3)
 
-quantise = Check(
-    "quantise",
-    lambda z, bins, limit: UniformQuantization(bins, limit=limit).apply(z),
+quantise = Check("quantise", lambda z, bins, limit: UniformQuantization(bins, limit=limit).apply(z),
     lambda rng: (rng.uniform(-1.3, 1.3, size=(9, 5)), int(rng.integers(3, 9)), float(rng.uniform(0.7, 1.0))),
     mistakes=(
-        ("gives the number of the bin: its middle is asked for",
-         lambda z, bins, limit: np.clip(np.floor((z + limit) / (2 * limit) * bins), 0, bins - 1)),
-        ("gives the lower end of the bin: its middle is asked for",
-         lambda z, bins, limit: UniformQuantization(bins, limit=limit).apply(z) - limit / bins),
-        ("rounds to the ends of the bins: there would be one value more than bins",
-         lambda z, bins, limit: np.clip(np.round((z + limit) / (2 * limit) * bins) / bins * 2 * limit - limit, -limit, limit)),
-        ("leaves what lies outside the range where it is",
-         lambda z, bins, limit: (np.floor((z + limit) / (2 * limit) * bins) + 0.5) / bins * 2 * limit - limit),
-    ),
-)  # fmt: skip
+    ("gives the number of the bin: its middle is asked for",
+     lambda z, bins, limit: np.clip(np.floor((z + limit) / (2 * limit) * bins), 0, bins - 1)),
+    ("gives the lower end of the bin: its middle is asked for",
+     lambda z, bins, limit: UniformQuantization(bins, limit=limit).apply(z) - limit / bins),
+    ("rounds to the ends of the bins: there would be one value more than bins",
+     lambda z, bins, limit: np.clip(np.round((z + limit) / (2 * limit) * bins) / bins * 2 * limit - limit, -limit, limit)),
+    ("leaves what lies outside the range where it is",
+     lambda z, bins, limit: (np.floor((z + limit) / (2 * limit) * bins) + 0.5) / bins * 2 * limit - limit),
+))  # fmt: skip
 
 _DRAWS = 1000
 
@@ -229,10 +214,6 @@ def _sides(rng):
     return gallery + rng.normal(size=gallery.shape[1]), queries
 
 
-def _components(x, *, centred=True):
-    return np.linalg.svd(x - x.mean(0) if centred else x, full_matrices=False)[2]
-
-
 def _without(g, rows):
     return g - rows.T @ (rows @ g)
 
@@ -241,56 +222,39 @@ def _gap(x, y):
     return y.mean(0) - x.mean(0)
 
 
-projected_gap = Check(
-    "projected_gap",
-    lambda x, y, k: GapCloser(n_components=k).fit(x, y).shift_,
-    lambda rng: (*_sides(rng), int(rng.integers(2, 5))),
-    mistakes=(
-        ("is the part inside the components: the part orthogonal to them is asked for",
-         lambda x, y, k: _components(x)[:k].T @ (_components(x)[:k] @ _gap(x, y))),
-        ("uses the queries' components: V belongs to the modality that is retrieved",
-         lambda x, y, k: _without(_gap(x, y), _components(y)[:k])),
-        ("uses singular vectors of uncentred rows: principal components are about the mean",
-         lambda x, y, k: _without(_gap(x, y), _components(x, centred=False)[:k])),
-        ("is the whole gap: nothing was projected out", lambda x, y, k: _gap(x, y)),
-        ("removes the components of least variance: the leading ones are asked for",
-         lambda x, y, k: _without(_gap(x, y), _components(x)[-k:])),
-    ),
-)  # fmt: skip
+projected_gap = Check("projected_gap", lambda x, y, k: GapCloser(n_components=k).fit(x, y).shift_,
+    lambda rng: (*_sides(rng), int(rng.integers(2, 5))), mistakes=(
+    ("is the part inside the components: the part orthogonal to them is asked for",
+     lambda x, y, k: components(x)[:k].T @ (components(x)[:k] @ _gap(x, y))),
+    ("uses the queries' components: V belongs to the modality that is retrieved",
+     lambda x, y, k: _without(_gap(x, y), components(y)[:k])),
+    ("uses singular vectors of uncentred rows: principal components are about the mean",
+     lambda x, y, k: _without(_gap(x, y), components(x, centred=False)[:k])),
+    ("is the whole gap: nothing was projected out", lambda x, y, k: _gap(x, y)),
+    ("removes the components of least variance: the leading ones are asked for",
+     lambda x, y, k: _without(_gap(x, y), components(x)[-k:])),
+))  # fmt: skip
 
-close_gap = Check(
-    "close_gap",
-    lambda x, y, alpha: GapCloser(alpha=alpha).fit(x, y).transform(x),
-    lambda rng: (*_sides(rng), float(rng.uniform(0.2, 1.4))),
-    mistakes=(
-        ("moves away from the queries: the sign of α or of the gap is wrong",
-         lambda x, y, alpha: GapCloser(alpha=-alpha).fit(x, y).transform(x)),
-        ("shifts by the whole gap: first take out what lies in the gallery's components", lambda x, y, alpha: x + alpha * _gap(x, y)),
-        ("removes one component too many: K rows span K − 1 directions, svd returns K",
-         lambda x, y, alpha: x + alpha * _without(_gap(x, y), _components(x))),
-        ("moves the queries: the gallery is to be moved",
-         lambda x, y, alpha: GapCloser(alpha=alpha, moves="queries").fit(x, y).transform(y)),
-        ("normalises the rows afterwards: the guarantee is for Euclidean distances of the rows as they are",
-         lambda x, y, alpha: _unit(GapCloser(alpha=alpha).fit(x, y).transform(x))),
-        ("centres the gallery", lambda x, y, alpha: GapCloser(alpha=alpha).fit(x, y).transform(x) - x.mean(0)),
-    ),
-)  # fmt: skip
+close_gap = Check("close_gap", lambda x, y, alpha: GapCloser(alpha=alpha).fit(x, y).transform(x),
+    lambda rng: (*_sides(rng), float(rng.uniform(0.2, 1.4))), mistakes=(
+    ("moves away from the queries: the sign of α or of the gap is wrong",
+     lambda x, y, alpha: GapCloser(alpha=-alpha).fit(x, y).transform(x)),
+    ("shifts by the whole gap: first take out what lies in the gallery's components", lambda x, y, alpha: x + alpha * _gap(x, y)),
+    ("removes one component too many: K rows span K − 1 directions, svd returns K",
+     lambda x, y, alpha: x + alpha * _without(_gap(x, y), components(x))),
+    ("moves the queries: the gallery is to be moved",
+     lambda x, y, alpha: GapCloser(alpha=alpha, moves="queries").fit(x, y).transform(y)),
+    ("normalises the rows afterwards: the guarantee is for Euclidean distances of the rows as they are",
+     lambda x, y, alpha: unit(GapCloser(alpha=alpha).fit(x, y).transform(x))),
+    ("centres the gallery", lambda x, y, alpha: GapCloser(alpha=alpha).fit(x, y).transform(x) - x.mean(0)),
+))  # fmt: skip
 
 
-def _unit(z):
-    return z / np.linalg.norm(z, axis=1, keepdims=True)
-
-
-agreement = Check(
-    "agreement",
-    agreement_reference,
-    lambda rng: tuple(rng.integers(4, size=(2, 40))),
-    rtol=1e-6,  # the inputs are whole numbers, of which torch makes a share in single precision
-    mistakes=(
-        ("counts the answers that changed", lambda a, b: np.mean(a != b)),
-        ("is a number of answers: a share is asked for", lambda a, b: np.sum(a == b)),
-    ),
-)  # fmt: skip
+agreement = Check("agreement", agreement_reference, lambda rng: tuple(rng.integers(4, size=(2, 40))),
+    rtol=1e-6, mistakes=(
+    ("counts the answers that changed", lambda a, b: np.mean(a != b)),
+    ("is a number of answers: a share is asked for", lambda a, b: np.sum(a == b)),
+))  # fmt: skip
 
 
 def _best(queries, shift, *, centred=True, power=2, sign=1, start=1.0):
@@ -299,46 +263,34 @@ def _best(queries, shift, *, centred=True, power=2, sign=1, start=1.0):
     return start + sign * along / np.linalg.norm(shift) ** power
 
 
-best_alpha = Check(
-    "best_alpha",
-    _best,
-    lambda rng: (cloud(rng, int(rng.integers(6, 9)), 5), rng.normal(size=5)),
-    mistakes=(
-        ("has the wrong sign in front of the second term: a query farther out along g' wants a longer way",
-         lambda y, shift: _best(y, shift, sign=-1)),
-        ("divides by ‖g'‖: α counts in multiples of g', so it is ‖g'‖²", lambda y, shift: _best(y, shift, power=1)),
-        ("takes the queries as they are: it is their place relative to their mean that counts",
-         lambda y, shift: _best(y, shift, centred=False)),
-        ("forgets the 1: the average query is best off at full closure", lambda y, shift: _best(y, shift, start=0.0)),
-    ),
-)  # fmt: skip
+best_alpha = Check("best_alpha", _best,
+    lambda rng: (cloud(rng, int(rng.integers(6, 9)), 5), rng.normal(size=5)), mistakes=(
+    ("has the wrong sign in front of the second term: a query farther out along g' wants a longer way",
+     lambda y, shift: _best(y, shift, sign=-1)),
+    ("divides by ‖g'‖: α counts in multiples of g', so it is ‖g'‖²", lambda y, shift: _best(y, shift, power=1)),
+    ("takes the queries as they are: it is their place relative to their mean that counts",
+     lambda y, shift: _best(y, shift, centred=False)),
+    ("forgets the 1: the average query is best off at full closure", lambda y, shift: _best(y, shift, start=0.0)),
+))  # fmt: skip
 
 
 def _fitted(kind, x, y):
     return kind().fit(x, y).transform(y)
 
 
-affine_projection = Check(
-    "affine_projection",
-    lambda x, y: _fitted(AffineProjection, x, y),
-    _sides,
+affine_projection = Check("affine_projection", lambda x, y: _fitted(AffineProjection, x, y), _sides,
     mistakes=(
-        ("projects onto the span through the origin: the gallery's affine span goes through its mean",
-         lambda x, y: _fitted(LinearProjection, x, y)),
-        ("removes what lies in the span: the part outside it is to be removed", lambda x, y: y - _fitted(LinearProjection, x, y)),
-        ("shifts all queries alike: each one is projected for itself", lambda x, y: y - GapCloser().fit(x, y).shift_),
-        ("uses singular vectors of uncentred rows", lambda x, y: x.mean(0) + (y - x.mean(0)) @ _components(x, centred=False).T @ _components(x, centred=False)),
-    ),
-)  # fmt: skip
+    ("projects onto the span through the origin: the gallery's affine span goes through its mean",
+     lambda x, y: _fitted(LinearProjection, x, y)),
+    ("removes what lies in the span: the part outside it is to be removed", lambda x, y: y - _fitted(LinearProjection, x, y)),
+    ("shifts all queries alike: each one is projected for itself", lambda x, y: y - GapCloser().fit(x, y).shift_),
+    ("uses singular vectors of uncentred rows", lambda x, y: x.mean(0) + (y - x.mean(0)) @ components(x, centred=False).T @ components(x, centred=False)),
+))  # fmt: skip
 
-linear_projection = Check(
-    "linear_projection",
-    lambda x, y: _fitted(LinearProjection, x, y),
-    _sides,
+linear_projection = Check("linear_projection", lambda x, y: _fitted(LinearProjection, x, y), _sides,
     mistakes=(
-        ("adds the gallery's mean: that is best for Euclidean distances, not for dot products",
-         lambda x, y: _fitted(AffineProjection, x, y)),
-        ("uses singular vectors of uncentred rows: the span is that of the differences",
-         lambda x, y: y @ _components(x, centred=False).T @ _components(x, centred=False)),
-    ),
-)  # fmt: skip
+    ("adds the gallery's mean: that is best for Euclidean distances, not for dot products",
+     lambda x, y: _fitted(AffineProjection, x, y)),
+    ("uses singular vectors of uncentred rows: the span is that of the differences",
+     lambda x, y: y @ components(x, centred=False).T @ components(x, centred=False)),
+))  # fmt: skip

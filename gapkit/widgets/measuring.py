@@ -4,6 +4,7 @@ import base64
 import functools
 import html
 import io
+from pathlib import Path
 from typing import NamedTuple
 
 import ipywidgets as ipw
@@ -37,23 +38,8 @@ COLUMNS = 20
 MARKED = 120
 """How many images can be marked, together with their own texts."""
 
-_STYLE = f"""
-.gk-point {{position:absolute; width:3px; height:3px; margin:-1.5px}}
-.gk-point::before, .gk-point::after {{content:""; position:absolute; border-radius:50%}}
-.gk-point::before {{inset:-4px; z-index:1}}
-.gk-point::after {{inset:0; z-index:2}}
-.gk-point div {{display:none; position:absolute; z-index:9; left:10px; top:10px; padding:4px;
-  width:max-content; max-width:220px; background:#fff; color:#222; border:1px solid #555; font-size:12px; line-height:1.3; pointer-events:none}}
-.gk-left div {{left:auto; right:10px}}
-.gk-up div {{top:auto; bottom:10px}}
-.gk-point:hover::before {{outline:2px solid {PALETTE["gap"]}}}
-.gk-point:hover div {{display:block}}
-.gk-chosen {{position:absolute; width:16px; height:16px; margin:-10px; border:2px solid {PALETTE["gap"]};
-  pointer-events:none}}
-.gk-round {{border-radius:50%}}
-.gk-box {{position:absolute; left:14%; top:6px; pointer-events:none; color:#222}}
-.gk-thumb {{width:{THUMBNAIL}px; height:{THUMBNAIL}px; display:inline-block; vertical-align:middle}}
-"""
+_STYLE = Path(__file__).with_name("measuring.css").read_text(encoding="utf-8")
+_STYLE = _STYLE.replace("THUMBNAIL", str(THUMBNAIL)).replace("GAP", PALETTE["gap"])
 
 
 class Scene(NamedTuple):
