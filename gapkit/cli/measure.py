@@ -91,6 +91,7 @@ def close(file, out, method, alpha, components, metric, sigma):
     from gapkit.embeddings import answer, close_set, load_embeddings
     from gapkit.embeddings.evaluation import measure_set
     from gapkit.errors import InputError
+    from gapkit.robustness import predict_closed
 
     kind = find_closer(method)
     options = {"alpha": alpha} if "alpha" in kind().get_params() else {}
@@ -102,7 +103,8 @@ def close(file, out, method, alpha, components, metric, sigma):
         options["n_components"] = components
     check_target(out)
     before = load_embeddings(file)
-    after = close_set(before, kind(**options))
+    closer = kind(**options)
+    after = close_set(before, closer)
     path = after.save(out)
     same = float((answer(before, metric=metric)[0] == answer(after, metric=metric)[0]).mean())
     first, second = (measure_set(entries, metric=metric, sigma=sigma) for entries in (before, after))
@@ -114,6 +116,12 @@ def close(file, out, method, alpha, components, metric, sigma):
     }.items():
         if name in first:
             click.echo(f"{label:<28}{first[name]:>10.4f}{second[name]:>10.4f}")
+    if "robustness" in first and sigma:
+        try:
+            law = f"{predict_closed(before.images, before.texts, sigma, closer=closer, metric=metric):.4f}"
+        except InputError:  # this closer changes margins
+            law = "–"
+        click.echo(f"{'  predicted by the law':<28}{'':>10}{law:>10}")
     click.echo(f"{'same answers as before':<28}{'':>10}{same:>10.4f}")
     click.echo(path)
 

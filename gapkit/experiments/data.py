@@ -13,6 +13,7 @@ from gapkit.embeddings import EmbeddingSet, list_embeddings, load_embeddings, pu
 from gapkit.embeddings.library import embeddings_file
 from gapkit.errors import InputError
 from gapkit.geometry import Resamples
+from gapkit.robustness import robustness
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,16 @@ class Task:
     gallery: np.ndarray
     labels: np.ndarray
     ids: np.ndarray | None = field(default=None, kw_only=True)
+    _known: dict = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def untouched(self, sigma: float, metric: str) -> float:
+        """Mean robustness with nothing moved; kept, since every gain at a level asks for the same."""
+        if (sigma, metric) not in self._known:
+            self._known[sigma, metric] = float(self._untouched(sigma, metric).mean())
+        return self._known[sigma, metric]
+
+    def _untouched(self, sigma: float, metric: str) -> np.ndarray:
+        return robustness(self.queries, self.gallery, sigma, metric=metric)
 
     @property
     def head(self) -> dict[str, str]:

@@ -42,6 +42,7 @@ def measure_member(job: Job) -> dict[str, Rows]:
             untouched=before,
             answers=answers,
             before=untouched,
+            predicts=True,
             seed=job.seed,
         )
         rows.append(

@@ -90,7 +90,6 @@ class GalleryTask(Task):
     centre: np.ndarray = field(kw_only=True)
     partitions: int = field(kw_only=True)
     dropped: int = field(kw_only=True)
-    _known: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def head(self) -> dict:
@@ -110,12 +109,8 @@ class GalleryTask(Task):
         """(d,) the μ_y of every gap: that of the whole set."""
         return self.centre
 
-    def untouched(self, sigma: float, metric: str) -> float:
-        """Mean robustness with nothing moved; kept, since every gain at a level asks for the same."""
-        if (sigma, metric) not in self._known:
-            values = robustness_in_galleries(self.queries, self.gallery, sigma, metric=metric)
-            self._known[sigma, metric] = float(values.mean())
-        return self._known[sigma, metric]
+    def _untouched(self, sigma: float, metric: str) -> np.ndarray:
+        return robustness_in_galleries(self.queries, self.gallery, sigma, metric=metric)
 
     def resamples(self, seed: int) -> Blocks:
         """Blocks give the intervals of this task."""

@@ -33,7 +33,7 @@ def mixed_ranks(queries: np.ndarray, partners: np.ndarray) -> np.ndarray:
 
 def measure_mixed(job: Job) -> dict[str, Rows]:
     """R@1 in the mixed gallery and in the plain one, for every closer, fitted once on the set itself."""
-    entries = load_set(*job.source)
+    entries = load_set(*job.source).first_captions()
     sides = entries.texts.astype(np.float64), entries.images.astype(np.float64)
     resamples = Resamples(len(sides[0]), seed=job.seed)
     rows = []

@@ -4,6 +4,7 @@ The gap vector comes from the whole set, the principal components V from each qu
 """
 
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Resamples, gap_vector
 from gapkit.robustness.calibration import solve_sigma
 from gapkit.robustness.exact_euclidean import euclidean
+from gapkit.robustness.score_noise import equal_sigma
 
 ALPHAS = (-0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 ALL = "all"
@@ -43,6 +45,12 @@ class Questions:
         """(q,) exact robustness to noise on the options."""
         squares = torch.from_numpy(self.at(alpha))
         return euclidean(squares, squares.argmin(1), sigma, self.dimension).numpy()
+
+    def predicted_gain(self, sigma: float) -> float:
+        """Mean gain at α = 1 by the law of the gap: the squared distances to the answers tell the noise that is as bad."""
+        before, after = (float(self.at(alpha).min(1).mean()) for alpha in (0.0, 1.0))
+        equal = equal_sigma(sigma, before, after, self.dimension / 2)
+        return float(self.robustness(0.0, equal).mean() - self.robustness(0.0, sigma).mean())
 
     def right_after_noise(self, alpha: float, sigma: float, survives: np.ndarray, seed: int) -> np.ndarray:
         """(q,) probability that the right option is chosen: exact where it is without noise, drawn elsewhere."""
@@ -113,6 +121,7 @@ def measure_multiple_choice(job: Job) -> dict[str, Rows]:
                     resamples,
                     **{name: values[chosen] for name, values in of_each.items()},
                     untouched=measured[0.0]["survives"][chosen],
+                    predicted=questions.predicted_gain(sigma) if (kind, alpha) == (ALL, 1.0) else math.nan,
                     seed=job.seed,
                 )
                 for alpha, of_each in measured.items()

@@ -1,6 +1,7 @@
 """Gaussian noise on the texts: the paper's Fig. 8, exact, and the theorems behind it."""
 
 import itertools
+import math
 
 import numpy as np
 
@@ -82,6 +83,7 @@ def _rows(task, closer, level, exact, clean, noisy, resamples: Resamples, seed: 
     """One row for each α; a query that is right without noise is right with it as often as its answer survives."""
     rows = []
     for alpha, values in exact.items():
+        moved = (task.queries, protocol.shift_gallery(task.gallery, closer, alpha))
         correct = protocol.right(clean[alpha], task)
         row = protocol.tidy_row(
             task.head
@@ -97,10 +99,11 @@ def _rows(task, closer, level, exact, clean, noisy, resamples: Resamples, seed: 
                 task,
                 resamples,
                 level,
-                (task.queries, protocol.shift_gallery(task.gallery, closer, alpha)),
+                moved,
                 values,
                 exact[0.0],
             ),
+            predicted=protocol.predicted_gain(task, level.sigma, moved) if alpha == 1 else math.nan,
             seed=seed,
         )
         rows.append(row | {"reason": level.reason or crowded(task)})

@@ -29,9 +29,10 @@ from gapkit.perturbations import RandomAxes, StaleRows, UniformQuantization
 from gapkit.robustness import robustness
 from gapkit.robustness.calibration import solve_sigma
 from gapkit.robustness.exact import dot
+from gapkit.robustness.score_noise import equal_sigma
 from gapkit.tasks.galleries import squares_in_galleries
 
-QUERIES, DRAWS = 100, 8
+QUERIES, DRAWS = 60, 6
 STALE = 0.1
 """Share of the gallery's rows that come from another seed of the model."""
 TARGET = protocol.TARGETS[protocol.CALIBRATED.index(protocol.MIDDLE)]
@@ -125,9 +126,7 @@ class GaussianProblem:
             sigma = solve_sigma(
                 lambda s: at(s)[1], min(TARGET + missed, 0.99), low=0.01, high=0.1, tolerance=1e-3
             )
-        # The law: the σ* at which the untouched s² is that of the closed, whose mean is a quadratic in σ*².
-        a, target = before.mean(), sigma**2 * after.mean() + sigma**4 * own
-        equal = np.sqrt(2 * target / (a + np.sqrt(a**2 + 4 * own * target)))
+        equal = equal_sigma(sigma, before.mean(), after.mean(), own)
         untouched, closed = survival(sigma, False), survival(sigma, True)
         predicted = float(survival(equal, False).mean() - untouched.mean())
         resamples = self.task.resamples(job.seed)

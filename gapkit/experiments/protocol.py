@@ -29,6 +29,7 @@ from gapkit.experiments.data import Task
 from gapkit.experiments.galleries import GalleryCloser, GalleryTask, gain_slope
 from gapkit.geometry import Interval, Resamples, nearest
 from gapkit.robustness import calibrate_sigma, robustness
+from gapkit.robustness.law import equal_noise
 from gapkit.tasks.galleries import (
     calibrate_in_galleries,
     nearest_in_galleries,
@@ -225,6 +226,7 @@ def tidy_row(
     survives,
     untouched=None,
     gain: Interval | None = None,
+    predicted: float = math.nan,
     seed: int,
 ) -> dict:
     """One row of a tidy table, from what is known of every query.
@@ -239,6 +241,7 @@ def tidy_row(
     survives : (m,) probability that the clean answer survives the perturbation
     untouched : (m,) the same with nothing moved; gives the column ``gain``, paired
     gain : instead of the plain paired difference (see `calibrated_gain`)
+    predicted : the gain that the law tells (see `predicted_gain`); NaN where it tells none
     seed : of everything random in the row
 
     Examples
@@ -253,6 +256,7 @@ def tidy_row(
         row |= columns(name, resamples.mean(values))
     if untouched is not None:
         row |= columns("gain", resamples.difference(survives, untouched) if gain is None else gain)
+        row["predicted_gain"] = predicted
     return row | {"queries": len(survives), "seed": seed}
 
 
@@ -270,6 +274,7 @@ def exact_row(
     metric: str = "euclidean",
     answers: np.ndarray | None = None,
     before: np.ndarray | None = None,
+    predicts: bool | None = None,
 ) -> dict:
     """`tidy_row` for exact robustness to Gaussian noise on a gallery, whoever was moved.
 
@@ -279,11 +284,13 @@ def exact_row(
     queries, gallery : as they were moved
     survives, untouched : (m,) robustness, moved and with nothing moved
     answers, before : (m,) clean answers, moved and with nothing moved; found where they are not given
+    predicts : whether the law is asked for the gain; by default at the middle level, which the report prints
     """
     answers = answers_to(queries, gallery, metric=metric) if answers is None else answers
     before = answers_to(task.queries, task.gallery, metric=metric) if before is None else before
     moved = (queries, gallery)
     gain = calibrated_gain(task, resamples, level, moved, survives, untouched, metric=metric)
+    predicts = level.name == MIDDLE if predicts is None else predicts
     return tidy_row(
         task.head | NOISE_ON_GALLERY | {"metric": metric} | setting | level_columns(level, task.gallery),
         resamples,
@@ -295,8 +302,29 @@ def exact_row(
         survives=survives,
         untouched=untouched,
         gain=gain,
+        predicted=predicted_gain(task, level.sigma, moved, metric=metric) if predicts else math.nan,
         seed=seed,
     )
+
+
+def predicted_gain(
+    task: Task, sigma: float, moved: tuple[np.ndarray, np.ndarray], *, metric: str = "euclidean"
+) -> float:
+    """The gain by the law of the gap, from the untouched curve and lengths; NaN where the closer changes margins.
+
+    Parameters
+    ----------
+    sigma : noise on the gallery
+    moved : queries and gallery after the closer
+    """
+    sides = (task.queries, task.gallery)
+    if all(map(np.array_equal, moved, sides)):
+        return 0.0
+    try:
+        equal = equal_noise(sides, moved, sigma, metric=metric)
+    except InputError:
+        return math.nan
+    return task.untouched(equal, metric) - task.untouched(sigma, metric)
 
 
 def calibrated_gain(

@@ -62,6 +62,7 @@ def measure_model(job: Job) -> dict[str, Rows]:
             row |= protocol.columns(
                 name, protocol.calibrated_gain(task, resamples, level, side, values, untouched)
             )
+            row[f"predicted_{name}"] = protocol.predicted_gain(task, level.sigma, side)
         rows.append(row | {"seed": job.seed})
     return {"real-models": rows}
 

@@ -55,12 +55,15 @@ from gapkit.geometry import nearest
 from gapkit.geometry.neighbours import METRICS
 from gapkit.perturbations import GaussianNoise
 from gapkit.robustness.api import as_noise, robustness
+from gapkit.robustness.score_noise import score_variance, traces
 
 _SAME_MARGIN = 1e-6
 """Largest change of a margin, in units of the largest squared length, that still counts as rounding."""
 _ONE_LENGTH = 2e-3
 """Relative difference of lengths that still passes for one length: embeddings stored in half precision reach 1e-3."""
 _BLOCK = 1024
+Sides = tuple[Any, Any]
+"""Queries and gallery."""
 
 
 def effective_noise(
@@ -106,10 +109,10 @@ def effective_noise(
     check_pairs(y, "queries", x, "candidates")
     check_choice(metric, "metric", METRICS)
     noise = as_noise(sigma, covariance, None)
-    variance = _score_variance(y, x, noise, metric)
+    variance = score_variance(y, x, noise, metric)
     if metric == "cosine":
         lengths = torch.linalg.vector_norm(y, dim=1) * torch.linalg.vector_norm(x, dim=1)
-        growth = 1 + _moments(noise, x)[0] / x.square().sum(1)
+        growth = 1 + traces(noise, x.shape[1])[0] / x.square().sum(1)
         variance = variance / (lengths.square() * growth)
     return like(variance.sqrt(), queries, candidates)
 
@@ -161,11 +164,15 @@ def predict_closed(
     (True, True)
     """
     y, x, sigma = _problem(queries, gallery, sigma, metric)
-    moved_x, moved_y = _moved(closer, x, y)
-    _check_margins(closer, metric, before=(x, y), after=(moved_x, moved_y))
-    answers = nearest(y, x, metric=metric)  # (m,)
-    target = _mean_variance(moved_y, moved_x[answers], sigma, metric)
-    return _robustness_where(y, x, answers, target, metric, start=sigma, return_sigma=return_sigma)
+    if not hasattr(closer, "transform_pair"):
+        raise InputError(f"closer must be a fitted closer of gapkit.closing; got {type(closer).__name__}")
+    moved_x, moved_y = closer.transform_pair(x, y)
+    try:
+        equal = equal_noise((y, x), (moved_y, moved_x), sigma, metric=metric)
+    except InputError as fault:
+        raise InputError(f"closer {type(closer).__name__} {fault}") from None
+    value = float(robustness(y, x, sigma=equal, metric=metric).mean())
+    return (value, equal) if return_sigma else value
 
 
 def predict_metric(
@@ -209,9 +216,33 @@ def predict_metric(
     y, x, sigma = _problem(queries, gallery, sigma, metric)
     check_choice(known, "known", METRICS)
     _check_one_length(x)
-    answers = nearest(y, x, metric=known)  # (m,)
-    target = _mean_variance(y, x[answers], sigma, metric)
-    return _robustness_where(y, x, answers, target, known, start=sigma, return_sigma=return_sigma)
+    answers = x[nearest(y, x, metric=known)]  # (m, d)
+    target = _mean_variance(y, answers, sigma, metric)
+    equal = _solve(lambda s: _mean_variance(y, answers, s, known), target, start=sigma)
+    value = float(robustness(y, x, sigma=equal, metric=known).mean())
+    return (value, equal) if return_sigma else value
+
+
+def equal_noise(before: Sides, after: Sides, sigma: float, *, metric: str = "euclidean") -> float:
+    """σ*: the noise on the untouched embeddings that has the effect of ``sigma`` on the closed ones, by the law.
+
+    Parameters
+    ----------
+    before, after : queries and gallery, (m, d) and (K, d) or stacks of such, untouched and closed
+    sigma : noise on the closed gallery
+    metric : "euclidean", "dot" or "cosine"
+
+    Raises
+    ------
+    InputError
+        If margins differ.
+    """
+    (y, x), (moved_y, moved_x) = (tuple(map(torch.as_tensor, side)) for side in (before, after))
+    _check_margins(metric, before=(y, x), after=(moved_y, moved_x))
+    answers = nearest(y, x, metric=metric) if x.ndim == 2 else _scores(y, x, metric).argmax(-1)
+    own, moved = (torch.take_along_dim(z, answers[..., None], -2) for z in (x, moved_x))  # (…, m, d)
+    target = _mean_variance(moved_y, moved, sigma, metric)
+    return _solve(lambda s: _mean_variance(y, own, s, metric), target, start=sigma)
 
 
 def expected_shift(gap: ArrayInput, n_candidates: int, dimension: int | None = None) -> float:
@@ -262,48 +293,10 @@ def _problem(
     return y, x, check_number(sigma, "sigma", above=0.0)
 
 
-def _robustness_where(y, x, answers, target: float, metric: str, *, start: float, return_sigma: bool):
-    """Mean robustness at the σ* at which the mean s² of the answers is ``target``."""
-    equal = _solve(lambda sigma: _mean_variance(y, x[answers], sigma, metric), target, start=start)
-    value = float(robustness(y, x, sigma=equal, metric=metric).mean())
-    return (value, equal) if return_sigma else value
-
-
-def _moments(noise: GaussianNoise, rows: Float[Tensor, "n d"]) -> tuple[float, float]:
-    """Tr Σ and tr Σ²."""
-    d = rows.shape[1]
-    if noise.isotropic is not None:
-        return d * noise.isotropic**2, d * noise.isotropic**4
-    covariance = noise.covariance_matrix(d)
-    return float(covariance.trace()), float(covariance.square().sum())
-
-
-def _quadratic(rows: Float[Tensor, "n d"], noise: GaussianNoise) -> Float[Tensor, " n"]:
-    """AᵀΣA for every row a."""
-    if noise.isotropic is not None:
-        return noise.isotropic**2 * rows.square().sum(1)
-    return ((rows @ noise.covariance_matrix(rows.shape[1]).to(rows)) * rows).sum(1)
-
-
-def _score_variance(
-    y: Float[Tensor, "n d"], x: Float[Tensor, "n d"], noise: GaussianNoise, metric: str
-) -> Float[Tensor, " n"]:
-    """s² of each pair; the cosine's in units of the dot product, so that it can be set against margins of that."""
-    trace, trace_of_square = _moments(noise, x)
-    if metric == "euclidean":
-        return _quadratic(x - y, noise) + trace_of_square / 2
-    if metric == "dot":
-        return _quadratic(y, noise)
-    squares = x.square().sum(1)  # (n,)
-    if not (squares.all() and y.square().sum(1).all()):
-        raise InputError("rows must not be zero under the cosine; remove zero rows or use another metric")
-    growth = 1 + trace / squares
-    share = (y * x).sum(1) / (squares * growth)
-    return _quadratic(y - share[:, None] * x, noise) + share.square() * trace_of_square / 2
-
-
-def _mean_variance(y: Float[Tensor, "m d"], x: Float[Tensor, "m d"], sigma: float, metric: str) -> float:
-    return float(_score_variance(y, x, GaussianNoise(sigma), metric).mean())
+def _mean_variance(
+    y: Float[Tensor, "*g m d"], x: Float[Tensor, "*g m d"], sigma: float, metric: str
+) -> float:
+    return float(score_variance(y, x, GaussianNoise(sigma), metric).mean())
 
 
 def _solve(variance, target: float, *, start: float) -> float:
@@ -320,26 +313,17 @@ def _solve(variance, target: float, *, start: float) -> float:
     return math.exp(low if low == high else brentq(excess, low, high, xtol=1e-12))
 
 
-def _moved(closer, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> tuple[Tensor, Tensor]:
-    if not hasattr(closer, "transform_pair"):
-        raise InputError(f"closer must be a fitted closer of gapkit.closing; got {type(closer).__name__}")
-    return closer.transform_pair(x, y)
-
-
-def _check_margins(
-    closer, metric: str, *, before: tuple[Tensor, Tensor], after: tuple[Tensor, Tensor]
-) -> None:
+def _check_margins(metric: str, *, before: Sides, after: Sides) -> None:
     """Raise unless every query's scores differ between any two candidates as they did untouched."""
-    (x, y), (moved_x, moved_y) = before, after
-    name = type(closer).__name__
-    scale = float(max(z.square().sum(1).max() for z in (*before, *after)))
-    for first in range(0, len(y), _BLOCK):
-        rows = slice(first, first + _BLOCK)
-        change = _scores(moved_y[rows], moved_x, metric) - _scores(y[rows], x, metric)  # (block, K)
-        change = change - change[:, :1]
+    (y, x), (moved_y, moved_x) = before, after
+    scale = float(max(z.square().sum(-1).max() for z in (*before, *after)))
+    for first in range(0, y.shape[-2], _BLOCK):
+        rows = (..., slice(first, first + _BLOCK), slice(None))
+        change = _scores(moved_y[rows], moved_x, metric) - _scores(y[rows], x, metric)  # (…, block, K)
+        change = change - change[..., :1]
         if float(change.abs().max()) > _SAME_MARGIN * scale:
             raise InputError(
-                f"closer {name} does not keep margins on this gallery under the metric {metric!r}, so its gain cannot "
+                f"does not keep margins on this gallery under the metric {metric!r}, so its gain cannot "
                 "be predicted from lengths; measure it with gapkit.robustness, or take a full-rank GapCloser or a "
                 "projection, fitted on this gallery"
             )
@@ -348,8 +332,8 @@ def _check_margins(
             _check_one_length(rows)
 
 
-def _check_one_length(x: Float[Tensor, "k d"]) -> None:
-    lengths = torch.linalg.vector_norm(x, dim=1)
+def _check_one_length(x: Float[Tensor, "*g k d"]) -> None:
+    lengths = torch.linalg.vector_norm(x, dim=-1)
     if float(lengths.max()) > (1 + _ONE_LENGTH) * float(lengths.min()):
         raise InputError(
             "gallery must have rows of one length for this prediction; got lengths from "
@@ -357,7 +341,7 @@ def _check_one_length(x: Float[Tensor, "k d"]) -> None:
         )
 
 
-def _scores(y: Float[Tensor, "m d"], x: Float[Tensor, "k d"], metric: str) -> Float[Tensor, "m k"]:
+def _scores(y: Float[Tensor, "*g m d"], x: Float[Tensor, "*g k d"], metric: str) -> Float[Tensor, "*g m k"]:
     """What decides between candidates, larger is nearer; for the cosine the dot product, the lengths being alike."""
-    products = y @ x.T
-    return products - x.square().sum(1) / 2 if metric == "euclidean" else products
+    products = y @ x.mT
+    return products - x.square().sum(-1)[..., None, :] / 2 if metric == "euclidean" else products

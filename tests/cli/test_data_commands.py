@@ -13,6 +13,7 @@ from gapkit.cli import main
 from gapkit.closing import GapCloser
 from gapkit.embeddings import EmbeddingSet, answer, close_set, load_embeddings, published_sets
 from gapkit.errors import InputError
+from gapkit.robustness import predict_closed
 from tests.encoders.tiny import write_tiny
 
 
@@ -106,6 +107,18 @@ def test_close_keeps_every_answer_and_says_so(run, tmp_path, task):
     closed = load_embeddings(tmp_path / "closed.safetensors")
     assert not closed.normalised
     assert closed.metadata["closed"]["closer"] == "ProjectedShift"
+
+
+def test_close_shows_no_prediction_beside_the_robustness(run, tmp_path):
+    before = toy("pairs")
+    path = before.save(tmp_path / "toy.safetensors")
+    out = run("close", path, "--out", tmp_path / "closed.safetensors", "--sigma", "0.02")[1]
+    closer = GapCloser().fit(before.texts, before.images)
+    law = predict_closed(before.images, before.texts, 0.02, closer=closer)
+    shown = next(line for line in out.splitlines() if "predicted" in line)
+    assert float(shown.split()[-1]) == pytest.approx(law, abs=1e-3)
+    raw = run("close", path, "--out", tmp_path / "raw.safetensors", "--sigma", "0.02", "--method", "raw")[1]
+    assert next(line for line in raw.splitlines() if "predicted" in line).endswith("–")
 
 
 def test_close_moves_the_gallery_by_the_papers_shift(run, file, tmp_path):

@@ -12,7 +12,8 @@ from gapkit.closing.baselines import Centring, Procrustes, Standardisation
 from gapkit.closing.shifts import HalfwayShift
 from gapkit.embeddings import published_sets
 from gapkit.robustness import calibrate_sigma, expected_shift, predict_closed, robustness
-from gapkit.robustness.law import effective_noise, predict_metric
+from gapkit.robustness.law import effective_noise, equal_noise, predict_metric
+from gapkit.robustness.score_noise import equal_sigma
 
 METRICS = ("euclidean", "dot", "cosine")
 
@@ -226,6 +227,51 @@ def test_a_length_without_its_dimension_is_refused():
 def test_torch_in_torch_out():
     y, x = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))
     assert isinstance(effective_noise(y, x, 0.1), torch.Tensor)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_many_galleries_have_one_common_noise(metric):
+    """A stack's σ* has the s² of all galleries together; a stack of one is that gallery, and a raw shift is refused."""
+    rng = np.random.default_rng(6)
+    y, x = (_unit(rng.standard_normal((2, 12, 40)).reshape(-1, 40)).reshape(2, 12, 40) for _ in range(2))
+    moved = np.stack([GapCloser(moves="queries").fit(a, b).transform(b) for a, b in zip(x, y, strict=True)])
+    one = equal_noise((y[0], x[0]), (moved[0], x[0]), 0.2, metric=metric)
+    assert equal_noise((y[:1], x[:1]), (moved[:1], x[:1]), 0.2, metric=metric) == pytest.approx(
+        one, rel=1e-12
+    )
+    both = equal_noise((y, x), (moved, x), 0.2, metric=metric)
+    answers = [
+        gallery[gapkit.nearest(queries, gallery, metric=metric)]
+        for queries, gallery in zip(y, x, strict=True)
+    ]
+
+    def mean_square(queries, sigma):
+        pairs = zip(queries, answers, strict=True)
+        s = np.concatenate(
+            [
+                effective_noise(a, b, sigma, metric=metric) * _unit_of_score(a, b, sigma, metric)
+                for a, b in pairs
+            ]
+        )
+        return (s**2).mean()
+
+    assert mean_square(y, both) == pytest.approx(mean_square(moved, 0.2), rel=1e-9)
+    with pytest.raises(gapkit.InputError, match="does not keep margins"):
+        equal_noise((y, x), (y + rng.standard_normal(40), x), 0.2, metric=metric)
+
+
+def _unit_of_score(y, x, sigma, metric):
+    """`effective_noise` gives the cosine's in cosines; the law compares it in the units of a dot product."""
+    if metric != "cosine":
+        return 1.0
+    lengths = np.linalg.norm(y, axis=1) * np.linalg.norm(x, axis=1)
+    return lengths * np.sqrt(1 + x.shape[1] * sigma**2 / (x**2).sum(1))
+
+
+def test_the_quadratic_is_not_solved():
+    sigma = equal_sigma(0.3, 2.0, 0.7, 5.0)
+    assert sigma**2 * 2.0 + sigma**4 * 5.0 == pytest.approx(0.3**2 * 0.7 + 0.3**4 * 5.0, rel=1e-12)
+    assert equal_sigma(0.3, 1.0, 1.0, 5.0) == pytest.approx(0.3, rel=1e-12)
 
 
 def _gains(images, texts, targets=(0.9, 0.7, 0.5)):

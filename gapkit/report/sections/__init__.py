@@ -133,6 +133,7 @@ LEVEL: dict[str, Shown] = {"noise": "level", "σ per coordinate": digits("sigma_
 OUTCOME: dict[str, Shown] = {
     "robustness": interval("robustness"),
     "gain": interval("gain"),
+    "predicted gain": digits("predicted_gain"),
     "same clean answers": interval("agreement"),
     "clean accuracy": interval("clean_accuracy"),
     "noisy accuracy": interval("noisy_accuracy"),

@@ -122,6 +122,7 @@ RETRIEVAL = Section(
     | {"direction": "direction", "V": "rank", "components": "components", "α": show.digits("alpha", 1)}
     | {f"R@{cut}": show.interval(f"recall_at_{cut}") for cut in (1, 5, 10)}
     | {"robustness": show.interval("robustness"), "gain": show.interval("gain")}
+    | {"predicted gain": show.digits("predicted_gain")}
     | {"R@1 under the noise": show.interval("noisy_accuracy")},
     draw_retrieval,
     lambda table: table[(table["level"] == MIDDLE) & ((table["alpha"] == 1.0) | (table["rank"] == "full"))],

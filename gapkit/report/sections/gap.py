@@ -167,7 +167,9 @@ REAL_MODELS = Section(
     }
     | {
         "gain, projected shift": show.interval("gain"),
+        "predicted": show.digits("predicted_gain"),
         "gain, affine projection": show.interval("affine_gain"),
+        "predicted, affine": show.digits("predicted_affine_gain"),
     },
     draw_real_models,
 )
