@@ -10,56 +10,20 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gapkit.embeddings.cells import MISSING
+from gapkit.embeddings.names import (
+    COORDINATES,
+    EMBEDDING,
+    NAMES,
+    NO_COORDINATES,
+    NUMBERED,
+    bare,
+    listed,
+    tokens,
+)
 from gapkit.errors import InputError, did_you_mean
 
-NAMES = {
-    "images": (
-        *("image_name", "image_names", "image_path", "image_paths", "img_path", "image_file", "file_name"),
-        *("filename", "filenames", "file", "files", "filepath", "file_path", "path", "paths", "image", "img"),
-        *(
-            "url",
-            "image_url",
-            "name",
-            "names",
-            "image_id",
-            "img_id",
-            "photo_id",
-            "image_ids",
-            "id",
-            "ids",
-            "key",
-            "uid",
-        ),
-    ),
-    "texts": (
-        *("caption", "captions", "text", "texts", "sentence", "sentences", "prompt", "prompts", "title"),
-        *("description", "class_name", "class_names", "classes", "class", "label_name", "label", "name"),
-        *("names", "text_name", "text_names", "text_id", "caption_id", "id", "key", "uid"),
-    ),
-}
-"""Columns that say what the rows are, in lower case, the likeliest first."""
 _INDEX = ("", "__index_level_0__", "unnamed: 0")
-_NO_COORDINATES = frozenset([
-    "id", "ids", "idx", "index", "row", "cocoid", "score", "scores", "price", "prices", "time",
-    "timestamp", "date", "year", "month", "day", "hour", "minute", "label", "labels", "class", "target",
-    "category", "rank", "rating", "ratings", "count", "num", "width", "height", "size", "area", "bbox",
-    "box", "lat", "lon", "latitude", "longitude", "prob", "probs", "probability", "logit", "logits",
-    "loss", "age", "split", "fold", "similarity", "sim", "views", "likes", "clicks", "bboxes", "boxes",
-    "mask", "masks", "token", "tokens", "keypoints", "rgb", "color", "colour", "colors", "colours",
-    "polygon", "segmentation", "offsets", "neighbors", "neighbours", "topk",
-])  # fmt: skip
-_COORDINATES = frozenset([
-    "d", "dim", "dims", "dimension", "e", "em", "emb", "embs", "embed", "embeds", "embedding",
-    "embeddings", "f", "feat", "feats", "feature", "features", "v", "vec", "vector", "x", "y", "z", "c",
-    "col", "column", "coord", "coords", "component", "components", "pc", "latent", "h", "hidden", "value",
-    "val", "clip", "image", "images", "img", "text", "texts", "txt", "caption", "visual",
-])  # fmt: skip
-_WEIGHTS = frozenset(["proj", "projection", "weight", "weights", "bias", "kernel"])  # of a model
-_EMBEDDING = re.compile("emb|feat|vec|latent|hidden|clip", re.IGNORECASE)
 _FEW = 8  # a family of fewer columns needs a name that says what it is
-_NUMBERED = re.compile(r"(?P<stem>.*?)[\s_.:\-\[(]*(?P<number>\d{1,7})[\])]?")
-MOST_LISTED = 200
 
 
 @dataclass(frozen=True)
@@ -109,7 +73,7 @@ def find_groups(columns: Sequence[Column], path, chosen: str | None = None) -> d
         column.shown: [column]
         for column in columns
         if column.kind == "vector"
-        and (_EMBEDDING.search(column.shown) or not _tokens(column.shown) & _NO_COORDINATES)
+        and (EMBEDDING.search(column.shown) or not tokens(column.shown) & NO_COORDINATES)
     }
     families = _families(columns, path)
     if "" in families:
@@ -202,12 +166,12 @@ def _families(columns: Sequence[Column], path) -> dict[str, list[Column]]:
     for column in columns:
         name = (column.name or "").strip()
         name = name[:-2] if re.fullmatch(r"\d+\.0", name) else name
-        if (match := _NUMBERED.fullmatch(name)) and column.kind != "vector":
+        if (match := NUMBERED.fullmatch(name)) and column.kind != "vector":
             members.setdefault(match["stem"], []).append((int(match["number"]), column))
     families = {}
     for stem, found in members.items():
         numbers = sum(column.kind == "number" for _, column in found)
-        if len(found) < 2 or 2 * numbers < len(found) or _tokens(stem) & _NO_COORDINATES:
+        if len(found) < 2 or 2 * numbers < len(found) or tokens(stem) & NO_COORDINATES:
             continue
         found.sort(key=lambda one: one[0])
         places = [number for number, _ in found]
@@ -233,86 +197,7 @@ def _is_sure(stem: str, family: Sequence[Column]) -> bool:
         return True
     if not stem:
         return (family[0].name or "").strip().removesuffix(".0") in ("0", "1", "00", "01", "000", "001")
-    return bool(_tokens(stem) & _COORDINATES)
-
-
-def _tokens(name: str) -> set[str]:
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    return {word.lower() for word in re.split(r"[^A-Za-z]+", words) if word}
-
-
-def is_title(cell: str) -> bool:
-    """Whether a cell is what columns are usually called."""
-    known = _tokens(cell) & (_COORDINATES | _NO_COORDINATES)
-    return bool(known) or _bare(cell) in {*NAMES["images"], *NAMES["texts"]}
-
-
-def could_be_names(cells: Sequence[str]) -> bool:
-    """Whether cells can be the names of columns, and no bad cells of a row: they differ, and begin with a letter."""
-    if len(set(cells)) < len(cells):
-        return False
-    for cell in cells:
-        letters = re.sub(r"^[\W_]+", "", cell)
-        words = set(re.split(r"[\s,;\[\](){}]+", cell.lower())) - {""}
-        numbered = _NUMBERED.fullmatch(cell.strip())
-        if not ((letters and letters[0].isalpha()) or (numbered and len(cells) > 1)) or words <= MISSING:
-            return False
-        if re.search(r"\d[\s,;]+[-+.\d]", cell) or cell.lower() in MISSING:  # several numbers
-            return False
-    return True
-
-
-def pick(names: Sequence[str], side: str, key: str | None, path, *, alone: bool, known) -> str:
-    """The one of ``names`` that is meant by ``key``, or is called like the side, or is the only one.
-
-    Parameters
-    ----------
-    names : what the matrices of a file are called
-    side : "images" or "texts"
-    key : what the caller calls it
-    alone : whether the file has only this side
-    known : names that mean a side, by side
-
-    Raises
-    ------
-    InputError
-        If none or several fit; the message names the option.
-    """
-    option = f"--{side[:-1]}-key"
-    if key is not None:
-        for alike in (str, str.lower, _bare):
-            matches = [name for name in names if alike(name) == alike(key)]
-            if len(matches) == 1:
-                return matches[0]
-        raise InputError(f"{path} has no {key!r}; it has {listed(names)}")
-    other = "texts" if side == "images" else "images"
-    by_name = [name for name in names if _bare(name) in known[side]]
-    if len(by_name) != 1:
-        tokens = {"images": {"image", "images", "img", "visual", "vision", "photo"},
-                  "texts": {"text", "texts", "txt", "caption", "captions"}}  # fmt: skip
-        by_token = [
-            name
-            for name in by_name or names
-            if _tokens(name) & tokens[side] and not _tokens(name) & (tokens[other] | _WEIGHTS)
-        ]
-        by_name = by_token if len(by_token) == 1 else by_name
-        foreign = [name for name in names if _tokens(name) & tokens[other] and len(name) > 1]
-        if alone and not by_name and len(names) == 1:
-            if foreign:
-                raise InputError(
-                    f"{path} has only {names[0]!r}, and {side} are wanted (is the order IMAGES TEXTS?); if that is meant: "
-                    f"{option} {names[0]}"
-                )
-            return names[0]
-        if alone and not by_name:
-            by_name = [name for name in names if _tokens(name) & _COORDINATES and name not in foreign]
-    if len(by_name) == 1:
-        return by_name[0]
-    raise InputError(f"which matrix of {path} is meant? It has {listed(names)}; use {option} NAME")
-
-
-def _bare(name: str) -> str:
-    return re.sub(r"[\s\-]+", "_", name.strip().lower()).rstrip("_")
+    return bool(tokens(stem) & COORDINATES)
 
 
 def name_column(
@@ -333,7 +218,7 @@ def name_column(
         rest = [column for column in texts if column not in files]
         order = files + (rest if alone else []) if side == "images" else rest + (files if alone else [])
         return order[0] if order else None
-    known = {_bare(column.name or ""): column for column in reversed(texts)}
+    known = {bare(column.name or ""): column for column in reversed(texts)}
     other = "texts" if side == "images" else "images"
     for name in (*NAMES[side], *(NAMES[other] if alone else ())):
         if name in known:
@@ -345,30 +230,5 @@ def name_column(
 
 def id_column(columns: Sequence[Column]) -> Column | None:
     """The column of texts or numbers that says which image a row is about."""
-    known = {_bare(column.name or ""): column for column in columns if column.kind in ("text", "number")}
+    known = {bare(column.name or ""): column for column in columns if column.kind in ("text", "number")}
     return next((known[name] for name in NAMES["images"] if name in known), None)
-
-
-def names_images(name: str) -> bool:
-    """Whether a column's name says that its rows are about images."""
-    words = {
-        "image",
-        "images",
-        "img",
-        "photo",
-        "file",
-        "filename",
-        "filenames",
-        "filepath",
-        "files",
-        "path",
-        "paths",
-        "url",
-    }
-    return bool(_tokens(name) & words)
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names as messages show them: on one line of limited length."""
-    text = " ".join(", ".join(str(name) or "(no name)" for name in names).split())
-    return text if len(text) <= MOST_LISTED else f"{text[: MOST_LISTED - 2]} …"

@@ -10,10 +10,11 @@ import numpy as np
 
 from gapkit._arrays import check_choice
 from gapkit._files import check_regular
-from gapkit.embeddings.columns import names_images
+from gapkit.embeddings.archives import as_rows
 from gapkit.embeddings.layout import TableOptions
+from gapkit.embeddings.names import names_images
 from gapkit.embeddings.sets import EmbeddingSet
-from gapkit.embeddings.tables import Table, as_rows, read_matrix, read_table
+from gapkit.embeddings.tables import Table, read_matrix, read_table
 from gapkit.errors import InputError
 
 MOST_BYTES = 2**26

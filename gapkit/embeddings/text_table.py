@@ -7,7 +7,8 @@ import numpy as np
 
 from gapkit.embeddings import cells
 from gapkit.embeddings.columns import Column
-from gapkit.embeddings.layout import TableOptions, describe, length, records
+from gapkit.embeddings.detection import describe
+from gapkit.embeddings.layout import TableOptions, length, records
 from gapkit.errors import InputError
 
 _MOST_EMPTY = 10_000

@@ -1,0 +1,175 @@
+"""Archives of arrays, ``.npz`` and safetensors: which member is what. Each is read only when it is needed."""
+
+import math
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from gapkit.embeddings.names import KEYS, NAMES, listed, pick
+from gapkit.embeddings.sizes import check_size
+from gapkit.errors import InputError
+
+OWNERS = (
+    *("image_of_text", "txt2img", "text_to_image", "image_ids", "img_ids", "image_index", "image_indices"),
+    "image_id",
+)
+"""Members of an archive that say which image each text describes, if their numbers are those of the images."""
+LABELS = ("labels", "label_ids", "label", "targets", "target", "class_ids", "y", "y_true")
+PICKLED = "holds pickled objects, which could run code; save plain numbers"
+
+
+@dataclass(frozen=True)
+class Member:
+    """An array of an archive that is read when it is needed: its shape and the kind of its dtype come from its header."""
+
+    shape: tuple[int, ...]
+    kind: str
+    load: Callable[[], np.ndarray]
+
+    def is_row(self, count: int, kinds: str) -> bool:
+        """Whether it has a number, or a word, for each of so many rows."""
+        return self.kind in kinds and self.shape in ((count,), (count, 1))
+
+    def words(self) -> tuple[str, ...]:
+        """Its entries as texts."""
+        entries = self.load().reshape(-1).tolist()
+        return tuple(e.decode(errors="replace") if isinstance(e, bytes) else str(e) for e in entries)
+
+
+def open_archive(path: Path) -> dict[str, Member]:
+    """The members of an ``.npz`` or of a safetensors file, by name."""
+    return _open_npz(path) if path.suffix.lower() == ".npz" else _open_safetensors(path)
+
+
+def _open_npz(path: Path) -> dict[str, Member]:
+    def load(name: str) -> np.ndarray:
+        with np.load(path, allow_pickle=False) as archive:
+            return archive[name]
+
+    members: dict[str, Member] = {}
+    with zipfile.ZipFile(path) as archive:
+        check_size(sum(member.file_size for member in archive.infolist()), path)
+        for member in archive.infolist():
+            name = member.filename.removesuffix(".npy")
+            if member.filename.startswith(("/", "..")) or not member.filename.endswith(".npy"):
+                continue
+            with archive.open(member) as file:
+                first = np.lib.format.read_magic(file) == (1, 0)
+                header = getattr(np.lib.format, f"read_array_header_{1 if first else 2}_0")
+                shape, _, dtype = header(file)
+            check_size(math.prod(shape) * dtype.itemsize, path)
+            members[name] = Member(shape, "O" if dtype.hasobject else dtype.kind, partial(load, name))
+    return members
+
+
+def _open_safetensors(path: Path) -> dict[str, Member]:
+    from safetensors import safe_open
+
+    def load(name: str) -> np.ndarray:
+        with safe_open(path, framework="pt") as file:
+            tensor = file.get_tensor(name)
+        half = tensor.is_floating_point() and tensor.element_size() < 4
+        return (tensor.float() if half else tensor).numpy()
+
+    members = {}
+    with safe_open(path, framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118
+            part = file.get_slice(name)
+            stored = part.get_dtype()
+            kind = "f" if "F" in stored else {"B": "b", "I": "i", "U": "u"}.get(stored[0], stored)
+            members[name] = Member(tuple(part.get_shape()), kind, partial(load, name))
+    return members
+
+
+def read_archive(path: Path, sides: Sequence[str], keys: dict[str, str | None], *, labels: bool) -> dict:
+    """The fields of a `Table`, from the members that are meant.
+
+    Parameters
+    ----------
+    path, sides, keys, labels : as in `gapkit.embeddings.tables.read_table`
+    """
+    members, alone = open_archive(path), len(sides) == 1
+    fit = [name for name, member in members.items() if len(member.shape) == 2 and member.kind in "fiu"]
+    stacked = [n for n, m in members.items() if len(m.shape) == 3 and m.shape[0] == 2 and m.kind in "fiu"]
+    if not fit and len(stacked) == 1 and not alone and not any(keys.values()):
+        both, used = members[stacked[0]].load(), {"images": stacked[0]}
+        matrices = {"images": both[0], "texts": both[1]}
+    else:
+        used = {side: _pick_member(path, members, fit, side, keys[side], alone) for side in sides}
+        if len(set(used.values())) < len(used):
+            raise InputError(
+                f"{path}: both sides would be {used['images']!r}; use --image-key and --text-key"
+            )
+        matrices = {side: members[name].load() for side, name in used.items()}
+    found = {"matrices": matrices, "names": {}}
+    for side, matrix in matrices.items():
+        known = (*NAMES[side], *(NAMES["texts" if side == "images" else "images"] if alone else ()))
+        if name := _row(members, known, len(matrix), "US", used):
+            found["names"][side], used[f"names of the {side}"] = members[name].words(), name
+    if labels and "images" in sides and (name := _labels_of(path, members, len(matrices["images"]), used)):
+        found["labels"], used["labels"] = as_rows(members[name].load().reshape(-1)), name
+    elif not alone and len(matrices["texts"]) > (n := len(matrices["images"])):
+        name = _row(members, OWNERS, len(matrices["texts"]), "iu", used)
+        if name and np.array_equal(np.unique(members[name].load()), np.arange(n)):
+            found["image_of_text"], used["image of each text"] = members[name].load().reshape(-1), name
+    if alone and (name := _row(members, NAMES["images"], len(matrices[sides[0]]), "USiu", {})):
+        found["image_ids"] = name, members[name].words()
+    left = [
+        f"{n}{' (pickled)' if m.kind == 'O' else ''}" for n, m in members.items() if n not in used.values()
+    ]
+    said = ", ".join(f"{what} from {name}" for what, name in used.items())
+    return found | {"used": f"{path.name}: {said}" + (f"; left out: {listed(left)}" if left else "")}
+
+
+def _row(members, known: Iterable[str], rows: int, kinds: str, used: dict) -> str | None:
+    """The first member that is called like one of ``known`` and has an entry for each row."""
+    fit = {name.lower(): name for name, member in members.items() if member.is_row(rows, kinds)}
+    return next((fit[name] for name in known if name in fit and fit[name] not in used.values()), None)
+
+
+def _pick_member(path: Path, members, fit, side: str, key: str | None, alone: bool) -> str:
+    pickled = [name for name, member in members.items() if member.kind == "O"]
+    meant = [name for name in pickled if name.lower() in KEYS[side]]
+    if not members:
+        raise InputError(f"{path} holds no array")
+    try:
+        name = pick(
+            [*fit, key] if key in members and key not in fit else fit or list(members),
+            side,
+            key,
+            path,
+            alone=alone,
+        )
+    except InputError as fault:
+        if meant or (pickled and not fit):
+            raise InputError(f"{path}: {(meant or pickled)[0]!r} {PICKLED}") from fault
+        raise
+    if members[name].kind == "O" or (meant and key is None and name.lower() not in KEYS[side]):
+        raise InputError(f"{path}: {(meant or [name])[0]!r} {PICKLED}")
+    return name
+
+
+def _labels_of(path: Path, members, rows: int, used) -> str | None:
+    """The member with each image's label; several that differ are an error."""
+    fit = {
+        name.lower(): name
+        for name, m in members.items()
+        if m.is_row(rows, "iuf") and name not in used.values()
+    }
+    found = [fit[name] for name in LABELS if name in fit]
+    each = [members[name].load().reshape(-1) for name in found]
+    if not all(np.array_equal(one, each[0]) for one in each):
+        raise InputError(
+            f"{path} has several members that could be labels, {listed(found)}; bring one with --labels FILE.npy"
+        )
+    return found[0] if found else None
+
+
+def as_rows(rows: np.ndarray) -> np.ndarray:
+    """Whole numbers that are stored as floats, as such."""
+    whole = rows.dtype.kind == "f" and np.isfinite(rows).all() and (rows == np.round(rows)).all()
+    return rows.astype(np.int64) if whole else rows

@@ -1,0 +1,405 @@
+"""How a table of text is written, found from its first lines with the evidence for it.
+
+Whoever reads the table afterwards reads it by this description and guesses nothing. What could be read in two ways is
+an error that names the option which says it.
+"""
+
+import itertools
+import math
+import re
+from collections import Counter
+from pathlib import Path
+
+from gapkit.embeddings.cells import MISSING, is_cut, is_number, is_whole, looks_like_vector
+from gapkit.embeddings.columns import Column
+from gapkit.embeddings.layout import SEPARATORS, Layout, TableOptions, encoding_of, length, records
+from gapkit.embeddings.names import could_be_names, is_title, listed
+from gapkit.errors import InputError
+
+_SAMPLE_LINES, _SAMPLE_CHARACTERS, _MOST_BEFORE = 300, 4_000_000, 50
+_CUT = re.compile(r"^[-+]?\d*\.?\d+\s*[,;|\t]|[,;|\t]\s*[-+]?\d*\.?\d+([eE][-+]?\d+)?$")
+_FILES = re.compile(r"\.(jpe?g|png|webp|gif|bmp|tiff?|npy|pt|mp4|wav|jfif|avif|heic)$", re.IGNORECASE)
+
+
+def describe(path: Path, options: TableOptions) -> Layout:
+    """The layout of a table, from what the caller says and the first lines.
+
+    Raises
+    ------
+    InputError
+        If there is no table, or it can be read in two ways; the message names the option that says which.
+    """
+    encoding = encoding_of(path)
+    said, skipped = options.separator, 0
+    if (excel := _excel_separator(path, encoding)) is not None:
+        said, skipped = said or excel, 1
+    candidates = [said] if said else list(SEPARATORS.values())
+    ways: list[_Way] = []
+    fault: InputError | None = None
+    for separator in candidates:
+        try:
+            way = _Way(path, encoding, separator, options, skipped)
+        except InputError as problem:
+            fault = fault or problem
+            continue
+        if way.covered > 0 and not any(way.rows == other.rows for other in ways):
+            ways.append(way)
+    if not ways:
+        raise fault or InputError(
+            f"{path} has no columns of numbers that could be coordinates in its first lines; is the separator one of "
+            f"{', '.join(SEPARATORS)}? Say it with --separator, and what is wrong otherwise with --header or --decimal"
+        )
+    ways.sort(key=lambda way: -way.covered)
+    if len(ways) > 1 and ways[1].covered > 0.8 * ways[0].covered:
+        names = {sign: name for name, sign in SEPARATORS.items()}
+        raise InputError(
+            f"{path} can be read with {' or '.join(names[way.separator] for way in ways)} between the columns; say which "
+            f"with --separator {'|'.join(names[way.separator] for way in ways)}"
+        )
+    return ways[0].layout()
+
+
+def _excel_separator(path: Path, encoding: str) -> str | None:
+    """What Excel's own first line ``sep=;`` says."""
+    try:
+        with open(path, encoding=encoding) as file:
+            match = re.fullmatch(r'"?sep=(.)"?\s*', file.readline(20))
+    except UnicodeError:
+        return None
+    return match[1] if match else None
+
+
+class _Way:
+    """One way of reading the first lines: with one separator."""
+
+    def __init__(
+        self, path: Path, encoding: str, separator: str, options: TableOptions, skipped: int
+    ) -> None:
+        self.path, self.encoding, self.separator, self.options = path, encoding, separator, options
+        sample, characters, cut = [], 0, False
+        for line, record in records(path, encoding, separator):
+            if line > skipped:
+                sample.append((line, record))
+            characters += sum(map(len, record)) + len(record)
+            if len(sample) > _SAMPLE_LINES or characters > _SAMPLE_CHARACTERS:
+                cut = True
+                break
+        filled = [(line, record) for line, record in sample if any(map(str.strip, record))]
+        if not filled:
+            raise InputError(f"{path} has nothing in {'its first lines' if cut else 'it'}")
+        counts = Counter(len(record) for _, record in filled)
+        self.width = next(len(r) for _, r in reversed(filled) if counts[len(r)] == max(counts.values()))
+        usual = [record for _, record in filled if len(record) == self.width]
+        while self.width > 1 and not any(record[self.width - 1].strip() for record in usual):
+            self.width -= 1  # every row ends in a separator
+        self.hollow = [line for line, record in sample if record and line < filled[0][0]]
+        start = next(i for i, (_, record) in enumerate(filled) if self._length(record) == self.width)
+        self.before, self.filled = filled[:start], filled[start:]
+        self.rows = [record for _, record in filled]
+        body = [self._padded(record) for _, record in self.filled if self._length(record) == self.width]
+        data = body[1:] or body
+        self.decimal = "."
+        if any(is_cut(cell) for record in data[:20] for cell in record):
+            raise InputError(
+                f"{path}: vectors in brackets are cut at their commas; put quotation marks around them, or say --separator"
+            )
+        self.kinds = [self._kind([record[j] for record in data]) for j in range(self.width)]
+        for j in (j for j, kind in enumerate(self.kinds) if kind == "text"):
+            if all(_CUT.search(record[j]) for record in data):
+                raise InputError(
+                    f"{path}: column {j + 1} holds a number behind another separator ({data[0][j][:40]}); say --separator"
+                )
+        self.covered = self._covered(data)
+        self.data, self.body = data if body[1:] else [], body
+
+    def _length(self, record: list[str]) -> int:
+        return length(record, self.width)
+
+    def _padded(self, record: list[str]) -> list[str]:
+        return record[: self.width] + [""] * (self.width - len(record))
+
+    def _kind(self, cells: list[str]) -> str:
+        filled = [cell for cell in cells if cell.strip()]
+        if not filled:
+            return "empty"
+        if 2 * max(sum(is_number(cell, mark) for cell in filled) for mark in ".,") >= len(filled):
+            return "number"
+        spelt = [cell for cell in filled if looks_like_vector(cell)]
+        sure = spelt and (self.width > 1 or self.separator in spelt[0] or spelt[0].strip()[0] in "[({tanj")
+        return "vector" if sure and 2 * len(spelt) >= len(filled) else "text"
+
+    def _covered(self, data: list[list[str]]) -> float:
+        """Which part of the characters are numbers."""
+        held = [j for j, kind in enumerate(self.kinds) if kind in ("number", "vector")]
+        inside = sum(len(record[j]) for record in data for j in held)
+        outside = sum(len(cell) + 1 for record in data for cell in record)
+        useful = self.kinds.count("number") > 1 or "vector" in self.kinds
+        words = self.separator == " " and {*self.kinds[1:]} - {"number"}
+        return inside / outside if (useful and not words) or self.options.separator else 0.0
+
+    def layout(self) -> Layout:
+        """The description; raises where the decimal mark or the header could be two things."""
+        path, notes = self.path, []
+        decimal = self._decimal()
+        header, first, names = self._header(decimal)
+        announced = self._check_before(header)
+        rows = [self._padded(r) for line, r in self.filled if line >= first and self._length(r) == self.width]
+        if not rows:
+            raise InputError(f"{path} has no row below its header")
+        columns = tuple(self._column(j, names, rows, decimal) for j in range(self.width))
+        if header is None and names is None:
+            self._check_split_decimals(columns, rows)
+        paths = tuple(
+            c.place
+            for c in columns
+            if c.kind == "text" and all(_FILES.search(r[c.place].strip()) for r in rows)
+        )
+        notes.append(f"header in line {header}" if header is not None else "no header")
+        sign = {value: name for name, value in SEPARATORS.items()}.get(self.separator, self.separator)
+        notes += [f"separator {sign}"] if self.width > 1 else []
+        notes += ["decimal comma"] if decimal == "," else []
+        if self.hollow and self.width == 1:
+            raise InputError(f"{path}: line {self.hollow[0]} holds an empty cell; delete it, or fill it in")
+        if self.hollow:
+            notes.append(f"left out: empty cells in line {listed(self.hollow)}")
+        if self.before:
+            notes.append(
+                f"left out before the table: {listed(f'line {line} ({self.separator.join(r)[:40]})' for line, r in self.before)}"
+            )
+        return Layout(
+            self.separator,
+            decimal,
+            self.encoding,
+            header,
+            first,
+            self.width,
+            columns,
+            paths,
+            announced,
+            tuple(notes),
+        )
+
+    def _column(self, j: int, names, rows: list[list[str]], decimal: str) -> Column:
+        kind = self._kind([row[j] for row in rows])
+        whole, most = False, 0.0
+        if kind == "number":
+            values = [float(row[j].replace(",", ".")) for row in rows if is_number(row[j], decimal)]
+            whole = all(value.is_integer() for value in values)
+            most = max(map(abs, values), default=0.0)
+        missing = kind == "text" and any(row[j].strip().lower() in MISSING for row in rows)
+        return Column(None if names is None else names[j], j, kind, whole, most, missing)
+
+    def _decimal(self) -> str:
+        """The decimal mark that the numbers show; asks where they show both, or what may be thousands."""
+        if self.options.decimal is not None:
+            return self.options.decimal
+        cells = [
+            record[j].strip() for record in self.body for j in range(self.width) if self.kinds[j] == "number"
+        ]
+        commas = [cell for cell in cells if "," in cell and is_number(cell, ",")]
+        dots = [cell for cell in cells if "." in cell and is_number(cell)]
+        if commas and dots:
+            raise InputError(
+                f"{self.path} has numbers with a decimal comma ({commas[0]}) and with a point ({dots[0]}); say --decimal , or ."
+            )
+        if commas and all(re.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+", cell) for cell in commas):
+            raise InputError(
+                f"{self.path}: is {commas[0]} a decimal comma, or thousands? Say --decimal , or --decimal ."
+            )
+        return "," if commas else "."
+
+    def _check_split_decimals(self, columns, rows) -> None:
+        if self.separator != "," or self.options.decimal is not None:
+            return
+        numbers = [column.place for column in columns if column.kind == "number"]
+        if (
+            len(numbers) == len(columns) > 2
+            and len(columns) % 2 == 0
+            and all(column.whole for column in columns)
+        ):
+            signs = [any(row[j].lstrip().startswith("-") for row in rows) for j in numbers]
+            if any(signs[::2]) and not any(signs[1::2]):
+                raise InputError(
+                    f"{self.path}: every second column has no sign, as decimal commas cut at the separator have; write the table "
+                    "with semicolons, or say --decimal . if these are whole numbers"
+                )
+        for row in rows[:50]:
+            for column in columns:
+                cell = row[column.place].strip()
+                if column.kind == "number" and re.fullmatch(r"-0|[+-]?0\d+", cell):
+                    raise InputError(
+                        f"{self.path}: cells such as {cell} look like decimal commas cut at the separator; write the table with "
+                        "semicolons, or say --decimal . if they are whole numbers"
+                    )
+
+    def _check_before(self, header: int | None) -> int | None:
+        """Whether the lines before the table can be left out; how many rows they announce."""
+        if header is not None and str(header) == self.options.header:
+            return None
+        if len(self.before) > _MOST_BEFORE:
+            raise InputError(f"{self.path} has no table in its first {_MOST_BEFORE} lines; say --header LINE")
+        announced = None
+        for line, record in self.before:
+            cells = [cell.strip() for cell in record if cell.strip()]
+            counted = [int(cell) for cell in " ".join(cells).split() if is_whole(cell)]
+            if (
+                len(self.before) == 1
+                and len(counted) == 2 == len(" ".join(cells).split())
+                and (counted[1] == self.kinds.count("number"))
+            ):
+                announced = counted[0]
+                continue
+            numeric = sum(
+                is_number(cell) or is_number(cell, ",") or looks_like_vector(cell) for cell in cells
+            )
+            if not record[0].lstrip().startswith(("#", "%", "//")) and (
+                2 * numeric > len(cells) or len(cells) > self.width or numeric > 2
+            ):
+                raise InputError(
+                    f"{self.path}: line {line} has {len(record)} cells and the table {self.width}; mend or delete the line, or say "
+                    "with --header LINE where the header stands"
+                )
+        return announced
+
+    def _header(self, decimal: str) -> tuple[int | None, int, list[str] | None]:
+        """The header's line or None, the line where the data begin, and the columns' names."""
+        said = self.options.header
+        if said.isdecimal():
+            return self._header_in_line(int(said))
+        (line, record), second = self.filled[0], self.filled[1:2]
+        if self.before and (short := self._short_header(said, decimal)) is not None:
+            number, names = short
+            self.before = self.before[:-1]
+            return number, number + 1, names
+        cells = [cell.strip() for cell in self._padded(record)]
+        if said == "no" or (said == "auto" and not self._is_header(cells, decimal, line)):
+            return None, line, None
+        if not second:
+            raise InputError(f"{self.path} has no row below its header in line {line}")
+        if cells[0].startswith("#"):
+            cells[0] = cells[0].lstrip("# ")
+        return line, line + 1, cells
+
+    def _header_in_line(self, wanted: int) -> tuple[int, int, list[str]]:
+        everything = self.before + self.filled
+        places = [i for i, (line, _) in enumerate(everything) if line == wanted]
+        if not places or places[0] + 1 >= len(everything):
+            raise InputError(
+                f"{self.path} has no header with rows below it in line {wanted}; say --header LINE, yes or no"
+            )
+        record = everything[places[0]][1]
+        if self._length(record) > self.width:
+            raise InputError(
+                f"{self.path}: the header in line {wanted} has {len(record)} cells, and the rows {self.width}"
+            )
+        self.before, self.filled = everything[: places[0]], everything[places[0] :]
+        return wanted, wanted + 1, [cell.strip() for cell in self._padded(record)]
+
+    def _short_header(self, said: str, decimal: str) -> tuple[int, list[str]] | None:
+        """A header with one cell less than the rows: as R writes it, whose rows have names and no title for them."""
+        line, record = self.before[-1]
+        cells = [cell.strip() for cell in record]
+        if (
+            said == "no"
+            or self._length(record) != self.width - 1
+            or any(is_number(c, decimal) for c in cells[:1])
+        ):
+            return None
+        firsts = [row[0].strip() for row in self.body]
+        counted = firsts in (
+            [str(i) for i in range(1, len(firsts) + 1)],
+            [str(i) for i in range(len(firsts))],
+        )
+        named = not any(is_number(cell, decimal) or not cell for cell in firsts) and len(cells) > 1
+        if (
+            "" in cells
+            or len(set(cells)) < len(cells)
+            or {c.lower() for c in cells} & MISSING
+            or not (named or counted)
+        ):
+            raise InputError(
+                f"{self.path}: line {line} has {len(cells)} cells and the rows {self.width}; which column has no name? "
+                "Add it, or say --header no and --columns FIRST..LAST after deleting the line"
+            )
+        return line, ["", *cells]
+
+    def _is_header(self, cells: list[str], decimal: str, line: int) -> bool:
+        """Whether the first row has names, where that is certain; elsewhere it asks."""
+        unsure = InputError(
+            f"{self.path}: is line {line} ({listed(cells)[:60]}) a header or a row of data? Say --header yes or --header no"
+        )
+        index = not cells[0] and len(cells) > 1 and self._is_index()
+        places = [j for j, kind in enumerate(self.kinds) if kind in ("number", "vector") and (j or not index)]
+        given = [cells[j] for j in places]
+        inside = [is_number(c, decimal) or is_number(c) or looks_like_vector(c) for c in given]
+        if not self.data:  # a single row
+            if inside and all(inside) and not (all(is_whole(c) for c in given) and len(given) > 1):
+                return False
+            raise unsure
+        names = [cell for cell, number in zip(given, inside, strict=True) if not number]
+        values = [cell for cell, number in zip(given, inside, strict=True) if number]
+        titles = [cell for j, cell in enumerate(cells) if j not in places]
+        files = [
+            cells[j] for j in range(self.width) if all(_FILES.search(row[j].strip()) for row in self.data)
+        ]
+        if any(map(_FILES.search, files)):  # a file is named, as in the rows of data
+            if names:
+                raise unsure
+            return False
+        told = bool(files) or index or any(map(is_title, [*titles, *names]))
+        if names:
+            if not could_be_names(names) or (values and not (len(values) > 1 and _counts(values))):
+                raise unsure
+            if not (told or len(names) > 1):
+                raise unsure
+            return True
+        if any(c.startswith("-") or not _whole(c, decimal) for c in values) or not _could_count(values):
+            if files:
+                raise unsure
+            return False
+        rows = [[row[j] for j in places] for row in self.data]
+        unit = len(rows) > 1 and all(_is_unit(row) for row in rows)
+        if unit and _is_unit(values) and not _counts(values):
+            return False
+        if _counts(values) and (told or (unit and not _is_unit(values))):
+            return True
+        raise unsure
+
+    def _is_index(self) -> bool:
+        """Whether the first column says what the rows are, as pandas' index does, whose header has no name."""
+        firsts = [row[0].strip() for row in self.data]
+        counted = all(map(is_whole, firsts)) and len(set(firsts)) == len(firsts)
+        return counted or not any(is_number(cell) or not cell for cell in firsts)
+
+
+def _could_count(cells: list[str]) -> bool:
+    """Whether whole numbers could be names: each is there once, or they are several tables' side by side."""
+    starts = [
+        0,
+        *(
+            i
+            for i in range(1, len(cells))
+            if float(cells[i].replace(",", ".")) == float(cells[0].replace(",", "."))
+        ),
+    ]
+    parts = [cells[i:j] for i, j in itertools.pairwise([*starts, len(cells)])]
+    return len(set(cells)) == len(cells) or all(len(part) > 1 and _counts(part) for part in parts)
+
+
+def _is_unit(cells: list[str]) -> bool:
+    """Whether a row of numbers has length 1, but for rounding."""
+    try:
+        return abs(math.hypot(*(float(cell.replace(",", ".")) for cell in cells)) - 1) < 0.01
+    except ValueError:
+        return False
+
+
+def _counts(cells: list[str]) -> bool:
+    """Whether cells are consecutive whole numbers, all written without a point or all with ``.0``."""
+    if all(cell.endswith(".0") for cell in cells):
+        cells = [cell[:-2] for cell in cells]
+    return all(map(is_whole, cells)) and all(int(b) == int(a) + 1 for a, b in itertools.pairwise(cells))
+
+
+def _whole(cell: str, decimal: str) -> bool:
+    return is_number(cell, decimal) and float(cell.replace(",", ".")).is_integer()
