@@ -140,7 +140,7 @@ def _without_tensors(value: Any, name: str) -> Any:
 
 
 def _kind_of(value, array: np.ndarray | None = None) -> str:
-    """What ``value`` is, for a message: a type, and what is in it where that is no number."""
+    """What ``value`` is, for a message: a type, and what is in it where that is not a number."""
     kind = type(value).__name__
     if array is not None and array.dtype.kind != "O":
         return f"dtype {array.dtype}"
@@ -340,7 +340,7 @@ def check_number(
 ) -> float:
     """``value`` as a finite float; raises below ``least``, at or below ``above``, beyond ``most``.
 
-    A word or a truth value is no number, although Python's ``float`` would take it.
+    A word or a truth value is not a number, although Python's ``float`` would take it.
 
     >>> check_number("0.1", "sigma")
     Traceback (most recent call last):

@@ -182,7 +182,7 @@ def read_json(path: str | os.PathLike) -> Any:
     Raises
     ------
     InputError
-        As `parse_json`, or if it is missing, is no regular file, or has more than `MOST_JSON` bytes.
+        As `parse_json`, or if it is missing, is not a regular file, or has more than `MOST_JSON` bytes.
     """
     check_regular(path)
     try:
@@ -210,7 +210,7 @@ def parse_json(text: str | bytes, where: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as fault:
-        raise InputError(f"{where} is no readable JSON: {short_reason(fault, 120)}") from fault
+        raise InputError(f"{where} is not readable JSON: {short_reason(fault, 120)}") from fault
 
 
 @contextlib.contextmanager
@@ -232,7 +232,7 @@ def open_safetensors(path: Path, framework: str) -> Iterator[Any]:
         raise
     except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as fault:
         refuse_as_damaged(
-            fault, f"{path} is no readable safetensors file (truncated or damaged?): {short_reason(fault)}"
+            fault, f"{path} is not a readable safetensors file (truncated or damaged?): {short_reason(fault)}"
         )
 
 

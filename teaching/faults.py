@@ -15,16 +15,16 @@ class Kind(NamedTuple):
 
 FAULTS = {
     # nothing to grade
-    "unreadable": Kind("is no readable notebook", "Open it in JupyterLab, save it, and hand it in again.", True),
-    "other": Kind("is no notebook", "Hand in the notebook, a file that ends in .ipynb.", True),
+    "unreadable": Kind("is not a readable notebook", "Open it in JupyterLab, save it, and hand it in again.", True),
+    "other": Kind("is not a notebook", "Hand in the notebook, a file that ends in .ipynb.", True),
     "empty": Kind("is empty", "Nothing came with it: hand it in again.", True),
     "unknown": Kind("belongs to no assignment that is known", "Start from the notebook that was handed out.", True),
-    "grader": Kind("could not be graded", "This is no fault of yours that we know of; your teacher looks at it.", True),
+    "grader": Kind("could not be graded", "This is probably not your fault; your teacher will look at it.", True),
     # attempts to break out
-    "protocol": Kind("sent the judge something that is no reply", "Your teacher looks at it.", True),
-    "swarm": Kind("started more processes, or held more memory in all, than is allowed", "Your teacher looks at it.", True),
+    "protocol": Kind("sent the judge something that is not a reply", "Your teacher will look at it.", True),
+    "swarm": Kind("started more processes, or held more memory in all, than is allowed", "Your teacher will look at it.", True),
     # what costs its own task
-    "syntax": Kind("is no valid Python", "Run the cell; Python says where it stumbles."),
+    "syntax": Kind("is not valid Python", "Run the cell; Python says where it stumbles."),
     "time": Kind("ran past its time", "Look for a loop without end, or for loops where an array operation would do."),
     "memory": Kind("asked for more memory than is allowed", "Look for an array with one axis too many."),
     "exit": Kind("ended the program", "Take exit(), quit() or sys.exit() out."),

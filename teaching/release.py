@@ -66,7 +66,7 @@ def links(repository: str, *, branch: str = "main", path: str = "", hub: str = "
     """
     address = urlsplit(repository)
     if address.scheme not in ("https", "http") or not address.path.strip("/"):
-        raise InputError(f"{repository!r} is no address of a repository; expected https://…")
+        raise InputError(f"{repository!r} is not the address of a repository; expected https://…")
     where = address.path.strip("/").removesuffix(".git")
     found = {}
     if hub:

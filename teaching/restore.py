@@ -32,7 +32,7 @@ def read(path: Path) -> list[NotebookNode]:
         If it cannot be read: too large, a link, no JSON, no notebook.
     """
     if path.is_symlink() or not path.is_file():
-        raise InputError(f"{path.name} is no regular file")
+        raise InputError(f"{path.name} is not a regular file")
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path.name} has over {MAX_BYTES >> 20} MiB, which is more than is read")
     content = path.read_bytes()
@@ -43,7 +43,7 @@ def read(path: Path) -> list[NotebookNode]:
         return [_cell(cell) for cell in cells]
     except Exception as fault:  # whatever the file may hold
         said = " ".join(str(fault).split())[:200]
-        raise InputError(f"{path.name} is no readable notebook: {said}") from None
+        raise InputError(f"{path.name} is not a readable notebook: {said}") from None
 
 
 def _cell(raw: dict) -> NotebookNode:

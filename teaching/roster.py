@@ -234,4 +234,4 @@ def _amount(where: str, text: str) -> float:
     try:
         return float(text.replace(",", "."))
     except ValueError:
-        raise InputError(f"{where}: {text!r} is no number") from None
+        raise InputError(f"{where}: {text!r} is not a number") from None

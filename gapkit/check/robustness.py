@@ -38,7 +38,7 @@ def _with_ties(rng):
 
 nearest = Check("nearest", nearest_reference, _with_ties, mistakes=(
     ("gives the farthest row", lambda q, g: _distances(q, g).argmax(1)),
-    ("gives the largest dot product: the rows have many lengths, so that is no nearest neighbour",
+    ("gives the largest dot product: the rows have many lengths, so that is not a nearest neighbour",
      lambda q, g: (q @ g.T).argmax(1)),
     ("answers for the gallery's rows: one answer for each query is asked for", lambda q, g: _distances(q, g).argmin(0)),
     ("gives the highest index where two rows are equally near: the lowest is asked for",

@@ -18,25 +18,25 @@ _DATASET_OPTIONS = (
     click.option(
         "--quoting",
         type=click.Choice(["csv", "backslash", "none"]),
-        help="What quotation marks in a CSV are, where that is not certain.",
+        help="How a CSV uses quotation marks, where that is ambiguous.",
     ),
     click.option("--image-column", help="Column of a CSV that holds the images' paths."),
     click.option("--caption-column", help="Column of a CSV that holds the captions."),
     click.option(
         "--captions",
         type=click.Choice(["all", "first", "longest"]),
-        help="Where images have several captions (coco, csv): all, of which any is right [default], or one of each.",
+        help="Where images have several captions (coco, csv): all of them, any of which is right [default], or one each.",
     ),
     click.option("--split", help="train or test, where the dataset has both."),
     click.option("--template", help="Prompt template, or: single, ensemble."),
+    click.option("--limit", type=click.IntRange(min=1), help="Only the first N entries (coco, aokvqa, csv)."),
     click.option(
-        "--limit", type=click.IntRange(min=1), help="Only the first so many entries (coco, aokvqa, csv)."
-    ),
-    click.option(
-        "--nested", is_flag=True, help="Subfolders are classes though they look like train and val (folder)."
+        "--nested",
+        is_flag=True,
+        help="Treat subfolders as classes even if they are called train and val (folder).",
     ),
     click.option("--follow-links", is_flag=True, help="Read what links to outside of --root (folder)."),
-    click.option("--download", is_flag=True, help="Fetch the dataset if it is not there (CIFAR)."),
+    click.option("--download", is_flag=True, help="Download the dataset if it is missing (CIFAR)."),
     click.option("--device", default="auto", show_default=True, help="cpu, cuda, mps, or auto."),
     click.option(
         "--precision", default="auto", show_default=True, help="float32, float16, bfloat16, or auto."
@@ -56,7 +56,7 @@ _DATASET_OPTIONS = (
         type=click.Choice(["truncate", "raise"]),
         default="truncate",
         show_default=True,
-        help="Texts with more tokens than the model reads.",
+        help="What to do with texts that are too long for the model.",
     ),
     click.option(
         "--skip-unreadable", is_flag=True, help="Leave out images that cannot be read, and list them."
@@ -93,7 +93,7 @@ def split_options(options: dict) -> tuple[str, dict, dict]:
               help="How --out stores the matrices.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def embed(model, dataset, out, dtype, quiet, **options):
-    """Embed DATASET with MODEL; interrupted at any moment, the same command goes on where it was.
+    """Embed DATASET with MODEL; resumes if interrupted.
 
     MODEL is a preset or shipped model (see `gapkit models`), ARCHITECTURE/WEIGHTS as OpenCLIP names them,
     hf-hub:OWNER/REPOSITORY or local-dir:PATH. DATASET is digits10, scenes100, scenes-pairs, scenes-vqa,
@@ -122,7 +122,7 @@ def embed(model, dataset, out, dtype, quiet, **options):
 @click.option(
     "--labels",
     type=click.Path(path_type=Path),
-    help="Row of each image's right text, one a line, or .npy; those inside an archive are found.",
+    help="Row of each image's correct text, one per line, or .npy; labels inside an archive are found.",
 )
 @click.option(
     "--task", type=click.Choice(["pairs", "zero-shot"]), help="[default: zero-shot if there are labels]"
@@ -132,7 +132,7 @@ def embed(model, dataset, out, dtype, quiet, **options):
     type=click.Choice(["auto", "yes", "no"]),
     default="auto",
     show_default=True,
-    help="Divide rows by their length; auto does so where they have length 1 but for the rounding of half precision.",
+    help="Divide rows by their length; auto does so if they have length 1 up to half-precision rounding.",
 )
 @click.option(
     "--image-key",
@@ -144,10 +144,10 @@ def embed(model, dataset, out, dtype, quiet, **options):
     default="auto",
     show_default=True,
     metavar="yes|no|LINE",
-    help="Of a table of text: whether its first line has names, or which line.",
+    help="For text tables: whether the first line holds names, or which line does.",
 )
-@click.option("--separator", help="Of a table of text: a character, or comma, semicolon, tab, pipe, space.")
-@click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark of a table of text.")
+@click.option("--separator", help="For text tables: a character, or comma, semicolon, tab, pipe, space.")
+@click.option("--decimal", type=click.Choice([".", ","]), help="For text tables: the decimal mark.")
 @click.option(
     "--columns",
     metavar="FIRST..LAST",
@@ -163,7 +163,7 @@ def embed(model, dataset, out, dtype, quiet, **options):
     type=click.Choice(["all", "first"]),
     default="all",
     show_default=True,
-    help="Of several captions of an image.",
+    help="Which of an image's captions to keep.",
 )
 @click.option(
     "--gram",
@@ -172,8 +172,8 @@ def embed(model, dataset, out, dtype, quiet, **options):
 )
 @click.option("--images", "count", type=click.IntRange(1), help="With --gram: how many rows are images.")
 @click.option("--dimension", type=click.IntRange(1), help="With --gram: dimension of the model's embeddings.")
-@click.option("--model", help="Which model made them; kept with them.")
-@click.option("--dataset", help="Which dataset they are of; kept with them.")
+@click.option("--model", help="The model that made them; stored in the file.")
+@click.option("--dataset", help="The dataset they come from; stored in the file.")
 def import_files(images, texts, out, gram, count, dimension, model, dataset, **options):
     """Convert IMAGES (and TEXTS) from .npy, .npz, .safetensors, .parquet, .csv, .tsv or .txt.
 
@@ -222,7 +222,7 @@ def import_files(images, texts, out, gram, count, dimension, model, dataset, **o
         entries = import_embeddings(images, texts, metadata=known, **options)
     for line in (*entries.metadata.get("columns", []), entries.metadata.get("lengths", "")):
         say(line) if line else None
-    say(f"{entries}, rows {'of length 1' if entries.normalised else 'as they were'}")
+    say(f"{entries}, rows {'of length 1' if entries.normalised else 'unchanged'}")
     click.echo(entries.save(out))
 
 
@@ -238,22 +238,22 @@ def _about_gram(about: dict) -> list[str]:
 
 @click.command("fetch")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--all", "everything", is_flag=True, help="Every set that is known.")
+@click.option("--all", "everything", is_flag=True, help="Every published set.")
 @click.option(
     "--from",
     "source",
     type=click.Path(path_type=Path),
     metavar="FILE|FOLDER",
-    help="Take local copies instead of the network; they are known by their bytes, whatever they are called.",
+    help="Use local copies instead of the network; they are recognised by content, not by name.",
 )
 @click.option(
-    "--shipped", is_flag=True, help="The data that come with gapkit (60 MB), for work outside a clone."
+    "--shipped", is_flag=True, help="The data shipped with gapkit (60 MB), for work outside a clone."
 )
 def fetch(names, everything, source, shipped):
     """Put published embeddings into the cache; without a name, list them.
 
-    They are embeddings of real models that others have published under an open licence, each known by the sha256 of its
-    file. `--from` alone takes all that it finds.
+    These are embeddings of real models that others have published under an open licence, each identified by the sha256 of
+    its file. `--from` alone takes all it finds.
     """
     if shipped:
         if names or everything or source:

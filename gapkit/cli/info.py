@@ -22,7 +22,7 @@ PACKAGES = (
 
 
 @click.command("info")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(as_json):
     """Show versions, folders and what is available."""
     facts = collect()
@@ -80,7 +80,7 @@ def _version(name: str) -> str:
 @click.option(
     "--all", "every", is_flag=True, help="Every published model of OpenCLIP, not only the short names."
 )
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def models(every, as_json):
     """List models, their sizes, and what is in the cache."""
     from gapkit.encoders import available_models

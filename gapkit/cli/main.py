@@ -17,7 +17,7 @@ COMMANDS = {
     "compare": ("gapkit.cli.replicate:compare", "Show where two replications differ beyond their intervals."),
     "measure": ("gapkit.cli.measure:measure", "Measure the modality gap of a file of embeddings."),
     "close": ("gapkit.cli.measure:close", "Close the gap of a file of embeddings."),
-    "advise": ("gapkit.cli.measure:advise", "Say which metric, side and closer keep most answers."),
+    "advise": ("gapkit.cli.measure:advise", "Say which metric, side and closer keep the most answers."),
     "embed": ("gapkit.cli.embeddings:embed", "Embed a dataset with a model; resumes after an interruption."),
     "import": ("gapkit.cli.embeddings:import_files", "Convert .npy, .npz, parquet or CSV embeddings."),
     "fetch": ("gapkit.cli.embeddings:fetch", "Download real CLIP embeddings into the cache."),
@@ -28,7 +28,7 @@ COMMANDS = {
 """Command name -> (``module:function`` of the click command, one line of help)."""
 
 MOVED = {"data": "work in a clone of the repository, and call python tools/data.py"}
-"""Commands of old -> what does it now."""
+"""Former commands -> what replaces them."""
 
 
 class LazyGroup(click.Group):
@@ -40,7 +40,7 @@ class LazyGroup(click.Group):
     def get_command(self, context, name):
         known = self.list_commands(context)
         if name in MOVED:
-            raise InputError(f"{name} is no command of gapkit's any more: {MOVED[name]}")
+            raise InputError(f"{name} is no longer a gapkit command: {MOVED[name]}")
         if name not in known:
             raise InputError(
                 f"no command {name!r}{did_you_mean(name, known)}; the commands are {', '.join(known)}"

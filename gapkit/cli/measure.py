@@ -16,12 +16,14 @@ from gapkit.errors import as_one_line
 @click.option("--metric", type=click.Choice(["euclidean", "dot", "cosine"]), default="euclidean", show_default=True,
               help="How answers are chosen.")  # fmt: skip
 @click.option(
-    "--sigma", type=click.FloatRange(min=0), help="Also the robustness to noise of this size per coordinate."
+    "--sigma",
+    type=click.FloatRange(min=0),
+    help="Also show the robustness to noise of this size per coordinate.",
 )
 @click.option(
     "--intervals", is_flag=True, help="95 % bootstrap intervals; captions are resampled with their images."
 )
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def measure(file, metric, sigma, intervals, as_json):
     """Measure the gap of FILE: a file gapkit wrote, or a name such as miniclip-wide/scenes100."""
     from gapkit.embeddings import load_embeddings
@@ -78,7 +80,9 @@ def _shown(value) -> str:
               "linear, centring, …: the first word of any name in gapkit.closing.CLOSERS.")  # fmt: skip
 @click.option("--alpha", type=float, default=1.0, show_default=True, help="0 leaves the gap, 1 closes it.")
 @click.option(
-    "--components", type=click.IntRange(min=0), help="Components the projected shift keeps clear of [all]."
+    "--components",
+    type=click.IntRange(min=0),
+    help="Components the projected shift stays orthogonal to [all].",
 )
 @click.option("--metric", type=click.Choice(["euclidean", "dot", "cosine"]), default="euclidean", show_default=True,
               help="How answers are chosen, for the figures shown.")  # fmt: skip
@@ -129,10 +133,10 @@ def close(file, out, method, alpha, components, metric, sigma):
 @click.command("advise")
 @click.argument("file")
 @click.option("--metric", type=click.Choice(["euclidean", "dot", "cosine"]),
-              help="Only this metric [all three, Euclidean being yours].")  # fmt: skip
+              help="Only this metric [all three; you are taken to use Euclidean].")  # fmt: skip
 @click.option("--sigma", type=click.FloatRange(min=0, min_open=True),
               help="Noise per coordinate [the one that changes 30 % of the answers].")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def advise(file, metric, sigma, as_json):
     """Say which metric, which side to move and which closer keep most answers of FILE under noise.
 

@@ -36,13 +36,11 @@ from gapkit.errors import InputError, as_one_line
     metavar="NAME",
     help="A dataset, or a file of embeddings; repeatable.",
 )
-@click.option(
-    "--published", is_flag=True, help="Every published set in the cache (see gapkit fetch), as its datasets."
-)
+@click.option("--published", is_flag=True, help="Use every published set in the cache (see gapkit fetch).")
 @click.option(
     "--galleries",
     metavar="K,K…",
-    help="Numbers of candidates of the small galleries that sets of pairs are cut into.  [default: 10,30,100]",
+    help="Sizes of the small galleries that sets of pairs are cut into.  [default: 10,30,100]",
 )
 @embedding_options
 @click.option(
@@ -61,13 +59,13 @@ from gapkit.errors import InputError, as_one_line
 @click.option("--json", "as_json", is_flag=True, help="Print claims.json instead of the table.")
 @click.option("--quiet", is_flag=True, help="No progress and no table.")
 @click.option("--strict", is_flag=True, help="Exit code 1 unless every claim holds.")
-@click.option("--fresh", is_flag=True, help="Forget what an interrupted run has finished.")
+@click.option("--fresh", is_flag=True, help="Start afresh instead of resuming an interrupted run.")
 @click.option(
     "--threads",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Number of threads, of torch and of BLAS; more only pay on much larger data than the shipped.",
+    help="Number of threads, of torch and of BLAS; more pay off only on much larger data.",
 )
 @click.option(
     "--processes",
@@ -95,10 +93,9 @@ def replicate(
 ):
     """Measure every claim of the paper and write a report.
 
-    With no options: the shipped models and datasets, in about two minutes. Models and datasets of your own are
-    embedded first, as `gapkit embed` does it and with its options; each dataset takes those that it knows. Sets of
-    pairs that were asked for are also cut into small galleries, as the paper's experiments have them. An
-    interrupted run goes on where it stopped. Exit code 0 if every claim received a verdict, whichever it is.
+    With no options: the shipped models and datasets, in about two minutes. Your own models and datasets are embedded first, with the options of `gapkit embed`. Sets of pairs that you
+    name are also cut into small galleries, as in the paper's experiments. An interrupted run resumes. The exit code is
+    0 if every claim received a verdict, whatever the verdict.
     """
     from gapkit import engine
     from gapkit._arrays import check_choice

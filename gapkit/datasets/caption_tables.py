@@ -229,7 +229,7 @@ def _read(lines: list[str], start: int, table: "_Table", way: str) -> Rows:
         try:
             cells = next(reader, None)
         except csv.Error as fault:
-            raise InputError(f"{table.path}, line {line}, is no readable CSV: {fault}") from fault
+            raise InputError(f"{table.path}, line {line}, is not readable CSV: {fault}") from fault
         if cells is None:
             return rows
         cells = [cell.strip() for cell in cells]

@@ -233,11 +233,11 @@ def _from_archive(archive: Path, file: str) -> bytes:
     with tarfile.open(archive, "r:gz") as tar:
         for number, member in enumerate(tar):
             if member.size > _LARGEST_FILE or number > 100:  # skipping it would mean to decompress it
-                raise InputError(f"{archive} is no archive of CIFAR: {member.name[:80]!r} does not belong")
+                raise InputError(f"{archive} is not a CIFAR archive: {member.name[:80]!r} does not belong")
             if member.name != file:
                 continue
             if not member.isreg():
-                raise InputError(f"{archive}: {file} is no file")
+                raise InputError(f"{archive}: {file} is not a file")
             return tar.extractfile(member).read(_LARGEST_FILE)
     raise InputError(f"{archive} has no {file}")
 
@@ -257,7 +257,7 @@ def _unpickle(content: bytes, path: Path) -> dict:
     except Exception as fault:  # a damaged pickle raises anything
         raise InputError(f"{path} is damaged, or no file of CIFAR: {short_reason(fault, 120)}") from fault
     if not isinstance(value, dict):
-        raise InputError(f"{path} is no file of CIFAR")
+        raise InputError(f"{path} is not a CIFAR file")
     return {key.decode("latin1") if isinstance(key, bytes) else key: item for key, item in value.items()}
 
 

@@ -42,7 +42,7 @@ def coco(
     path = Path(annotations)
     content = read_json(path)
     if not isinstance(content, dict):
-        raise InputError(f"{path} is no caption file of COCO: it holds no object")
+        raise InputError(f"{path} is not a COCO caption file: it holds no object")
     written: dict[int, list[tuple[int, str]]] = {}
     for number, record in enumerate(_records(content.get("annotations"), f"{path}: annotations")):
         where = f"{path}: annotation {number}"

@@ -176,7 +176,7 @@ class _Scan:
         rest = {ending: count for ending, count in self.others.items() if ending not in OTHER_IMAGES}
         lines = {
             "images that Pillow cannot read here": _counted(unread),
-            "files that are no images": _counted(rest),
+            "files that are not images": _counted(rest),
             "hidden files and folders, and those of tools": _some(self.hidden),
             "links to folders": _some(self.links),
             "links out of the folder (follow them with --follow-links)": _some(self.outside),

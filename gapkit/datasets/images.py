@@ -258,7 +258,7 @@ class FileImages(HashedImages):
         """The image of the bytes that `read` has read."""
         path = path_in(self.folder, self.paths[row])
         if content is None and os.path.isfile(path) and os.path.getsize(path) > MOST_BYTES:
-            raise InputError(f"{shown(path)} has more than {MOST_BYTES:,} bytes; that is no photograph")
+            raise InputError(f"{shown(path)} has more than {MOST_BYTES:,} bytes; that is not a photograph")
         return open_image(path, content)
 
     def hashes(self) -> tuple[str, list[str]]:

@@ -181,7 +181,7 @@ def read_fields(path: str | os.PathLike, *, memory_map: bool = False) -> dict:
 def _read(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
     """The facts in the header, and the known tensors, lazily mapped into memory."""
     if path.suffix.lower() in FOREIGN and path.is_file():
-        raise InputError(f"{path} is no file of gapkit's; {_how_to_import(path)}")
+        raise InputError(f"{path} is not a gapkit file; {_how_to_import(path)}")
     with open_safetensors(path, "pt") as file:
         foreign = f"was not written by gapkit; {_how_to_import(path)}"
         facts = read_facts(

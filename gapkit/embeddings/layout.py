@@ -107,7 +107,7 @@ def records(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, li
                 if separator != " " and line.count(separator) > 4 * MOST_COLUMNS:
                     raise InputError(f"{path}: line {number} has more than {MOST_COLUMNS:,} columns")
                 if "\0" in line:
-                    raise InputError(f"{path}: line {number} holds a zero byte; this is no table of text")
+                    raise InputError(f"{path}: line {number} holds a zero byte; this is not a text table")
                 yield line
 
     limit = csv.field_size_limit(MOST_CHARACTERS)

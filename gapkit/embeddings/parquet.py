@@ -108,14 +108,14 @@ class ParquetTable:
         if column.kind != "number":
             for row, text in enumerate(self._texts(column.name), start=1):
                 if not cells.is_number(text):
-                    raise InputError(f"{self.path}: row {row}, {column.where}: {text[:40]!r} is no number")
+                    raise InputError(f"{self.path}: row {row}, {column.where}: {text[:40]!r} is not a number")
             return np.array([float(text) for text in self._texts(column.name)])
         values = np.concatenate([_floats(piece) for piece in self._pieces(column.name)] or [np.empty(0)])
         bad = ~np.isfinite(values)
         if bad.any():
             row = int(bad.argmax())
             raise InputError(
-                f"{self.path}: row {row + 1}, {column.where}: {values[row]} is no number (or missing)"
+                f"{self.path}: row {row + 1}, {column.where}: {values[row]} is not a number (or missing)"
             )
         return values
 
@@ -150,7 +150,7 @@ class ParquetTable:
             row = int(bad.argmax())
             place = int((~np.isfinite(matrix[row])).argmax())
             raise InputError(
-                f"{self.path}: row {row + 1}, {column.where}, number {place + 1}: {matrix[row, place]} is no number (or missing)"
+                f"{self.path}: row {row + 1}, {column.where}, number {place + 1}: {matrix[row, place]} is not a number (or missing)"
             )
         return matrix
 

@@ -1,4 +1,4 @@
-"""A table of text read strictly by its layout: a cell that is no number ends it, with its row and column."""
+"""A table of text read strictly by its layout: a cell that is not a number ends it, with its row and column."""
 
 from array import array
 from pathlib import Path
@@ -28,7 +28,7 @@ class TextTable:
         Raises
         ------
         InputError
-            If a row has another number of cells, or a coordinate is no number, with row and column.
+            If a row has another number of cells, or a coordinate is not a number, with row and column.
         """
         values = {key: array("d") for key in groups}
         widths: dict[str, int] = {}

@@ -39,7 +39,7 @@ _SHARD_BATCHES = 16
 def embed(model: Model | str, dataset: Dataset | str, **options: Any) -> EmbeddingSet:
     """The embeddings of a dataset's images and texts, computed now or taken from the cache.
 
-    Interrupted at any moment, even by ``kill -9``, the same call goes on where it was and ends with the
+    Interrupted at any moment, even by ``kill -9``, the same call resumes and ends with the
     same bytes.
 
     Parameters

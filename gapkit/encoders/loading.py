@@ -166,7 +166,9 @@ def _load_files(config: Path, weights: Path, name: str, *, folder: Path | None):
         architecture = facts["model_cfg"]
         embed_dim, text = architecture["embed_dim"], architecture["text_cfg"]
     except (ValueError, KeyError, TypeError) as fault:
-        raise InputError(f"cannot load {name}: {config} is no configuration of OpenCLIP ({fault})") from fault
+        raise InputError(
+            f"cannot load {name}: {config} is not an OpenCLIP configuration ({fault})"
+        ) from fault
     check_regular(weights)
     if not isinstance(embed_dim, int):
         raise InputError(f"cannot load {name}: {config} has embed_dim {embed_dim!r}")

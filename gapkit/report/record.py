@@ -98,7 +98,7 @@ def read_record(path: str | Path) -> dict:
         path = path / "claims.json"
     record = read_json(path)
     if not isinstance(record, dict) or not isinstance(record.get("claims"), list):
-        raise InputError(f"{path} is no claims.json: it lists no claims")
+        raise InputError(f"{path} is not a claims.json: it lists no claims")
     if record.get("format", 0) > FORMAT:
         raise InputError(
             f"{path} has format {record['format']}; this gapkit reads up to {FORMAT}. Upgrade gapkit"

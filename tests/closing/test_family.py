@@ -274,7 +274,7 @@ def test_truncated_files_are_refused(rng, tmp_path, length):
     x, y = make_sides(rng)
     path = GapCloser().fit(x, y).save(tmp_path / "c.safetensors")
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(InputError, match="no readable safetensors"):
+    with pytest.raises(InputError, match="not a readable safetensors"):
         load_closer(path)
 
 

@@ -53,7 +53,7 @@ CASES = {
         LABELS,
         [
             "left out of photos, images that Pillow cannot read here: 2 .heic, 1 .jxl",
-            "left out of photos, files that are no images: 1 without an ending, 1 .txt",
+            "left out of photos, files that are not images: 1 without an ending, 1 .txt",
         ],
     ),
     "a class of HEIC alone": (
@@ -216,7 +216,7 @@ def test_an_image_is_lost_in_silence_or_in_another_class(tmp_path_factory, files
 
 
 def _quiet(name):
-    """Hidden files that are no images are nobody's loss; what lies in hidden folders is named with the folder."""
+    """Hidden files that are not images are nobody's loss; what lies in hidden folders is named with the folder."""
     *folders, file = name.split("/")
     return (
         file.startswith(".")

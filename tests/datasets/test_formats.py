@@ -283,8 +283,8 @@ def test_paths_that_leave_the_folder_are_refused(tmp_path, name):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "no readable JSON"),
-        ("[" * 100_000, "no readable JSON"),
+        ("{", "not readable JSON"),
+        ("[" * 100_000, "not readable JSON"),
         ("[]", "holds no object"),
         ('{"images": [], "annotations": []}', "annotations must be a non-empty list"),
         (
@@ -470,7 +470,7 @@ def test_csv_pairs_paths_and_captions(tmp_path, separator, encoding):
         (b"image,caption\na.png,  \n", "line 2 has no caption"),
         (b"image,caption\n../a.png,x\n", "leads out of the folder"),
         ("image,caption\na.png,Tür\n".encode("latin-1"), "not in UTF-8"),
-        (b"image,caption\na.png," + b"x" * 200_000, "no readable CSV"),
+        (b"image,caption\na.png," + b"x" * 200_000, "not readable CSV"),
     ],
 )
 def test_csv_of_another_form_is_refused(tmp_path, content, message):

@@ -119,9 +119,9 @@ def broken(**changes):
     ("file", "content", "message"),
     [
         ("open_clip_config.json", None, "has no open_clip_config.json"),
-        ("open_clip_config.json", b"{", "no configuration of OpenCLIP"),
-        ("open_clip_config.json", b"[]", "no configuration of OpenCLIP"),
-        ("open_clip_config.json", b'{"model_cfg": {}}', "no configuration of OpenCLIP"),
+        ("open_clip_config.json", b"{", "not an OpenCLIP configuration"),
+        ("open_clip_config.json", b"[]", "not an OpenCLIP configuration"),
+        ("open_clip_config.json", b'{"model_cfg": {}}', "not an OpenCLIP configuration"),
         ("open_clip_config.json", broken(embed_dim="x"), "embed_dim 'x'"),
         ("open_clip_config.json", broken(embed_dim=32), "do not fit the architecture"),
         ("open_clip_config.json", broken(vision_cfg={"layers": "many"}), "cannot load"),

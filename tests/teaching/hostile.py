@@ -92,5 +92,5 @@ HOSTILE = {
         "", 100, _extra(f"!touch {TARGET}\nx = !false\n%pip install nothing\n!pip install nothing", "%matplotlib qt\n%%bash\nfalse")
     ),
     "starts processes for ever": Hostile("swarm", 0, _extra(FORKS)),
-    "is no notebook": Hostile("unreadable", 0, lambda nb: "this is no notebook"),
+    "is not a notebook": Hostile("unreadable", 0, lambda nb: "this is not a notebook"),
 }  # fmt: skip

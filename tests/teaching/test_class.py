@@ -91,7 +91,7 @@ def test_a_folder_of_others_is_replaced_or_an_export_refused_only_after_the_grad
         (one,) = grade.grade_folder(
             tmp_path / "in", course=small, out=tmp_path / "out", roster=given["roster"]
         )
-    assert [str(fault) for fault in one.lost] == ["it is no notebook: numbers.csv"]
+    assert [str(fault) for fault in one.lost] == ["it is not a notebook: numbers.csv"]
 
 
 def test_the_later_attempt_counts_by_number_then_by_time(small, handed, here, tmp_path):

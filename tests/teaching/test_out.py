@@ -89,7 +89,7 @@ def test_a_page_says_nothing_of_partial_points_or_of_what_to_do(one):
     assert "one number: 0 of 4 points (NameError: name &#39;three&#39; is not defined)" in page
     assert "name &#39;top&#39; is not defined: was its cell deleted, or did it fail?" in page
     assert "Your teacher has still to read a1-why; until then it counts 0." in page
-    assert "The cell a1-top is no valid Python" in re.sub(r"<[^>]+>", "", page)
+    assert "The cell a1-top is not valid Python" in re.sub(r"<[^>]+>", "", page)
     assert "Run the cell; Python says where it stumbles." in page
 
 

@@ -111,7 +111,7 @@ def test_a_rubric_is_read_wrongly(tmp_path):
         ("bob,A1,a1-why,1", "line 3: nobody called 'bob'"),
         ("ann,A7,a1-why,1", "line 3: no assignment 'A7'"),
         ("ann,A1,a1-what,1", "line 3: A1 has no task 'a1-what'"),
-        ("ann,A1,a1-why,five", "line 3: 'five' is no number"),
+        ("ann,A1,a1-why,five", "line 3: 'five' is not a number"),
     ],
 )
 def test_a_wrong_row_of_a_rubric_is_passed_over(row, said, tmp_path):

@@ -33,7 +33,7 @@
 # differs; the grading adds inputs you have not seen. Leave locked cells as they are and keep every cell.
 #
 # **What the grading allows.** 30 seconds of computing for a cell or a call of one of your functions, 240 seconds for the notebook, 1.5 GiB of memory beyond
-# the imports; files are written in the notebook's own folder only. A cell that is no valid Python, that is missing or that passes a limit costs its own task,
+# the imports; files are written in the notebook's own folder only. A cell that is not valid Python, that is missing or that passes a limit costs its own task,
 # and so does a task that needs it; locked cells are put back as they were; tasks of more than 10 points are judged in parts. Run the notebook from top to bottom before
 # you hand it in, and hand in the `.ipynb` file.
 
