@@ -85,7 +85,7 @@ class TextTable:
                 try:
                     cells.numbers([record[column.place]], self.layout.decimal)
                 except ValueError:
-                    raise self._bad(record[column.place], column, row, line, "no number") from None
+                    raise self._bad(record[column.place], column, row, line, "not a number") from None
             raise
 
     def _vector(self, record: list[str], column: Column, row: int, line: int) -> list[float]:

@@ -154,7 +154,7 @@ def test_record_survives_the_file_and_has_what_is_promised(written, record):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("{", "no readable JSON"), ("[]", "no claims"), ('{"claims": [{}]}', "damaged"),
+    ("text", "said"), [("{", "not readable JSON"), ("[]", "no claims"), ('{"claims": [{}]}', "damaged"),
                        ('{"claims": [], "format": 99}', "Upgrade")]
 )  # fmt: skip
 def test_damaged_records_are_refused(tmp_path, text, said):
