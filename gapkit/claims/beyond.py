@@ -33,6 +33,7 @@ BEYOND = (
         where={"level": MIDDLE, "question_type": "all"},
         label=("dataset", "alpha"),
         rule=Within(1.0),
+        kind="identity",
     ),
     Claim(
         "choice-gain",
@@ -44,7 +45,7 @@ BEYOND = (
         where={"alpha": 1.0, "level": CALIBRATED, "question_type": "all"},
         label=("dataset", "level"),
         rule=Rises(0.01),
-        headline=True,
+        headline="Multiple choice: closing keeps more answers under noise",
     ),
     of_codes(
         "quantised-fixed",
@@ -66,7 +67,7 @@ BEYOND = (
         source="the paper, §5 (quantisation), in another reading of its range: the only one that no data enter",
         where={"noise": "range ±1", "level": BIN_LEVELS, "alpha": 1.0},
         label=("dataset", "level"),
-        headline=True,
+        headline="More answers survive quantisation, bins over ±1",
     ),
     of_codes(
         "quantised-codes",
@@ -82,7 +83,7 @@ BEYOND = (
         measured="accuracy with the standard template minus mean accuracy with unseen wordings, untouched",
         where={"check": "cost of rephrasing"},
         rule=Above(0.06),
-        headline=True,
+        headline="Rephrasing costs over 6 % accuracy",
     ),
     of_wordings(
         "rephrasing-mitigated",
@@ -90,7 +91,7 @@ BEYOND = (
         measured="mean accuracy with unseen wordings at α = 1 minus that untouched, paired",
         where={"check": "accuracy won back"},
         rule=Rises(0.005),
-        headline=True,
+        headline="Closing the gap mitigates what rephrasing costs",
     ),
     of_wordings(
         "rephrasing-agreement",
@@ -116,6 +117,7 @@ BEYOND = (
         label=("dataset", "task"),
         rule=Within(0.0),
         origin="derived here",
+        kind="control",
     ),
     Claim(
         "retrieval-accuracy-kept",
@@ -127,6 +129,7 @@ BEYOND = (
         where={"alpha": 1.0, "rank": "full", "level": MIDDLE},
         label=("dataset", "direction"),
         rule=Within(0.0, 0.005),
+        kind="identity",
     ),
     Claim(
         "retrieval-gain",
@@ -183,12 +186,12 @@ BEYOND = (
         "Models with a wider gap gain more from closing it, at matched untouched robustness.",
         source="the paper, §3.2 and Theorem 3.4: the natural experiment",
         table="family.checks",
-        measured="rank correlation of ‖g‖ and gain over settings and seeds; interval over seeds, widest over leaving out one setting",
+        measured="rank correlation of ‖g‖ and gain over settings (means of seeds), ± what 95 % of all orders stay below",
         where={"check": "gap and gain"},
         label=("dataset", "level"),
-        rule=Rises(0.5),
+        rule=Above(0.0),
         about="family",
-        headline=True,
+        headline="A wider gap gains more, over trained models",
     ),
     Claim(
         "real-wider-gains-more",
@@ -198,8 +201,8 @@ BEYOND = (
         measured="rank correlation of ‖g‖ and gain over models, ± what 95 % of all orders of the models stay below (low end above 0: permutation p < 0.05)",
         where={"check": "gap and gain"},
         label=("dataset", "level"),
-        rule=Rises(0.5),
+        rule=Above(0.0),
         about="family",
-        headline=True,
+        headline="A wider gap gains more, over published models",
     ),
 )

@@ -54,7 +54,8 @@ CLOSING = (
         measured="smallest share of unchanged answers over α from −0.5 to 1.5, full rank",
         where={"check": "answers kept"},
         rule=Within(1.0),
-        headline=True,
+        kind="identity",
+        headline="The projected shift changes no answer",
     ),
     of_levels(
         "closer-is-safer",
@@ -63,6 +64,7 @@ CLOSING = (
         measured="share of (query, offset) steps at which robustness falls although all distances shrink alike",
         where={"check": "falls although nearer"},
         rule=Within(0.0),
+        kind="identity",
     ),
     Claim(
         "gain",
@@ -74,7 +76,7 @@ CLOSING = (
         where={"closer": "projected shift", "metric": "euclidean", "alpha": 1.0, "level": CALIBRATED},
         label=("dataset", "level"),
         rule=Rises(0.01),
-        headline=True,
+        headline="Closing the gap keeps more answers under noise",
     ),
     of_levels(
         "monotone",
@@ -83,7 +85,7 @@ CLOSING = (
         measured="number of falling steps of the mean robustness over α = 0, 0.1, …, 0.9",
         where={"check": "falling steps"},
         rule=Within(0.0),
-        headline=True,
+        headline="Robustness rises all the way as the gap closes",
     ),
     Claim(
         "accuracy-kept",
@@ -93,7 +95,8 @@ CLOSING = (
         measured="largest change of clean accuracy over α from 0 to 1",
         where={"check": "clean accuracy"},
         rule=Within(0.0, 0.005),
-        headline=True,
+        kind="identity",
+        headline="Closing the gap costs no clean accuracy",
     ),
     of_the_papers_noise(
         "gain-paper-noise-each",
@@ -127,6 +130,7 @@ CLOSING = (
         where={"check": "answers changed past closure"},
         rule=Within(0.0),
         origin="derived here",
+        kind="identity",
     ),
     of_levels(
         "per-query-optimum",
@@ -136,13 +140,15 @@ CLOSING = (
         where={"check": "better beside the optimum"},
         rule=Within(0.0),
         origin="derived here",
+        kind="identity",
     ),
     of_single_queries(
         "affine-best",
         "For Euclidean neighbours the affine projection is at least as robust as the shift, on every single query.",
         measured="share of queries for which the projected shift is more robust (beyond the quadrature's error)",
         where={"check": "shift beats affine projection"},
-        headline=True,
+        kind="identity",
+        headline="The affine projection is never less robust than the shift",
     ),
     of_translations(
         "affine-gain",
@@ -155,6 +161,7 @@ CLOSING = (
         "Under the dot product the linear projection is at least as robust as the shift, on every single query.",
         measured="share of queries for which the shifted query is more robust (beyond the quadrature's error)",
         where={"check": "shift beats linear projection"},
+        kind="identity",
     ),
     of_translations(
         "linear-gain",
@@ -170,7 +177,7 @@ CLOSING = (
         measured="largest change of any query's robustness",
         where={"metric": "dot", "moves": "gallery", "noise_on": "gallery"},
         rule=Below(1e-06),
-        headline=True,
+        kind="identity",
     ),
     of_axes(
         "query-noise-nothing",
@@ -182,6 +189,7 @@ CLOSING = (
         label=("dataset", "metric", "moves"),
         rule=Below(1e-06),
         drawn=True,
+        kind="identity",
     ),
     Claim(
         "who-moves-euclidean",
@@ -192,6 +200,7 @@ CLOSING = (
         where={"check": "gallery or queries moved"},
         rule=Below(1e-06),
         origin="derived here",
+        kind="identity",
     ),
     of_axes(
         "dot-query-gain",
@@ -234,7 +243,7 @@ CLOSING = (
         rule=Above(0.98),
         origin="derived here",
         about="family",
-        headline=True,
+        headline="One law explains the gains",
     ),
     Claim(
         "metric-order",
@@ -326,6 +335,7 @@ CLOSING = (
         rule=Within(0.0),
         origin="derived here",
         drawn=True,
+        kind="control",
     ),
     of_levels(
         "monte-carlo-agrees",
@@ -336,5 +346,6 @@ CLOSING = (
         rule=Below(4.0),
         origin="derived here",
         drawn=True,
+        kind="control",
     ),
 )

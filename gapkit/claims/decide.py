@@ -6,22 +6,23 @@ Per model first, then over all models.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import pandas as pd
 
 from gapkit.claims.model import Claim
 from gapkit.claims.registry import CLAIMS
-from gapkit.claims.rules import Answer, Cell
+from gapkit.claims.rules import DOUBT, ROUNDING, Answer, Cell, Rule, why_not_asked
+from gapkit.geometry import Interval
 
 FAMILY = "all models"
-Verdict = Literal["holds", "partly", "does not hold", "not decidable"]
-VERDICTS: tuple[Verdict, ...] = ("holds", "partly", "does not hold", "not decidable")
+Verdict = Literal["holds", "partly", "does not hold", "harms", "not decidable"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The verdict on one claim for one model, and what it rests on.
+    """The verdict on one claim for one model, and what it rests on; answers are corrected for the number of cells.
 
     Attributes
     ----------
@@ -54,12 +55,14 @@ class Finding:
             "statement": self.claim.statement,
             "source": self.claim.source,
             "origin": self.claim.origin,
+            "kind": self.claim.kind,
             "model": self.model,
             "control": self.control,
             "measured": self.claim.measured,
             "value": None if cell is None else _plain(cell.value),
             "interval": None if cell is None else [_plain(cell.low), _plain(cell.high)],
             "where": None if cell is None else cell.label,
+            "margin": None if cell is None else _plain(self.claim.rule.margin(cell)),
             "rule": self.claim.rule.words(),
             "verdict": self.verdict,
             "cells": [
@@ -115,53 +118,62 @@ def decide(tables: Mapping[str, pd.DataFrame], claims: Sequence[Claim] = CLAIMS)
 
 
 def overall(findings: Sequence[Finding]) -> dict[str, Verdict]:
-    """Claim id -> the verdict over all models that are no controls."""
-    by_claim: dict[str, list[Verdict]] = {}
+    """Claim id -> the verdict over the cells of all models that are no controls."""
+    by_claim: dict[str, list[Cell]] = {}
     for finding in findings:
         by_claim.setdefault(finding.claim.id, [])
         if not finding.control:
-            by_claim[finding.claim.id].append(finding.verdict)
-    return {name: combine_models(verdicts) for name, verdicts in by_claim.items()}
+            by_claim[finding.claim.id] += finding.cells
+    rules = {finding.claim.id: finding.claim.rule for finding in findings}
+    return {name: combine(answers_of(rules[name], cells)) for name, cells in by_claim.items()}
 
 
-def combine(answers: Iterable[Answer]) -> Verdict:
-    """The verdict on a claim that was put to the test several times.
+def answers_of(rule: Rule, cells: Sequence[Cell]) -> list[tuple[Answer, bool]]:
+    """What each cell says to a rule, and whether it counts, corrected for their number by Holm.
 
-    *holds* if every answer is yes, *partly* if some but not all are yes, *does not hold* if none is yes and
-    at least one is no (a single certain counter-example refutes a statement that nothing supports), *not
-    decidable* if every answer is "cannot tell", or if there are none. Cells in which the claim could not be
-    tested at all do not come here.
+    *Some* cell says yes, or harms, by chance the sooner the more cells are asked. So unless all that are asked say yes (all
+    of them by chance is no danger), a yes stands only if Holm's procedure rejects chance for it at one-sided 2.5 %,
+    over all cells that are asked, and becomes "cannot tell" otherwise; a harm is treated alike, over all cells there are,
+    and becomes no. A cell that is not asked counts only where it harms.
 
-    >>> combine(["yes", "yes"]), combine(["yes", "cannot tell"]), combine(["no", "cannot tell"])
-    ('holds', 'partly', 'does not hold')
-    >>> combine(["cannot tell"]), combine([])
-    ('not decidable', 'not decidable')
+    Parameters
+    ----------
+    rule : the claim's
+    cells : all of them
     """
-    seen = set(answers)
+    answers = [rule.answer(cell) for cell in cells]
+    asked = [not cell.reason for cell in cells]
+    if any(asked) and all(a == "yes" if ask else a != "harms" for a, ask in zip(answers, asked, strict=True)):
+        return list(zip(answers, asked, strict=True))
+    for answer, tests, instead in (("yes", sum(asked), "cannot tell"), ("harms", len(cells), "no")):
+        given = [i for i, said in enumerate(answers) if said == answer]
+        doubts = {i: rule.doubt(cells[i], answer) for i in given}
+        stands = True
+        for rank, i in enumerate(sorted(given, key=doubts.__getitem__)):
+            stands = stands and doubts[i] <= DOUBT / (tests - rank) * (1 + ROUNDING)
+            if not stands:
+                answers[i] = instead if asked[i] else "cannot tell"
+    return [(a, ask or a == "harms") for a, ask in zip(answers, asked, strict=True)]
+
+
+def combine(answers: Iterable[tuple[Answer, bool]]) -> Verdict:
+    """The verdict on a claim that was put to the test several times, from the answers that count.
+
+    *holds* if every answer is yes, *partly* if some are, *harms* if none is and at least one harms, *does not hold* if none
+    is yes and at least one is no (a single certain counter-example refutes a statement that nothing supports), *not
+    decidable* if every answer is "cannot tell", or if there are none.
+
+    >>> combine([("yes", True), ("no", False)]), combine([("yes", True), ("no", True)])
+    ('holds', 'partly')
+    >>> combine([("no", True), ("harms", True)]), combine([("no", True), ("cannot tell", True)]), combine([])
+    ('harms', 'does not hold', 'not decidable')
+    """
+    seen = {answer for answer, counts in answers if counts}
     if seen == {"yes"}:
         return "holds"
     if "yes" in seen:
         return "partly"
-    return "does not hold" if "no" in seen else "not decidable"
-
-
-def combine_models(verdicts: Iterable[Verdict]) -> Verdict:
-    """The verdict over several models, from the verdict on each.
-
-    *holds* if it holds for every model, *partly* if it holds, at least partly, for some, *does not hold* if
-    it holds for none of them and is refuted on at least one; else *not decidable*.
-
-    >>> combine_models(["holds", "does not hold"]), combine_models(["holds", "holds"])
-    ('partly', 'holds')
-    >>> combine_models(["does not hold", "not decidable"])
-    'does not hold'
-    """
-    seen = set(verdicts)
-    if seen == {"holds"}:
-        return "holds"
-    if seen & {"holds", "partly"}:
-        return "partly"
-    return "does not hold" if "does not hold" in seen else "not decidable"
+    return "harms" if "harms" in seen else "does not hold" if "no" in seen else "not decidable"
 
 
 def select(table: pd.DataFrame, claim: Claim) -> pd.DataFrame:
@@ -175,23 +187,29 @@ def select(table: pd.DataFrame, claim: Claim) -> pd.DataFrame:
 
 def _finding(claim: Claim, model: str, rows: pd.DataFrame) -> Finding:
     cells = tuple(_cell(claim, row) for row in rows.to_dict("records"))
-    answers = tuple(claim.rule.answer(cell) for cell in cells)
-    tested = [answer for cell, answer in zip(cells, answers, strict=True) if not cell.reason]
-    return Finding(claim, model, is_control(model), cells, answers, combine(tested))
+    answers = answers_of(claim.rule, cells)
+    kept = tuple(answer for answer, _ in answers)
+    return Finding(claim, model, is_control(model), cells, kept, combine(answers))
 
 
 def _cell(claim: Claim, row: dict) -> Cell:
-    column = claim.column
     label = ", ".join(_word(row[name]) for name in claim.label if name in row and not _missing(row[name]))
+    reason = "" if _missing(row.get("reason")) else str(row["reason"])
+    value, low, high = _interval(row, claim.column)
     return Cell(
         label=label,
-        value=_number(row.get(column)),
-        low=_number(row.get(f"{column}_low", row.get(column))),
-        high=_number(row.get(f"{column}_high", row.get(column))),
+        value=value,
+        low=low,
+        high=high,
         band_low=_number(row.get("band_low")),
         band_high=_number(row.get("band_high")),
-        reason="" if _missing(row.get("reason")) else str(row["reason"]),
+        reason=reason or why_not_asked(claim.rule, _interval(row, f"{claim.column}_expected")),
+        degrees=math.inf if _missing(row.get("galleries")) else float(row["galleries"]) - 1,
     )
+
+
+def _interval(row: dict, column: str) -> Interval:
+    return Interval(*(_number(row.get(f"{column}{end}", row.get(column))) for end in ("", "_low", "_high")))
 
 
 def _word(value) -> str:

@@ -8,6 +8,7 @@ from gapkit.claims.rules import Rule
 
 About = Literal["models", "training runs", "family", "free embeddings"]
 Origin = Literal["paper", "earlier work", "derived here"]
+Kind = Literal["finding", "identity", "control"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,8 @@ class Claim:
     rule : how the measurement decides, written down beforehand
     origin : who says so
     about : what it is about; "family" compares models and gets one verdict only
-    headline : whether a reader in a hurry should see it
+    kind : "finding"; "identity": what is proved, so that only a bug could break it; "control": a check of ourselves
+    headline : in a few words, where a reader in a hurry should see it; else empty
     drawn : whether its values are drawn and have no interval, so that they differ from seed to seed
     """
 
@@ -42,7 +44,8 @@ class Claim:
     label: tuple[str, ...] = ("dataset",)
     origin: Origin = "paper"
     about: About = "models"
-    headline: bool = False
+    kind: Kind = "finding"
+    headline: str = ""
     drawn: bool = False
 
     @property

@@ -1,8 +1,17 @@
-"""Decision rules: from one measured value with its interval to *yes*, *no* or *cannot tell*.
+"""Decision rules: from one measured value with its interval to *yes*, *no*, *harms* or *cannot tell*.
 
-A rule is written down before anything is measured. Each knows how to say itself in words, so that the
-report prints exactly what was applied. ``smallest`` is the smallest effect that counts: an effect may be
-statistically certain and still too small to matter.
+A rule is written down before anything is measured, and says itself in words, so that the report prints exactly what was
+applied. All rules are one comparison: the value is put on a scale on which more is better and 0 is the edge, and then
+
+- *yes* needs the whole 95 % interval at or above the edge,
+- *no* needs the whole interval below it,
+- *harms* (effects only) is a loss beyond doubt: the interval below no effect at all, the value as far on the wrong side
+  as the smallest effect that counts is on the right one.
+
+What lies across the edge cannot be told. The edge of an effect is the smallest effect that counts: one may be statistically
+certain and still too small to matter.
+
+Before a rule is asked the cell must be able to answer it: `why_not_asked` is the power check.
 """
 
 import math
@@ -10,10 +19,20 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
-Answer = Literal["yes", "no", "cannot tell"]
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
+
+from gapkit.geometry import Interval
+
+Answer = Literal["yes", "no", "harms", "cannot tell"]
 
 ROUNDING = 1e-9
 """An interval that ends this near to 0 touches it: a bootstrap of zeros leaves 1e-18 of either sign."""
+POWER = 0.8
+"""How likely an expected effect must be to be seen for a cell to be asked."""
+LAW_ERROR = 0.2
+"""By how much of itself an expected effect may be wrong: the margin by which it must reach what counts."""
+DOUBT = 0.025
+"""What a 95 % interval leaves on either side."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +44,8 @@ class Cell:
     label : where it was measured, such as "digits10, calibrated 0.7"
     value, low, high : the value and its 95 % interval (``low == high == value`` where nothing is sampled)
     band_low, band_high : what chance alone would give, where there is such a thing
-    reason : why the data cannot tell; empty if they can
+    reason : why it is not asked here; empty if it is
+    degrees : of freedom of a t interval (blocks minus one); infinite for any other
     """
 
     label: str
@@ -35,143 +55,189 @@ class Cell:
     band_low: float = math.nan
     band_high: float = math.nan
     reason: str = ""
+    degrees: float = math.inf
 
 
+@dataclass(frozen=True)
 class Rule(ABC):
-    """What every rule offers; a new one says `_decide`, `margin` and `words`."""
+    """What every rule offers; a new one says where its edge is (`_scale`), and says itself (`words`)."""
 
-    def answer(self, cell: Cell) -> Answer:
-        """Whether the cell meets the rule; "cannot tell" where nothing can be measured."""
-        usable = not cell.reason and all(math.isfinite(v) for v in (cell.value, cell.low, cell.high))
-        return self._decide(cell) if usable else "cannot tell"
-
-    @abstractmethod
-    def _decide(self, cell: Cell) -> Answer:
-        """The answer for a cell with a finite value and interval."""
-
-    @abstractmethod
-    def margin(self, cell: Cell) -> float:
-        """How far the cell is on the good side; the weakest cell of a claim has the least."""
+    edge: float
+    sign = 1
+    """1 where more is better, −1 where less is."""
 
     @abstractmethod
     def words(self) -> str:
         """The rule as the report prints it."""
 
+    @abstractmethod
+    def _scale(self, cell: Cell) -> tuple[float, float, float]:
+        """Value, low and high on the scale on which more is better and 0 is the edge."""
 
-@dataclass(frozen=True)
-class Rises(Rule):
-    """The effect is positive beyond doubt and large enough to matter."""
+    def _turned(self, cell: Cell) -> tuple[float, float, float]:
+        """Value, low and high, turned so that more is better."""
+        if self.sign > 0:
+            return cell.value, cell.low, cell.high
+        return -cell.value, -cell.high, -cell.low
 
-    smallest: float
+    def answer(self, cell: Cell) -> Answer:
+        """What the cell says to the rule. Harm is seen even where a gain is not asked for; nothing else is."""
+        if not all(map(math.isfinite, (cell.value, cell.low, cell.high))):
+            return "cannot tell"
+        if self._harms(cell):
+            return "harms"
+        _, low, high = self._scale(cell)
+        if cell.reason or math.isnan(low):
+            return "cannot tell"
+        return "yes" if low >= 0 else "no" if high < 0 else "cannot tell"
 
-    def _decide(self, cell: Cell) -> Answer:
-        if cell.high < self.smallest:
-            return "no"
-        return "yes" if cell.low > ROUNDING and cell.value >= self.smallest else "cannot tell"
-
-    def margin(self, cell: Cell) -> float:
-        return cell.value - self.smallest
-
-    def words(self) -> str:
-        return (
-            f"yes if the interval lies above 0 and the value is at least {self.smallest:g}; "
-            f"no if the whole interval lies below {self.smallest:g}"
-        )
-
-
-@dataclass(frozen=True)
-class Falls(Rule):
-    """The effect is negative beyond doubt and large enough to matter."""
-
-    smallest: float
-
-    def _decide(self, cell: Cell) -> Answer:
-        if cell.low > -self.smallest:
-            return "no"
-        return "yes" if cell.high < -ROUNDING and cell.value <= -self.smallest else "cannot tell"
+    def _harms(self, cell: Cell) -> bool:
+        return False
 
     def margin(self, cell: Cell) -> float:
-        return -self.smallest - cell.value
+        """How far the cell is on the good side; the weakest cell of a claim has the least."""
+        return self._scale(cell)[0]
 
-    def words(self) -> str:
-        return (
-            f"yes if the interval lies below 0 and the value is at most −{self.smallest:g}; "
-            f"no if the whole interval lies above −{self.smallest:g}"
-        )
+    def doubt(self, cell: Cell, answer: Answer) -> float:
+        """How likely chance alone would give this *yes* or *harms*: the one-sided p that the interval implies."""
+        value, low, high = self._turned(cell) if answer == "harms" else self._scale(cell)
+        excess, width = (-value, high - value) if answer == "harms" else (value, value - low)
+        if width <= 0:
+            return 0.0
+        if math.isinf(cell.degrees):
+            return float(ndtr(-excess * ndtri(1 - DOUBT) / width))
+        return float(stdtr(cell.degrees, -excess * stdtrit(cell.degrees, 1 - DOUBT) / width))
 
 
 @dataclass(frozen=True)
 class Above(Rule):
     """The value is above a threshold."""
 
-    smallest: float
-
-    def _decide(self, cell: Cell) -> Answer:
-        if cell.low >= self.smallest:
-            return "yes"
-        return "no" if cell.high < self.smallest else "cannot tell"
-
-    def margin(self, cell: Cell) -> float:
-        return cell.value - self.smallest
+    def _scale(self, cell: Cell) -> tuple[float, float, float]:
+        value, low, high = self._turned(cell)
+        edge = self.sign * self.edge
+        return value - edge, low - edge, high - edge
 
     def words(self) -> str:
-        return f"yes if the whole interval is at least {self.smallest:g}; no if it lies below"
+        return f"yes if the whole interval is at least {self.edge:g}; no if it lies below"
 
 
 @dataclass(frozen=True)
-class Below(Rule):
+class Below(Above):
     """The value is below a threshold."""
 
-    largest: float
-
-    def _decide(self, cell: Cell) -> Answer:
-        if cell.high <= self.largest:
-            return "yes"
-        return "no" if cell.low > self.largest else "cannot tell"
-
-    def margin(self, cell: Cell) -> float:
-        return self.largest - cell.value
+    sign = -1
 
     def words(self) -> str:
-        return f"yes if the whole interval is at most {self.largest:g}; no if it lies above"
+        return f"yes if the whole interval is at most {self.edge:g}; no if it lies above"
 
 
 @dataclass(frozen=True)
-class Within(Rule):
-    """The value differs from a target by a stated tolerance at the most."""
+class Rises(Rule):
+    """The effect is positive beyond doubt and at least as large as the smallest that counts."""
 
-    target: float
-    tolerance: float = 0.0
+    def _scale(self, cell: Cell) -> tuple[float, float, float]:
+        value, low, high = self._turned(cell)
+        return value - self.edge, low - self.edge, high - self.edge
 
-    def _decide(self, cell: Cell) -> Answer:
-        # A hair of rounding is allowed on top, so that 0.995 is within 0.005 of 1.
-        return "yes" if abs(cell.value - self.target) <= self.tolerance + 1e-12 else "no"
-
-    def margin(self, cell: Cell) -> float:
-        return -abs(cell.value - self.target)
+    def _harms(self, cell: Cell) -> bool:
+        value, _, high = self._turned(cell)
+        return high < -ROUNDING and value <= -self.edge
 
     def words(self) -> str:
-        if self.tolerance == 0:
-            return f"yes if the value is exactly {self.target:g}"
-        return f"yes if the value is {self.target:g} within {self.tolerance:g}"
+        return (
+            f"yes if the whole interval is at least {self.edge:g}; no if it lies below; harms if it lies "
+            f"below 0 and the value is at most −{self.edge:g}"
+        )
+
+
+@dataclass(frozen=True)
+class Falls(Rises):
+    """The effect is negative beyond doubt and at least as large as the smallest that counts."""
+
+    sign = -1
+
+    def words(self) -> str:
+        return (
+            f"yes if the whole interval is at most −{self.edge:g}; no if it lies above; harms if it lies "
+            f"above 0 and the value is at least {self.edge:g}"
+        )
 
 
 @dataclass(frozen=True)
 class BelowBand(Rule):
     """The value is smaller than chance would make it (the cell carries the chance band)."""
 
-    def _decide(self, cell: Cell) -> Answer:
-        if not math.isfinite(cell.band_low):
-            return "cannot tell"
-        if cell.high < cell.band_low:
-            return "yes"
-        return "no" if cell.low >= cell.band_low else "cannot tell"
+    edge: float = math.nan
+    sign = -1
 
-    def margin(self, cell: Cell) -> float:
-        return cell.band_low - cell.value
+    def _scale(self, cell: Cell) -> tuple[float, float, float]:
+        value, low, high = self._turned(cell)
+        return value + cell.band_low, low + cell.band_low, high + cell.band_low
 
     def words(self) -> str:
         return (
             "yes if the whole interval lies below the band in which 95 % of random directions fall; "
             "no if it lies inside or above that band"
         )
+
+
+@dataclass(frozen=True)
+class Within(Rule):
+    """The value differs from a target by a stated tolerance at the most."""
+
+    tolerance: float = 0.0
+
+    def _scale(self, cell: Cell) -> tuple[float, float, float]:
+        # A hair of rounding is allowed on top, so that 0.995 is within 0.005 of 1.
+        off = [abs(x - self.edge) for x in (cell.value, cell.low, cell.high)]
+        nearest = 0.0 if cell.low <= self.edge <= cell.high else min(off)
+        value, worst, best = (self.tolerance - x for x in (off[0], max(off), nearest))
+        return value, worst + 1e-12, best + 1e-12
+
+    def words(self) -> str:
+        if self.tolerance == 0:
+            return f"yes if the value is exactly {self.edge:g}"
+        return (
+            f"yes if the whole interval is within {self.tolerance:g} of {self.edge:g}; no if all of it is not"
+        )
+
+
+def why_not_asked(rule: Rule, expected: Interval) -> str:
+    r"""The power check: why a cell cannot decide an effect, from what untouched embeddings let expect; empty if it can.
+
+    With s the smallest effect that counts, e the expected effect, less a fifth of it (what is expected may be wrong by as
+    much), and w the expected half-width of its interval, a cell is asked if e reaches s and
+
+    .. math:: e \ge s + \left(1 + \frac{\Phi^{-1}(0.8)}{\Phi^{-1}(0.975)}\right) w
+
+    so that an interval around e lies above s in at least 80 % of cases (derived: with w = 1.96 SE its low end lies
+    :math:`w` below a value that falls more than 0.84 SE short of e in 20 % of cases). No other limit is put on a noise
+    level: where it is too weak or drowns everything, the expected gain is small.
+
+    Parameters
+    ----------
+    rule : `Rises` or `Falls`; of any other rule every cell is asked
+    expected : of the effect, before it is measured: the law's prediction, or all that could be won
+
+    Examples
+    --------
+    >>> why_not_asked(Rises(0.01), Interval(0.05, 0.04, 0.06))
+    ''
+    >>> why_not_asked(Rises(0.01), Interval(0.002, 0.001, 0.003))
+    'expected is 0.002 or a fifth less, where 0.01 counts'
+    >>> why_not_asked(Rises(0.01), Interval(0.02, 0.00, 0.04))
+    'too few data: 0.02 ± 0.02 is expected, which shows less often than in 80 % of cases'
+    """
+    if not isinstance(rule, Rises) or not all(map(math.isfinite, expected)):
+        return ""
+    effect, smallest = (1 - LAW_ERROR) * rule.sign * expected.value, rule.edge
+    width = (expected.high - expected.low) / 2
+    if effect < smallest:
+        return f"expected is {expected.value:.2g} or a fifth less, where {rule.sign * smallest:g} counts"
+    if effect < smallest + (1 + ndtri(POWER) / ndtri(1 - DOUBT)) * width:
+        return (
+            f"too few data: {expected.value:.2g} ± {width:.2g} is expected, which shows less often than in "
+            f"{POWER:.0%} of cases".replace("%", " %")
+        )
+    return ""

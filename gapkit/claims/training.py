@@ -3,7 +3,7 @@
 from functools import partial
 
 from gapkit.claims.model import Claim
-from gapkit.claims.rules import Above, Below, BelowBand, Rises, Within
+from gapkit.claims.rules import Above, Below, BelowBand, Within
 
 # What several claims share.
 of_theory = partial(Claim, table="theory", label=("level",), about="free embeddings")
@@ -24,7 +24,7 @@ TRAINING = (
         measured="length of the gap vector, ‖g‖, on held-out data",
         rule=Above(0.1),
         origin="earlier work",
-        headline=True,
+        headline="Images and texts lie in different places",
     ),
     Claim(
         "gap-separable",
@@ -50,7 +50,7 @@ TRAINING = (
         measured="variance along g relative to an average direction, against the band of random directions",
         rule=BelowBand(),
         origin="derived here",
-        headline=True,
+        headline="Less varies along the gap than by chance",
     ),
     Claim(
         "outside-subspace",
@@ -70,6 +70,7 @@ TRAINING = (
         measured="slope of the exact gradient along g on the formula, τ = 0.01",
         where={"check": "theorem 3.1: slope"},
         rule=Within(1.0, 0.01),
+        kind="identity",
     ),
     of_theory(
         "theorem-3.1-residual",
@@ -78,6 +79,7 @@ TRAINING = (
         measured="residual of the gradient along g relative to the formula, τ = 0.01",
         where={"check": "theorem 3.1: residual"},
         rule=Below(0.03),
+        kind="identity",
     ),
     of_theory(
         "theorem-3.1-dominates",
@@ -86,6 +88,7 @@ TRAINING = (
         measured="norm of the gradient off g relative to the norm of the gradient along g, τ = 0.01",
         where={"check": "theorem 3.1: off the gap"},
         rule=Below(0.1),
+        kind="identity",
     ),
     of_theory(
         "theorem-3.2",
@@ -94,6 +97,7 @@ TRAINING = (
         measured="largest gradient along v, relative to the largest gradient, on cyclic orbits",
         where={"check": "theorem 3.2: gradient along v"},
         rule=Below(1e-10),
+        kind="identity",
     ),
     of_theory(
         "variance-goes-first",
@@ -189,9 +193,9 @@ TRAINING = (
         "The lower the final temperature, the wider the final gap.",
         source="the paper, §3; Yaras et al. 2024",
         table="formation.checks",
-        measured="rank correlation of the final temperature with −‖g‖ over the softmax models",
+        measured="rank correlation of the final temperature with −‖g‖ over the softmax models, ± what 95 % of all orders stay below",
         where={"check": "temperature and gap"},
-        rule=Rises(0.5),
+        rule=Above(0.0),
         origin="earlier work",
         about="family",
     ),

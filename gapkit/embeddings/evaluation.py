@@ -66,13 +66,14 @@ def sampling(entries: EmbeddingSet) -> dict[str, Any]:
     if entries.task == "pairs":
         together = {} if entries.image_of_text is None else {"together": entries.image_of_text}
         return {"paired": True, "groups": None, **together}
-    groups = np.zeros(len(entries.images), dtype=np.int64)
-    if (
-        entries.task == "zero-shot"
-        and np.unique(entries.labels, return_counts=True)[1].min() >= LEAST_OF_CLASS
-    ):
-        groups = entries.labels
+    classes = classes_to_draw_within(entries.labels) if entries.task == "zero-shot" else None
+    groups = np.zeros(len(entries.images), dtype=np.int64) if classes is None else classes
     return {"paired": False, "groups": groups}
+
+
+def classes_to_draw_within(labels: np.ndarray) -> np.ndarray | None:
+    """The classes of a test set, if each has at least five images: of fewer, a class would hardly vary."""
+    return labels if np.unique(labels, return_counts=True)[1].min() >= LEAST_OF_CLASS else None
 
 
 def close_set(entries: EmbeddingSet, closer: UnfittedCloser) -> EmbeddingSet:

@@ -6,6 +6,8 @@ import numpy as np
 
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task
+from gapkit.experiments.drawn import right_after_noise
+from gapkit.experiments.gains import crowded, gain_columns
 from gapkit.experiments.galleries import task_of
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry.neighbours import METRICS
@@ -35,9 +37,7 @@ def measure_axes(job: Job) -> dict[str, Rows]:
     for metric in METRICS:
         exact = {m: protocol.survival_of(y, x, level.sigma, metric=metric) for m, (y, x) in sides.items()}
         correct = {
-            m: protocol.right_after_noise(
-                y, x, task.labels, exact[m], level.sigma, metric=metric, seed=job.seed
-            )
+            m: right_after_noise(y, x, task.labels, exact[m], level.sigma, metric=metric, seed=job.seed)
             for m, (y, x) in sides.items()
         }
         drawn = _query_noise(task, sides, metric, level.sigma, draws, job.seed)
@@ -58,17 +58,13 @@ def measure_axes(job: Job) -> dict[str, Rows]:
                     agrees=protocol.same(answers, untouched),
                     survives=value,
                     untouched=values["nothing"],
-                    gain=protocol.calibrated_gain(
-                        task, resamples, level, sides[moves], value, values["nothing"], metric=metric
-                    )
-                    if (noise_on, metric) == ("gallery", "euclidean")  # σ is calibrated for that cell
-                    else None,
-                    # The cosine's is in the table of levers: its integral is long. Noise on the queries has no law.
-                    predicted=protocol.predicted_gain(task, level.sigma, sides[moves], metric=metric)
-                    if noise_on == "gallery" and metric != "cosine"
-                    else math.nan,
                     seed=job.seed,
                 )
+                if noise_on == "gallery" and moves != "nothing":
+                    row |= gain_columns(
+                        task, resamples, level, sides[moves], value, values["nothing"], metric=metric
+                    )
+                    row["reason"] = crowded(task)
                 rows.append(row | {"largest_change": float(np.abs(value - values["nothing"]).max())})
         if metric == "euclidean":
             apart = float(np.abs(exact["gallery"] - exact["queries"]).max())

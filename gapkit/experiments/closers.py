@@ -10,10 +10,11 @@ from gapkit.closing import CLOSERS, Closer
 from gapkit.closing.baselines import Procrustes
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task
+from gapkit.experiments.gains import exact_row, gain_columns
 from gapkit.experiments.galleries import task_of
 from gapkit.experiments.limits import MEMORY
 from gapkit.experiments.record import Experiment, Job, Rows
-from gapkit.geometry import Interval, nearest
+from gapkit.geometry import nearest
 from gapkit.robustness import robustness
 
 BEST = {"euclidean": protocol.AFFINE, "dot": protocol.LINEAR}
@@ -38,7 +39,7 @@ def measure_closers(job: Job) -> dict[str, Rows]:
                 for name, queries in moved.items()
             }
             for name, value in values.items():
-                row = protocol.exact_row(
+                row = exact_row(
                     {"closer": name, "moves": "queries", "alpha": float(name != "untouched")},
                     task,
                     resamples,
@@ -49,23 +50,29 @@ def measure_closers(job: Job) -> dict[str, Rows]:
                     untouched=values["untouched"],
                     before=untouched,
                     metric=metric,
+                    expect=False,
                     seed=job.seed,
                 )
-                over = _gain_over_shift(task, resamples, level, moved, values, name, metric)
-                rows.append(row | protocol.columns("gain_over_shift", over))
+                shift = (moved[protocol.PROJECTED], task.gallery), values[protocol.PROJECTED]
+                rows.append(
+                    row
+                    | gain_columns(
+                        task,
+                        resamples,
+                        level,
+                        (moved[name], task.gallery),
+                        value,
+                        values["untouched"],
+                        over=shift,
+                        metric=metric,
+                        name="gain_over_shift",
+                        expect=name == best,
+                    )
+                )
             worse = float(np.mean(values[protocol.PROJECTED] > values[best] + protocol.QUADRATURE))
             setting = {"metric": metric, "level": level.name, "seed": job.seed}
             checks.append(task.head | protocol.check_row(f"shift beats {best}", worse, **setting))
     return {"closers": rows, "closers.checks": checks}
-
-
-def _gain_over_shift(task, resamples, level, moved: dict, values: dict, name: str, metric: str) -> Interval:
-    relative = values["untouched"] + values[name] - values[protocol.PROJECTED]
-    sides = ((moved[name], task.gallery), (moved[protocol.PROJECTED], task.gallery))
-    gain = protocol.calibrated_gain(
-        task, resamples, level, sides[0], relative, values["untouched"], over=sides[1], metric=metric
-    )
-    return resamples.difference(values[name], values[protocol.PROJECTED]) if gain is None else gain
 
 
 def _moved_queries(task: Task) -> dict[str, np.ndarray]:

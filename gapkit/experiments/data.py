@@ -10,6 +10,7 @@ import numpy as np
 
 from gapkit._files import file_state, known_sha256
 from gapkit.embeddings import EmbeddingSet, list_embeddings, load_embeddings, published_sets
+from gapkit.embeddings.evaluation import classes_to_draw_within
 from gapkit.embeddings.library import embeddings_file
 from gapkit.errors import InputError
 from gapkit.geometry import Resamples
@@ -36,16 +37,8 @@ class Task:
     gallery: np.ndarray
     labels: np.ndarray
     ids: np.ndarray | None = field(default=None, kw_only=True)
-    _known: dict = field(default_factory=dict, init=False, repr=False, compare=False)
-
-    def untouched(self, sigma: float, metric: str) -> float:
-        """Mean robustness with nothing moved; kept, since every gain at a level asks for the same."""
-        if (sigma, metric) not in self._known:
-            self._known[sigma, metric] = float(self._untouched(sigma, metric).mean())
-        return self._known[sigma, metric]
-
-    def _untouched(self, sigma: float, metric: str) -> np.ndarray:
-        return robustness(self.queries, self.gallery, sigma, metric=metric)
+    known: dict = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was computed of the untouched sets and is asked for again."""
 
     @property
     def head(self) -> dict[str, str]:
@@ -53,8 +46,8 @@ class Task:
         return {"model": self.model, "dataset": self.dataset, "task": self.name}
 
     def resamples(self, seed: int) -> Resamples:
-        """The resampled queries that all intervals of this task share."""
-        return Resamples(len(self.queries), seed=seed)
+        """The resampled queries that all intervals of this task share; drawn within classes, which are fixed."""
+        return Resamples(len(self.queries), strata=classes_to_draw_within(self.labels), seed=seed)
 
     @property
     def middle(self) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from gapkit.experiments.family import rank_correlation, too_few
+from gapkit.experiments.family import permuted_rank_correlation, too_few
 from gapkit.experiments.protocol import check_row
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.miniclip import training_curve
@@ -58,12 +58,13 @@ def compare_temperatures(curves: pd.DataFrame, seed: int) -> Rows:
     Parameters
     ----------
     curves : the table ``"formation"``
-    seed : seed of the bootstrap
+    seed : of the drawn orders
     """
     ends = _ends(curves)
     if ends is None:
         return []
-    estimate = rank_correlation(ends["model"], ends["temperature"], -ends["gap"], seed)
+    means = ends.groupby("model")[["temperature", "gap"]].mean()
+    estimate = permuted_rank_correlation(-means["temperature"], means["gap"], seed=seed)
     few = too_few(ends.rename(columns={"model": "setting"}))
     head = {"model": "all models", "seed": seed, "check": "temperature and gap"}
     return [head | {"dataset": "held-out pairs", "reason": few} | estimate]

@@ -9,7 +9,6 @@ A `GalleryTask` is a `Task` whose ``queries`` and ``gallery`` have one dimension
 """
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,9 +22,7 @@ from gapkit.geometry import Interval, Resamples
 from gapkit.tasks.galleries import (
     LEAST_BLOCKS,
     block_interval,
-    corrected_gain,
     cut_galleries,
-    robustness_in_galleries,
     unrepeated_rows,
 )
 
@@ -45,18 +42,13 @@ class Blocks(Resamples):
     def __init__(self, partitions: int, blocks: int) -> None:
         self._shape = partitions, blocks
 
-    def of_blocks(self, values) -> np.ndarray:
-        """(P, B) mean of each gallery, from (G · K,) values of all queries."""
-        values = np.asarray(values, dtype=float)
-        return values.reshape(*self._shape, -1).mean(-1)
+    def _values(self, values) -> np.ndarray:
+        return np.asarray(values, dtype=float)
 
     def mean(self, values) -> Interval:
         """Mean of (G · K,) values with its t interval over galleries."""
-        return block_interval(self.of_blocks(values), confidence=self.confidence)
-
-    def difference(self, after, before) -> Interval:
-        """Mean of paired differences."""
-        return self.mean(np.asarray(after, dtype=float) - np.asarray(before, dtype=float))
+        of_blocks = self._values(values).reshape(*self._shape, -1).mean(-1)  # (P, B)
+        return block_interval(of_blocks, confidence=self.confidence)
 
     def share(self, indicator) -> Interval:
         """Share of zeros and ones; where all are alike, the exact binomial end (see `Resamples.share`)."""
@@ -66,12 +58,6 @@ class Blocks(Resamples):
         asked = values.size // self._shape[0]  # the partitions ask the same queries again
         doubt = 1 - ((1 - self.confidence) / 2) ** (1 / asked)
         return Interval(0.0, 0.0, doubt) if values.flat[0] == 0 else Interval(1.0, 1 - doubt, 1.0)
-
-    def gain(self, after, before, *, slope: float, target: float) -> Interval:
-        """Mean of paired differences at a calibrated level, freed of the calibration's own noise."""
-        gain = self.of_blocks(np.asarray(after, dtype=float) - np.asarray(before, dtype=float))
-        h = corrected_gain(gain, self.of_blocks(before), slope=slope, target=target)
-        return block_interval(h, confidence=self.confidence)
 
 
 @dataclass(frozen=True)
@@ -108,9 +94,6 @@ class GalleryTask(Task):
     def middle(self) -> np.ndarray:
         """(d,) the μ_y of every gap: that of the whole set."""
         return self.centre
-
-    def _untouched(self, sigma: float, metric: str) -> np.ndarray:
-        return robustness_in_galleries(self.queries, self.gallery, sigma, metric=metric)
 
     def resamples(self, seed: int) -> Blocks:
         """Blocks give the intervals of this task."""
@@ -218,21 +201,3 @@ def possible_sizes(entries: EmbeddingSet, sizes) -> list[int]:
         return []
     count = min(len(unrepeated_rows(side)) for side in entries.first_captions().modalities())
     return [size for size in sizes if size > 1 and count >= LEAST_BLOCKS * size]
-
-
-def gain_slope(at: Callable[[float], tuple[float, float]], sigma: float, *, step: float = 0.03) -> float:
-    """How a gain changes with the untouched robustness as σ does: a difference quotient over σ (1 ± step).
-
-    Parameters
-    ----------
-    at : σ -> (gain, untouched robustness), means over all queries
-    sigma : where
-    step : relative
-
-    Examples
-    --------
-    >>> round(gain_slope(lambda s: (0.1 + 0.5 * s, 1 - s), 0.3), 6)
-    -0.5
-    """
-    (more, weaker), (less, stronger) = at(sigma * (1 + step)), at(sigma * (1 - step))
-    return (more - less) / (weaker - stronger) if weaker != stronger else 0.0

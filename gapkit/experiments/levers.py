@@ -6,6 +6,7 @@ import pandas as pd
 from gapkit.closing import CLOSERS
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task, zero_shot_task
+from gapkit.experiments.gains import exact_row
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Interval
 from gapkit.geometry.neighbours import METRICS
@@ -50,7 +51,7 @@ def measure_levers(job: Job) -> dict[str, Rows]:
             }
             order[metric] = predicted["untouched"]
             for name, value in values.items():
-                row = protocol.exact_row(
+                row = exact_row(
                     {"closer": name, "moves": "queries", "alpha": float(name != "untouched")},
                     task,
                     resamples,
@@ -60,7 +61,7 @@ def measure_levers(job: Job) -> dict[str, Rows]:
                     survives=value,
                     untouched=before,
                     metric=metric,
-                    predicts=False,
+                    expect=False,
                     seed=job.seed,
                 )
                 over = protocol.columns(

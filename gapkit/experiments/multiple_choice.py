@@ -15,6 +15,8 @@ from gapkit.embeddings import EmbeddingSet
 from gapkit.errors import InputError
 from gapkit.experiments import protocol
 from gapkit.experiments.data import load_set
+from gapkit.experiments.drawn import drawn_right
+from gapkit.experiments.gains import equal_noise
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Resamples, gap_vector
 from gapkit.robustness.calibration import solve_sigma
@@ -46,19 +48,16 @@ class Questions:
         squares = torch.from_numpy(self.at(alpha))
         return euclidean(squares, squares.argmin(1), sigma, self.dimension).numpy()
 
-    def predicted_gain(self, sigma: float) -> float:
-        """Mean gain at α = 1 by the law of the gap: the squared distances to the answers tell the noise that is as bad."""
-        before, after = (float(self.at(alpha).min(1).mean()) for alpha in (0.0, 1.0))
-        equal = equal_sigma(sigma, before, after, self.dimension / 2)
-        return float(self.robustness(0.0, equal).mean() - self.robustness(0.0, sigma).mean())
+    def expected(self, alpha: float, sigma: float) -> np.ndarray:
+        """(q,) robustness that the law lets expect: that of the untouched options at less noise (see `gains.law`)."""
+        before, after = (float(self.at(a).min(1).mean()) for a in (0.0, alpha))
+        return self.robustness(0.0, equal_noise(before, after, sigma, self.dimension))
 
     def right_after_noise(self, alpha: float, sigma: float, survives: np.ndarray, seed: int) -> np.ndarray:
         """(q,) probability that the right option is chosen: exact where it is without noise, drawn elsewhere."""
         squares, result = self.at(alpha), survives.copy()
         wrong = np.flatnonzero(squares.argmin(1) != self.answers)
-        result[wrong] = protocol.drawn_right(
-            squares[wrong], self.answers[wrong], sigma, self.dimension, seed=seed
-        )
+        result[wrong] = drawn_right(squares[wrong], self.answers[wrong], sigma, self.dimension, seed=seed)
         return result
 
 
@@ -112,21 +111,35 @@ def measure_multiple_choice(job: Job) -> dict[str, Rows]:
             continue
         setting = head | protocol.level_columns(protocol.Level(name, sigma), texts)
         measured = {alpha: _at(questions, alpha, sigma, job.seed) for alpha in ALPHAS}
+        slopes = {alpha: _slope(questions, alpha, sigma) for alpha in ALPHAS}
         for kind in [ALL, *(sorted(set(types)) if name == protocol.MIDDLE else [])]:
             chosen = np.ones(count, bool) if kind == ALL else types == kind
             resamples = Resamples(int(chosen.sum()), groups=entries.image_rows[chosen], seed=job.seed)
-            rows += [
-                protocol.tidy_row(
+            for alpha, of_each in measured.items():
+                row = protocol.tidy_row(
                     setting | {"question_type": kind, "alpha": alpha},
                     resamples,
-                    **{name: values[chosen] for name, values in of_each.items()},
-                    untouched=measured[0.0]["survives"][chosen],
-                    predicted=questions.predicted_gain(sigma) if (kind, alpha) == (ALL, 1.0) else math.nan,
+                    **{column: values[chosen] for column, values in of_each.items()},
                     seed=job.seed,
                 )
-                for alpha, of_each in measured.items()
-            ]
+                after, before = (measured[a]["survives"][chosen] for a in (alpha, 0.0))
+                row |= protocol.columns(
+                    "gain", resamples.gain(after, before, slope=slopes[alpha], target=target)
+                )
+                if alpha == 1.0:
+                    expected = resamples.difference(questions.expected(alpha, sigma)[chosen], before)
+                    row |= protocol.columns("gain_expected", expected)
+                rows.append(row)
     return {"multiple-choice": rows}
+
+
+def _slope(questions: Questions, alpha: float, sigma: float) -> float:
+    """How the gain changes with the untouched robustness as σ does."""
+    before, after = (
+        [float(questions.robustness(a, at).mean()) for at in (sigma * 1.03, sigma / 1.03)]
+        for a in (0.0, alpha)
+    )
+    return (after[0] - after[1]) / (before[0] - before[1]) - 1
 
 
 def _at(questions: Questions, alpha: float, sigma: float, seed: int) -> dict[str, np.ndarray]:

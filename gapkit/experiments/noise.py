@@ -7,6 +7,8 @@ import numpy as np
 
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task
+from gapkit.experiments.drawn import compare_with_exact, noisy_answers
+from gapkit.experiments.gains import crowded, exact_row, law
 from gapkit.experiments.galleries import task_of
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Resamples
@@ -22,8 +24,6 @@ APPROACH = (0.0, 0.25, 0.5, 0.75, 1.0)
 ASIDE = 0.25
 TELLING = 0.1
 """Share of the queries whose robustness must visibly fall beside α*, or the check could not fail."""
-CROWDED = 0.5
-"""A gallery whose differences span more than this share of the dimensions leaves little that is orthogonal."""
 
 
 def measure_noise(job: Job) -> dict[str, Rows]:
@@ -52,7 +52,7 @@ def measure_noise(job: Job) -> dict[str, Rows]:
             rows.append(_unsolved(task, level))
             continue
         exact = {alpha: _robustness(task, closer, alpha, level.sigma) for alpha in alphas}
-        noisy = protocol.noisy_answers(task, closer, alphas, level.sigma, draws=draws, seed=job.seed)
+        noisy = noisy_answers(task, closer, alphas, level.sigma, draws=draws, seed=job.seed)
         rows += _rows(task, closer, level, exact, clean, noisy, resamples, job.seed)
         checks += [
             {"level": level.name, "sigma_per_coordinate": level.sigma, "reason": level.reason} | check
@@ -60,14 +60,13 @@ def measure_noise(job: Job) -> dict[str, Rows]:
                 *_level_checks(task, closer, level, exact, resamples),
                 _refit_check(task, level, job.seed),
                 protocol.check_row(
-                    "Monte Carlo against exact", protocol.compare_with_exact(noisy, clean[0.0], exact[0.0])
+                    "Monte Carlo against exact", compare_with_exact(noisy, clean[0.0], exact[0.0])
                 ),
             )
         ]
     for level in protocol.paper_levels(task.gallery.shape[-1]):
         exact = {alpha: _robustness(task, closer, alpha, level.sigma) for alpha in paper_alphas}
-        noisy = protocol.noisy_answers(task, closer, paper_alphas, level.sigma, draws=draws, seed=job.seed)
-        level = _decidable(level, exact[0.0], task.gallery.shape[-2])
+        noisy = noisy_answers(task, closer, paper_alphas, level.sigma, draws=draws, seed=job.seed)
         rows += _rows(task, closer, level, exact, clean, noisy, resamples, job.seed)
     return {
         "noise": [row | {"seed": job.seed} for row in rows],
@@ -83,39 +82,25 @@ def _rows(task, closer, level, exact, clean, noisy, resamples: Resamples, seed: 
     """One row for each α; a query that is right without noise is right with it as often as its answer survives."""
     rows = []
     for alpha, values in exact.items():
-        moved = (task.queries, protocol.shift_gallery(task.gallery, closer, alpha))
         correct = protocol.right(clean[alpha], task)
-        row = protocol.tidy_row(
-            task.head
-            | {"closer": protocol.PROJECTED, "alpha": alpha, **protocol.NOISE_ON_GALLERY}
-            | protocol.level_columns(level, task.gallery),
-            resamples,
-            clean=correct,
-            noisy=np.where(correct == 1, values, (noisy[alpha] == task.labels).mean(0)),
-            agrees=protocol.same(clean[alpha], clean[0.0]),
-            survives=values,
-            untouched=exact[0.0],
-            gain=protocol.calibrated_gain(
+        rows.append(
+            exact_row(
+                {"closer": protocol.PROJECTED, "alpha": alpha},
                 task,
                 resamples,
                 level,
-                moved,
-                values,
-                exact[0.0],
-            ),
-            predicted=protocol.predicted_gain(task, level.sigma, moved) if alpha == 1 else math.nan,
-            seed=seed,
+                queries=task.queries,
+                gallery=protocol.shift_gallery(task.gallery, closer, alpha),
+                survives=values,
+                untouched=exact[0.0],
+                answers=clean[alpha],
+                before=clean[0.0],
+                noisy=np.where(correct == 1, values, (noisy[alpha] == task.labels).mean(0)),
+                expect=alpha == 1.0,
+                seed=seed,
+            )
         )
-        rows.append(row | {"reason": level.reason or crowded(task)})
     return rows
-
-
-def crowded(task: Task) -> str:
-    """Why a full-rank shift has little to move, where the gallery has about as many rows as dimensions."""
-    own, d = task.gallery.shape[-2] - 1, task.gallery.shape[-1]
-    if own <= CROWDED * d:
-        return ""
-    return f"little is orthogonal: {own + 1} rows span {min(own, d)} of {d} dimensions (see retrieval, fewer components)"
 
 
 def _unsolved(task: Task, level: protocol.Level) -> dict:
@@ -145,7 +130,10 @@ def _level_checks(task, closer, level: protocol.Level, exact: dict, resamples: R
         falling = sum(b < a - protocol.QUADRATURE for a, b in itertools.pairwise(means))
         checks.append(protocol.check_row("falling steps", float(falling)) | _visible(max(means) - min(means)))
     if {1.0, 1.5} <= set(exact):
-        checks.append(protocol.check_row("loss past closure", resamples.difference(exact[1.0], exact[1.5])))
+        at = ((task.queries, protocol.shift_gallery(task.gallery, closer, alpha)) for alpha in (1.0, 1.5))
+        expected = resamples.difference(*(law(task, moved, level.sigma) for moved in at))
+        loss = protocol.check_row("loss past closure", resamples.difference(exact[1.0], exact[1.5]))
+        checks.append(loss | protocol.columns("value_expected", expected) | {"reason": crowded(task)})
     return checks
 
 
@@ -204,16 +192,6 @@ def _refit_check(task: Task, level: protocol.Level, seed: int, draws: int = 3) -
             1 - protocol.same(protocol.refitted_answers(task, lambda _, noisy=noisy: noisy), untouched)
         )
     return protocol.check_row("refitted: answers differ", float(np.mean(differ)))
-
-
-def _decidable(level: protocol.Level, untouched: np.ndarray, classes: int) -> protocol.Level:
-    """A fixed noise level, with the reason why it can decide nothing if it is far too weak or too strong."""
-    mean, reason = float(untouched.mean()), ""
-    if mean > 0.99:
-        reason = f"the noise is too weak: {mean:.3f} of answers survive it untouched"
-    elif mean < 1.5 / classes + 0.02:
-        reason = f"the noise drowns everything: {mean:.3f} survive, chance is {1 / classes:.3f}"
-    return protocol.Level(level.name, level.sigma, reason)
 
 
 EXPERIMENT = Experiment(

@@ -5,23 +5,18 @@ pairs for them. The order of the models by ‖g‖ is compared with their order 
 drawn anew: a permutation test over models, exact for up to eight.
 """
 
-import itertools
-
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from gapkit.experiments import protocol
 from gapkit.experiments.data import load_set
+from gapkit.experiments.family import LEAST_SETTINGS, permuted_rank_correlation
+from gapkit.experiments.gains import gain_columns
 from gapkit.experiments.galleries import gallery_task
 from gapkit.experiments.record import Experiment, Job, Rows
 
 SIZE = 10
 PARTITIONS = 10
-LEAST_MODELS = 6
-"""Of fewer the smallest p of a permutation is hardly below 0.05: 1/24 for four."""
-EXACT = 8
-DRAWS = 20_000
 
 
 def measure_model(job: Job) -> dict[str, Rows]:
@@ -59,10 +54,7 @@ def measure_model(job: Job) -> dict[str, Rows]:
         )
         for name, side in sides.items():
             values = protocol.survival_of(*side, level.sigma)
-            row |= protocol.columns(
-                name, protocol.calibrated_gain(task, resamples, level, side, values, untouched)
-            )
-            row[f"predicted_{name}"] = protocol.predicted_gain(task, level.sigma, side)
+            row |= gain_columns(task, resamples, level, side, values, untouched, name=name)
         rows.append(row | {"seed": job.seed})
     return {"real-models": rows}
 
@@ -86,7 +78,9 @@ def compare_models(models: pd.DataFrame, seed: int) -> Rows:
         }
         for name, some in sets.items():
             estimate = permuted_rank_correlation(some["gap_norm"], some["gain"], seed=seed)
-            few = "" if len(some) >= LEAST_MODELS else f"only {len(some)} models; {LEAST_MODELS} are needed"
+            few = (
+                "" if len(some) >= LEAST_SETTINGS else f"only {len(some)} models; {LEAST_SETTINGS} are needed"
+            )
             rows.append({"check": "gap and gain", "dataset": name, "level": level, "reason": few} | estimate)
     return [{"model": "all models", "seed": seed} | row for row in rows]
 
@@ -94,39 +88,6 @@ def compare_models(models: pd.DataFrame, seed: int) -> Rows:
 def _pairs_of(models: pd.DataFrame) -> pd.Series:
     """What the pairs of each set are, by the first word of a published name: coco100 of coco100-cyclip."""
     return models["dataset"].str.partition("-")[0]
-
-
-def permuted_rank_correlation(first, second, *, seed: int = 0) -> dict[str, float]:
-    """Spearman's ρ with the p of a permutation test, for more of the one with more of the other.
-
-    The interval is ρ minus and plus the value that 95 % of all orders stay below: its lower end is above 0 where p < 0.05.
-
-    Examples
-    --------
-    >>> found = permuted_rank_correlation([1, 2, 3, 4], [10, 20, 30, 40])
-    >>> found["value"], round(found["p"], 4)          # one order of 24 is as good
-    (1.0, 0.0417)
-    """
-    a, b = (rankdata(np.asarray(z, dtype=float)) for z in (first, second))
-    a, b = a - a.mean(), b - b.mean()
-    scale = float(np.sqrt((a @ a) * (b @ b)))
-    members = {"members": len(a), "settings": len(a)}
-    if len(a) < 3 or scale == 0:
-        return dict.fromkeys(("value", "value_low", "value_high", "p"), float("nan")) | members
-    if len(a) <= EXACT:
-        orders = np.array(list(itertools.permutations(range(len(a)))))
-    else:
-        rng = np.random.default_rng([seed, 5])
-        orders = np.stack([np.arange(len(a)), *(rng.permutation(len(a)) for _ in range(DRAWS))])
-    chance = (b[orders] @ a) / scale
-    value = float(a @ b) / scale
-    reach = float(np.quantile(chance, 0.95, method="higher"))
-    return {
-        "value": value,
-        "value_low": max(value - reach, -1.0),
-        "value_high": min(value + reach, 1.0),
-        "p": float(np.mean(chance >= value - 1e-12)),
-    } | members
 
 
 EXPERIMENT = Experiment(

@@ -6,6 +6,7 @@ from gapkit.closing import GapCloser
 from gapkit.errors import InputError
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task, load_set
+from gapkit.experiments.gains import exact_row
 from gapkit.experiments.galleries import DIRECTIONS, PARTITIONS, gallery_task
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Resamples, nearest
@@ -72,7 +73,7 @@ def _small(entries, job: Job, size: int) -> Rows:
                 gallery = protocol.shift_gallery(task.gallery, closer, alpha)
                 answers = protocol.answers_to(task.queries, gallery)
                 hits, hit = protocol.right(answers, task), protocol.right(before, task)
-                row = protocol.exact_row(
+                row = exact_row(
                     setting | {"alpha": alpha, "shift_norm": length},
                     task,
                     resamples,
@@ -83,6 +84,7 @@ def _small(entries, job: Job, size: int) -> Rows:
                     untouched=untouched,
                     answers=answers,
                     before=before,
+                    expect=alpha == 1.0,
                     seed=job.seed,
                 )
                 recall = protocol.columns("recall_at_1", resamples.mean(hits))
@@ -110,7 +112,7 @@ def _direction(task: Task, seed: int, alphas: dict) -> Rows:
             still = np.array_equal(gallery, task.gallery)
             values = untouched if still else robustness(task.queries, gallery, sigma=level.sigma)
             rows.append(
-                protocol.exact_row(
+                exact_row(
                     setting,
                     task,
                     resamples,
@@ -120,6 +122,7 @@ def _direction(task: Task, seed: int, alphas: dict) -> Rows:
                     survives=values,
                     untouched=untouched,
                     before=before,
+                    expect=(setting["rank"], setting["alpha"]) == ("full", 1.0),
                     seed=seed,
                 )
             )

@@ -253,6 +253,8 @@ class Resamples:
     ----------
     count : number of queries
     groups : (count,) array-like, optional; queries of one group are drawn together, such as questions on one image
+    strata : (count,) array-like, optional; queries are drawn within strata, such as the classes of a balanced test set. Of
+        n queries n − 1 are drawn, so that the variance of a mean comes out right for few of a class too (Rao and Wu 1988)
     draws : number of bootstrap samples
     seed : seed of the draws
 
@@ -267,15 +269,30 @@ class Resamples:
     confidence = 0.95
 
     def __init__(
-        self, count: int, *, groups: ArrayInput | None = None, draws: int = 1000, seed: int = 0
+        self,
+        count: int,
+        *,
+        groups: ArrayInput | None = None,
+        strata: ArrayInput | None = None,
+        draws: int = 1000,
+        seed: int = 0,
     ) -> None:
         count, draws = check_whole(count, "count"), check_whole(draws, "draws")
         check_room("draws × queries", draws, count)
         rng = np.random.default_rng([check_seed(seed), count])
         member = np.arange(count) if groups is None else as_groups(groups, "groups", count=count)
         units = int(member.max()) + 1
-        times = rng.multinomial(units, np.full(units, 1 / units), size=draws)
-        weights = times[:, member].astype(float)  # (draws, count)
+        weights = np.ones((draws, count))
+        if strata is None:
+            weights = rng.multinomial(units, np.full(units, 1 / units), size=draws)[:, member].astype(float)
+        else:
+            kinds = as_groups(strata, "strata", count=count)
+            if groups is not None:
+                raise InputError("groups and strata cannot be combined; pass one of them")
+            for rows in (np.flatnonzero(kinds == kind) for kind in np.unique(kinds)):
+                n = len(rows)
+                if n > 1:  # a query alone in its stratum is always there
+                    weights[:, rows] = rng.multinomial(n - 1, np.full(n, 1 / n), size=draws) * n / (n - 1)
         self._weights = weights / weights.sum(1, keepdims=True)
 
     def means(self, values: ArrayInput) -> np.ndarray:
@@ -301,6 +318,24 @@ class Resamples:
     def difference(self, after: ArrayInput, before: ArrayInput) -> Interval:
         """Mean of paired differences."""
         return self.mean(self._values(after) - self._values(before))
+
+    def gain(self, after: ArrayInput, before: ArrayInput, *, slope: Number, target: Number) -> Interval:
+        r"""Mean of paired differences at a calibrated level, freed of the calibration's own noise (derived).
+
+        .. math:: h = \mathrm{gain} - \mathrm{slope}\,(\mathrm{rob} - \mathrm{target}), \qquad
+            \mathrm{slope} = \frac{d\,\mathrm{gain}/d\sigma}{d\,\mathrm{rob}/d\sigma}
+
+        σ is calibrated on the very queries that are compared: on average that does no harm, but without h, the gain of each
+        query as it would be at the calibrated robustness exactly, the interval has the wrong width.
+
+        Parameters
+        ----------
+        after, before : (count,) robustness of each query, closed and untouched
+        slope : how the mean gain changes with the mean untouched robustness as σ changes
+        target : the untouched robustness that σ was calibrated to
+        """
+        before = self._values(before)
+        return self.mean(self._values(after) - before - float(slope) * (before - float(target)))
 
     def share(self, indicator: ArrayInput) -> Interval:
         """Share of (count,) zeros and ones; where all are alike, the exact binomial end replaces no width.

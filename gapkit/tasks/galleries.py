@@ -263,34 +263,6 @@ def block_interval(values: ArrayInput, *, confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - width, mean + width)
 
 
-def corrected_gain(gain: ArrayInput, robustness: ArrayInput, *, slope: float, target: float) -> ArrayLike:
-    r"""The gain of each block as it would be at the calibrated robustness exactly.
-
-    .. math:: h = \mathrm{gain} - \mathrm{slope}\,(\mathrm{rob} - \mathrm{target}), \qquad
-        \mathrm{slope} = \frac{d\,\mathrm{gain}/d\sigma}{d\,\mathrm{rob}/d\sigma}
-
-    σ is calibrated on the very queries that are compared: on average that does no harm, but without h the interval has
-    the wrong width.
-
-    Parameters
-    ----------
-    gain, robustness : (P, B) array-likes, gain and untouched robustness of each block
-    slope : how the gain changes with the untouched robustness as σ changes
-    target : the untouched robustness that σ was calibrated to
-
-    Examples
-    --------
-    >>> corrected_gain([[0.12]], [[0.68]], slope=-1.0, target=0.7)
-    array([[0.1]])
-    """
-    g, r = as_matrix(gain, "gain", shape="(P, B)"), as_matrix(robustness, "robustness", shape="(P, B)")
-    if g.shape != r.shape:
-        raise InputError(
-            f"gain and robustness must be of one shape; got {tuple(g.shape)} and {tuple(r.shape)}"
-        )
-    return like(g - check_number(slope, "slope") * (r - check_number(target, "target")), gain, robustness)
-
-
 def _stacks(queries, galleries) -> tuple[Float[Tensor, "g m d"], Float[Tensor, "g k d"]]:
     y, x = as_tensor(queries, "queries"), as_tensor(galleries, "galleries")
     for stack, name in ((y, "queries"), (x, "galleries")):

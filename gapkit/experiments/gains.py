@@ -1,0 +1,195 @@
+"""What closing gains under Gaussian noise, with its interval, and what can be expected of it before it is measured.
+
+`exact_row` is the row of every experiment that closes a gap and adds noise: it brings the gain, the law's expectation from
+untouched figures and two lengths (closing is turning the noise down, `gapkit.robustness.law`), and the reason if the gallery is crowded.
+`gapkit.claims.rules.why_not_asked` reads both.
+"""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from gapkit.experiments import protocol
+from gapkit.experiments.data import Task
+from gapkit.experiments.drawn import right_after_noise
+from gapkit.geometry import Resamples
+
+SLOPE_QUERIES = 60
+"""Queries that a slope is taken on."""
+
+
+def exact_row(
+    setting: Mapping,
+    task: Task,
+    resamples: Resamples,
+    level: protocol.Level,
+    *,
+    queries: np.ndarray,
+    gallery: np.ndarray,
+    survives: np.ndarray,
+    untouched: np.ndarray,
+    seed: int,
+    metric: str = "euclidean",
+    answers: np.ndarray | None = None,
+    before: np.ndarray | None = None,
+    noisy: np.ndarray | None = None,
+    expect: bool = True,
+) -> dict:
+    """`tidy_row` for exact robustness to Gaussian noise on a gallery, whoever was moved.
+
+    Parameters
+    ----------
+    setting : columns beside those of the task, the noise and its level
+    queries, gallery : as they were moved
+    survives, untouched : (m,) robustness, moved and with nothing moved
+    answers, before : (m,) clean answers, moved and with nothing moved; found where they are not given
+    noisy : (m,) probability that the answer under noise is the right one; drawn where it is not given
+    expect : whether to say what the law lets expect of the gain: it takes a closer that keeps margins
+    """
+    answers = protocol.answers_to(queries, gallery, metric=metric) if answers is None else answers
+    before = protocol.answers_to(task.queries, task.gallery, metric=metric) if before is None else before
+    if noisy is None:
+        noisy = right_after_noise(
+            queries, gallery, task.labels, survives, level.sigma, ids=task.ids, metric=metric, seed=seed
+        )
+    row = protocol.tidy_row(
+        task.head
+        | protocol.NOISE_ON_GALLERY
+        | {"metric": metric}
+        | setting
+        | protocol.level_columns(level, task.gallery),
+        resamples,
+        clean=protocol.right(answers, task),
+        noisy=noisy,
+        agrees=protocol.same(answers, before),
+        survives=survives,
+        seed=seed,
+    )
+    row |= gain_columns(
+        task, resamples, level, (queries, gallery), survives, untouched, metric=metric, expect=expect
+    )
+    return row | {
+        "reason": setting.get("reason") or level.reason or (crowded(task) if setting["alpha"] else "")
+    }
+
+
+def gain_columns(
+    task: Task,
+    resamples: Resamples,
+    level: protocol.Level,
+    moved: protocol.Sides,
+    survives: np.ndarray,
+    untouched: np.ndarray,
+    *,
+    over: tuple[protocol.Sides, np.ndarray] | None = None,
+    metric: str = "euclidean",
+    name: str = "gain",
+    expect: bool = True,
+) -> dict[str, float]:
+    """Columns of a gain in robustness with its interval, and of what could be expected of it beforehand.
+
+    At a calibrated level the gain is as it would be at that untouched robustness exactly (`Resamples.gain`).
+
+    Parameters
+    ----------
+    moved : queries and gallery after the closer
+    survives, untouched : (m,) robustness, moved and with nothing moved
+    over : another closer, over which the gain is: queries and gallery after it, and the robustness
+    name : of the columns
+    expect : the closer keeps margins, so that the law knows what to expect
+    """
+    relative = untouched + survives - (untouched if over is None else over[1])
+    sides = moved, None if over is None else over[0]
+    if level.metric == metric:
+        slope = _slope(task, level.sigma, *sides, metric)
+        target = protocol.TARGETS[protocol.CALIBRATED.index(level.name)]
+        found = protocol.columns(name, resamples.gain(relative, untouched, slope=slope, target=target))
+    else:
+        found = protocol.columns(name, resamples.difference(relative, untouched))
+    if expect and metric != "cosine":
+        after, before = (
+            untouched if side is None else law(task, side, level.sigma, metric) for side in sides
+        )
+        found |= protocol.columns(f"{name}_expected", resamples.difference(after, before))
+    return found
+
+
+def law(task: Task, moved: protocol.Sides, sigma: float, metric: str = "euclidean") -> np.ndarray:
+    r"""(m,) robustness that the law lets expect after a closer that keeps margins: that of the untouched sets at σ*.
+
+    .. math:: \sigma_*^2 \left(D^2 + d \sigma_*^2 / 2\right) = \sigma^2 \left(D'^2 + d \sigma^2 / 2\right)
+
+    with D² and D'² the mean squared distances to the clean answers, before and after; under the dot product
+    :math:`\sigma_* \|y\| = \sigma \|y'\|`. The closed side is looked at for these lengths only (see `gapkit.robustness.law`).
+    """
+    if metric == "dot":
+        ratio = np.square(moved[0]).sum(-1).mean() / np.square(task.queries).sum(-1).mean()
+        return protocol.survival_of(task.queries, task.gallery, sigma * ratio**0.5, metric=metric)
+    answers = protocol.answers_to(task.queries, task.gallery)
+    before, after = (mean_square(*side, answers) for side in ((task.queries, task.gallery), moved))
+    star = equal_noise(before, after, sigma, task.gallery.shape[-1])
+    return protocol.survival_of(task.queries, task.gallery, star)
+
+
+def equal_noise(before: float, after: float, sigma: float, dimension: int) -> float:
+    """σ* of `law` from the mean squared distances before and after.
+
+    >>> equal_noise(1.0, 1.0, 0.05, 512), equal_noise(1.0, 0.5, 0.05, 512) < 0.05
+    (0.05, True)
+    """
+    double = 2 * sigma**2 * (after + dimension * sigma**2 / 2)
+    return round(math.sqrt(double / (before + math.sqrt(before**2 + dimension * double))), 15)
+
+
+def mean_square(queries: np.ndarray, gallery: np.ndarray, answers: np.ndarray) -> float:
+    """Mean squared distance of the queries to their answers."""
+    if gallery.ndim == 2:
+        chosen = gallery[answers]
+    else:
+        chosen = np.take_along_axis(gallery, answers.reshape(len(gallery), -1, 1), 1)
+    return float(np.square(queries - chosen).sum(-1).mean())
+
+
+def _slope(
+    task: Task, sigma: float, moved: protocol.Sides, over: protocol.Sides | None, metric: str
+) -> float:
+    """How the gain changes with the untouched robustness as σ does: a difference quotient over some of the queries.
+
+    It turns the width of an interval alone, which forgives it a tenth.
+    """
+    step = -(-len(task.labels) // SLOPE_QUERIES)
+
+    def mean(side: protocol.Sides, at: float) -> float:
+        queries, gallery = side
+        gallery = gallery[::step] if gallery.ndim == 3 else gallery
+        return float(protocol.survival_of(queries[::step], gallery, at, metric=metric).mean())
+
+    ends = []
+    for at in (sigma * 1.03, sigma / 1.03):
+        if (at, metric) not in task.known:
+            task.known[at, metric] = mean((task.queries, task.gallery), at)
+        untouched = task.known[at, metric]
+        ends.append((mean(moved, at) - (untouched if over is None else mean(over, at)), untouched))
+    (more, weaker), (less, stronger) = ends
+    return (more - less) / (weaker - stronger) if weaker != stronger else 0.0
+
+
+def crowded(task: Task) -> str:
+    """Why a full-rank shift has little to move: a gallery of about as many rows as dimensions holds most of the gap.
+
+    At least half of the rows that a space has room for, and less than half of ‖g‖² orthogonal to them.
+    """
+    rows, d = task.gallery.shape[-2:]
+    if rows - 1 <= d / 2:
+        return ""
+    if "crowded" not in task.known:
+        closer = protocol.fit_closer(protocol.PROJECTED, task)
+        gap, left = (float(np.square(z).sum(-1).mean()) for z in (closer.gap_, closer.shift_))
+        task.known["crowded"] = (
+            f"little is orthogonal: {rows} rows in {d} dimensions leave {left / gap:.0%} of the squared gap "
+            "(see retrieval, fewer components)".replace("%", " %")
+            if left < gap / 2
+            else ""
+        )
+    return task.known["crowded"]
