@@ -36,6 +36,9 @@ RENAMED: dict[str, str] = {
     "gapkit.close_gap": "gapkit.close_model",
     "gapkit.closing.close_gap": "gapkit.closing.close_model",
     # tasks
+    "gapkit.tasks.corrected_gain": "gapkit.geometry.Resamples(…).gain corrects the gain of each query",
+    # claims
+    "gapkit.claims.combine_models": "gapkit.claims.overall combines the cells of all models",
     # engine
     "gapkit.experiments.processes": "gapkit.engine",
     "gapkit.experiments.processes.as_done": "gapkit.engine.run",
@@ -118,7 +121,7 @@ RENAMED: dict[str, str] = {
 LEFT_THE_FACE: dict[str, str] = {
     "gapkit.check.axes": "must_be_labelled must_not_be_swapped",
     "gapkit.check.engine": "CheckFailed",
-    "gapkit.claims.decide": "FAMILY Finding combine combine_models is_control",
+    "gapkit.claims.decide": "FAMILY Finding combine is_control",
     "gapkit.claims.rules": "Above BelowBand Falls Rises Rule Within",
     "gapkit.closing.advice": "Advice Lever",
     "gapkit.closing.baselines": "Centring Procrustes Standardisation",
@@ -154,7 +157,7 @@ LEFT_THE_FACE: dict[str, str] = {
     "gapkit.report.write": "FORMATS Workspace",
     "gapkit.robustness.law": "effective_noise predict_metric",
     "gapkit.tasks.classification": "answer_multiple_choice",
-    "gapkit.tasks.galleries": "block_interval calibrate_in_galleries corrected_gain cut_galleries nearest_in_galleries robustness_in_galleries unrepeated_rows",
+    "gapkit.tasks.galleries": "block_interval calibrate_in_galleries cut_galleries nearest_in_galleries robustness_in_galleries unrepeated_rows",
     "gapkit.tasks.retrieval": "retrieval_ranks",
     "gapkit.widgets.panel": "View choice slider",
 }

@@ -519,8 +519,6 @@ def calls() -> dict[str, Call]:
         "tasks.calibrate_in_galleries": Call(
             t.calibrate_in_galleries, {"queries": STACK_Y, "galleries": STACK_X, "target": 0.7, "metric": "euclidean"},
             {"queries": M, "galleries": M, "target": N, "metric": W}, 0),
-        "tasks.corrected_gain": Call(
-            t.corrected_gain, {"gain": X, "robustness": Y, "slope": 1.0, "target": 0.5}, {"gain": M, "robustness": M, "slope": N, "target": N}),
         "tasks.cut_galleries": Call(
             t.cut_galleries, {"count": 20, "size": 4, "partitions": 2, "seed": 0}, {"count": C, "size": C, "partitions": C, "seed": C}, 0, INF),
         "tasks.k_occurrence": Call(t.k_occurrence, {**QG, "k": 2, "metric": "euclidean"}, {**QG_KINDS, "k": C}, 0, 72),

@@ -134,9 +134,6 @@ CALLS = {
     "tasks.zero_shot": lambda t: tasks.zero_shot(t(Y), t(FEW), t(LABELS)),
     "tasks.galleries.block_interval": lambda t: galleries.block_interval(t(X)),
     "tasks.galleries.calibrate_in_galleries": lambda t: galleries.calibrate_in_galleries(t(Y3), t(X3), 0.7),
-    "tasks.galleries.corrected_gain": lambda t: galleries.corrected_gain(
-        t(FEW), t(FEW), slope=-1.0, target=0.7
-    ),
     "tasks.galleries.nearest_in_galleries": lambda t: galleries.nearest_in_galleries(t(Y3), t(X3)),
     "tasks.galleries.robustness_in_galleries": lambda t: galleries.robustness_in_galleries(t(Y3), t(X3), 0.1),
     "tasks.galleries.unrepeated_rows": lambda t: galleries.unrepeated_rows(t(X)),

@@ -6,10 +6,12 @@ untouched figures and two lengths (closing is turning the noise down, `gapkit.ro
 """
 
 import math
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
 
+from gapkit.errors import GapkitWarning
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task
 from gapkit.experiments.drawn import right_after_noise
@@ -184,7 +186,9 @@ def crowded(task: Task) -> str:
     if rows - 1 <= d / 2:
         return ""
     if "crowded" not in task.known:
-        closer = protocol.fit_closer(protocol.PROJECTED, task)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", GapkitWarning)  # nothing to move is a number here, not news
+            closer = protocol.fit_closer(protocol.PROJECTED, task)
         gap, left = (float(np.square(z).sum(-1).mean()) for z in (closer.gap_, closer.shift_))
         task.known["crowded"] = (
             f"little is orthogonal: {rows} rows in {d} dimensions leave {left / gap:.0%} of the squared gap "

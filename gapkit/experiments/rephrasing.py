@@ -149,10 +149,13 @@ def _checks(scores: dict, wordings: int, unseen: list[int], reason: str, resampl
         percentile_interval(after[0] - before[0], after[1] - before[1]),
     )
     rows = [
-        protocol.check_row("cost of rephrasing", cost),
-        protocol.check_row("refitted: answers differ", differ),
-        protocol.check_row("spread of accuracy over wordings, untouched", spread),
-        protocol.check_row("spread of accuracy over wordings, closed", percentile_interval(*after)),
+        protocol.check_row(check, estimate, reason="")
+        for check, estimate in (
+            ("cost of rephrasing", cost),
+            ("refitted: answers differ", differ),
+            ("spread of accuracy over wordings, untouched", spread),
+            ("spread of accuracy over wordings, closed", percentile_interval(*after)),
+        )
     ]
     # What can be hoped for at most: that closing wins back all that rephrasing costs.
     for check, estimate, most in (

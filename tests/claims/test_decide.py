@@ -1,4 +1,5 @@
 import pandas as pd
+import pytest
 
 from gapkit.claims import CLAIMS, claim, decide, overall
 from gapkit.claims.decide import FAMILY, is_control
@@ -84,3 +85,41 @@ def test_family_claims_get_one_verdict():
     ]  # fmt: skip
     (finding,) = decide({"family.checks": pd.DataFrame(rows)}, [claim("wider-gains-more")])
     assert (finding.model, finding.verdict) == (FAMILY, "partly")
+
+
+def gains(**cells):
+    """The table behind the claim on gains: one row for each (value, low, high, expected)."""
+    rows = [
+        {"model": model, "dataset": "d", "level": "untouched 0.7", "closer": "projected shift", "alpha": 1.0,
+         "metric": "euclidean", "gain": value, "gain_low": low, "gain_high": high, "gain_expected": expected,
+         "gain_expected_low": expected - 0.001, "gain_expected_high": expected + 0.001}
+        for model, (value, low, high, expected) in cells.items()
+    ]  # fmt: skip
+    return {"noise": pd.DataFrame(rows)}
+
+
+def test_a_cell_that_cannot_decide_counts():
+    """Where the law expects too little neither yes nor no counts, in the model's verdict and in that over all models."""
+    tables = gains(wide=(0.1, 0.09, 0.11, 0.1), narrow=(0.001, 0.0, 0.002, 0.001))
+    wide, narrow = decide(tables, [claim("gain")])
+    assert (wide.verdict, narrow.verdict) == ("holds", "not decidable")
+    assert "expected is 0.001" in narrow.as_dict()["cells"][0]["reason"]
+    assert overall([wide, narrow]) == {"gain": "holds"}
+
+
+def test_harm_on_one_model_is_lost_among_others():
+    tables = gains(one=(-0.05, -0.06, -0.04, 0.1), other=(0.0, -0.001, 0.001, 0.1))
+    findings = decide(tables, [claim("gain")])
+    assert [finding.verdict for finding in findings] == ["harms", "does not hold"]
+    assert overall(findings) == {"gain": "harms"}
+    assert findings[0].as_dict()["margin"] == pytest.approx(-0.06)
+
+
+def test_a_t_interval_is_corrected_as_a_normal_one():
+    """Of few blocks the tail is heavy: the same interval is worth less to Holm."""
+    table = gains(m=(0.03, 0.015, 0.045, 0.1))["noise"]
+    rows = [table.assign(dataset=name) for name in "abc"]
+    rows[1:] = [row.assign(gain=0.01, gain_low=0.0, gain_high=0.02) for row in rows[1:]]
+    many = decide({"noise": pd.concat(rows)}, [claim("gain")])[0]
+    few = decide({"noise": pd.concat(rows).assign(galleries=5)}, [claim("gain")])[0]
+    assert (many.verdict, few.verdict) == ("partly", "not decidable")

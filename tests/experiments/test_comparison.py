@@ -1,5 +1,7 @@
 """The closers against each other: one protocol for all, and the mistakes it is there to avoid."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,7 +62,7 @@ def test_no_closer_has_seen_the_queries_it_is_judged_on(task, table):
     assert (table["queries"] == len(rest)).all()
     changed = task.queries.copy()
     changed[rest] += 1.0
-    again, _ = comparison.fit_on_half("projected shift", type(task)(**{**vars(task), "queries": changed}))
+    again, _ = comparison.fit_on_half("projected shift", replace(task, queries=changed))
     first, _ = comparison.fit_on_half("projected shift", task)
     np.testing.assert_array_equal(again.shift_, first.shift_)
 

@@ -6,6 +6,8 @@ import pytest
 from gapkit.closing import AffineProjection, GapCloser, LinearProjection, MeanShift
 from gapkit.embeddings import EmbeddingSet, load_embeddings, published_sets
 from gapkit.errors import InputError
+from gapkit.experiments.data import Task
+from gapkit.experiments.gains import crowded, gain_columns
 from gapkit.experiments.galleries import GalleryCloser, gallery_task, possible_sizes
 from gapkit.experiments.protocol import (
     AFFINE,
@@ -16,14 +18,13 @@ from gapkit.experiments.protocol import (
     RAW,
     Level,
     answers_to,
-    calibrated_gain,
     fit_closer,
     shift_gallery,
     survival_of,
 )
 from gapkit.experiments.real_models import compare_models, permuted_rank_correlation
 from gapkit.experiments.record import Job, experiment
-from gapkit.geometry import nearest
+from gapkit.geometry import Interval, nearest
 from gapkit.robustness import robustness
 from gapkit.tasks.galleries import calibrate_in_galleries
 
@@ -117,11 +118,25 @@ def test_pooled_robustness_is_not_that_of_the_galleries():
         assert (answers_to(task.queries, task.gallery).reshape(values.shape)[i] == nearest(y, x)).all()
 
 
-def test_embeddings_without_coordinates_are_asked_for_codes(job):
+def test_codes_depend_on_coordinates_that_a_matrix_of_cosines_has_lost(job):
+    """Rotations are drawn: embeddings known up to one are asked like all others, and axes say nothing."""
     z = np.concatenate([pairs().images, pairs().texts]).astype(float)
     entries = EmbeddingSet.from_gram(z @ z.T, images=60, dimension=40)
     rows = experiment("quantisation").measure(job("quantisation", entries, partitions=1))["quantisation"]
-    assert all("up to a rotation" in row["reason"] for row in rows)
+    assert all(row["reason"] == "" and row["gain_low"] <= row["gain"] <= row["gain_high"] for row in rows)
+    assert {row["rotations"] for row in rows} == {8}
+
+
+def test_a_gallery_that_holds_the_gap_is_asked_for_what_is_orthogonal():
+    """Crowded: more rows than half of the dimensions, and most of the squared gap among them."""
+    rng = np.random.default_rng(0)
+    queries, few = rng.standard_normal((40, 32)) + 2, rng.standard_normal((10, 32))
+    many = np.concatenate([few, rng.standard_normal((25, 32))])
+    flat = np.concatenate(
+        [few, few + 0.5 * few[::-1], few - few[::-1]]
+    )  # thirty rows that span nine dimensions
+    found = [crowded(Task("", "", "", queries, x, np.zeros(40, int))) for x in (few, many, flat)]
+    assert found[0] == found[2] == "" and "little is orthogonal: 35 rows in 32 dimensions" in found[1]
 
 
 def test_the_order_of_models_is_no_permutation_test():
@@ -157,6 +172,11 @@ def published(name):
     return load_embeddings(name)
 
 
+def gain_of_task(task, level, side, after, before):
+    row = gain_columns(task, task.resamples(0), level, side, after, before, expect=False)
+    return Interval(*row.values())
+
+
 KNOWN = {  # the shift's gain and the affine projection's, at untouched robustness 0.7, as measured before
     10: ((0.083, 0.080, 0.087), 0.141),
     30: ((0.075, 0.069, 0.080), 0.129),
@@ -167,14 +187,14 @@ KNOWN = {  # the shift's gain and the affine projection's, at untouched robustne
 @pytest.mark.parametrize("size", KNOWN)
 def test_gains_of_real_clip_have_changed(size):
     task = gallery_task(published("coco500-clip-vitb16"), "clip", "coco500", size, partitions=10)
-    level = Level(MIDDLE, calibrate_in_galleries(task.queries, task.gallery, 0.7))
+    level = Level(MIDDLE, calibrate_in_galleries(task.queries, task.gallery, 0.7), metric="euclidean")
     untouched = survival_of(task.queries, task.gallery, level.sigma)
     (value, low, high), affine = KNOWN[size]
     shifted = task.queries, shift_gallery(task.gallery, fit_closer(PROJECTED, task), 1.0)
     projected = fit_closer(AFFINE, task).transform(task.queries), task.gallery
     for side, expected in ((shifted, value), (projected, affine)):
         values = survival_of(*side, level.sigma)
-        gain = calibrated_gain(task, task.resamples(0), level, side, values, untouched)
+        gain = gain_of_task(task, level, side, values, untouched)
         if expected == value:
             assert low - 0.0005 <= gain.value <= high + 0.0005
             assert (gain.high - gain.low) == pytest.approx(high - low, rel=0.35)
@@ -196,11 +216,13 @@ def test_the_interval_covers_too_little(size):
         rows = centre + rng.standard_normal((count, len(spread))) @ spread
         drawn = EmbeddingSet(images=rows[:, :d], texts=rows[:, d:], task="pairs")
         task = gallery_task(drawn, "m", "d", size, partitions=partitions, seed=seed)
-        level = Level(CALIBRATED[1], calibrate_in_galleries(task.queries, task.gallery, 0.7))
+        level = Level(
+            CALIBRATED[1], calibrate_in_galleries(task.queries, task.gallery, 0.7), metric="euclidean"
+        )
         side = task.queries, shift_gallery(task.gallery, fit_closer(PROJECTED, task), 1.0)
         before = survival_of(task.queries, task.gallery, level.sigma)
         after = survival_of(*side, level.sigma)
-        return calibrated_gain(task, task.resamples(0), level, side, after, before)
+        return gain_of_task(task, level, side, after, before)
 
     truth = gain_of(300 * size, 1, 0).value
     found = [gain_of(15 * size, 2, draw) for draw in range(200)]

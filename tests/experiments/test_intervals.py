@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from gapkit.errors import InputError
 from gapkit.geometry import Resamples
 from gapkit.geometry.bootstrap import percentile_interval
 
@@ -33,6 +34,33 @@ def test_groups_are_drawn_together():
     naive = Resamples(300, seed=0, draws=4000).mean(np.repeat(values, 10))
     assert copies.high - copies.low == pytest.approx(alone.high - alone.low, rel=0.06)
     assert naive.high - naive.low < 0.5 * (alone.high - alone.low)
+
+
+def test_the_corrected_gain_is_off_by_the_calibration():
+    """Where gain falls linearly with robustness, the corrected gain does not depend on where σ came to lie."""
+    rob = np.random.default_rng(0).uniform(0.6, 0.8, 30)
+    gain = 0.1 - 0.4 * (rob - 0.7)
+    found = Resamples(30).gain(rob + gain, rob, slope=-0.4, target=0.7)
+    assert found == pytest.approx((0.1, 0.1, 0.1))
+
+
+@pytest.mark.parametrize("size", [2, 5, 40])
+def test_strata_of_few_give_too_narrow_an_interval(size):
+    """Within strata the variance of a mean is that of the rows about their own stratum's mean, whatever its size."""
+    rng = np.random.default_rng(0)
+    strata = np.repeat(np.arange(60), size)
+    values = 5 * strata + rng.standard_normal(len(strata))
+    value, low, high = Resamples(len(strata), strata=strata, draws=4000).mean(values)
+    within = values.reshape(60, size).var(1, ddof=1).mean() / len(strata)
+    assert value == pytest.approx(values.mean())
+    assert high - low == pytest.approx(2 * stats.norm.ppf(0.975) * within**0.5, rel=0.06)
+
+
+def test_a_query_alone_in_its_stratum_is_always_drawn():
+    value, low, high = Resamples(3, strata=["a", "b", "b"]).mean([7.0, 1.0, 1.0])
+    assert (value, low, high) == (3.0, 3.0, 3.0)
+    with pytest.raises(InputError, match="one of them"):
+        Resamples(3, strata=[0, 1, 1], groups=[0, 1, 1])
 
 
 def test_groups_of_different_size_weigh_by_their_rows():

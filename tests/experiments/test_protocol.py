@@ -6,8 +6,8 @@ from gapkit.errors import InputError
 from gapkit.experiments import Job, zero_shot_task
 from gapkit.experiments import protocol as p
 from gapkit.experiments.data import load_set
+from gapkit.experiments.drawn import compare_with_exact, noisy_answers
 from gapkit.experiments.plan import locate
-from gapkit.experiments.protocol import compare_with_exact, noisy_answers
 from gapkit.robustness import robustness
 from tests.experiments.toys import MODEL, make_sets
 

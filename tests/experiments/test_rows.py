@@ -10,12 +10,12 @@ from gapkit.closing import GapCloser
 from gapkit.embeddings import EmbeddingSet
 from gapkit.errors import GapkitWarning
 from gapkit.experiments import multiple_choice, zero_shot_task
+from gapkit.experiments.drawn import drawn_right, right_after_noise
 from gapkit.experiments.family import measure_member
 from gapkit.experiments.multiple_choice import ALPHAS as CHOICE_ALPHAS
 from gapkit.experiments.noise import PAPER_ALPHAS
-from gapkit.experiments.protocol import MEANS, TIDY, drawn_right, right_after_noise
-from gapkit.experiments.quantisation import NOTHING_TO_GAIN, TIED, unique_answers
-from gapkit.experiments.record import experiment
+from gapkit.experiments.protocol import MEANS, TIDY
+from gapkit.experiments.quantisation import TIED, unique_answers
 from gapkit.geometry import gap_vector, nearest
 from gapkit.geometry.neighbours import METRICS
 from gapkit.robustness import robustness
@@ -168,28 +168,6 @@ def test_a_stored_row_that_is_there_twice_answers_nothing():
     assert (collapsed == TIED).all()
 
 
-def test_a_gallery_that_collapses_untouched_has_no_answers_to_keep(tmp_path):
-    """All texts in one bin: index 0 would be "kept" by the queries that happen to belong there."""
-    rng = np.random.default_rng(0)
-    texts = 0.03 + 1e-3 * rng.standard_normal((4, 16))  # bins of width 1/16: the edges are far away
-    texts[:, 0] = 0.03
-    labels = np.arange(20) % 4
-    images = texts[labels] + 0.2 * np.eye(16)[0]  # the gap lies along the first axis alone
-    flat = EmbeddingSet(images=images, texts=texts, task="zero-shot", labels=labels)
-    found = experiment("quantisation").measure(
-        job("quantisation", str(flat.save(tmp_path / "flat.safetensors")))
-    )
-    table = pd.DataFrame(found["quantisation"])
-    row = table[(table["noise"] == "range ±1") & (table["level"] == "32 bins") & (table["alpha"] == 0)].iloc[
-        0
-    ]
-    assert row["tied"] == 1
-    assert row["robustness"] == row["noisy_accuracy"] == 0
-    assert row["clean_accuracy"] == 1
-
-
-def test_whether_there_is_something_to_gain_depends_on_the_untouched_gallery_alone(all_tables):
-    table = all_tables["quantisation"]
-    for _, rows in table.groupby(["noise", "level"]):
-        untouched = rows[rows["alpha"] == 0]["robustness"].item()
-        assert ((rows["reason"] != "") == (untouched > NOTHING_TO_GAIN)).all()
+def test_minus_zero_is_another_code_than_zero():
+    stored = np.array([[0.0, 1.0], [-0.0, 1.0], [5.0, 5.0]])
+    assert unique_answers(np.array([[0.0, 1.0], [5.0, 5.0]]), stored).tolist() == [TIED, 2]

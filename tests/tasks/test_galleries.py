@@ -11,7 +11,6 @@ from gapkit.robustness import calibrate_sigma, robustness
 from gapkit.tasks.galleries import (
     block_interval,
     calibrate_in_galleries,
-    corrected_gain,
     cut_galleries,
     nearest_in_galleries,
     robustness_in_galleries,
@@ -94,13 +93,6 @@ def test_one_partition_is_not_the_plain_t_interval():
 def test_more_partitions_of_the_same_blocks_narrow_the_interval():
     values = np.random.default_rng(0).standard_normal((1, 12))
     assert block_interval(np.repeat(values, 50, 0)) == pytest.approx(block_interval(values))
-
-
-def test_the_correction_is_off_by_the_calibration():
-    """Where gain falls linearly with robustness, the corrected gain does not depend on where σ came to lie."""
-    rob = np.random.default_rng(0).uniform(0.6, 0.8, (3, 7))
-    gain = 0.1 - 0.4 * (rob - 0.7)
-    assert corrected_gain(gain, rob, slope=-0.4, target=0.7) == pytest.approx(np.full((3, 7), 0.1))
 
 
 @pytest.mark.parametrize(
