@@ -14,12 +14,13 @@ import gapkit
 from gapkit._files import read_json
 from gapkit._format import significant
 from gapkit.claims import CLAIMS, overall
-from gapkit.claims.decide import Finding
+from gapkit.claims.decide import FAMILY, Finding
 from gapkit.errors import InputError
 from gapkit.experiments.record import code_hash
 from gapkit.experiments.sweep import Replication
 
-FORMAT = 1
+FORMAT = 2
+"""2: verdicts by strict rules with harms, answers corrected by Holm, ``kind`` and ``margin`` of a claim. 1 is still read."""
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib")
 
 
@@ -106,6 +107,7 @@ def read_record(path: str | Path) -> dict:
     for entry in record["claims"]:
         if not isinstance(entry, dict) or not {"id", "model", "verdict", "value", "interval"} <= set(entry):
             raise InputError(f"{path} is damaged: a claim lacks id, model, value, interval or verdict")
+        entry |= {"kind": "finding", "margin": None, "control": False, "cells": []} | entry
     return record
 
 
@@ -119,6 +121,8 @@ TOLERANCE = 1e-6
 """Numbers that nothing random enters may differ this much between machines."""
 DRAWN_MODEL = "free embeddings"
 """All values of this one are drawn, as those of the claims that say so, and have no interval."""
+NO_MODELS = (FAMILY, DRAWN_MODEL)
+"""What some claims are about instead of one model; their verdict is the overall one."""
 MISSING = ("only in the second", "only in the first")
 
 
@@ -134,9 +138,9 @@ class Difference(NamedTuple):
 
 
 def compare_records(first: Mapping, second: Mapping) -> tuple[list[Difference], int]:
-    """Differences between two records, and how many cells both have.
+    """Differences between two records, and how many values were compared.
 
-    Two values differ if their 95 % intervals do not overlap; where there is no interval, if they differ by
+    Where they have no model in common, claims are compared as a whole (`_compare_models`). Else cell by cell: two values differ if their 95 % intervals do not overlap; where there is no interval, if they differ by
     more than a rounding error. What is drawn and has no interval (such as a difference in standard errors) has another
     value with every seed: with two seeds it differs if the rule's answer does. Changed verdicts, and claims and cells that
     only one of the two has, are listed too.
@@ -145,6 +149,9 @@ def compare_records(first: Mapping, second: Mapping) -> tuple[list[Difference], 
     ----------
     first, second : as `read_record` gives them
     """
+    models = [{e["model"] for e in some["claims"] if e["model"] not in NO_MODELS} for some in (first, second)]
+    if all(models) and not models[0] & models[1]:
+        return _compare_models(first, second)
     one, other = _by_place(first), _by_place(second)
     reseeded = first.get("seed") != second.get("seed")
     drawn_claims = {claim.id for claim in CLAIMS if claim.drawn}
@@ -166,6 +173,54 @@ def compare_records(first: Mapping, second: Mapping) -> tuple[list[Difference], 
             compared += 1
             differences += _differ(place, where, cells[where], others[where], drawn)
     return sorted(differences), compared
+
+
+def _compare_models(first: Mapping, second: Mapping) -> tuple[list[Difference], int]:
+    """Claims on which records of different models differ: the verdict over all of them, or the weakest values apart.
+
+    ``what`` says by how much the weakest value of the second is larger.
+    """
+    one, other = weakest_entries(first), weakest_entries(second)
+    differences = []
+    shared = [name for name in one if name in other]
+    for name in dict.fromkeys([*one, *other]):
+        if name not in shared:
+            differences.append(Difference(name, "", "", "", "", MISSING[name in one]))
+            continue
+        sides = [one[name], other[name]]
+        verdicts = [first["overall"].get(name, ""), second["overall"].get(name, "")]
+        a, b = (_numbers(side) if side["interval"] else (math.nan,) * 3 for side in sides)
+        if verdicts[0] != verdicts[1] or _apart(a, b):
+            shown = [
+                f"{v}: {_show(s) if s['interval'] else '–'}" for v, s in zip(verdicts, sides, strict=True)
+            ]
+            by = "verdict" if verdicts[0] != verdicts[1] else "value"
+            by += f", {significant(b[0] - a[0])}" if math.isfinite(b[0] - a[0]) else ""
+            models = " / ".join(side["model"] for side in sides)
+            where = " / ".join(side.get("where") or "–" for side in sides)
+            differences.append(Difference(name, models, where, *shown, by))
+    return differences, len(shared)
+
+
+def weakest_entries(record: Mapping) -> dict[str, Mapping]:
+    """Claim id -> its entry with the weakest value over all models but controls (over controls where there is nothing else)."""
+    found: dict[str, Mapping] = {}
+    for entry in record["claims"]:
+        found.setdefault(entry["id"], entry)
+        best = found[entry["id"]]
+        if _weakness(entry) < _weakness(best):
+            found[entry["id"]] = entry
+    return found
+
+
+def _weakness(entry: Mapping) -> tuple[bool, bool, float]:
+    """Order of entries: no control before a control, one that was asked before one that was not, little margin before much."""
+    margin = entry["margin"]
+    return entry["control"], not _asked(entry) or margin is None, math.inf if margin is None else margin
+
+
+def _asked(entry: Mapping) -> bool:
+    return any("reason" not in cell for cell in entry["cells"])
 
 
 def _by_place(record: Mapping) -> dict[tuple[str, str], Mapping]:
