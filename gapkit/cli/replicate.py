@@ -56,7 +56,10 @@ from gapkit.errors import InputError, as_one_line
     metavar="html|md",
     help="Form of the report; repeatable [default: html].",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print claims.json instead of the table.")
+@click.option("--json", "as_json", is_flag=True, help="Print claims.json instead of the summary.")
+@click.option(
+    "--all", "every", is_flag=True, help="Print every claim for every model, not the leading ones alone."
+)
 @click.option("--quiet", is_flag=True, help="No progress and no table.")
 @click.option("--strict", is_flag=True, help="Exit code 1 unless every claim holds.")
 @click.option("--fresh", is_flag=True, help="Start afresh instead of resuming an interrupted run.")
@@ -84,6 +87,7 @@ def replicate(
     seed,
     formats,
     as_json,
+    every,
     quiet,
     strict,
     fresh,
@@ -138,8 +142,10 @@ def replicate(
     if as_json:
         click.echo(to_json(record), nl=False)
     elif not quiet:
-        _print_table(record)
-        click.echo(f"\nReport: {_shown(space.results / f'report.{formats[0]}')}")
+        if every:
+            _print_table(record)
+        _print_summary(record)
+        click.echo(f"Report: {_shown(space.results / f'report.{formats[0]}')}")
         click.echo(f"Record: {_shown(space.results / 'claims.json')}")
     holds = all(verdict == "holds" for verdict in record["overall"].values())
     return 1 if strict and not holds else 0
@@ -214,7 +220,43 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
-_STYLES = {"holds": "green", "partly": "yellow", "does not hold": "red", "not decidable": "dim"}
+_STYLES = {
+    "holds": "green",
+    "partly": "yellow",
+    "does not hold": "red",
+    "harms": "bold red",
+    "not decidable": "dim",
+}
+
+
+MOST = 13
+"""Claims in the summary where none of the leading ones was decided."""
+
+
+def _print_summary(record: dict) -> None:
+    """The leading claims, one line each, then how many of the others hold: at 80 columns, less than a screen."""
+    from gapkit.claims import CLAIMS
+    from gapkit.report.view import GLYPHS, build_summary, counts_of
+
+    _, rows = build_summary(record)
+    verdicts = record["overall"]
+    leading = [claim for claim in CLAIMS if claim.headline and claim.id in verdicts]
+    for claim in leading or [claim for claim in CLAIMS if claim.id in verdicts][:MOST]:
+        verdict = verdicts[claim.id]
+        words = claim.headline or claim.statement.rstrip(".")
+        shown = words if len(words) <= 62 else f"{words[:61].rstrip()}…"
+        click.echo(f"{click.style(f'{GLYPHS[verdict]} {verdict:<14}', **_color(verdict))} {shown}")
+    for part, name in enumerate(
+        ("The paper and earlier work", "This project's own", "Controls and identities")
+    ):
+        counts = counts_of([row["overall"] for row in rows if row["part"] == part])
+        if counts:
+            click.echo(f"{name}: {', '.join(f'{count} {verdict}' for verdict, count in counts)}")
+
+
+def _color(verdict: str) -> dict:
+    style = _STYLES[verdict].split()
+    return {"dim": True} if style == ["dim"] else {"fg": style[-1], "bold": style[0] == "bold"}
 
 
 def _print_table(record: dict) -> None:
@@ -222,7 +264,7 @@ def _print_table(record: dict) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from gapkit.report.view import GLYPHS, build_summary, short_model
+    from gapkit.report.view import GLYPHS, build_summary, model_words, short_model
 
     models, rows = build_summary(record)
     table = Table(title="Claims and verdicts", title_justify="left", header_style="bold")
@@ -232,7 +274,7 @@ def _print_table(record: dict) -> None:
             Text(as_one_line(short_model(model))), justify="center", overflow="fold", max_width=14
         )
     table.add_column("overall", no_wrap=True)
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row["part"]):
         cells = [
             f"[{_STYLES[cell['verdict']]}]{GLYPHS[cell['verdict']]}[/]" if cell["verdict"] else "·"
             for cell in row["cells"]
@@ -246,6 +288,9 @@ def _print_table(record: dict) -> None:
     console = Console()
     console.print(table)
     console.print("  ".join(f"{glyph} {verdict}" for verdict, glyph in GLYPHS.items()) + "  · not asked")
+    for name, words in model_words(record).items():
+        console.print(f"{name}: {words}", highlight=False)
+    console.print()
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

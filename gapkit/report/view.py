@@ -7,23 +7,23 @@ from collections.abc import Iterable, Mapping
 
 from gapkit._format import number, with_interval
 from gapkit.claims import CLAIMS, VERDICTS
-from gapkit.claims.decide import FAMILY, is_control
+from gapkit.claims.decide import is_control
 from gapkit.embeddings import published_sets
 from gapkit.errors import as_one_line
 from gapkit.experiments import experiments
 from gapkit.experiments.plan import DATASETS, SHIPPED
+from gapkit.report.record import NO_MODELS
 
 TITLE = "Is the modality gap a bug or a feature? A replication"
-GLYPHS = {"holds": "✓", "partly": "◐", "does not hold": "✗", "not decidable": "?"}
-NO_MODELS = (FAMILY, "free embeddings")
-"""What some claims are about instead of one model; their verdict is the overall one."""
+GLYPHS = {"holds": "✓", "partly": "◐", "does not hold": "✗", "harms": "!", "not decidable": "?"}
 HOW_TO_READ = (
-    "A claim is tested in several cells (datasets, noise levels, …). By a rule and a smallest effect, each cell answers "
-    "yes, no or cannot tell. A claim holds for a model if every cell says yes, holds partly if some do, does not hold if "
-    "none does and at least one says no, and is not decidable if the data cannot tell. “Partly (2 of 6)” means that 2 of 6 "
-    "cells say yes. Cells that cannot test the claim say why and are not counted. Overall counts every model but the "
-    "random control. Rules were written before measuring; changes made after looking are listed in "
-    "gapkit/claims/registry.py."
+    "A claim is tested in several cells (datasets, noise levels, …). By a rule and a smallest effect, each cell answers yes "
+    "(the whole interval is good enough), no (none of it is), harms (a loss beyond doubt, of a size that counts) or cannot "
+    "tell. A claim holds if every cell says yes, holds partly if some do (corrected for their number), harms if none does "
+    "and some harm, does not hold if none does and at least one says no, and is not decidable if the data cannot tell. "
+    "“Partly (2 of 6)” means that 2 of 6 cells say yes. Cells that cannot decide a claim are not asked, and say why. Overall "
+    "counts the cells of every model but the random control. Rules were written before measuring; changes made after "
+    "looking are listed in gapkit/claims/registry.py."
 )
 WORDS = {
     "gap, g": "the mean of the images minus the mean of the texts. Its length ‖g‖ is the width of the gap; unit vectors can "
@@ -56,14 +56,15 @@ METHODS = (
     "closer is fitted once, on untouched data; the untouched gallery is perturbed, then moved (what is quantised is the moved gallery, as it is stored). "
     "Noisy accuracy equals robustness where the clean answer is right, and is drawn for the other queries. Where "
     "quantising makes two rows of the gallery equal and they are the nearest, the answer counts as lost, untouched or "
-    "closed; where more than 99.5 % of the answers survive untouched there is nothing to gain, and the cell is not "
-    "counted, whichever way it comes out. Intervals are 95 % "
-    "intervals: paired bootstrap over queries (1,000 draws, resampled by image where queries share one; classes "
-    "are not resampled); for the gap's length and the variance along it the basic bootstrap (400 draws), for its share in "
+    "closed. A cell is asked only where the law of the gap, from untouched figures and two lengths, expects an effect that "
+    "counts and data enough to see it; where it is asked for wordings, where all that they cost would be seen if it were won "
+    "back. Intervals are 95 % "
+    "intervals: paired bootstrap over queries (1,000 draws, within classes, which are fixed, and by image where queries share "
+    "one), at calibrated levels freed of the calibration's noise; t intervals over the small galleries of pair sets; codes in "
+    "eight random rotations, over rotations and queries; for the gap's length and the variance along it the basic bootstrap (400 draws), for its share in "
     "the texts' components the percentile one (200 draws), with images drawn within classes and captions drawn with their "
     "images; for rank correlations over the "
-    "family, bootstrap over seeds, the widest over leaving out one setting, which with four settings is no test "
-    "against chance (four settings fall into one given order by chance in 1 of 24 cases). σ is per coordinate unless a total is named. Calibrated levels are those at which the "
+    "family, what 95 % of all orders of the settings stay below; six settings are needed. σ is per coordinate unless a total is named. Calibrated levels are those at which the "
     "untouched robustness is 0.9, 0.7 and 0.5. The tables beside this report hold every row."
 )
 
@@ -82,7 +83,7 @@ def build_view(record: Mapping) -> dict:
             for i, part in enumerate(PARTS)
             if (rows := [row for row in summary if row["part"] == i])
         ],
-        "counts": _counts(record),
+        "counts": counts_of(record["overall"].values()),
         "glyphs": GLYPHS,
         "how_to_read": HOW_TO_READ,
         "control_note": CONTROL_NOTE,
@@ -226,8 +227,9 @@ def _lead(record: Mapping) -> str:
     )
 
 
-def _counts(record: Mapping) -> list[tuple[str, int]]:
-    count = Counter(record["overall"].values())
+def counts_of(verdicts: Iterable[str]) -> list[tuple[str, int]]:
+    """How many there are of each verdict, those without any left out."""
+    count = Counter(verdicts)
     return [(verdict, count[verdict]) for verdict in VERDICTS if count[verdict]]
 
 
@@ -269,7 +271,11 @@ def _summary_cell(entry: Mapping | None, model: str) -> dict:
 def verdict_words(entry: Mapping) -> str:
     """The verdict, with how many of the cells say yes where they are divided: ``partly (2 of 6)``."""
     yes, tested = yes_count(entry)
-    return f"{entry['verdict']} ({yes} of {tested})" if entry["verdict"] == "partly" else entry["verdict"]
+    harmed = sum(cell["answer"] == "harms" for cell in entry["cells"])
+    more = f", {harmed} harm" if harmed else ""
+    return (
+        f"{entry['verdict']} ({yes} of {tested}{more})" if entry["verdict"] == "partly" else entry["verdict"]
+    )
 
 
 def yes_count(entry: Mapping) -> tuple[int, int]:
@@ -315,7 +321,8 @@ def _claim(entries: list[Mapping], overall: str) -> dict:
 
 def _answers(cells: list[Mapping]) -> str:
     count = Counter(cell["answer"] for cell in cells)
-    return f"{count['yes']} / {count['no']} / {count['cannot tell']}"
+    harmed = f" ({count['harms']} harm)" if count["harms"] else ""
+    return f"{count['yes']} / {count['no'] + count['harms']}{harmed} / {count['cannot tell']}"
 
 
 def command_for(experiment: str, record: Mapping) -> str:
