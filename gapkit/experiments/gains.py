@@ -7,7 +7,7 @@ untouched figures and two lengths (closing is turning the noise down, `gapkit.ro
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -167,13 +167,22 @@ def _slope(
         gallery = gallery[::step] if gallery.ndim == 3 else gallery
         return float(protocol.survival_of(queries[::step], gallery, at, metric=metric).mean())
 
-    ends = []
-    for at in (sigma * 1.03, sigma / 1.03):
+    def ends(at: float) -> tuple[float, float]:
         if (at, metric) not in task.known:
             task.known[at, metric] = mean((task.queries, task.gallery), at)
         untouched = task.known[at, metric]
-        ends.append((mean(moved, at) - (untouched if over is None else mean(over, at)), untouched))
-    (more, weaker), (less, stronger) = ends
+        return mean(moved, at) - (untouched if over is None else mean(over, at)), untouched
+
+    return gain_slope(ends, sigma)
+
+
+def gain_slope(at: Callable[[float], tuple[float, float]], sigma: float) -> float:
+    """How a gain changes with the untouched robustness as σ does, from ``at``: σ -> (gain, untouched), means.
+
+    >>> round(gain_slope(lambda s: (0.1 + 0.5 * s, 1 - s), 0.3), 6)
+    -0.5
+    """
+    (more, weaker), (less, stronger) = at(sigma * 1.03), at(sigma / 1.03)
     return (more - less) / (weaker - stronger) if weaker != stronger else 0.0
 
 

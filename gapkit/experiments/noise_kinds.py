@@ -15,16 +15,15 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from scipy.stats import t as student
 
 from gapkit.embeddings import list_embeddings
 from gapkit.errors import InputError
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task, load_set
-from gapkit.experiments.galleries import GalleryTask, gain_slope, task_of
-from gapkit.experiments.quantisation import unique_answers
+from gapkit.experiments.gains import gain_slope
+from gapkit.experiments.galleries import task_of
+from gapkit.experiments.quantisation import over_rotations, unique_answers
 from gapkit.experiments.record import Experiment, Job, Rows
-from gapkit.geometry import Interval
 from gapkit.perturbations import RandomAxes, StaleRows, UniformQuantization
 from gapkit.robustness import robustness
 from gapkit.robustness.calibration import solve_sigma
@@ -128,17 +127,15 @@ class GaussianProblem:
             )
         equal = equal_sigma(sigma, before.mean(), after.mean(), own)
         untouched, closed = survival(sigma, False), survival(sigma, True)
-        predicted = float(survival(equal, False).mean() - untouched.mean())
         resamples = self.task.resamples(job.seed)
-        if isinstance(self.task, GalleryTask):
-            gain = resamples.gain(closed, untouched, slope=gain_slope(at, sigma), target=TARGET)
-        else:
-            gain = resamples.difference(closed, untouched)
+        expected = resamples.difference(survival(equal, False), untouched)
+        gain = resamples.gain(closed, untouched, slope=gain_slope(at, sigma), target=float(untouched.mean()))
         yield (
             {"metric": metric, "level": protocol.MIDDLE, "sigma_per_coordinate": sigma}
-            | {"untouched": float(untouched.mean()), "predicted_gain": predicted}
-            | {"error_of_law": abs(predicted - float(closed.mean() - untouched.mean()))}
+            | {"untouched": float(untouched.mean()), "predicted_gain": expected.value}
+            | {"error_of_law": abs(expected.value - float(closed.mean() - untouched.mean()))}
             | protocol.columns("gain", gain)
+            | protocol.columns("gain_expected", expected)
         )
 
 
@@ -160,11 +157,7 @@ def _drawn_gain(task: Task, drawn: list, seed: int) -> dict:
     clean = protocol.answers_to(task.queries, task.gallery)  # closing keeps them
     kept = np.array([[protocol.same(unique_answers(task.queries, x), clean) for x in pair] for pair in drawn])
     before, after = kept[:, 0], kept[:, 1]  # (draws, m)
-    gain = task.resamples(seed).difference(after.mean(0), before.mean(0))
-    each = (after - before).mean(1)
-    doubt = float(each.std(ddof=1) / len(each) ** 0.5 * student.ppf(0.975, len(each) - 1))
-    low, high = (np.hypot(end - gain.value, doubt) for end in gain[1:])
-    gain = Interval(gain.value, gain.value - low, gain.value + high)
+    gain = over_rotations(after - before, task.resamples(seed))
     return {"untouched": float(before.mean())} | protocol.columns("gain", gain)
 
 
