@@ -159,7 +159,7 @@ BEYOND = (
         measured="R@1 in the mixed gallery minus that untouched, paired",
         where={"closer": "GR-CLIP"},
         rule=Rises(0.01),
-        headline=True,
+        headline="Mixed search: both means off wins accuracy back",
     ),
     of_mixed(
         "mixed-means-off-costs",

@@ -147,7 +147,6 @@ CLOSING = (
         measured="share of queries for which the projected shift is more robust (beyond the quadrature's error)",
         where={"check": "shift beats affine projection"},
         kind="identity",
-        headline="The affine projection is never less robust than the shift",
     ),
     of_translations(
         "affine-gain",
