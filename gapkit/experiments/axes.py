@@ -1,7 +1,5 @@
 """Who moves, who is perturbed, which metric: the table in which most cells stay empty."""
 
-import math
-
 import numpy as np
 
 from gapkit.experiments import protocol

@@ -14,7 +14,6 @@ from gapkit.embeddings.evaluation import classes_to_draw_within
 from gapkit.embeddings.library import embeddings_file
 from gapkit.errors import InputError
 from gapkit.geometry import Resamples
-from gapkit.robustness import robustness
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from gapkit.errors import GapkitWarning
+from gapkit.errors import GapkitWarning, InputError
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task
 from gapkit.experiments.drawn import right_after_noise
 from gapkit.geometry import Resamples
+from gapkit.robustness.law import equal_noise
 
 SLOPE_QUERIES = 60
 """Queries that a slope is taken on."""
@@ -113,44 +114,21 @@ def gain_columns(
         after, before = (
             untouched if side is None else law(task, side, level.sigma, metric) for side in sides
         )
-        found |= protocol.columns(f"{name}_expected", resamples.difference(after, before))
+        expected = resamples.difference(after, before)
+        found |= protocol.columns(f"{name}_expected", expected) | {f"predicted_{name}": expected.value}
     return found
 
 
 def law(task: Task, moved: protocol.Sides, sigma: float, metric: str = "euclidean") -> np.ndarray:
-    r"""(m,) robustness that the law lets expect after a closer that keeps margins: that of the untouched sets at σ*.
+    """(m,) robustness that the law lets expect after a closer: that of the untouched sets at σ*; NaN if margins change.
 
-    .. math:: \sigma_*^2 \left(D^2 + d \sigma_*^2 / 2\right) = \sigma^2 \left(D'^2 + d \sigma^2 / 2\right)
-
-    with D² and D'² the mean squared distances to the clean answers, before and after; under the dot product
-    :math:`\sigma_* \|y\| = \sigma \|y'\|`. The closed side is looked at for these lengths only (see `gapkit.robustness.law`).
+    The closed side is looked at for lengths only (`gapkit.robustness.law`).
     """
-    if metric == "dot":
-        ratio = np.square(moved[0]).sum(-1).mean() / np.square(task.queries).sum(-1).mean()
-        return protocol.survival_of(task.queries, task.gallery, sigma * ratio**0.5, metric=metric)
-    answers = protocol.answers_to(task.queries, task.gallery)
-    before, after = (mean_square(*side, answers) for side in ((task.queries, task.gallery), moved))
-    star = equal_noise(before, after, sigma, task.gallery.shape[-1])
-    return protocol.survival_of(task.queries, task.gallery, star)
-
-
-def equal_noise(before: float, after: float, sigma: float, dimension: int) -> float:
-    """σ* of `law` from the mean squared distances before and after.
-
-    >>> equal_noise(1.0, 1.0, 0.05, 512), equal_noise(1.0, 0.5, 0.05, 512) < 0.05
-    (0.05, True)
-    """
-    double = 2 * sigma**2 * (after + dimension * sigma**2 / 2)
-    return round(math.sqrt(double / (before + math.sqrt(before**2 + dimension * double))), 15)
-
-
-def mean_square(queries: np.ndarray, gallery: np.ndarray, answers: np.ndarray) -> float:
-    """Mean squared distance of the queries to their answers."""
-    if gallery.ndim == 2:
-        chosen = gallery[answers]
-    else:
-        chosen = np.take_along_axis(gallery, answers.reshape(len(gallery), -1, 1), 1)
-    return float(np.square(queries - chosen).sum(-1).mean())
+    try:
+        equal = equal_noise((task.queries, task.gallery), moved, sigma, metric=metric)
+    except InputError:
+        return np.full(len(task.labels), math.nan)
+    return protocol.survival_of(task.queries, task.gallery, equal, metric=metric)
 
 
 def _slope(

@@ -4,7 +4,6 @@ The gap vector comes from the whole set, the principal components V from each qu
 """
 
 import functools
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,6 @@ from gapkit.errors import InputError
 from gapkit.experiments import protocol
 from gapkit.experiments.data import load_set
 from gapkit.experiments.drawn import drawn_right
-from gapkit.experiments.gains import equal_noise
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Resamples, gap_vector
 from gapkit.robustness.calibration import solve_sigma
@@ -51,7 +49,7 @@ class Questions:
     def expected(self, alpha: float, sigma: float) -> np.ndarray:
         """(q,) robustness that the law lets expect: that of the untouched options at less noise (see `gains.law`)."""
         before, after = (float(self.at(a).min(1).mean()) for a in (0.0, alpha))
-        return self.robustness(0.0, equal_noise(before, after, sigma, self.dimension))
+        return self.robustness(0.0, equal_sigma(sigma, before, after, self.dimension / 2))
 
     def right_after_noise(self, alpha: float, sigma: float, survives: np.ndarray, seed: int) -> np.ndarray:
         """(q,) probability that the right option is chosen: exact where it is without noise, drawn elsewhere."""
@@ -128,7 +126,7 @@ def measure_multiple_choice(job: Job) -> dict[str, Rows]:
                 )
                 if alpha == 1.0:
                     expected = resamples.difference(questions.expected(alpha, sigma)[chosen], before)
-                    row |= protocol.columns("gain_expected", expected)
+                    row |= protocol.columns("gain_expected", expected) | {"predicted_gain": expected.value}
                 rows.append(row)
     return {"multiple-choice": rows}
 

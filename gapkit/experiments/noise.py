@@ -1,7 +1,6 @@
 """Gaussian noise on the texts: the paper's Fig. 8, exact, and the theorems behind it."""
 
 import itertools
-import math
 
 import numpy as np
 

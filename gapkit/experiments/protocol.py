@@ -26,7 +26,6 @@ from gapkit.experiments.data import Task
 from gapkit.experiments.galleries import GalleryCloser, GalleryTask
 from gapkit.geometry import Interval, Resamples, nearest
 from gapkit.robustness import calibrate_sigma, robustness
-from gapkit.robustness.law import equal_noise
 from gapkit.tasks.galleries import (
     calibrate_in_galleries,
     nearest_in_galleries,

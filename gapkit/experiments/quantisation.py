@@ -21,12 +21,13 @@ from scipy.stats import t as student
 
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task
-from gapkit.experiments.gains import crowded, equal_noise, mean_square
+from gapkit.experiments.gains import crowded
 from gapkit.experiments.galleries import task_of
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Interval, Resamples, nearest
 from gapkit.perturbations import BinaryCodes, Int8Codes, UniformQuantization
 from gapkit.perturbations.base import Perturbation
+from gapkit.robustness.score_noise import equal_sigma
 
 ALPHAS = (0.0, 1.0)
 BINS = (8, 16, 32, 64, 128, 256)
@@ -105,16 +106,26 @@ def _expectation(task: Task, closed: np.ndarray):
     noises = spread * np.geomspace(5.0, 0.02, 24)
     curve = np.array([float(protocol.survival_of(task.queries[::step], some, s).mean()) for s in noises])
     answers = protocol.answers_to(task.queries, task.gallery)
-    before, after = (mean_square(task.queries, gallery, answers) for gallery in (task.gallery, closed))
+    before, after = (
+        float(np.square(task.queries - _chosen(gallery, answers)).sum(-1).mean())
+        for gallery in (task.gallery, closed)
+    )
 
     def expected(untouched: Interval) -> Interval:
         sigma = float(np.interp(untouched.value, np.maximum.accumulate(curve), noises))
-        star = equal_noise(before, after, sigma, d)
+        star = equal_sigma(sigma, before, after, d / 2)
         gain = float(np.interp(-star, -noises, curve) - np.interp(-sigma, -noises, curve))
         width = (untouched.high - untouched.low) / 2
         return Interval(gain, gain - width, gain + width)
 
     return expected
+
+
+def _chosen(gallery: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """The gallery's row that answers each query."""
+    if gallery.ndim == 2:
+        return gallery[answers]
+    return np.take_along_axis(gallery, answers.reshape(len(gallery), -1, 1), 1)
 
 
 def unique_answers(queries: np.ndarray, stored: np.ndarray) -> np.ndarray:
