@@ -5,6 +5,7 @@ A closer is fitted on untouched embeddings and then moves clean and perturbed on
 (`Closer.linear_part`); for a translation A is the identity.
 """
 
+import hashlib
 import json
 import os
 import warnings
@@ -34,6 +35,7 @@ from gapkit.geometry.neighbours import METRICS, blocks
 SIDES = ("gallery", "queries")
 NEW_ROW = 1e-3
 """Share of a gallery row outside the fitted span from which on it is said to be new: half precision leaves 1e-6."""
+HASH = "gapkit_closer_sha256"
 FORMAT_VERSION = 1
 """Of the files that `Closer.save` writes: arrays as safetensors, hyperparameters and single numbers in the header."""
 
@@ -192,9 +194,11 @@ class Closer(TransformerMixin, BaseEstimator):
             "fitted": {name: v for name, v in fitted.items() if name not in tensors and v is not None},
             "arrays": {name: list(array.shape) for name, array in tensors.items()},
         }
+        about = json.dumps(facts, default=lambda number: number.item(), sort_keys=True)
         header = {
             "gapkit_closer_format": str(FORMAT_VERSION),
-            "gapkit_closer": json.dumps(facts, default=lambda number: number.item(), sort_keys=True),
+            "gapkit_closer": about,
+            HASH: digest(about, tensors),
         }
         return write_atomically(path, lambda partial: save_file(tensors, partial, metadata=header))
 
@@ -291,6 +295,14 @@ class Closer(TransformerMixin, BaseEstimator):
         if offset is not None:
             result = result + torch.from_numpy(offset).to(result.device)
         return result.to(z.dtype).to(z.device)
+
+
+def digest(about: str, tensors: dict[str, np.ndarray]) -> str:
+    """The sha256 of all that a closer's file says."""
+    whole = hashlib.sha256(about.encode())
+    for name in sorted(tensors):
+        whole.update(tensors[name].tobytes())
+    return whole.hexdigest()
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:

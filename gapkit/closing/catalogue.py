@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from gapkit._arrays import check_choice, check_number, check_whole
 from gapkit._files import as_path, open_safetensors, read_facts
-from gapkit.closing.base import FORMAT_VERSION, SIDES, Closer
+from gapkit.closing.base import FORMAT_VERSION, HASH, SIDES, Closer, digest
 from gapkit.closing.baselines import Centring, Procrustes, Standardisation
 from gapkit.closing.projections import AffineProjection, LinearProjection
 from gapkit.closing.published import (
@@ -97,6 +98,13 @@ def _rebuild(facts: dict, tensors: dict[str, np.ndarray], path: Path) -> Closer:
     known = set(kind().get_params())
     if set(facts["parameters"]) != known:
         raise InputError(f"{path} is damaged: {kind.__name__} has the hyperparameters {sorted(known)}")
+    try:
+        for name, value in facts["parameters"].items():
+            _check_parameter(name, value)
+        for name, value in facts["fitted"].items():
+            check_number(float(value) if isinstance(value, bool) else value, name)
+    except InputError as fault:
+        raise InputError(f"{path} is damaged: {fault}") from fault
     closer = kind(**facts["parameters"])
     fitted = {f"{side}_{part}_": None for side in SIDES for part in ("linear", "offset")}
     fitted |= facts["fitted"] | tensors
@@ -118,10 +126,23 @@ def _rebuild(facts: dict, tensors: dict[str, np.ndarray], path: Path) -> Closer:
     return closer
 
 
+def _check_parameter(name: str, value: object) -> None:
+    """What `fit` would look at: a closer from a file is used without being fitted."""
+    if name == "moves":
+        check_choice(value, name, (*SIDES, "both"))
+    elif name == "alpha":
+        check_number(value, name)
+    elif value is not None:
+        check_whole(value, name, least=0)
+
+
 def _read(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
     """The facts in the header (``closer``, ``parameters``, ``fitted``, ``arrays``), and the arrays."""
     with open_safetensors(path, "np") as file:
-        facts = read_facts(
-            file.metadata(), path, key="gapkit_closer", newest=FORMAT_VERSION, kinds=_FACTS, foreign=_FOREIGN
-        )
-        return facts, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        header, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    facts = read_facts(
+        header, path, key="gapkit_closer", newest=FORMAT_VERSION, kinds=_FACTS, foreign=_FOREIGN
+    )
+    if header.get(HASH, made := digest(header["gapkit_closer"], tensors)) != made:  # older files have none
+        raise InputError(f"{path} is damaged: it is not what was written; fit the closer again")
+    return facts, tensors

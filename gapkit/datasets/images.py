@@ -117,8 +117,8 @@ def inner_path(name: str, where: str) -> str:
     """``name`` if it is a relative path that stays inside its folder."""
     text = name.replace("\\", "/")
     path = PurePosixPath(text)
-    if not text or "\0" in text or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-        raise InputError(f"{where}: the path {name[:80]!r} leads out of the folder")
+    if not path.parts or "\0" in text or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        raise InputError(f"{where}: the path {name[:80]!r} leads out of the folder, or to no file in it")
     return str(path)
 
 

@@ -4,6 +4,7 @@ import os
 import re
 from dataclasses import dataclass
 
+from gapkit._arrays import one_line
 from gapkit._openclip import open_clip
 from gapkit._paths import shipped_here
 from gapkit.encoders.hub import SAFE_WEIGHTS, cached_file, published_weights
@@ -74,6 +75,8 @@ def parse_model_name(name: str) -> ModelName:
     >>> parse_model_name("hf-hub:timm/ViT-B-16-SigLIP")
     ModelName(kind='hub', place='timm/ViT-B-16-SigLIP', tag='', seed=0)
     """
+    if not isinstance(name, str | os.PathLike):
+        raise InputError(f"a model's name must be a text; got {one_line(name)}")
     name = os.fspath(name).strip()
     if name in PRESETS:
         name = PRESETS[name].source
@@ -174,7 +177,7 @@ def _split_seed(name: str) -> tuple[str, int]:
     plain, mark, seed = name.rpartition("@")
     if not mark:
         return name, 0
-    if not seed.isdecimal() or int(seed) >= 2**63:
+    if not seed.isdecimal() or len(seed) > 19 or int(seed) >= 2**63:
         raise InputError(f"what follows @ in {name!r} must be a seed, a whole number from 0")
     return plain, int(seed)
 
