@@ -3,10 +3,12 @@
 import itertools
 import subprocess
 import sys
+import warnings
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from gapkit.errors import InputError
 from gapkit.plots import PALETTE, canvas, show, styled
@@ -86,3 +88,32 @@ def test_no_figure_is_left_with_pyplot():
         "assert 'matplotlib.pyplot' not in sys.modules or not sys.modules['matplotlib.pyplot'].get_fignums()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+NAME = "$\\frac{$ \x1b[2J\x00 $x^2$ \\mathdefault"
+
+
+def test_a_name_that_is_no_mathematics_ends_a_picture():
+    """Names of models and datasets are shown as they are; powers at the ticks stay powers."""
+
+    @styled
+    def draw():
+        ax = canvas()
+        ax.plot([1, 10, 100], label=NAME)
+        ax.set(title=NAME, xlabel=NAME, yscale="log")
+        ax.set_xticks([0, 1], [NAME, NAME])
+        ax.legend()
+        ax.annotate(NAME, (0, 1))
+        return ax
+
+    ax = draw()
+    ax.get_figure().legend(*ax.get_legend_handles_labels())
+    with warnings.catch_warnings(action="ignore"):  # of signs that the font lacks
+        png(ax)
+    named = [text for text in ax.get_figure().findobj(Text) if "$x^2$" in text.get_text()]
+    assert len(named) > 5
+    assert not any(text.get_parse_math() for text in named)
+    assert ax.get_xlabel().replace("\n", "").isprintable()
+    ticks = [text for text in ax.get_yticklabels() if "mathdefault" in text.get_text()]
+    assert ticks
+    assert all(text.get_parse_math() for text in ticks)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gapkit._arrays import check_choice, check_number, check_whole
+from gapkit._arrays import check_choice, check_number
 from gapkit._files import as_path, open_safetensors, read_facts
 from gapkit.closing.base import FORMAT_VERSION, HASH, SIDES, Closer, digest
 from gapkit.closing.baselines import Centring, Procrustes, Standardisation
@@ -129,11 +129,11 @@ def _rebuild(facts: dict, tensors: dict[str, np.ndarray], path: Path) -> Closer:
 def _check_parameter(name: str, value: object) -> None:
     """What `fit` would look at: a closer from a file is used without being fitted."""
     if name == "moves":
-        check_choice(value, name, (*SIDES, "both"))
+        check_choice(str(value), name, (*SIDES, "both"))
     elif name == "alpha":
         check_number(value, name)
     elif value is not None:
-        check_whole(value, name, least=0)
+        check_number(value, name, least=0)
 
 
 def _read(path: Path) -> tuple[dict, dict[str, np.ndarray]]:

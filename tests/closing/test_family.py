@@ -223,6 +223,10 @@ def damaged(path, tmp_path, **changes):
     with safe_open(path, framework="np") as file:
         header = dict(file.metadata())
     facts = json.loads(header["gapkit_closer"]) | changes.get("facts", {})
+    if not changes.get("hashed"):  # as files were before there was one
+        header.pop("gapkit_closer_sha256")
+    facts["parameters"] |= changes.get("parameters", {})
+    facts["fitted"] |= changes.get("fitted", {})
     header |= {"gapkit_closer": json.dumps(facts)} | changes.get("header", {})
     other = tmp_path / "damaged.safetensors"
     save_file(load_file(path) | changes.get("tensors", {}), other, metadata=header)
@@ -244,6 +248,18 @@ def damaged(path, tmp_path, **changes):
         ({"tensors": {"gallery_offset_": np.ones(24, dtype=np.float32)}}, "float64"),
         ({"tensors": {"gallery_linear_": np.ones((3, 24))}}, r"shape \(3, 24\), not \(24, 24\)"),
         ({"tensors": {"surplus_": np.ones(24)}}, "lists the arrays"),
+        *(({"parameters": {"moves": value}}, "damaged: moves must be") for value in ("x", None, 1, [], "\n")),
+        *(
+            ({"parameters": {"alpha": value}}, "damaged: alpha must be")
+            for value in ("1", None, [1], 10**400, True)
+        ),
+        *(
+            ({"parameters": {"n_components": value}}, "damaged: n_components must")
+            for value in ("x", -1, True, [1])
+        ),
+        *(({"fitted": {"n_rows_in_": value}}, "damaged: n_rows_in_ must") for value in ("x", {}, 10**400)),
+        ({"parameters": {"moves": "queries"}, "hashed": True}, "not what was written"),
+        ({"tensors": {"shift_": np.ones(24)}, "hashed": True}, "not what was written"),
     ],
 )
 def test_damaged_files_are_refused(rng, tmp_path, changes, message):
@@ -265,7 +281,7 @@ def test_a_file_that_lacks_one_array_is_refused(closer, rng, tmp_path):
     for gone in whole:
         other = tmp_path / "lacking.safetensors"
         save_file({name: array for name, array in whole.items() if name != gone}, other, metadata=header)
-        with pytest.raises(InputError, match="lists the arrays"):
+        with pytest.raises(InputError, match="lists the arrays|not what was written"):
             load_closer(other)
 
 

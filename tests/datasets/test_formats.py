@@ -272,7 +272,20 @@ def test_coco_takes_all_captions_of_each_image_in_file_order_or_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["../a.jpg", "/etc/passwd", "x/../../a.jpg", "..\\a.jpg", "C:\\a.jpg", "", "a\0.jpg"]
+    "name",
+    [
+        "../a.jpg",
+        "/etc/passwd",
+        "x/../../a.jpg",
+        "..\\a.jpg",
+        "C:\\a.jpg",
+        "",
+        "a\0.jpg",
+        ".",
+        "./",
+        "/",
+        "./.",
+    ],
 )
 def test_paths_that_leave_the_folder_are_refused(tmp_path, name):
     images = [{"id": 3, "file_name": name}]

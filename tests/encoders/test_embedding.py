@@ -3,6 +3,7 @@ import multiprocessing
 import os
 import shutil
 import threading
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 
 from gapkit import _files
 from gapkit._openclip import open_clip
+from gapkit.cli import main
 from gapkit.datasets import ArrayImages, Dataset
 from gapkit.datasets.images import FileImages
 from gapkit.embeddings import load_embeddings
@@ -328,6 +330,92 @@ def without_hash(path):
     described += b" " * (-len(described) % 8)
     path.write_bytes(len(described).to_bytes(8, "little") + described + content[8 + size :])
     return path
+
+
+def test_a_run_whose_image_was_replaced_for_a_moment_is_right_the_next_time_on_the_command_line(
+    model, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    for row, image in enumerate(pixels(6)):
+        Image.fromarray(image).save(tmp_path / f"{row}.png")
+    files = FileImages(tmp_path, [f"{row}.png" for row in range(6)])
+    table = tmp_path / "captions.csv"
+    table.write_text("image,caption\n" + "".join(f"{name},text {name}\n" for name in files.names))
+    command = [
+        "embed",
+        model.name,
+        "csv",
+        "--root",
+        str(files.folder),
+        "--annotations",
+        str(table),
+        "--quiet",
+    ]
+    victim = files.folder / files.names[4]
+    good, encode = victim.read_bytes(), type(model).encode_texts
+
+    def replaced(self, texts):
+        Image.new("RGB", (32, 32), "red").save(
+            victim, "PNG"
+        )  # after the fingerprint, before the images are read
+        return encode(self, texts)
+
+    monkeypatch.setattr(type(model), "encode_texts", replaced)
+    assert _ended(command, capsys) == (
+        2,
+        f"gapkit: {files.names[4]} changed while csv was being embedded; run the same again",
+    )
+    monkeypatch.setattr(type(model), "encode_texts", encode)
+    victim.write_bytes(good)
+    path = tmp_path / "out.safetensors"
+    assert _ended([*command, "--out", str(path)], capsys)[0] == 0
+    assert np.allclose(load_embeddings(path).images, model.encode_images(list(files)), atol=1e-6)
+
+
+def test_a_flipped_bit_in_the_cache_is_measured_on_the_command_line(model, cache, monkeypatch, capsys):
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    path = embed_to_file(model, pairs())
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    for command in ("measure", "advise"):
+        code, said = _ended([command, str(path)], capsys)
+        assert (code, said) == (
+            2,
+            f"gapkit: {path} is damaged: its bytes are not those that were written; make it again",
+        )
+
+
+def _ended(command, capsys):
+    """The exit code, and the last line on stderr."""
+    with pytest.raises(SystemExit) as end:
+        main(command)
+    said = capsys.readouterr().err.splitlines()
+    return end.value.code, next((line for line in said if line.startswith("gapkit: ")), "")
+
+
+@pytest.mark.parametrize("spoil", ["shard", "damage", "run", "cache"])
+def test_a_cache_that_vanishes_or_rots_in_mid_run_is_a_traceback(model, cache, monkeypatch, spoil):
+    """Whichever part is lost after it was finished: one line, or it is made again; the next run is right."""
+    whole = embed(model, pairs()).images.copy()
+    shutil.rmtree(cache)
+    assemble = machinery.assemble
+
+    def spoilt(dataset, images, texts, *rest):
+        first = images._path(0)
+        if spoil == "damage":
+            first.write_bytes(first.read_bytes()[:-9])
+        elif spoil == "shard":
+            first.unlink()
+        else:
+            shutil.rmtree(images.folder if spoil == "run" else cache)
+        return assemble(dataset, images, texts, *rest)
+
+    monkeypatch.setattr(machinery, "assemble", spoilt)
+    with pytest.raises(InputError, match="was removed or damaged meanwhile; run the same again"):
+        embed(model, pairs())
+    monkeypatch.setattr(machinery, "assemble", assemble)
+    assert np.array_equal(embed(model, pairs()).images, whole)
 
 
 def test_shards_whose_bytes_have_changed_are_taken(tmp_path):

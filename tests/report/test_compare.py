@@ -3,12 +3,16 @@
 import copy
 
 import pytest
+import torch
 
+from gapkit import engine
 from gapkit.claims import decide
 from gapkit.experiments import Job, measure, tables_of
+from gapkit.experiments.plan import plan
 from gapkit.experiments.sweep import Replication
 from gapkit.report import make_record
 from gapkit.report.record import compare_records
+from gapkit.report.view import value_text
 from tests.experiments.toys import *  # noqa: F403  (fixtures)
 from tests.experiments.toys import MODEL, ON, OPTIONS
 
@@ -110,3 +114,25 @@ def test_a_cell_that_only_one_of_them_has_is_listed(record):
     }
     found = {(d.where, d.what) for d in compare_records(other, record)[0]}
     assert (gone["where"], "only in the second") in found
+
+
+def test_one_and_two_threads_give_other_verdicts_or_digits():
+    """Sums are taken in another order: values differ by some 1e-14, far within what is compared and printed."""
+    jobs, before, records = (
+        plan(("miniclip-wide",), ("digits10",), only=("gap", "orthogonality")),
+        torch.get_num_threads(),
+        [],
+    )
+    try:
+        for threads in (1, 2):
+            with engine.limit_threads(threads):
+                records.append(record_of([measure(job) for job in jobs], 0))
+    finally:
+        torch.set_num_threads(before)
+    differences, compared = compare_records(*records)
+    assert differences == []
+    assert compared > 5
+    for one, two in zip(*(record["claims"] for record in records), strict=True):
+        assert (one["verdict"], value_text(one)) == (two["verdict"], value_text(two))
+        if one["value"] is not None:
+            assert one["value"] == pytest.approx(two["value"], rel=1e-9, abs=1e-12)
