@@ -300,7 +300,7 @@ def _print_table(record: dict) -> None:
 def compare(first, second, as_json):
     """Show where two replications differ beyond their intervals.
 
-    FIRST and SECOND are claims.json files, or the folders they lie in. Exit code 1 if they differ: in a verdict, in a
+    FIRST and SECOND are claims.json files, or the folders they lie in. Values that nothing random enters may differ by 1e-6. Exit code 1 if they differ: in a verdict, in a
     value beyond its interval, or in a claim or cell that only one of them has.
     """
     from gapkit.report import read_record
