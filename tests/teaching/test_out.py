@@ -130,7 +130,7 @@ def test_a_release_folder_holds_a_solution_or_takes_a_folder_of_others(small, tm
     for _ in range(2):
         (notebook,) = release(small, folder)
     everything = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.is_file())
-    for secret in ("BEGIN SOLUTION", "HIDDEN", "is its own mean", "return max(x)", "Because of"):
+    for secret in ("BEGIN SOLUTION", "HIDDEN", "is its own mean", "return max(x)", "Because of $x^2$"):
         assert secret not in everything
     assert "YOUR CODE HERE" in notebook.read_text(encoding="utf-8")
     assert (folder / ".git").is_dir()
