@@ -10,8 +10,10 @@ import torch
 
 from benchmarks.clock import once
 from benchmarks.rows import Row
-from gapkit.datasets import ArrayImages, Dataset
-from gapkit.encoders import embed_to_file, load_model
+from gapkit.datasets import Dataset
+from gapkit.datasets.images import ArrayImages
+from gapkit.encoders import load_model
+from gapkit.encoders.embedding import embed_to_file
 from gapkit.encoders.model import Model
 
 BATCH = 32

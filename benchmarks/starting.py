@@ -17,7 +17,8 @@ robustness(pairs.images[:32], pairs.texts, 0.02)
 """
 LIBRARIES = "from gapkit._openclip import open_clip; open_clip()"
 EMBEDDING = """
-from gapkit.encoders import embed_to_file, load_model
+from gapkit.encoders import load_model
+from gapkit.encoders.embedding import embed_to_file
 from benchmarks.embedding import noise
 embed_to_file(load_model("miniclip-wide"), noise(32, 64, 0))
 """

@@ -315,7 +315,7 @@ def _outcome(texts, images, labels, alpha, components, sigma, metric, moves):
 
 
 def _sums(embeddings_x, embeddings_y, covariance=True):
-    return geometry.measure_stream(embeddings_x, embeddings_y, covariance=covariance)
+    return geometry.summary.measure_stream(embeddings_x, embeddings_y, covariance=covariance)
 
 
 def _select(X, Y, grid, agreement, metric):
@@ -430,8 +430,8 @@ def calls() -> dict[str, Call]:
             {"start": W, "n": C, "d": C, "seed": C, "gap": N, "spread": N}),
         "contrastive.starting_pairs, collapsed": Call(
             c.starting_pairs, {"start": "collapsed", **STARTS, "collapsed_to": 2}, {"collapsed_to": C, "start": W}),
-        "contrastive.tau_from_logit_scale": Call(c.tau_from_logit_scale, {"logit_scale": 100.0}, {"logit_scale": N}, 0),
-        "contrastive.tau_from_temperature": Call(c.tau_from_temperature, {"temperature": 0.01}, {"temperature": N}, 0),
+        "contrastive.tau_from_logit_scale": Call(c.loss.tau_from_logit_scale, {"logit_scale": 100.0}, {"logit_scale": N}, 0),
+        "contrastive.tau_from_temperature": Call(c.loss.tau_from_temperature, {"temperature": 0.01}, {"temperature": N}, 0),
         "robustness.boundary_scene": Call(
             r.boundary_scene, {"gap": 1.0, "half_width": 0.5, "margin": 0.1, "dimension": 3},
             {"gap": N, "half_width": N, "margin": N, "dimension": C}),

@@ -13,11 +13,10 @@ from gapkit.perturbations import (
     DimensionDropout,
     GaussianNoise,
     Int8Codes,
-    RandomAxes,
-    StaleRows,
     UniformQuantization,
 )
 from gapkit.perturbations.base import as_generator
+from gapkit.perturbations.codes import RandomAxes, StaleRows
 from gapkit.perturbations.gaussian import covariance_root
 
 ALL = [

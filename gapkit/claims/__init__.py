@@ -6,7 +6,6 @@ effects were written first; the two changes made after looking are told in `gapk
 
 from gapkit._renamed import renamed
 from gapkit.claims.decide import VERDICTS, decide, overall
-from gapkit.claims.model import Claim
 from gapkit.claims.registry import CLAIMS, claim
 from gapkit.claims.rules import Below, Cell
 
@@ -15,7 +14,6 @@ __all__ = [
     "VERDICTS",
     "Below",
     "Cell",
-    "Claim",
     "claim",
     "decide",
     "overall",

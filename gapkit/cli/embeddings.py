@@ -7,61 +7,37 @@ import click
 from gapkit.cli.main import say
 from gapkit.errors import InputError
 
+A_PATH = click.Path(path_type=Path)
+A_COUNT = click.IntRange(min=1)
+
 _DATASET_OPTIONS = (
-    click.option(
-        "--root", type=click.Path(path_type=Path), help="Folder of the dataset's images or archive."
-    ),
-    click.option(
-        "--annotations", type=click.Path(path_type=Path), help="Annotation file: JSON (coco, aokvqa) or CSV."
-    ),
+    click.option("--root", type=A_PATH, help="Folder of the dataset's images or archive."),
+    click.option("--annotations", type=A_PATH, help="Annotation file: JSON (coco, aokvqa) or CSV."),
     click.option("--encoding", help="Encoding of a CSV that is not in UTF-8, such as cp1252."),
-    click.option(
-        "--quoting",
-        type=click.Choice(["csv", "backslash", "none"]),
-        help="How a CSV uses quotation marks, where that is ambiguous.",
-    ),
+    click.option("--quoting", type=click.Choice(["csv", "backslash", "none"]),
+                 help="How a CSV uses quotation marks, where that is ambiguous."),
     click.option("--image-column", help="Column of a CSV that holds the images' paths."),
     click.option("--caption-column", help="Column of a CSV that holds the captions."),
-    click.option(
-        "--captions",
-        type=click.Choice(["all", "first", "longest"]),
-        help="Where images have several captions (coco, csv): all of them, any of which is right [default], or one each.",
-    ),
+    click.option("--captions", type=click.Choice(["all", "first", "longest"]),
+                 help="Where images have several captions (coco, csv): all of them, any of which is right [default], or one each."),
     click.option("--split", help="train or test, where the dataset has both."),
     click.option("--template", help="Prompt template, or: single, ensemble."),
-    click.option("--limit", type=click.IntRange(min=1), help="Only the first N entries (coco, aokvqa, csv)."),
-    click.option(
-        "--nested",
-        is_flag=True,
-        help="Treat subfolders as classes even if they are called train and val (folder).",
-    ),
+    click.option("--limit", type=A_COUNT, help="Only the first N entries (coco, aokvqa, csv)."),
+    click.option("--nested", is_flag=True,
+                 help="Treat subfolders as classes even if they are called train and val (folder)."),
     click.option("--follow-links", is_flag=True, help="Read what links to outside of --root (folder)."),
     click.option("--download", is_flag=True, help="Download the dataset if it is missing (CIFAR)."),
     click.option("--device", default="auto", show_default=True, help="cpu, cuda, mps, or auto."),
-    click.option(
-        "--precision", default="auto", show_default=True, help="float32, float16, bfloat16, or auto."
-    ),
-    click.option(
-        "--batch-size", type=click.IntRange(min=1), default=64, show_default=True, help="Images in a batch."
-    ),
-    click.option(
-        "--workers",
-        type=click.IntRange(min=0),
-        default=0,
-        show_default=True,
-        help="Processes that read images.",
-    ),
-    click.option(
-        "--on-long-text",
-        type=click.Choice(["truncate", "raise"]),
-        default="truncate",
-        show_default=True,
-        help="What to do with texts that are too long for the model.",
-    ),
-    click.option(
-        "--skip-unreadable", is_flag=True, help="Leave out images that cannot be read, and list them."
-    ),
-)
+    click.option("--precision", default="auto", show_default=True,
+                 help="float32, float16, bfloat16, or auto."),
+    click.option("--batch-size", type=A_COUNT, default=64, show_default=True, help="Images in a batch."),
+    click.option("--workers", type=click.IntRange(min=0), default=0, show_default=True,
+                 help="Processes that read images."),
+    click.option("--on-long-text", type=click.Choice(["truncate", "raise"]), default="truncate",
+                 show_default=True, help="What to do with texts that are too long for the model."),
+    click.option("--skip-unreadable", is_flag=True,
+                 help="Leave out images that cannot be read, and list them."),
+)  # fmt: skip
 _HOW_TO_EMBED = ("device", "precision", "batch_size", "workers", "on_long_text", "skip_unreadable")
 
 
@@ -87,7 +63,7 @@ def split_options(options: dict) -> tuple[str, dict, dict]:
 @click.command("embed")
 @click.argument("model")
 @click.argument("dataset")
-@click.option("--out", type=click.Path(path_type=Path), help="File to write [default: only the cache].")
+@click.option("--out", type=A_PATH, help="File to write [default: only the cache].")
 @embedding_options
 @click.option("--dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True,
               help="How --out stores the matrices.")  # fmt: skip
@@ -101,7 +77,8 @@ def embed(model, dataset, out, dtype, quiet, **options):
     """
     from gapkit.datasets import load_dataset
     from gapkit.embeddings import load_embeddings
-    from gapkit.encoders import embed_to_file, load_model
+    from gapkit.encoders import load_model
+    from gapkit.encoders.embedding import embed_to_file
 
     device, how, about = split_options(options)
     data = load_dataset(dataset, **about)
@@ -116,62 +93,31 @@ def embed(model, dataset, out, dtype, quiet, **options):
 
 
 @click.command("import")
-@click.argument("images", required=False, type=click.Path(path_type=Path))
-@click.argument("texts", required=False, type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write (.safetensors).")
-@click.option(
-    "--labels",
-    type=click.Path(path_type=Path),
-    help="Row of each image's correct text, one per line, or .npy; labels inside an archive are found.",
-)
-@click.option(
-    "--task", type=click.Choice(["pairs", "zero-shot"]), help="[default: zero-shot if there are labels]"
-)
-@click.option(
-    "--normalise",
-    type=click.Choice(["auto", "yes", "no"]),
-    default="auto",
-    show_default=True,
-    help="Divide rows by their length; auto does so if they have length 1 up to half-precision rounding.",
-)
-@click.option(
-    "--image-key",
-    help="The images' matrix in an archive, or a table's column of vectors or numbered columns (emb for emb_1, emb_2 …).",
-)
+@click.argument("images", required=False, type=A_PATH)
+@click.argument("texts", required=False, type=A_PATH)
+@click.option("--out", required=True, type=A_PATH, help="File to write (.safetensors).")
+@click.option("--labels", type=A_PATH,
+              help="Row of each image's correct text, one per line, or .npy; labels inside an archive are found.")  # fmt: skip
+@click.option("--task", type=click.Choice(["pairs", "zero-shot"]),
+              help="[default: zero-shot if there are labels]")  # fmt: skip
+@click.option("--normalise", type=click.Choice(["auto", "yes", "no"]), default="auto", show_default=True,
+              help="Divide rows by their length; auto does so if they have length 1 up to half-precision rounding.")  # fmt: skip
+@click.option("--image-key",
+              help="The images' matrix in an archive, or a table's column of vectors or numbered columns (emb for emb_1, emb_2 …).")  # fmt: skip
 @click.option("--text-key", help="The texts' matrix, likewise.")
-@click.option(
-    "--header",
-    default="auto",
-    show_default=True,
-    metavar="yes|no|LINE",
-    help="For text tables: whether the first line holds names, or which line does.",
-)
+@click.option("--header", default="auto", show_default=True, metavar="yes|no|LINE",
+              help="For text tables: whether the first line holds names, or which line does.")  # fmt: skip
 @click.option("--separator", help="For text tables: a character, or comma, semicolon, tab, pipe, space.")
 @click.option("--decimal", type=click.Choice([".", ","]), help="For text tables: the decimal mark.")
-@click.option(
-    "--columns",
-    metavar="FIRST..LAST",
-    help="Which columns are coordinates, by name, or by place from 1 without a header; also A,B,C and emb*.",
-)
-@click.option(
-    "--image-of-text",
-    metavar="N|FILE",
-    help="Where images have several captions: how many each has, one image's after the other's, or the row of each text's image.",
-)
-@click.option(
-    "--captions",
-    type=click.Choice(["all", "first"]),
-    default="all",
-    show_default=True,
-    help="Which of an image's captions to keep.",
-)
-@click.option(
-    "--gram",
-    type=click.Path(path_type=Path),
-    help="A matrix of all cosines instead, images first (CSV, npy).",
-)
-@click.option("--images", "count", type=click.IntRange(1), help="With --gram: how many rows are images.")
-@click.option("--dimension", type=click.IntRange(1), help="With --gram: dimension of the model's embeddings.")
+@click.option("--columns", metavar="FIRST..LAST",
+              help="Which columns are coordinates, by name, or by place from 1 without a header; also A,B,C and emb*.")  # fmt: skip
+@click.option("--image-of-text", metavar="N|FILE",
+              help="Where images have several captions: how many each has, one image's after the other's, or the row of each text's image.")  # fmt: skip
+@click.option("--captions", type=click.Choice(["all", "first"]), default="all", show_default=True,
+              help="Which of an image's captions to keep.")  # fmt: skip
+@click.option("--gram", type=A_PATH, help="A matrix of all cosines instead, images first (CSV, npy).")
+@click.option("--images", "count", type=A_COUNT, help="With --gram: how many rows are images.")
+@click.option("--dimension", type=A_COUNT, help="With --gram: dimension of the model's embeddings.")
 @click.option("--model", help="The model that made them; stored in the file.")
 @click.option("--dataset", help="The dataset they come from; stored in the file.")
 def import_files(images, texts, out, gram, count, dimension, model, dataset, **options):
@@ -239,16 +185,10 @@ def _about_gram(about: dict) -> list[str]:
 @click.command("fetch")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--all", "everything", is_flag=True, help="Every published set.")
-@click.option(
-    "--from",
-    "source",
-    type=click.Path(path_type=Path),
-    metavar="FILE|FOLDER",
-    help="Use local copies instead of the network; they are recognised by content, not by name.",
-)
-@click.option(
-    "--shipped", is_flag=True, help="The data shipped with gapkit (60 MB), for work outside a clone."
-)
+@click.option("--from", "source", type=A_PATH, metavar="FILE|FOLDER",
+              help="Use local copies instead of the network; they are recognised by content, not by name.")  # fmt: skip
+@click.option("--shipped", is_flag=True,
+              help="The data shipped with gapkit (60 MB), for work outside a clone.")  # fmt: skip
 def fetch(names, everything, source, shipped):
     """Put published embeddings into the cache; without a name, list them.
 

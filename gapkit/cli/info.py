@@ -77,9 +77,8 @@ def _version(name: str) -> str:
 
 
 @click.command("models")
-@click.option(
-    "--all", "every", is_flag=True, help="Every published model of OpenCLIP, not only the short names."
-)
+@click.option("--all", "every", is_flag=True,
+              help="Every published model of OpenCLIP, not only the short names.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def models(every, as_json):
     """List models, their sizes, and what is in the cache."""

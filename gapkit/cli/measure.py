@@ -10,19 +10,18 @@ import click
 
 from gapkit.errors import as_one_line
 
+A_PATH = click.Path(path_type=Path)
+METRIC = click.Choice(["euclidean", "dot", "cosine"])
+
 
 @click.command("measure")
 @click.argument("file")
-@click.option("--metric", type=click.Choice(["euclidean", "dot", "cosine"]), default="euclidean", show_default=True,
+@click.option("--metric", type=METRIC, default="euclidean", show_default=True,
               help="How answers are chosen.")  # fmt: skip
-@click.option(
-    "--sigma",
-    type=click.FloatRange(min=0),
-    help="Also show the robustness to noise of this size per coordinate.",
-)
-@click.option(
-    "--intervals", is_flag=True, help="95 % bootstrap intervals; captions are resampled with their images."
-)
+@click.option("--sigma", type=click.FloatRange(min=0),
+              help="Also show the robustness to noise of this size per coordinate.")  # fmt: skip
+@click.option("--intervals", is_flag=True,
+              help="95 % bootstrap intervals; captions are resampled with their images.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def measure(file, metric, sigma, intervals, as_json):
     """Measure the gap of FILE: a file gapkit wrote, or a name such as miniclip-wide/scenes100."""
@@ -74,17 +73,14 @@ def _shown(value) -> str:
 
 @click.command("close")
 @click.argument("file")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
+@click.option("--out", required=True, type=A_PATH, help="File to write.")
 @click.option("--method", default="projected", show_default=True, metavar="NAME",
               help="projected: the paper's shift, which keeps every answer; raw: the whole gap; halfway, affine, "
               "linear, centring, …: the first word of any name in gapkit.closing.CLOSERS.")  # fmt: skip
 @click.option("--alpha", type=float, default=1.0, show_default=True, help="0 leaves the gap, 1 closes it.")
-@click.option(
-    "--components",
-    type=click.IntRange(min=0),
-    help="Components the projected shift stays orthogonal to [all].",
-)
-@click.option("--metric", type=click.Choice(["euclidean", "dot", "cosine"]), default="euclidean", show_default=True,
+@click.option("--components", type=click.IntRange(min=0),
+              help="Components the projected shift stays orthogonal to [all].")  # fmt: skip
+@click.option("--metric", type=METRIC, default="euclidean", show_default=True,
               help="How answers are chosen, for the figures shown.")  # fmt: skip
 @click.option("--sigma", type=click.FloatRange(min=0), help="Also show the robustness to noise of this size.")
 def close(file, out, method, alpha, components, metric, sigma):
@@ -132,7 +128,7 @@ def close(file, out, method, alpha, components, metric, sigma):
 
 @click.command("advise")
 @click.argument("file")
-@click.option("--metric", type=click.Choice(["euclidean", "dot", "cosine"]),
+@click.option("--metric", type=METRIC,
               help="Only this metric [all three; you are taken to use Euclidean].")  # fmt: skip
 @click.option("--sigma", type=click.FloatRange(min=0, min_open=True),
               help="Noise per coordinate [the one that changes 30 % of the answers].")  # fmt: skip

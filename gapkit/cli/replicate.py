@@ -14,68 +14,38 @@ from gapkit.cli.embeddings import embedding_options, split_options
 from gapkit.cli.main import say
 from gapkit.errors import InputError, as_one_line
 
+A_COUNT = click.IntRange(min=1)
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--out", default="results", show_default=True, help="Folder for the results; replaced as a whole."
-)
-@click.option(
-    "--full", is_flag=True, help="Every seed, finer grids, more draws (under 20 minutes on 2 cores)."
-)
-@click.option(
-    "--model",
-    "models",
-    multiple=True,
-    metavar="NAME",
-    help="A model instead of the shipped ones; repeatable.",
-)
-@click.option(
-    "--dataset",
-    "datasets",
-    multiple=True,
-    metavar="NAME",
-    help="A dataset, or a file of embeddings; repeatable.",
-)
+@click.option("--out", default="results", show_default=True,
+              help="Folder for the results; replaced as a whole.")  # fmt: skip
+@click.option("--full", is_flag=True,
+              help="Every seed, finer grids, more draws (under 20 minutes on 2 cores).")  # fmt: skip
+@click.option("--model", "models", multiple=True, metavar="NAME",
+              help="A model instead of the shipped ones; repeatable.")  # fmt: skip
+@click.option("--dataset", "datasets", multiple=True, metavar="NAME",
+              help="A dataset, or a file of embeddings; repeatable.")  # fmt: skip
 @click.option("--published", is_flag=True, help="Use every published set in the cache (see gapkit fetch).")
-@click.option(
-    "--galleries",
-    metavar="K,K…",
-    help="Sizes of the small galleries that sets of pairs are cut into.  [default: 10,30,100]",
-)
+@click.option("--galleries", metavar="K,K…",
+              help="Sizes of the small galleries that sets of pairs are cut into. [default: 10,30,100]")  # fmt: skip
 @embedding_options
-@click.option(
-    "--only", multiple=True, metavar="EXPERIMENT", help="One experiment instead of all; repeatable."
-)
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random."
-)
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    metavar="html|md",
-    help="Form of the report; repeatable [default: html].",
-)
+@click.option("--only", multiple=True, metavar="EXPERIMENT",
+              help="One experiment instead of all; repeatable.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Seed of everything random.")  # fmt: skip
+@click.option("--format", "formats", multiple=True, metavar="html|md",
+              help="Form of the report; repeatable [default: html].")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print claims.json instead of the summary.")
-@click.option(
-    "--all", "every", is_flag=True, help="Print every claim for every model, not the leading ones alone."
-)
+@click.option("--all", "every", is_flag=True,
+              help="Print every claim for every model, not the leading ones alone.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress and no table.")
 @click.option("--strict", is_flag=True, help="Exit code 1 unless every claim holds.")
 @click.option("--fresh", is_flag=True, help="Start afresh instead of resuming an interrupted run.")
-@click.option(
-    "--threads",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Number of threads, of torch and of BLAS; more pay off only on much larger data.",
-)
-@click.option(
-    "--processes",
-    type=click.IntRange(1),
-    default=None,
-    help="How many measurements run at once.  [default: 2 where there are two cores and --threads is 1]",
-)
+@click.option("--threads", type=A_COUNT, default=1, show_default=True,
+              help="Number of threads, of torch and of BLAS; more pay off only on much larger data.")  # fmt: skip
+@click.option("--processes", type=A_COUNT, default=None,
+              help="How many measurements run at once. [default: 2 where there are two cores and --threads is 1]")  # fmt: skip
 def replicate(
     out,
     full,

@@ -5,25 +5,19 @@ from pathlib import Path
 
 import click
 
+A_PATH = click.Path(path_type=Path)
+A_COUNT = click.IntRange(min=1)
+
 
 @click.command("train-miniclip")
 @click.argument("name")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the initial weights."
-)
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=None, help="Folder to write [default: runs/NAME-SEED]."
-)
-@click.option(
-    "--steps", type=click.IntRange(min=0), default=None, help="Gradient steps [default: the setting's]."
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Threads for torch; one is often fastest.",
-)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Seed of the initial weights.")  # fmt: skip
+@click.option("--out", type=A_PATH, default=None, help="Folder to write [default: runs/NAME-SEED].")
+@click.option("--steps", type=click.IntRange(min=0), default=None,
+              help="Gradient steps [default: the setting's].")  # fmt: skip
+@click.option("--threads", type=A_COUNT, default=1, show_default=True,
+              help="Threads for torch; one is often fastest.")  # fmt: skip
 def train_miniclip(name: str, seed: int, out: Path | None, steps: int | None, threads: int) -> None:
     """Train the mini-CLIP called NAME (wide, t0.01, learned, siglip) and save it in OpenCLIP's format.
 

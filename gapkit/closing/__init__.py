@@ -6,7 +6,6 @@ and ``guarantee``; `CLOSERS` lists them. `GapCloser` is the short name of `Proje
 
 from gapkit._renamed import renamed
 from gapkit.closing.advice import advise
-from gapkit.closing.base import Closer
 from gapkit.closing.catalogue import CLOSERS, load_closer
 from gapkit.closing.closed_model import close_model
 from gapkit.closing.outcome import ClosingOutcome
@@ -17,7 +16,6 @@ from gapkit.closing.shifts import GapCloser, MeanShift, ProjectedShift
 __all__ = [
     "CLOSERS",
     "AffineProjection",
-    "Closer",
     "ClosingOutcome",
     "GapCloser",
     "LinearProjection",

@@ -16,8 +16,6 @@ from gapkit.contrastive.loss import (
     contrastive_loss,
     doubly_stochastic_defect,
     q_matrices,
-    tau_from_logit_scale,
-    tau_from_temperature,
 )
 
 __all__ = [
@@ -28,8 +26,6 @@ __all__ = [
     "q_matrices",
     "simulate",
     "starting_pairs",
-    "tau_from_logit_scale",
-    "tau_from_temperature",
     "theorem_fit",
 ]
 

@@ -11,14 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gapkit._arrays import ArrayInput, ArrayLike, Number, check_choice, check_number, like
-from gapkit.contrastive.loss import (
-    KINDS,
-    SIGLIP_BIAS,
-    as_pairs,
-    sigmoid_pull,
-    similarities,
-    softmax_pull,
-)
+from gapkit.contrastive.loss import KINDS, SIGLIP_BIAS, as_pairs, sigmoid_pull, similarities, softmax_pull
 from gapkit.errors import InputError
 from gapkit.geometry import gap_vector
 

@@ -167,9 +167,7 @@ def similarities(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"], tau: float) -
     return s.sub_((x * x).sum(1, keepdim=True) / tau).clamp_(max=0)
 
 
-def softmax_pull(
-    s: Float[Tensor, "n n"],
-) -> tuple[Float[Tensor, ""], Float[Tensor, "n n"]]:
+def softmax_pull(s: Float[Tensor, "n n"]) -> tuple[Float[Tensor, ""], Float[Tensor, "n n"]]:
     """Eq. 6's loss and ``∂L/∂s = (Qˣ + Qʸ - 2I)/N`` from the similarities.
 
     Both softmaxes share their exponentials, which take longest: ``e^(s_ki)`` is that of row k relative to its

@@ -3,14 +3,12 @@
 from gapkit._paths import shipped_file, shipped_folder
 from gapkit._renamed import renamed
 from gapkit.datasets.dataset import Dataset
-from gapkit.datasets.images import ArrayImages
 from gapkit.datasets.registry import list_datasets, load_dataset
 from gapkit.datasets.scenes import COLOURS, SHAPES
 
 __all__ = [
     "COLOURS",
     "SHAPES",
-    "ArrayImages",
     "Dataset",
     "list_datasets",
     "load_dataset",

@@ -5,17 +5,11 @@ interruption, and never twice for the same model and data.
 """
 
 from gapkit._renamed import renamed
-from gapkit.encoders.embedding import embed, embed_to_file
+from gapkit.encoders.embedding import embed
 from gapkit.encoders.hub import hub_answers
 from gapkit.encoders.loading import load_model
 from gapkit.encoders.names import available_models
 
-__all__ = [
-    "available_models",
-    "embed",
-    "embed_to_file",
-    "hub_answers",
-    "load_model",
-]
+__all__ = ["available_models", "embed", "hub_answers", "load_model"]
 
 __getattr__ = renamed(__name__)

@@ -6,7 +6,8 @@ by that. `noise_after_the_closer` is the mistake this avoids.
 
 import numpy as np
 
-from gapkit.closing import CLOSERS, Closer
+from gapkit.closing import CLOSERS
+from gapkit.closing.base import Closer
 from gapkit.closing.baselines import Procrustes
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task

@@ -79,7 +79,8 @@ def find_file(model: str, dataset: str, prepared: Mapping[tuple[str, str], Path]
     if f"{model}/{dataset}" in list_embeddings():
         return embeddings_file(f"{model}/{dataset}")
     from gapkit.datasets import load_dataset
-    from gapkit.encoders import embed_to_file, load_model
+    from gapkit.encoders import load_model
+    from gapkit.encoders.embedding import embed_to_file
 
     return embed_to_file(load_model(model), load_dataset(dataset))
 

@@ -24,7 +24,8 @@ from gapkit.experiments.gains import gain_slope
 from gapkit.experiments.galleries import task_of
 from gapkit.experiments.quantisation import over_rotations, unique_answers
 from gapkit.experiments.record import Experiment, Job, Rows
-from gapkit.perturbations import RandomAxes, StaleRows, UniformQuantization
+from gapkit.perturbations import UniformQuantization
+from gapkit.perturbations.codes import RandomAxes, StaleRows
 from gapkit.robustness import robustness
 from gapkit.robustness.calibration import solve_sigma
 from gapkit.robustness.exact import dot

@@ -196,7 +196,7 @@ def prepare(
     models, datasets : as in `plan`
     device : see `gapkit.load_model`
     say : called with a line before and after each embedding
-    how : options of `gapkit.encoders.embed_to_file`, such as ``workers`` or ``progress``
+    how : options of `gapkit.encoders.embedding.embed_to_file`, such as ``workers`` or ``progress``
     **options : of the datasets, such as ``root``; each dataset gets those it knows. A set that is shipped is
         embedded again where it gets any
 
@@ -225,7 +225,8 @@ def prepare(
                 data[dataset] = load_dataset(dataset, **given)
     if not wanted:
         return {}
-    from gapkit.encoders import embed_to_file, load_model
+    from gapkit.encoders import load_model
+    from gapkit.encoders.embedding import embed_to_file
 
     files = {}
     for name, those in wanted.items():

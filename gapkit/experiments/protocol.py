@@ -20,7 +20,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gapkit.closing import CLOSERS, AffineProjection, Closer, LinearProjection, MeanShift, ProjectedShift
+from gapkit.closing import CLOSERS, AffineProjection, LinearProjection, MeanShift, ProjectedShift
+from gapkit.closing.base import Closer
 from gapkit.errors import InputError
 from gapkit.experiments.data import Task
 from gapkit.experiments.galleries import GalleryCloser, GalleryTask

@@ -19,7 +19,7 @@ from gapkit.geometry.orthogonality import (
 )
 from gapkit.geometry.resampled import share_intervals, variance_intervals
 from gapkit.geometry.shape import cone_statistics
-from gapkit.geometry.summary import measure, measure_stream
+from gapkit.geometry.summary import measure
 
 __all__ = [
     "Band",
@@ -33,7 +33,6 @@ __all__ = [
     "linear_separability",
     "matched_cosine",
     "measure",
-    "measure_stream",
     "nearest",
     "place_in_band",
     "relative_spectrum",

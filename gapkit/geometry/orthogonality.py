@@ -358,11 +358,7 @@ def _clouds(spread_of, d: int) -> list[np.ndarray]:
 
 
 def gap_axes(
-    x: ArrayInput,
-    y: ArrayInput,
-    *,
-    across: int = 1,
-    spread_of: tuple[ArrayInput, ArrayInput] | None = None,
+    x: ArrayInput, y: ArrayInput, *, across: int = 1, spread_of: tuple[ArrayInput, ArrayInput] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Axes in which a gap can be seen: along it, then the leading components orthogonal to it.
 

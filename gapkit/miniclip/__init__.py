@@ -10,12 +10,6 @@ robustness".
 from gapkit._renamed import renamed
 from gapkit.miniclip.family import MODEL_CONFIG, SETTINGS, TRAINED, run_name, training_curve
 
-__all__ = [
-    "MODEL_CONFIG",
-    "SETTINGS",
-    "TRAINED",
-    "run_name",
-    "training_curve",
-]
+__all__ = ["MODEL_CONFIG", "SETTINGS", "TRAINED", "run_name", "training_curve"]
 
 __getattr__ = renamed(__name__)

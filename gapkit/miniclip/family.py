@@ -88,9 +88,7 @@ def build(setting: Setting, *, seed: int) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = library.CLIP(
-            **MODEL_CONFIG,
-            init_logit_scale=math.log(1 / setting.temperature),
-            init_logit_bias=setting.bias,
+            **MODEL_CONFIG, init_logit_scale=math.log(1 / setting.temperature), init_logit_bias=setting.bias
         )
     model.logit_scale.requires_grad_(setting.learned)
     return model

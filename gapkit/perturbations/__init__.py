@@ -12,8 +12,6 @@ from gapkit.perturbations.codes import (
     BinaryCodes,
     DimensionDropout,
     Int8Codes,
-    RandomAxes,
-    StaleRows,
     UniformQuantization,
 )
 from gapkit.perturbations.gaussian import GaussianNoise
@@ -23,8 +21,6 @@ __all__ = [
     "DimensionDropout",
     "GaussianNoise",
     "Int8Codes",
-    "RandomAxes",
-    "StaleRows",
     "UniformQuantization",
 ]
 

@@ -27,12 +27,7 @@ _FLOOR = 1e-9
 
 @styled
 def plot_sphere(
-    x: ArrayInput,
-    y: ArrayInput,
-    *,
-    ax: Axes | None = None,
-    title: str | None = None,
-    legend: bool = True,
+    x: ArrayInput, y: ArrayInput, *, ax: Axes | None = None, title: str | None = None, legend: bool = True
 ) -> Axes:
     """Two modalities on the unit sphere in three dimensions, their means and the gap vector between them.
 

@@ -12,10 +12,8 @@ from gapkit.contrastive import (
     contrastive_loss,
     doubly_stochastic_defect,
     q_matrices,
-    tau_from_logit_scale,
-    tau_from_temperature,
 )
-from gapkit.contrastive.loss import softmax_pull
+from gapkit.contrastive.loss import softmax_pull, tau_from_logit_scale, tau_from_temperature
 from gapkit.errors import InputError
 
 

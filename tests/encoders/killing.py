@@ -20,9 +20,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gapkit.datasets import ArrayImages, Dataset
-from gapkit.encoders import embed_to_file, load_model
+from gapkit.datasets import Dataset
+from gapkit.datasets.images import ArrayImages
 from gapkit.encoders import embedding as machinery
+from gapkit.encoders import load_model
+from gapkit.encoders.embedding import embed_to_file
 from tests.encoders.tiny import write_tiny
 
 

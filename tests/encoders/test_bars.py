@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from gapkit.datasets import ArrayImages, Dataset
-from gapkit.encoders import embed_to_file, load_model
+from gapkit.datasets import Dataset
+from gapkit.datasets.images import ArrayImages
+from gapkit.encoders import load_model
+from gapkit.encoders.embedding import embed_to_file
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +55,8 @@ import sys
 import numpy as np, torch
 from PIL import Image
 from gapkit.datasets import Dataset
-from gapkit.encoders import embed_to_file, load_model
+from gapkit.encoders import load_model
+from gapkit.encoders.embedding import embed_to_file
 
 torch.set_num_threads(1)
 

@@ -14,12 +14,13 @@ from PIL import Image
 from gapkit import _files
 from gapkit._openclip import open_clip
 from gapkit.cli import main
-from gapkit.datasets import ArrayImages, Dataset
-from gapkit.datasets.images import FileImages
+from gapkit.datasets import Dataset
+from gapkit.datasets.images import ArrayImages, FileImages
 from gapkit.embeddings import load_embeddings
-from gapkit.encoders import embed, embed_to_file, load_model
+from gapkit.encoders import embed, load_model
 from gapkit.encoders import embedding as machinery
 from gapkit.encoders.batches import read_batches, too_stretched
+from gapkit.encoders.embedding import embed_to_file
 from gapkit.encoders.shards import ShardFolder
 from gapkit.errors import GapkitWarning, InputError
 from tests.encoders.tiny import write_tiny

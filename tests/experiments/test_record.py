@@ -10,7 +10,8 @@ import pytest
 import gapkit
 import gapkit.experiments
 import gapkit.report.sections
-from gapkit.claims import Claim, decide
+from gapkit.claims import decide
+from gapkit.claims.model import Claim
 from gapkit.claims.rules import Within
 from gapkit.experiments import Job, experiments, replicate
 from gapkit.experiments.record import MEASURING, code_hash

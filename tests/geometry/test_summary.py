@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from gapkit.errors import InputError
-from gapkit.geometry import measure, measure_stream, summary
+from gapkit.geometry import measure, summary
+from gapkit.geometry.summary import measure_stream
 
 
 def pairs(rng, n=9001, d=24, dtype=np.float32):

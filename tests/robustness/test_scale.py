@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from gapkit.errors import InputError
-from gapkit.geometry import l2i, l2m, measure, measure_stream, nearest
+from gapkit.geometry import l2i, l2m, measure, nearest
+from gapkit.geometry.summary import measure_stream
 from gapkit.perturbations import GaussianNoise
 from gapkit.robustness import calibrate_sigma, certified_radius, reference, robustness, robustness_bounds
 from gapkit.tasks import k_occurrence
