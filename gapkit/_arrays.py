@@ -5,19 +5,15 @@ tensors, and hand the result through `like`, so that a caller who brings numpy g
 Nothing here, and nothing built on it, writes into the caller's memory.
 """
 
-import contextlib
 import math
-import operator
-import reprlib
 import warnings
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gapkit.errors import InputError, did_you_mean
+from gapkit.errors import InputError
 
 ArrayLike: TypeAlias = np.ndarray | Tensor
 """What comes out."""
@@ -25,18 +21,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     ArrayInput: TypeAlias = npt.ArrayLike | Tensor
-    Number: TypeAlias = float | np.number | Tensor
-    Seed: TypeAlias = torch.Generator | int | None
 else:  # at run time functions check for themselves, in better words; no checker of annotations comes before them
-    ArrayInput = Number = Seed = Any
-"""How public arguments are annotated: whatever holds numbers, whatever is one, and where random numbers come from."""
+    ArrayInput = Any
+"""How public arguments are annotated that hold numbers."""
 SMALLEST, LARGEST = 1e-60, 1e60
 """Least and largest scale of embeddings and of noise: fourth powers, and squared ratios, are still numbers."""
-MOST = 10**9
-"""The largest count of anything that is drawn, cut or repeated."""
-ROOM = 2**31
-"""Bytes of what a call makes out of its counts alone, before it looks at any data."""
-LARGEST_SEED = 2**63 - 1
 
 
 def as_tensor(value, name: str, *, dtype: torch.dtype | None = torch.float64) -> Tensor:
@@ -59,13 +48,10 @@ def as_tensor(value, name: str, *, dtype: torch.dtype | None = torch.float64) ->
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
         with warnings.catch_warnings():  # torch warns of read-only memory (a memory map); we never write
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-            tensor = torch.from_numpy(
-                np.asarray(array, order="C")
-            )  # not ascontiguousarray: no number becomes a row
+            array = np.asarray(array, order="C")  # not ascontiguousarray: no number becomes a row
+            tensor = torch.from_numpy(array)
     if tensor.is_complex() or tensor.dtype == torch.bool:
-        raise InputError(
-            f"{name} must hold real numbers; got dtype {str(tensor.dtype).removeprefix('torch.')}"
-        )
+        raise InputError(f"{name} must hold real numbers; got dtype {_dtype_of(tensor)}")
     if dtype is None:
         dtype = tensor.dtype if tensor.is_floating_point() else torch.float64
         if dtype.itemsize == 1:  # float8 holds numbers, but nothing computes with them
@@ -128,15 +114,18 @@ def _without_tensors(value: Any, name: str) -> Any:
     """``value`` with every tensor in its lists as an array: numpy refuses bfloat16, gradients and Apple's GPU."""
     if isinstance(value, Tensor):
         tensor = _plain_tensor(value, name).cpu()
-        known = not tensor.is_floating_point() or tensor.dtype in (
-            torch.float16,
-            torch.float32,
-            torch.float64,
-        )
-        return (tensor if known else tensor.float()).numpy()
-    if isinstance(value, list | tuple) and any(isinstance(item, Tensor | list | tuple) for item in value):
-        return [_without_tensors(item, name) for item in value]
-    return value
+        known = (torch.float16, torch.float32, torch.float64)
+        return (
+            tensor.float() if tensor.is_floating_point() and tensor.dtype not in known else tensor
+        ).numpy()
+    nested = isinstance(value, list | tuple) and any(
+        isinstance(item, Tensor | list | tuple) for item in value
+    )
+    return [_without_tensors(item, name) for item in value] if nested else value
+
+
+def _dtype_of(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _kind_of(value, array: np.ndarray | None = None) -> str:
@@ -201,10 +190,9 @@ def as_index(value: Any, name: str, *, below: int) -> Tensor:
     if isinstance(value, Tensor):
         tensor = _plain_tensor(value, name)
         whole = not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
-        kind = str(tensor.dtype).removeprefix("torch.")
-        largest = (
-            int(tensor.cpu().numpy().max()) if whole and tensor.numel() else 0
-        )  # torch cannot compare uint64
+        kind = _dtype_of(tensor)
+        # numpy's maximum, as torch cannot compare uint64
+        largest = int(tensor.cpu().numpy().max()) if whole and tensor.numel() else 0
     else:
         array = as_array(value, name)
         whole, kind = array.dtype.kind in "iu", _kind_of(value, array)
@@ -289,19 +277,16 @@ def row_lengths(rows: Tensor) -> Tensor:
 def check_same_width(first: Tensor, first_name: str, second: Tensor, second_name: str) -> None:
     """Raise unless both matrices live in the same space."""
     if first.shape[-1] != second.shape[-1]:
-        raise InputError(
-            f"{first_name} and {second_name} must have the same dimension; "
-            f"got d={first.shape[-1]} and d={second.shape[-1]} (do they come from the same model?)"
-        )
+        widths = f"got d={first.shape[-1]} and d={second.shape[-1]} (do they come from the same model?)"
+        raise InputError(f"{first_name} and {second_name} must have the same dimension; {widths}")
 
 
 def check_pairs(first: Tensor, first_name: str, second: Tensor, second_name: str) -> None:
     """Raise unless row i of one can be the partner of row i of the other."""
     check_same_width(first, first_name, second, second_name)
     if len(first) != len(second):
-        raise InputError(
-            f"{first_name} and {second_name} must be matched row by row; got {len(first)} and {len(second)} rows"
-        )
+        counts = f"got {len(first)} and {len(second)} rows"
+        raise InputError(f"{first_name} and {second_name} must be matched row by row; {counts}")
 
 
 def check_unit_rows(tensor: Tensor, name: str, *, tolerance: float = 2e-3) -> None:
@@ -315,144 +300,11 @@ def check_unit_rows(tensor: Tensor, name: str, *, tolerance: float = 2e-3) -> No
         )
 
 
-def check_choice(value: str, name: str, known: Iterable[str]) -> str:
-    """``value`` itself if it is one of ``known``; else a message with the nearest known name.
-
-    >>> check_choice("euclidian", "metric", ("euclidean", "dot", "cosine"))
-    Traceback (most recent call last):
-    ...
-    gapkit.errors.InputError: metric must be one of 'euclidean', 'dot', 'cosine'; got 'euclidian' (did you mean 'euclidean'?)
-    """
-    known = list(known)
-    if isinstance(value, str) and value in known:
-        return value
-    listed, hint = ", ".join(map(repr, known)), did_you_mean(value, known)
-    raise InputError(f"{name} must be one of {listed}; got {one_line(value)}{hint}")
-
-
-def check_number(
-    value,
-    name: str,
-    *,
-    least: float | int | None = None,
-    above: float | int | None = None,
-    most: float | int | None = None,
-) -> float:
-    """``value`` as a finite float; raises below ``least``, at or below ``above``, beyond ``most``.
-
-    A word or a truth value is not a number, although Python's ``float`` would take it.
-
-    >>> check_number("0.1", "sigma")
-    Traceback (most recent call last):
-    ...
-    gapkit.errors.InputError: sigma must be a number; got '0.1'; pass it without quotes
-    """
-    dtype = getattr(value, "dtype", None)
-    kind = getattr(dtype, "kind", None)  # numpy's words, truth values, dates
-    if isinstance(value, str | bytes) or kind in ("U", "S"):
-        raise InputError(f"{name} must be a number; got {one_line(value)}; pass it without quotes")
-    if _is_truth_value(value):
-        raise InputError(f"{name} must be a number; got {one_line(value)}; pass 0.0 or 1.0 if that is meant")
-    single = getattr(value, "ndim", 0) == 0 and not isinstance(value, np.ma.MaskedArray)
-    if not single or kind in ("c", "m", "M") or getattr(dtype, "is_complex", False):
-        raise InputError(f"{name} must be a number; got {one_line(value)}; pass a single int or float")
-    try:
-        number = float(value.detach() if isinstance(value, Tensor) else value)
-    except OverflowError:
-        raise InputError(
-            f"{name} must be a number below 1.8e308; got a larger one; pass a smaller one"
-        ) from None
-    except (TypeError, ValueError, RuntimeError):  # the last from a tensor of several numbers
-        raise InputError(
-            f"{name} must be a number; got {one_line(value)}; pass a single int or float"
-        ) from None
-    if not np.isfinite(number):
-        raise InputError(f"{name} must be finite; got {number}; pass a finite number")
-    if least is not None and number < least:
-        raise InputError(f"{name} must be at least {least:g}; got {number:g}; pass a larger number")
-    if most is not None and abs(number) > most:
-        raise InputError(f"{name} must be at most {most:g}; got {number:g}; pass a smaller number")
-    if above is not None and number <= above:
-        raise InputError(f"{name} must be greater than {above:g}; got {number:g}; pass a larger number")
-    return number
-
-
-def check_whole(value, name: str, *, least: int = 1, most: int = MOST) -> int:
-    """``value`` as an int in [least, most]. A float that is whole, such as 1e3, is one; nothing is ever rounded.
-
-    >>> check_whole(1e3, "draws")
-    1000
-    >>> check_whole(10.5, "steps", least=0)
-    Traceback (most recent call last):
-    ...
-    gapkit.errors.InputError: steps must be a whole number of at least 0; got 10.5
-    >>> check_whole(10**12, "draws")
-    Traceback (most recent call last):
-    ...
-    gapkit.errors.InputError: draws must be a whole number of at most 1,000,000,000; got 1000000000000
-    """
-    number = None
-    dtype = getattr(value, "dtype", None)
-    single = getattr(value, "ndim", 0) == 0 and not isinstance(value, np.ma.MaskedArray)
-    foreign = (
-        getattr(dtype, "kind", "i") not in "iuf" if not isinstance(dtype, torch.dtype) else dtype.is_complex
-    )
-    if single and not foreign and not _is_truth_value(value) and not isinstance(value, str | bytes):
-        try:
-            number = operator.index(value)  # exact, however large
-        except (TypeError, RuntimeError):  # a float, or what is no single number at all
-            with contextlib.suppress(TypeError, ValueError, RuntimeError, OverflowError):
-                number = int(value) if float(value).is_integer() else None
-    if number is None or number < least:
-        raise InputError(f"{name} must be a whole number of at least {least}; got {one_line(value)}")
-    if number > most:
-        raise InputError(f"{name} must be a whole number of at most {most:,}; got {one_line(value)}")
-    return number
-
-
-def check_seed(value, name: str = "seed") -> int:
-    """``value`` as a seed that numpy and torch both take.
-
-    >>> check_seed(0)
-    0
-    """
-    return check_whole(value, name, least=0, most=LARGEST_SEED)
-
-
-def check_room(what: str, *shape: int) -> None:
-    """Raise if float64 numbers of that shape, made out of counts alone, would take more than `ROOM`.
-
-    >>> check_room("resamples × rows", 10**9, 10**3)
-    Traceback (most recent call last):
-    ...
-    gapkit.errors.InputError: resamples × rows must fit into 2 GiB; 1,000,000,000 × 1,000 numbers take 7,450; ask for fewer
-    """
-    size = math.prod(shape) * 8
-    if size > ROOM:
-        raise InputError(
-            f"{what} must fit into {ROOM // 2**30} GiB; {' × '.join(f'{side:,}' for side in shape)} numbers take "
-            f"{size // 2**30:,}; ask for fewer"
-        )
-
-
-def _is_truth_value(value) -> bool:
-    dtype = getattr(value, "dtype", None)
-    return isinstance(value, bool) or dtype == torch.bool or getattr(dtype, "kind", None) == "b"
-
-
-def one_line(value) -> str:
-    """``value`` as messages show it: on one line of limited length."""
-    if isinstance(value, int) and abs(value) >= 10**60:
-        return f"a number of {value.bit_length()} bits"  # Python refuses to write out the largest
-    return "".join(letter if letter.isprintable() else " " for letter in reprlib.repr(value))
-
-
 def check_fits(result: Tensor) -> Tensor:
     """``result`` itself, in the dtype that came in; raises where finite numbers have become infinite in it."""
     if not torch.isfinite(result).all():
         raise InputError(
-            f"the result must fit into {str(result.dtype).removeprefix('torch.')}, the dtype that came in; it does not; "
-            "pass float32 or float64"
+            f"the result must fit into {_dtype_of(result)}, the dtype that came in; it does not; pass float32 or float64"
         )
     return result
 

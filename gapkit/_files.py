@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from gapkit._arrays import one_line
+from gapkit._options import one_line
 from gapkit.errors import GapkitWarning, InputError, refuse_as_damaged, short_reason
 
 MOST_JSON, MOST_VALUES = 2**28, 10_000_000

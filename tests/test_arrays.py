@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import gapkit
-from gapkit._arrays import as_index, as_matrix, check_whole
+from gapkit._arrays import as_index, as_matrix
+from gapkit._options import check_whole
 from gapkit.errors import InputError
 from tests.mps import Mps, on_mps
 

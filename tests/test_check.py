@@ -14,7 +14,7 @@ import torch
 
 import gapkit
 from gapkit import check, contrastive
-from gapkit._arrays import check_number
+from gapkit._options import check_number
 from gapkit.check.diagnosis import difference, plain
 from gapkit.check.engine import CheckFailed, exercises, gallery_and_queries
 from gapkit.robustness import robustness

@@ -9,7 +9,8 @@ import torch
 
 import gapkit
 from gapkit import closing, contrastive, geometry, robustness, tasks
-from gapkit._arrays import as_index, as_tensor, check_whole, normalise_rows
+from gapkit._arrays import as_index, as_tensor, normalise_rows
+from gapkit._options import check_whole
 from gapkit.errors import InputError
 from tests import oddities
 

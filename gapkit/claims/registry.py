@@ -21,7 +21,7 @@ Chowers, Naparstek, Barzelay, Weiss, *Is the Modality Gap a Bug or a Feature? A 
 Perspective*, CVPR 2026, arXiv 2603.29080; other works are named.
 """
 
-from gapkit._arrays import check_choice
+from gapkit._options import check_choice
 from gapkit.claims.beyond import BEYOND
 from gapkit.claims.closing import CLOSING
 from gapkit.claims.model import Claim

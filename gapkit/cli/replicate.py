@@ -72,7 +72,7 @@ def replicate(
     0 if every claim received a verdict, whatever the verdict.
     """
     from gapkit import engine
-    from gapkit._arrays import check_choice
+    from gapkit._options import check_choice
     from gapkit.claims import decide
     from gapkit.experiments import plan, replicate
     from gapkit.experiments.plan import prepare

@@ -25,7 +25,7 @@ def train_miniclip(name: str, seed: int, out: Path | None, steps: int | None, th
     """
     import torch
 
-    from gapkit._arrays import check_choice
+    from gapkit._options import check_choice
     from gapkit.miniclip import SETTINGS
     from gapkit.miniclip.training import train
 

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, as_matrix, check_choice, check_number, check_same_width
+from gapkit._arrays import ArrayInput, as_matrix, check_same_width
+from gapkit._options import check_choice, check_number
 from gapkit.closing.base import Closer
 from gapkit.closing.projections import AffineProjection, LinearProjection
 from gapkit.closing.published import SpanProjection

@@ -18,17 +18,9 @@ from jaxtyping import Float
 from sklearn.base import BaseEstimator, TransformerMixin
 from torch import Tensor
 
-from gapkit._arrays import (
-    ArrayInput,
-    ArrayLike,
-    as_matrix,
-    check_choice,
-    check_fits,
-    check_same_width,
-    like,
-    off_mps,
-)
+from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, check_fits, check_same_width, like, off_mps
 from gapkit._files import write_atomically
+from gapkit._options import check_choice
 from gapkit.errors import GapkitWarning, InputError
 from gapkit.geometry.neighbours import METRICS, blocks
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gapkit._arrays import check_choice, check_number
 from gapkit._files import as_path, open_safetensors, read_facts
+from gapkit._options import check_choice, check_number
 from gapkit.closing.base import FORMAT_VERSION, HASH, SIDES, Closer, digest
 from gapkit.closing.baselines import Centring, Procrustes, Standardisation
 from gapkit.closing.projections import AffineProjection, LinearProjection

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gapkit._arrays import check_choice
+from gapkit._options import check_choice
 from gapkit.closing.base import Closer
 from gapkit.errors import InputError
 

@@ -4,7 +4,8 @@ import functools
 
 import numpy as np
 
-from gapkit._arrays import Number, as_matrix, check_choice, check_number, check_whole
+from gapkit._arrays import as_matrix
+from gapkit._options import Number, check_choice, check_number, check_whole
 from gapkit.closing.shifts import GapCloser
 from gapkit.geometry import nearest
 from gapkit.geometry.neighbours import METRICS

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import Number, check_number
+from gapkit._options import Number, check_number
 from gapkit.closing.base import Closer, to_numpy
 from gapkit.closing.shifts import count_components
 from gapkit.errors import GapkitWarning

@@ -8,7 +8,8 @@ from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, Number, check_number, one_line
+from gapkit._arrays import ArrayInput
+from gapkit._options import Number, check_number, one_line
 from gapkit.closing.base import Closer
 from gapkit.errors import InputError, did_you_mean
 from gapkit.geometry.neighbours import nearest

@@ -8,15 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import (
-    ArrayInput,
-    Number,
-    as_matrix,
-    as_vector,
-    check_choice,
-    check_number,
-    check_same_width,
-)
+from gapkit._arrays import ArrayInput, as_matrix, as_vector, check_same_width
+from gapkit._options import Number, check_choice, check_number
 from gapkit.closing.base import Closer, to_numpy
 from gapkit.errors import GapkitWarning, InputError
 from gapkit.geometry.shape import principal_directions

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gapkit._arrays import Number, check_choice, check_number, check_unit_rows, check_whole, one_line
+from gapkit._arrays import check_unit_rows
+from gapkit._options import Number, check_choice, check_number, check_whole, one_line
 from gapkit.contrastive.gradient import pull_on_rows
 from gapkit.contrastive.initialisation import starting_pairs
 from gapkit.contrastive.loss import KINDS, SIGLIP_BIAS, as_pairs, sigmoid_pull, similarities, softmax_pull

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, ArrayLike, Number, check_choice, check_number, like
+from gapkit._arrays import ArrayInput, ArrayLike, like
+from gapkit._options import Number, check_choice, check_number
 from gapkit.contrastive.loss import KINDS, SIGLIP_BIAS, as_pairs, sigmoid_pull, similarities, softmax_pull
 from gapkit.errors import InputError
 from gapkit.geometry import gap_vector

@@ -13,16 +13,8 @@ Gap and spread can be set apart from the start's usual values: a collapsed start
 
 import numpy as np
 
-from gapkit._arrays import (
-    LARGEST,
-    Number,
-    check_choice,
-    check_number,
-    check_room,
-    check_seed,
-    check_whole,
-    normalise_rows,
-)
+from gapkit._arrays import LARGEST, normalise_rows
+from gapkit._options import Number, check_choice, check_number, check_room, check_seed, check_whole
 from gapkit.errors import InputError
 
 STARTS = ("cones", "isotropic", "collapsed", "no-gap", "mismatched")

@@ -12,18 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import (
-    LARGEST,
-    SMALLEST,
-    ArrayInput,
-    ArrayLike,
-    Number,
-    as_matrix,
-    check_choice,
-    check_number,
-    check_pairs,
-    like,
-)
+from gapkit._arrays import LARGEST, SMALLEST, ArrayInput, ArrayLike, as_matrix, check_pairs, like
+from gapkit._options import Number, check_choice, check_number
 
 KINDS = ("softmax", "sigmoid")
 """The losses by name: CLIP's and SigLIP's."""

@@ -10,7 +10,7 @@ grey levels.
 
 import numpy as np
 
-from gapkit._arrays import check_choice
+from gapkit._options import check_choice
 from gapkit.datasets.captions import (
     DIGIT_HELD_OUT,
     DIGIT_NAMES,

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from gapkit._arrays import check_choice
+from gapkit._options import check_choice
 from gapkit.datasets.images import inner_path
 from gapkit.errors import InputError
 

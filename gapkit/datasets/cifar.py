@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gapkit._arrays import check_choice
 from gapkit._files import file_state, short_reason
+from gapkit._options import check_choice
 from gapkit._paths import cache_folder
 from gapkit.datasets.captions import CIFAR10_NAMES, REPHRASINGS, fill
 from gapkit.datasets.dataset import Dataset

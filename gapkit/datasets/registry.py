@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gapkit._arrays import check_choice
+from gapkit._options import check_choice
 from gapkit.datasets.dataset import Dataset
 from gapkit.errors import GapkitWarning, InputError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gapkit._arrays import check_choice
 from gapkit._files import check_regular
+from gapkit._options import check_choice
 from gapkit.embeddings.archives import as_rows
 from gapkit.embeddings.layout import TableOptions
 from gapkit.embeddings.names import names_images

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gapkit._arrays import Number
+from gapkit._options import Number
 from gapkit.embeddings.sets import EmbeddingSet
 from gapkit.errors import InputError
 from gapkit.geometry import gap_vector, measure

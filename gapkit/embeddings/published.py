@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gapkit._arrays import check_choice
 from gapkit._files import sha256_of, write_atomically
+from gapkit._options import check_choice
 from gapkit._paths import cache_folder, shipped_file
 from gapkit.embeddings.convert import import_embeddings
 from gapkit.embeddings.sets import EmbeddingSet

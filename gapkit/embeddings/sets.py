@@ -10,14 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from gapkit._arrays import (
-    as_matrix,
-    check_choice,
-    check_finite,
-    check_same_width,
-    check_unit_rows,
-    normalise_rows,
-)
+from gapkit._arrays import as_matrix, check_finite, check_same_width, check_unit_rows, normalise_rows
+from gapkit._options import check_choice
 from gapkit.embeddings.files import MATRICES, STRINGS, Part, read_fields, write_parts
 from gapkit.errors import InputError
 from gapkit.geometry.gram import points_from_gram

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from gapkit._arrays import check_choice, check_whole
 from gapkit._files import check_target, locked, write_atomically
+from gapkit._options import check_choice, check_whole
 from gapkit._paths import cache_folder
 from gapkit.datasets import Dataset, load_dataset
 from gapkit.embeddings import EmbeddingSet

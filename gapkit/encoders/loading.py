@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from gapkit._arrays import check_choice, one_line
 from gapkit._files import check_regular, known_sha256, read_json
 from gapkit._openclip import open_clip, transformers_for
+from gapkit._options import check_choice, one_line
 from gapkit._paths import shipped_file
 from gapkit.encoders.hub import OTHER_WEIGHTS, SAFE_WEIGHTS, hub_file, published_weights
 from gapkit.encoders.model import Model

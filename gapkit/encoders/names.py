@@ -4,8 +4,8 @@ import os
 import re
 from dataclasses import dataclass
 
-from gapkit._arrays import one_line
 from gapkit._openclip import open_clip
+from gapkit._options import one_line
 from gapkit._paths import shipped_here
 from gapkit.encoders.hub import SAFE_WEIGHTS, cached_file, published_weights
 from gapkit.errors import InputError, did_you_mean

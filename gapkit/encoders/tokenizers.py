@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gapkit._arrays import one_line
 from gapkit._openclip import open_clip, transformers_for
+from gapkit._options import one_line
 from gapkit.encoders.hub import hub_answers
 from gapkit.errors import InputError
 

@@ -16,13 +16,13 @@ from pathlib import Path
 import pandas as pd
 
 import gapkit
-from gapkit._arrays import check_choice
+from gapkit._options import check_choice
 
 Rows = list[dict]
 """A tidy table before pandas has it: a dictionary a row, plain values, units in the names."""
 
 MEASURING = (
-    *("_arrays", "closing", "contrastive", "embeddings", "experiments"),
+    *("_arrays", "_options", "closing", "contrastive", "embeddings", "experiments"),
     *("geometry", "miniclip", "perturbations", "robustness", "tasks"),
 )
 """Parts of the package that a measurement depends on, given its data: their source counts into a job's key.

@@ -13,20 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gapkit._arrays import (
-    ArrayInput,
-    Number,
-    as_groups,
-    as_tensor,
-    check_choice,
-    check_finite,
-    check_number,
-    check_room,
-    check_scale,
-    check_seed,
-    check_whole,
-    one_line,
-)
+from gapkit._arrays import ArrayInput, as_groups, as_tensor, check_finite, check_scale
+from gapkit._options import Number, check_choice, check_number, check_room, check_seed, check_whole, one_line
 from gapkit.errors import InputError
 
 RESAMPLES = 400

@@ -11,17 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import (
-    ArrayInput,
-    ArrayLike,
-    as_matrix,
-    check_pairs,
-    check_same_width,
-    check_seed,
-    check_whole,
-    like,
-    row_lengths,
-)
+from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, check_pairs, check_same_width, like, row_lengths
+from gapkit._options import check_seed, check_whole
 from gapkit.errors import InputError
 
 

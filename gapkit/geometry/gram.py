@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, check_room, check_whole, like
+from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, like
+from gapkit._options import check_room, check_whole
 from gapkit.errors import InputError
 
 UNIT = 2e-3

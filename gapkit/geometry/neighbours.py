@@ -13,16 +13,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from gapkit._arrays import (
-    ArrayInput,
-    ArrayLike,
-    as_matrix,
-    check_choice,
-    check_same_width,
-    check_scale,
-    like,
-    row_lengths,
-)
+from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, check_same_width, check_scale, like, row_lengths
+from gapkit._options import check_choice
 from gapkit.errors import InputError
 
 METRICS = ("euclidean", "dot", "cosine")

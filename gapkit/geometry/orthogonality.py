@@ -16,21 +16,16 @@ from torch import Tensor
 from gapkit._arrays import (
     ArrayInput,
     ArrayLike,
-    Number,
     as_array,
     as_index,
     as_matrix,
     as_tensor,
     as_vector,
-    check_number,
-    check_room,
     check_same_width,
-    check_seed,
-    check_whole,
     like,
-    one_line,
     row_lengths,
 )
+from gapkit._options import Number, check_number, check_room, check_seed, check_whole, one_line
 from gapkit.errors import InputError
 from gapkit.geometry.bootstrap import both_tails
 from gapkit.geometry.gap import two_sets

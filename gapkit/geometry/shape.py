@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import LARGEST, ArrayInput, Number, as_matrix, check_number, check_whole
+from gapkit._arrays import LARGEST, ArrayInput, as_matrix
+from gapkit._options import Number, check_number, check_whole
 from gapkit.errors import InputError
 from gapkit.geometry.gap import two_sets, unit_rows
 

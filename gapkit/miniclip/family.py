@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from gapkit._arrays import check_choice
 from gapkit._openclip import open_clip
+from gapkit._options import check_choice
 from gapkit._paths import shipped_file
 from gapkit.datasets.scenes import IMAGE_SIZE
 

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, ArrayLike, Seed, as_matrix, like, one_line
+from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, like
+from gapkit._options import Seed, one_line
 from gapkit.errors import InputError
 
 _LEAST_SEED, _LARGEST_SEED = -(2**63), 2**64 - 1

@@ -6,7 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gapkit._arrays import LARGEST, as_matrix, check_choice, check_number, check_whole
+from gapkit._arrays import LARGEST, as_matrix
+from gapkit._options import check_choice, check_number, check_whole
 from gapkit.errors import InputError
 from gapkit.perturbations.base import Perturbation, draw_normal, widest
 

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import as_matrix, as_tensor, check_finite, check_number, check_scale
+from gapkit._arrays import as_matrix, as_tensor, check_finite, check_scale
+from gapkit._options import check_number
 from gapkit.errors import InputError
 from gapkit.perturbations.base import Perturbation, draw_normal
 

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.text import Annotation, Text
 
-from gapkit._arrays import ArrayInput, Number
+from gapkit._arrays import ArrayInput
+from gapkit._options import Number
 from gapkit.errors import InputError
 from gapkit.plots.blitting import BlittedFigure
 from gapkit.plots.style import MARKERS, PALETTE, canvas, figure_of, line_style, styled

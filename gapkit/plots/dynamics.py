@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
-from gapkit._arrays import check_choice
+from gapkit._options import check_choice
 from gapkit.contrastive.dynamics import Trajectory
 from gapkit.errors import InputError
 from gapkit.geometry import gap_axes

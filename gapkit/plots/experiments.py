@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
-from gapkit._arrays import Number
+from gapkit._options import Number
 from gapkit.plots.style import MARKERS, PALETTE, SIDES, canvas, figure_of, legend_below, line_style, styled
 
 WIDTH, HEIGHT = 4.4, 3.2

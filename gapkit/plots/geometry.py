@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from gapkit._arrays import ArrayInput, as_matrix, as_vector, check_choice, check_same_width, normalise_rows
+from gapkit._arrays import ArrayInput, as_matrix, as_vector, check_same_width, normalise_rows
+from gapkit._options import check_choice
 from gapkit.errors import InputError
 from gapkit.geometry import (
     gap_axes,

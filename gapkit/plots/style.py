@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imsave
 from matplotlib.text import Text
 
-from gapkit._arrays import Number
+from gapkit._options import Number
 from gapkit.errors import InputError
 
 Drawn = Axes | np.ndarray | Figure

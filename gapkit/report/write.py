@@ -18,8 +18,8 @@ import jinja2
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from gapkit._arrays import check_choice
 from gapkit._files import make_folder
+from gapkit._options import check_choice
 from gapkit._paths import cache_folder
 from gapkit.errors import InputError
 from gapkit.experiments.sweep import JobStore

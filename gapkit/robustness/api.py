@@ -9,18 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import (
-    LARGEST_SEED,
-    ArrayInput,
-    ArrayLike,
-    Number,
-    Seed,
-    as_matrix,
-    check_choice,
-    check_same_width,
-    check_whole,
-    like,
-)
+from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, check_same_width, like
+from gapkit._options import LARGEST_SEED, Number, Seed, check_choice, check_whole
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import METRICS
 from gapkit.perturbations import GaussianNoise

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gapkit._arrays import LARGEST, Number, check_number, check_room, check_seed, check_whole
+from gapkit._arrays import LARGEST
+from gapkit._options import Number, check_number, check_room, check_seed, check_whole
 
 
 def boundary_scene(

@@ -5,16 +5,8 @@ from collections.abc import Callable
 
 from scipy.optimize import brentq
 
-from gapkit._arrays import (
-    LARGEST_SEED,
-    ArrayInput,
-    Number,
-    as_matrix,
-    check_choice,
-    check_number,
-    check_same_width,
-    check_whole,
-)
+from gapkit._arrays import ArrayInput, as_matrix, check_same_width
+from gapkit._options import LARGEST_SEED, Number, check_choice, check_number, check_whole
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import METRICS
 from gapkit.perturbations import GaussianNoise

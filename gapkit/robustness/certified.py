@@ -35,16 +35,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import (
-    LARGEST_SEED,
-    ArrayInput,
-    ArrayLike,
-    Number,
-    check_choice,
-    check_whole,
-    like,
-    row_lengths,
-)
+from gapkit._arrays import ArrayInput, ArrayLike, like, row_lengths
+from gapkit._options import LARGEST_SEED, Number, check_choice, check_whole
 from gapkit.geometry.neighbours import angles_from, margins_and_answers, prepare, squares_and_answers
 
 PERTURBED = ("one row", "each row", "all rows", "query")

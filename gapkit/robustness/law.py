@@ -39,17 +39,8 @@ from jaxtyping import Float
 from scipy.optimize import brentq
 from torch import Tensor
 
-from gapkit._arrays import (
-    ArrayInput,
-    ArrayLike,
-    as_matrix,
-    as_vector,
-    check_choice,
-    check_number,
-    check_pairs,
-    check_same_width,
-    like,
-)
+from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, as_vector, check_pairs, check_same_width, like
+from gapkit._options import check_choice, check_number
 from gapkit.errors import InputError
 from gapkit.geometry import nearest
 from gapkit.geometry.neighbours import METRICS

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, as_array, as_index, check_choice
+from gapkit._arrays import ArrayInput, as_array, as_index
+from gapkit._options import check_choice
 from gapkit.errors import InputError
 
 TASKS = ("zero-shot", "pairs", "multiple-choice")

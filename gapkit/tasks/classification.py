@@ -10,12 +10,11 @@ from gapkit._arrays import (
     as_index,
     as_matrix,
     as_tensor,
-    check_choice,
     check_same_width,
     like,
-    one_line,
     row_lengths,
 )
+from gapkit._options import check_choice, one_line
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import METRICS, answers_of, cost_block, nearest, prepare
 from gapkit.tasks.answers import accuracy, as_answers

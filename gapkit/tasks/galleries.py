@@ -18,18 +18,13 @@ from gapkit._arrays import (
     LARGEST,
     ArrayInput,
     ArrayLike,
-    Number,
     as_matrix,
     as_tensor,
-    check_choice,
     check_finite,
-    check_number,
-    check_room,
     check_scale,
-    check_seed,
-    check_whole,
     like,
 )
+from gapkit._options import Number, check_choice, check_number, check_room, check_seed, check_whole
 from gapkit.errors import InputError
 from gapkit.geometry.bootstrap import Interval, both_tails
 from gapkit.geometry.neighbours import METRICS

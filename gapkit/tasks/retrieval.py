@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, ArrayLike, as_index, as_matrix, check_whole, like, off_mps, one_line
+from gapkit._arrays import ArrayInput, ArrayLike, as_index, as_matrix, like, off_mps
+from gapkit._options import check_whole, one_line
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import answers_of, blocks, cost_block, order_about, prepare
 from gapkit.tasks.answers import as_answers

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import ipywidgets as ipw
 
-from gapkit._arrays import Number
+from gapkit._options import Number
 from gapkit.errors import InputError
 
 _ACCESSIBLE = Path(__file__).with_name("panel.js").read_text(encoding="utf-8").partition("\n")[2]

@@ -1,0 +1,158 @@
+"""Single options as they come in: words, numbers, counts, seeds; judged once, at the door, in one line."""
+
+import contextlib
+import math
+import operator
+import reprlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gapkit.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    Number: TypeAlias = float | np.number | Tensor
+    Seed: TypeAlias = torch.Generator | int | None
+else:  # at run time functions check for themselves, in better words; no checker of annotations comes before them
+    Number = Seed = Any
+"""How public arguments are annotated: one number, and where random numbers come from."""
+MOST = 10**9
+"""The largest count of anything that is drawn, cut or repeated."""
+ROOM = 2**31
+"""Bytes of what a call makes out of its counts alone, before it looks at any data."""
+LARGEST_SEED = 2**63 - 1
+
+
+def check_choice(value: str, name: str, known: Iterable[str]) -> str:
+    """``value`` itself if it is one of ``known``; else a message with the nearest known name.
+
+    >>> check_choice("euclidian", "metric", ("euclidean", "dot", "cosine"))
+    Traceback (most recent call last):
+    ...
+    gapkit.errors.InputError: metric must be one of 'euclidean', 'dot', 'cosine'; got 'euclidian' (did you mean 'euclidean'?)
+    """
+    known = list(known)
+    if isinstance(value, str) and value in known:
+        return value
+    listed, hint = ", ".join(map(repr, known)), did_you_mean(value, known)
+    raise InputError(f"{name} must be one of {listed}; got {one_line(value)}{hint}")
+
+
+def check_number(
+    value,
+    name: str,
+    *,
+    least: float | int | None = None,
+    above: float | int | None = None,
+    most: float | int | None = None,
+) -> float:
+    """``value`` as a finite float; raises below ``least``, at or below ``above``, beyond ``most``.
+
+    A word or a truth value is not a number, although Python's ``float`` would take it.
+
+    >>> check_number("0.1", "sigma")
+    Traceback (most recent call last):
+    ...
+    gapkit.errors.InputError: sigma must be a number; got '0.1'; pass it without quotes
+    """
+    dtype = getattr(value, "dtype", None)
+    kind = getattr(dtype, "kind", None)  # numpy's words, truth values, dates
+    if isinstance(value, str | bytes) or kind in ("U", "S"):
+        raise InputError(f"{name} must be a number; got {one_line(value)}; pass it without quotes")
+    if _is_truth_value(value):
+        raise InputError(f"{name} must be a number; got {one_line(value)}; pass 0.0 or 1.0 if that is meant")
+    single = getattr(value, "ndim", 0) == 0 and not isinstance(value, np.ma.MaskedArray)
+    if not single or kind in ("c", "m", "M") or getattr(dtype, "is_complex", False):
+        raise InputError(f"{name} must be a number; got {one_line(value)}; pass a single int or float")
+    try:
+        number = float(value.detach() if isinstance(value, Tensor) else value)
+    except OverflowError:
+        raise InputError(
+            f"{name} must be a number below 1.8e308; got a larger one; pass a smaller one"
+        ) from None
+    except (TypeError, ValueError, RuntimeError):  # the last from a tensor of several numbers
+        raise InputError(
+            f"{name} must be a number; got {one_line(value)}; pass a single int or float"
+        ) from None
+    if not np.isfinite(number):
+        raise InputError(f"{name} must be finite; got {number}; pass a finite number")
+    if least is not None and number < least:
+        raise InputError(f"{name} must be at least {least:g}; got {number:g}; pass a larger number")
+    if most is not None and abs(number) > most:
+        raise InputError(f"{name} must be at most {most:g}; got {number:g}; pass a smaller number")
+    if above is not None and number <= above:
+        raise InputError(f"{name} must be greater than {above:g}; got {number:g}; pass a larger number")
+    return number
+
+
+def check_whole(value, name: str, *, least: int = 1, most: int = MOST) -> int:
+    """``value`` as an int in [least, most]. A float that is whole, such as 1e3, is one; nothing is ever rounded.
+
+    >>> check_whole(1e3, "draws")
+    1000
+    >>> check_whole(10.5, "steps", least=0)
+    Traceback (most recent call last):
+    ...
+    gapkit.errors.InputError: steps must be a whole number of at least 0; got 10.5
+    >>> check_whole(10**12, "draws")
+    Traceback (most recent call last):
+    ...
+    gapkit.errors.InputError: draws must be a whole number of at most 1,000,000,000; got 1000000000000
+    """
+    number = None
+    dtype = getattr(value, "dtype", None)
+    single = getattr(value, "ndim", 0) == 0 and not isinstance(value, np.ma.MaskedArray)
+    foreign = (
+        getattr(dtype, "kind", "i") not in "iuf" if not isinstance(dtype, torch.dtype) else dtype.is_complex
+    )
+    if single and not foreign and not _is_truth_value(value) and not isinstance(value, str | bytes):
+        try:
+            number = operator.index(value)  # exact, however large
+        except (TypeError, RuntimeError):  # a float, or what is no single number at all
+            with contextlib.suppress(TypeError, ValueError, RuntimeError, OverflowError):
+                number = int(value) if float(value).is_integer() else None
+    if number is None or number < least:
+        raise InputError(f"{name} must be a whole number of at least {least}; got {one_line(value)}")
+    if number > most:
+        raise InputError(f"{name} must be a whole number of at most {most:,}; got {one_line(value)}")
+    return number
+
+
+def check_seed(value, name: str = "seed") -> int:
+    """``value`` as a seed that numpy and torch both take.
+
+    >>> check_seed(0)
+    0
+    """
+    return check_whole(value, name, least=0, most=LARGEST_SEED)
+
+
+def check_room(what: str, *shape: int) -> None:
+    """Raise if float64 numbers of that shape, made out of counts alone, would take more than `ROOM`.
+
+    >>> check_room("resamples × rows", 10**9, 10**3)
+    Traceback (most recent call last):
+    ...
+    gapkit.errors.InputError: resamples × rows must fit into 2 GiB; 1,000,000,000 × 1,000 numbers take 7,450; ask for fewer
+    """
+    size = math.prod(shape) * 8
+    if size > ROOM:
+        raise InputError(
+            f"{what} must fit into {ROOM // 2**30} GiB; {' × '.join(f'{side:,}' for side in shape)} numbers take "
+            f"{size // 2**30:,}; ask for fewer"
+        )
+
+
+def _is_truth_value(value) -> bool:
+    dtype = getattr(value, "dtype", None)
+    return isinstance(value, bool) or dtype == torch.bool or getattr(dtype, "kind", None) == "b"
+
+
+def one_line(value) -> str:
+    """``value`` as messages show it: on one line of limited length."""
+    if isinstance(value, int) and abs(value) >= 10**60:
+        return f"a number of {value.bit_length()} bits"  # Python refuses to write out the largest
+    return "".join(letter if letter.isprintable() else " " for letter in reprlib.repr(value))
