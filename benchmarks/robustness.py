@@ -13,6 +13,7 @@ from scipy import stats
 from benchmarks.clock import best, once
 from benchmarks.memory import growth, in_a_fresh_process
 from benchmarks.rows import Row
+from gapkit.closing import advise
 from gapkit.robustness import robustness
 
 DIMENSION = 512
@@ -95,9 +96,26 @@ def rows(*, quick: bool = False, repeats: int = 3) -> Iterator[Row]:
     for sigma in LEVELS:
         megabytes = in_a_fresh_process(_growth_of, queries, candidates, sigma)
         yield Row(f"memory, {size}, σ = {sigma:g}", megabytes, "MB", most=500)
+    yield from _advice(300 if quick else 1_000)
     yield from on_cuda(y, x, 0.07, repeats)
     yield from _against_others(*few, repeats)
     yield from _growth(repeats, quick)
+
+
+def _advice(size: int) -> Iterator[Row]:
+    """Everything that ``gapkit advise`` compares: three metrics and their closers, σ calibrated first."""
+    what = f"advise, {size:,} × {size:,} × {DIMENSION}"
+    seconds, megabytes = in_a_fresh_process(_advised, size)
+    yield Row(what, seconds, most=20)
+    yield Row(f"memory, {what}", megabytes, "MB", most=1000)
+
+
+def _advised(size: int) -> tuple[float, float]:
+    y, x = problem(size, size)
+    advise(y[:20], x[:20])
+    seconds = []
+    megabytes = growth(lambda: seconds.append(once(lambda: advise(y, x))))
+    return seconds[0], megabytes
 
 
 def _alone(what: str, y, x, sigma: float, repeats: int, most: float | None, metric="euclidean") -> Row:

@@ -82,12 +82,14 @@ class Closer(TransformerMixin, BaseEstimator):
         self._fit(x, y)
         return self
 
-    def transform(self, Z: ArrayInput) -> ArrayLike:
+    def transform(self, Z: ArrayInput, *, perturbed: bool = False) -> ArrayLike:
         """Move one set of embeddings of the side that moves.
 
         Parameters
         ----------
         Z : (n, d) array-like, gallery rows or queries, whichever `moves` names
+        perturbed : these are gallery rows that were fitted, but for noise; else rows outside the fitted span are new ones,
+            which the guarantee does not cover, and a warning says so
 
         Returns
         -------
@@ -103,21 +105,24 @@ class Closer(TransformerMixin, BaseEstimator):
                 f"{type(self).__name__} moves both sides, so transform(Z) cannot know which one Z is; "
                 "use transform_pair(X, Y)"
             )
-        return self._apply(Z, self.moves)
+        return self._apply(Z, self.moves, perturbed)
 
-    def transform_pair(self, X: ArrayInput, Y: ArrayInput) -> tuple[ArrayLike, ArrayLike]:
+    def transform_pair(
+        self, X: ArrayInput, Y: ArrayInput, *, perturbed: bool = False
+    ) -> tuple[ArrayLike, ArrayLike]:
         """Both sides as they are after closing; a side that does not move comes back as a copy.
 
         Parameters
         ----------
         X : (K, d) array-like, gallery rows
         Y : (m, d) array-like, queries
+        perturbed : as in `transform`
 
         Returns
         -------
         two matrices of the kinds and floating dtypes that came in
         """
-        return self._apply(X, "gallery"), self._apply(Y, "queries")
+        return self._apply(X, "gallery", perturbed), self._apply(Y, "queries")
 
     def outside_span(self, Z: ArrayInput) -> ArrayLike:
         r"""How much of each new gallery row lies outside the span that the closer was fitted on.
@@ -214,7 +219,7 @@ class Closer(TransformerMixin, BaseEstimator):
         return x, y
 
     def _start(self, x: Tensor) -> None:
-        self.n_features_in_, self.n_rows_in_ = x.shape[1], len(x)
+        self.n_features_in_ = x.shape[1]
         lengths = torch.linalg.vector_norm(x, dim=1)
         self.one_length_ = bool(lengths.max() - lengths.min() <= 1e-6 * lengths.max())
         for side in SIDES:
@@ -244,12 +249,8 @@ class Closer(TransformerMixin, BaseEstimator):
         return rest.square().sum(1) / torch.where(whole > 0, whole, 1)
 
     def _warn_of_new_rows(self, kept: Tensor) -> None:
-        """Say so where gallery rows come that were not fitted; as many rows as fitted are that gallery, perturbed."""
-        if (
-            len(kept) == getattr(self, "n_rows_in_", len(kept))
-            or "euclidean" not in self.guarantee
-            or not hasattr(self, "span_origin_")
-        ):
+        """Say so where gallery rows come that were not fitted."""
+        if "euclidean" not in self.guarantee or not hasattr(self, "span_origin_"):
             return
         outside = self._outside(kept.double().to("cpu"))
         many = int((outside > NEW_ROW).sum())
@@ -257,7 +258,7 @@ class Closer(TransformerMixin, BaseEstimator):
             warnings.warn(
                 f"{type(self).__name__}: {many} of {len(kept)} gallery rows lie outside the span it was fitted on, the "
                 f"farthest with {float(outside.max()):.0%} of its length, so answers may change; fit again when the "
-                "gallery changes",
+                "gallery changes (or say perturbed=True if these are the fitted rows with noise on them)",
                 GapkitWarning,
                 stacklevel=4,
             )
@@ -266,11 +267,11 @@ class Closer(TransformerMixin, BaseEstimator):
         if not hasattr(self, "n_features_in_"):
             raise InputError(f"this {type(self).__name__} is not fitted yet: call fit(X, Y), gallery first")
 
-    def _apply(self, Z, side: str) -> ArrayLike:
+    def _apply(self, Z, side: str, perturbed: bool = False) -> ArrayLike:
         self._check_fitted()
         kept = as_matrix(Z, "Z" if self.moves != "both" else side, dtype=None)
         self._check_width(kept)
-        if side == "gallery":
+        if side == "gallery" and not perturbed:
             self._warn_of_new_rows(kept)
         moved = torch.empty_like(kept)
         for block in blocks(len(kept), kept.shape[1] * 8 * 3):

@@ -16,7 +16,7 @@ from gapkit.errors import GapkitWarning
 from gapkit.experiments.data import Task
 from gapkit.experiments.record import Rows
 from gapkit.geometry import l2m, nearest
-from gapkit.robustness import calibrate_sigma, robustness
+from gapkit.robustness import calibrate_sigma, expected_shift, robustness
 from gapkit.tasks import accuracy, agreement, k_occurrence
 
 MEMORY = 2**25
@@ -162,7 +162,6 @@ def measure_gallery_sizes(
     rows with ``shift_norm``, what chance would leave of the gap, ``agreement`` and ``gain``
     """
     order = np.random.default_rng([seed, 5]).permutation(len(task.gallery))
-    dimension = task.gallery.shape[1]
     rows = []
     for size in sizes:
         gallery = task.gallery[order[:size]]
@@ -178,7 +177,7 @@ def measure_gallery_sizes(
                 task.head
                 | {"rows": size, "choice": "all" if choice is None else f"{choice:g} of the variance"}
                 | {"components": used, "gap_norm": gap, "shift_norm": float(np.linalg.norm(closer.shift_))}
-                | {"left_by_chance": gap * max(0.0, 1 - used / dimension) ** 0.5}
+                | {"left_by_chance": expected_shift(closer.gap_, used + 1)}
                 | {"agreement": agreement(nearest(task.queries, moved), nearest(task.queries, gallery))}
                 | {"gain": float((robustness(task.queries, moved, sigma) - before).mean())}
                 | {"sigma_per_coordinate": sigma, "seed": seed}

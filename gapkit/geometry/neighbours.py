@@ -52,14 +52,26 @@ def prepare(queries: ArrayInput, gallery: ArrayInput, metric: str) -> tuple[Tens
     return y, x
 
 
+def stacked_costs(
+    y: Float[Tensor, "g b d"], x: Float[Tensor, "g k d"], metric: str
+) -> tuple[Float[Tensor, "g b k"], Float[Tensor, "g b k"]]:
+    """`cost_block` of many galleries, each with its own queries, unprepared: both centred, or the gallery as unit rows."""
+    if metric == "euclidean":
+        centre = x.mean(-2, keepdim=True)
+        y, x = y - centre, x - centre
+    elif metric == "cosine":
+        y, x = (z / row_lengths(z)[..., None] for z in (y, x))
+    return cost_block(y, x, metric)
+
+
 def cost_block(
-    y: Float[Tensor, "b d"], x: Float[Tensor, "k d"], metric: str
-) -> tuple[Float[Tensor, "b k"], Float[Tensor, "b k"]]:
+    y: Float[Tensor, "*g b d"], x: Float[Tensor, "*g k d"], metric: str
+) -> tuple[Float[Tensor, "*g b k"], Float[Tensor, "*g b k"]]:
     """Costs (smaller is nearer; up to a constant per query) and the rounding error of each, its candidate's own."""
-    lengths = torch.linalg.vector_norm(x, dim=1)
-    costs = y @ x.T
+    lengths = torch.linalg.vector_norm(x, dim=-1)[..., None, :]
+    costs = y @ x.mT
     costs = costs.mul_(-2).add_(lengths.square()) if metric == "euclidean" else costs.neg_()
-    query_lengths = row_lengths(y)[:, None]  # (b, 1)
+    query_lengths = row_lengths(y)[..., None]  # (…, b, 1)
     # A product alone is off by its own size, however much shorter the query is than the candidate.
     size = 2 * query_lengths if metric == "dot" else query_lengths + lengths  # (b, 1) or (b, k)
     return costs, size * (lengths * (4 * _EPS * x.shape[1] ** 0.5))

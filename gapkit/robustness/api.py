@@ -102,7 +102,8 @@ def robustness(
     draws : number of perturbations drawn (quasi-Monte Carlo: of points)
     shared : Monte Carlo on the gallery: one perturbed gallery for all queries of a draw, or one for each query
     transform : callable, (K, d) to (K, d')
-        What happens to the gallery after it is perturbed, such as a fitted closer's ``transform``; the
+        What happens to the gallery after it is perturbed, such as a fitted closer's ``transform`` (where it takes an
+        argument ``perturbed``, it is told which rows are); the
         clean answers are those of ``transform(gallery)``. Sampled.
     generator : torch.Generator, int seed or None (seed 0)
     return_std_error : also return (m,) standard errors (0 where exact)

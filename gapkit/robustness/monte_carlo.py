@@ -6,8 +6,9 @@ correlated: the standard error of their *mean* comes from the spread of the mean
 larger than that of as many independent answers.
 """
 
+import functools
+import inspect
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,11 +16,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import as_tensor, row_lengths
-from gapkit.errors import GapkitWarning, InputError
-from gapkit.geometry.neighbours import answers_within, clean_answers, cost_block, prepare
-
-_EPS = 4 * torch.finfo(torch.float64).eps
+from gapkit._arrays import as_tensor
+from gapkit.errors import InputError
+from gapkit.geometry.neighbours import answers_within, clean_answers, cost_block, prepare, stacked_costs
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ class _Stack:
     """Several perturbed copies at once, in one stack where rows are perturbed each for itself."""
 
     def __init__(self, perturbation, generator: torch.Generator, transform: Callable | None) -> None:
-        self.perturbation, self.generator, self.transform = perturbation, generator, transform
+        self.perturbation, self.generator, self.transform = perturbation, generator, _of_perturbed(transform)
         self.in_one = bool(getattr(perturbation, "per_row", False))
 
     def copies(
@@ -101,11 +100,7 @@ class _Stack:
         else:
             out = torch.cat([self._apply(rows) for _ in range(count)])
         if transform:
-            with (
-                warnings.catch_warnings()
-            ):  # a closer speaks of rows it was not fitted on; these are, but for the noise
-                warnings.simplefilter("ignore", GapkitWarning)
-                out = _transformed(out, self.transform)
+            out = _transformed(out, self.transform)
         return out.view(count, len(rows), -1)
 
     def _apply(self, rows: Tensor) -> Tensor:
@@ -116,6 +111,15 @@ class _Stack:
                 f"a perturbation must keep the shape {tuple(rows.shape)}; got {tuple(out.shape)}"
             )
         return out
+
+
+def _of_perturbed(transform: Callable | None) -> Callable | None:
+    """The transform as it is for perturbed rows: a closer is told that they are, and not new ones."""
+    try:
+        told = "perturbed" in inspect.signature(transform).parameters
+    except (TypeError, ValueError):  # None, or something built in
+        told = False
+    return functools.partial(transform, perturbed=True) if told else transform
 
 
 def _transformed(rows: Tensor, transform: Callable | None) -> Tensor:
@@ -180,21 +184,6 @@ def _independent(
         part = slice(first, first + together)
         for _ in range(draws):
             galleries = stacked.copies(x, len(y[part]), transform=True)
-            hits[part] += _answers_of_own(y[part], galleries, metric) == answers[part]
+            own = answers_within(*stacked_costs(y[part, None], galleries, metric))[:, 0]
+            hits[part] += own == answers[part]
     return hits
-
-
-def _answers_of_own(y: Float[Tensor, "b d"], x: Float[Tensor, "b k d"], metric: str) -> Int[Tensor, " b"]:
-    """Each query's answer in its own gallery."""
-    if metric == "euclidean":
-        costs = (x - y[:, None]).square().sum(2)  # (b, k)
-        scale = costs
-    else:
-        costs = -(x @ y[:, :, None])[:, :, 0]
-        lengths = row_lengths(x)
-        scale = row_lengths(y)[:, None].expand_as(costs)
-        if metric == "cosine":
-            costs = costs / lengths
-        else:
-            scale = scale * lengths
-    return answers_within(costs, _EPS * x.shape[2] ** 0.5 * scale)

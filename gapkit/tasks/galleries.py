@@ -27,7 +27,7 @@ from gapkit._arrays import (
 from gapkit._options import Number, check_choice, check_number, check_room, check_seed, check_whole
 from gapkit.errors import InputError
 from gapkit.geometry.bootstrap import Interval, both_tails
-from gapkit.geometry.neighbours import METRICS
+from gapkit.geometry.neighbours import METRICS, answers_within, stacked_costs
 from gapkit.robustness.api import robustness
 from gapkit.robustness.calibration import solve_sigma
 from gapkit.robustness.exact import dot, euclidean
@@ -125,7 +125,8 @@ def nearest_in_galleries(
            [0]])
     """
     y, x = _stacks(queries, galleries)
-    return like(_costs(y, x, check_choice(metric, "metric", METRICS)).argmin(2), queries, galleries)
+    check_choice(metric, "metric", METRICS)
+    return like(answers_within(*stacked_costs(y, x, metric)), queries, galleries)
 
 
 def robustness_in_galleries(
@@ -163,7 +164,7 @@ def robustness_in_galleries(
 def squares_in_galleries(queries, galleries) -> ArrayLike:
     """(G, m, K) squared distances of every query from the candidates of its own gallery; arguments as above."""
     y, x = _stacks(queries, galleries)
-    return like(_costs(y, x, "euclidean"), queries, galleries)
+    return like(_squares(y, x)[0], queries, galleries)
 
 
 def _robustness(
@@ -171,16 +172,15 @@ def _robustness(
     x: Float[Tensor, "g k d"],
     sigma: float,
     metric: str,
-    costs: Tensor | None = None,
+    known: tuple[Tensor, Tensor] | None = None,
 ) -> Float[Tensor, "g m"]:
     groups, asked, d = y.shape
     if metric == "cosine":  # the integral shares tables among candidates of one length: gallery by gallery
         return torch.stack([robustness(a, b, sigma, metric=metric) for a, b in zip(y, x, strict=True)])
-    costs = _costs(y, x, metric) if costs is None else costs
-    costs = costs.flatten(0, 1)  # (g·m, K): no query sees another's candidates
-    answers = costs.argmin(1)
+    costs, answers = known or _costs_and_answers(y, x, metric)
+    costs, answers = costs.flatten(0, 1), answers.flatten()  # (g·m, K): no query sees another's candidates
     if metric == "dot":
-        margins = costs - costs.gather(1, answers[:, None])
+        margins = (costs - costs.gather(1, answers[:, None])).clamp_min_(0)
         spread = sigma * torch.linalg.vector_norm(y, dim=2).flatten()
         return dot(margins, answers, spread).view(groups, asked)
     return euclidean(costs, answers, sigma, d).view(groups, asked)
@@ -214,12 +214,13 @@ def calibrate_in_galleries(
     y, x = _stacks(queries, galleries)
     target = check_number(target, "target", above=0.0)
     check_choice(metric, "metric", METRICS)
-    costs = None if metric == "cosine" else _costs(y, x, metric)  # once: the noise does not change them
+    # Once: the noise does not change them.
+    known = None if metric == "cosine" else _costs_and_answers(y, x, metric)
 
     spread = math.sqrt(float(x.var(dim=1, correction=0).sum(1).mean()) / x.shape[2])
     start = spread if spread > 0 else 1.0
     return solve_sigma(
-        lambda sigma: float(_robustness(y, x, sigma, metric, costs).mean()),
+        lambda sigma: float(_robustness(y, x, sigma, metric, known).mean()),
         target,
         low=start,
         high=start,
@@ -273,13 +274,19 @@ def _stacks(queries, galleries) -> tuple[Float[Tensor, "g m d"], Float[Tensor, "
     return y, x.to(y.device)
 
 
-def _costs(y: Float[Tensor, "g m d"], x: Float[Tensor, "g k d"], metric: str) -> Float[Tensor, "g m k"]:
-    """What the nearest candidate has least of: the squared distance, or minus the product."""
+def _costs_and_answers(
+    y: Float[Tensor, "g m d"], x: Float[Tensor, "g k d"], metric: str
+) -> tuple[Float[Tensor, "g m k"], Int[Tensor, "g m"]]:
+    """What the nearest candidate has least of, the squared distance or minus the product, and the nearest."""
     if metric == "euclidean":
-        middle = x.mean(1, keepdim=True)  # about it the squares are smallest, and lose the fewest digits
-        y, x = y - middle, x - middle
-        squares = y.square().sum(2)[:, :, None] + x.square().sum(2)[:, None] - 2 * y @ x.mT
-        return squares.clamp_min_(0)
-    if metric == "cosine":
-        x = x / torch.linalg.vector_norm(x, dim=2, keepdim=True)
-    return -torch.einsum("gmd,gkd->gmk", y, x)
+        return _squares(y, x)
+    costs, tie = stacked_costs(y, x, metric)
+    return costs, answers_within(costs, tie)
+
+
+def _squares(
+    y: Float[Tensor, "g m d"], x: Float[Tensor, "g k d"]
+) -> tuple[Float[Tensor, "g m k"], Int[Tensor, "g m"]]:
+    costs, tie = stacked_costs(y, x, "euclidean")
+    of_query = (y - x.mean(1, keepdim=True)).square().sum(2)[:, :, None]
+    return (costs + of_query).clamp_min_(0), answers_within(costs, tie)

@@ -143,15 +143,23 @@ def test_one_candidate_is_refused():
         advise([[1.0, 0.0]], [[0.0, 1.0]])
 
 
+ONE_GALLERY = [
+    name
+    for name in gapkit.list_embeddings()
+    if not name.endswith(("vqa", "rephrased")) and not name.startswith("miniclip-random")
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(published_sets()))
-@pytest.mark.parametrize("metric", [None, *METRICS])
-def test_the_advised_lever_is_the_best_there_is_on_real_models(name, metric):
+@pytest.mark.parametrize("name", [*ONE_GALLERY, *sorted(published_sets())])
+def test_the_advised_lever_is_not_the_best_there_is_on_some_set(name):
     try:
         pairs = gapkit.load_embeddings(name)
     except gapkit.InputError as missing:
         pytest.skip(str(missing))
-    images, texts = (np.asarray(side[:60], dtype=np.float64) for side in (pairs.images, pairs.texts))
-    advice = advise(images, texts, metric=metric)
-    metrics = METRICS if metric is None else (metric,)
-    assert advice.best.robustness >= _every_lever(images, texts, metrics, advice.sigma) - 0.002
+    images = _unit(np.asarray(pairs.images[:60], dtype=np.float64))
+    texts = _unit(np.asarray(pairs.texts[:60] if pairs.task == "pairs" else pairs.texts, dtype=np.float64))
+    for metric in (None, *METRICS):
+        advice = advise(images, texts, metric=metric)
+        metrics = METRICS if metric is None else (metric,)
+        assert advice.best.robustness >= _every_lever(images, texts, metrics, advice.sigma) - 0.002, metric

@@ -10,6 +10,7 @@ from gapkit.closing import AffineProjection, GapCloser, LinearProjection, MeanSh
 from gapkit.closing.published import SpanProjection
 from gapkit.errors import GapkitWarning, InputError
 from gapkit.geometry import nearest
+from gapkit.robustness import robustness
 from tests.closing.conftest import make_sides
 
 CLOSERS = [GapCloser(), GapCloser(moves="queries"), AffineProjection(), LinearProjection()]
@@ -41,8 +42,14 @@ def test_rows_that_were_not_fitted_are_spoken_of(closer, rng):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         closer.transform_pair(x[:10], y)  # what was fitted
-        closer.transform_pair(x[:10] + 0.1 * rng.standard_normal((10, 24)), y)  # the same, perturbed
+        noisy = x[:10] + 0.1 * rng.standard_normal((10, 24))
+        closer.transform_pair(noisy, y, perturbed=True)
+        if closer.moves == "gallery":  # robustness tells the closer which rows are perturbed
+            closer.transform(noisy, perturbed=True)
+            robustness(y, x[:10], 0.1, transform=closer.transform, draws=3)
         closer.transform_pair(x[:4], y)  # a part of it
+    with pytest.warns(GapkitWarning, match="10 of 10 gallery rows .* perturbed=True"):
+        closer.transform_pair(noisy, y)  # as many as were fitted, and yet others
 
 
 def test_a_closer_that_promises_nothing_warns_of_nothing(rng):
