@@ -18,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 from PIL import Image
 
 from gapkit.cli import main as run
@@ -384,6 +386,41 @@ def a_header_of_many_lists(folder: Path) -> list[str]:
     facts = {"gapkit_format": "1", "gapkit": '{"task": "pairs", "normalised": false, "metadata": {"a": [' + "[]," * 12_000_000 + "[]]}}"}  # fmt: skip
     save_file({"images": np.eye(3), "texts": np.eye(3)}, folder / "t.safetensors", metadata=facts)
     return ["measure", str(folder / "t.safetensors")]
+
+
+@trap
+def an_npz_that_claims_terabytes(folder: Path) -> list[str]:
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        head, {"descr": "<f4", "fortran_order": False, "shape": (10**10, 512)}
+    )
+    with zipfile.ZipFile(folder / "t.npz", "w") as archive:
+        for side in ("images", "texts"):
+            archive.writestr(f"{side}.npy", head.getvalue() + b"x" * 100)
+    return ["import", str(folder / "t.npz"), *out(folder)]
+
+
+@trap
+def a_parquet_file_of_a_billion_zeros_in_one_list(folder: Path) -> list[str]:
+    zeros = pyarrow.array(np.zeros(50_000_000, np.float32))
+    lists = pyarrow.ListArray.from_arrays(pyarrow.array([0, len(zeros)], pyarrow.int32()), zeros)
+    table = pyarrow.table({"image_emb": pyarrow.chunked_array([lists] * 20), "text_emb": [[0.0]] * 20})
+    pyarrow.parquet.write_table(table, folder / "t.parquet", compression="zstd")
+    return ["import", str(folder / "t.parquet"), *out(folder)]
+
+
+@trap
+def a_table_that_ends_in_empty_lines(folder: Path) -> list[str]:
+    (folder / "t.csv").write_text("d0,d1\n0.1,0.2\n" + "\n" * 50_000_000)
+    return ["import", str(folder / "t.csv"), str(folder / "t.csv"), *out(folder)]
+
+
+@trap
+def a_table_of_twenty_gigabytes_of_nothing(folder: Path) -> list[str]:
+    with open(folder / "t.csv", "wb") as file:
+        file.write(b"d0,d1\n0.1,0.2\n")
+        file.truncate(20 * 2**30)
+    return ["import", str(folder / "t.csv"), str(folder / "t.csv"), *out(folder)]
 
 
 def spring(name: str, folder: Path) -> str:

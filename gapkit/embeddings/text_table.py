@@ -35,16 +35,19 @@ class TextTable:
         texts: dict[str, list[str]] = {key: [] for key in names}
         layout, rows = self.layout, 0
         empty: int | None = None
+        blank: int | None = None
         for line, record in records(self.path, layout.encoding, layout.separator):
-            if line < layout.first or (not record and layout.width > 1):
+            if line < layout.first:
                 continue
             if not any(map(str.strip, record)) and (layout.width > 1 or not record):
-                empty = empty or line
-                if line > empty + _MOST_EMPTY:
+                blank = blank or line
+                empty = empty or (line if record or layout.width == 1 else None)
+                if line > blank + _MOST_EMPTY:
                     raise InputError(
-                        f"{self.path}: more than {_MOST_EMPTY:,} lines from line {empty} on are empty; delete them"
+                        f"{self.path}: more than {_MOST_EMPTY:,} lines from line {blank} on are empty; delete them"
                     )
                 continue
+            blank = None
             if empty is not None:
                 raise InputError(
                     f"{self.path}: line {empty} is empty among the rows; delete it, or fill it in"
