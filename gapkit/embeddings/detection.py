@@ -8,6 +8,7 @@ import itertools
 import math
 import re
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from gapkit.embeddings.cells import MISSING, is_cut, is_number, is_whole, looks_like_vector
@@ -18,6 +19,7 @@ from gapkit.errors import InputError
 
 _SAMPLE_LINES, _SAMPLE_CHARACTERS, _MOST_BEFORE = 300, 4_000_000, 50
 _CUT = re.compile(r"^[-+]?\d*\.?\d+\s*[,;|\t]|[,;|\t]\s*[-+]?\d*\.?\d+([eE][-+]?\d+)?$")
+_SIGNS = {sign: name for name, sign in SEPARATORS.items()}
 _FILES = re.compile(r"\.(jpe?g|png|webp|gif|bmp|tiff?|npy|pt|mp4|wav|jfif|avif|heic)$", re.IGNORECASE)
 
 
@@ -51,10 +53,9 @@ def describe(path: Path, options: TableOptions) -> Layout:
         )
     ways.sort(key=lambda way: -way.covered)
     if len(ways) > 1 and ways[1].covered > 0.8 * ways[0].covered:
-        names = {sign: name for name, sign in SEPARATORS.items()}
+        signs = [_SIGNS[way.separator] for way in ways]
         raise InputError(
-            f"{path} can be read with {' or '.join(names[way.separator] for way in ways)} between the columns; say which "
-            f"with --separator {'|'.join(names[way.separator] for way in ways)}"
+            f"{path} can be read with {' or '.join(signs)} between the columns; say which with --separator {'|'.join(signs)}"
         )
     return ways[0].layout()
 
@@ -98,7 +99,6 @@ class _Way:
         self.rows = [record for _, record in filled]
         body = [self._padded(record) for _, record in self.filled if self._length(record) == self.width]
         data = body[1:] or body
-        self.decimal = "."
         if any(is_cut(cell) for record in data[:20] for cell in record):
             raise InputError(
                 f"{path}: vectors in brackets are cut at their commas; put quotation marks around them, or say --separator"
@@ -149,35 +149,19 @@ class _Way:
         columns = tuple(self._column(j, names, rows, decimal) for j in range(self.width))
         if header is None and names is None:
             self._check_split_decimals(columns, rows)
-        paths = tuple(
-            c.place
-            for c in columns
-            if c.kind == "text" and all(_FILES.search(r[c.place].strip()) for r in rows)
-        )
+        paths = tuple(c.place for c in columns if c.kind == "text" and _all_files(r[c.place] for r in rows))
         notes.append(f"header in line {header}" if header is not None else "no header")
-        sign = {value: name for name, value in SEPARATORS.items()}.get(self.separator, self.separator)
-        notes += [f"separator {sign}"] if self.width > 1 else []
+        notes += [f"separator {_SIGNS.get(self.separator, self.separator)}"] if self.width > 1 else []
         notes += ["decimal comma"] if decimal == "," else []
         if self.hollow and self.width == 1:
             raise InputError(f"{path}: line {self.hollow[0]} holds an empty cell; delete it, or fill it in")
         if self.hollow:
             notes.append(f"left out: empty cells in line {listed(self.hollow)}")
         if self.before:
-            notes.append(
-                f"left out before the table: {listed(f'line {line} ({self.separator.join(r)[:40]})' for line, r in self.before)}"
-            )
-        return Layout(
-            self.separator,
-            decimal,
-            self.encoding,
-            header,
-            first,
-            self.width,
-            columns,
-            paths,
-            announced,
-            tuple(notes),
-        )
+            lines = (f"line {line} ({self.separator.join(record)[:40]})" for line, record in self.before)
+            notes.append(f"left out before the table: {listed(lines)}")
+        written = self.separator, decimal, self.encoding, header, first, self.width
+        return Layout(*written, columns, paths, announced, tuple(notes))
 
     def _column(self, j: int, names, rows: list[list[str]], decimal: str) -> Column:
         kind = self._kind([row[j] for row in rows])
@@ -193,9 +177,8 @@ class _Way:
         """The decimal mark that the numbers show; asks where they show both, or what may be thousands."""
         if self.options.decimal is not None:
             return self.options.decimal
-        cells = [
-            record[j].strip() for record in self.body for j in range(self.width) if self.kinds[j] == "number"
-        ]
+        places = [j for j, kind in enumerate(self.kinds) if kind == "number"]
+        cells = [record[j].strip() for record in self.body for j in places]
         commas = [cell for cell in cells if "," in cell and is_number(cell, ",")]
         dots = [cell for cell in cells if "." in cell and is_number(cell)]
         if commas and dots:
@@ -212,25 +195,17 @@ class _Way:
         if self.separator != "," or self.options.decimal is not None:
             return
         numbers = [column.place for column in columns if column.kind == "number"]
-        if (
-            len(numbers) == len(columns) > 2
-            and len(columns) % 2 == 0
-            and all(column.whole for column in columns)
-        ):
+        cells = (row[j].strip() for row in rows[:50] for j in numbers)
+        cut = next((f"cells such as {c} look" for c in cells if re.fullmatch(r"-0|[+-]?0\d+", c)), None)
+        if len(columns) > 2 and len(columns) % 2 == 0 and all(column.whole for column in columns):
             signs = [any(row[j].lstrip().startswith("-") for row in rows) for j in numbers]
             if any(signs[::2]) and not any(signs[1::2]):
-                raise InputError(
-                    f"{self.path}: every second column has no sign, as decimal commas cut at the separator have; write the table "
-                    "with semicolons, or say --decimal . if these are whole numbers"
-                )
-        for row in rows[:50]:
-            for column in columns:
-                cell = row[column.place].strip()
-                if column.kind == "number" and re.fullmatch(r"-0|[+-]?0\d+", cell):
-                    raise InputError(
-                        f"{self.path}: cells such as {cell} look like decimal commas cut at the separator; write the table with "
-                        "semicolons, or say --decimal . if they are whole numbers"
-                    )
+                cut = cut or "columns of which every second has no sign look"
+        if cut:
+            raise InputError(
+                f"{self.path}: {cut} like decimal commas cut at the separator; write the table with semicolons, or say "
+                "--decimal . if they are whole numbers"
+            )
 
     def _check_before(self, header: int | None) -> int | None:
         """Whether the lines before the table can be left out; how many rows they announce."""
@@ -238,20 +213,14 @@ class _Way:
             return None
         if len(self.before) > _MOST_BEFORE:
             raise InputError(f"{self.path} has no table in its first {_MOST_BEFORE} lines; say --header LINE")
-        announced = None
+        announced, count = None, self.kinds.count("number")
         for line, record in self.before:
             cells = [cell.strip() for cell in record if cell.strip()]
-            counted = [int(cell) for cell in " ".join(cells).split() if is_whole(cell)]
-            if (
-                len(self.before) == 1
-                and len(counted) == 2 == len(" ".join(cells).split())
-                and (counted[1] == self.kinds.count("number"))
-            ):
-                announced = counted[0]
+            words = " ".join(cells).split()
+            if len(self.before) == 1 and [*map(is_whole, words)] == [True] * 2 and int(words[1]) == count:
+                announced = int(words[0])  # as word2vec does
                 continue
-            numeric = sum(
-                is_number(cell) or is_number(cell, ",") or looks_like_vector(cell) for cell in cells
-            )
+            numeric = sum(is_number(c) or is_number(c, ",") or looks_like_vector(c) for c in cells)
             if not record[0].lstrip().startswith(("#", "%", "//")) and (
                 2 * numeric > len(cells) or len(cells) > self.width or numeric > 2
             ):
@@ -299,24 +268,13 @@ class _Way:
         """A header with one cell less than the rows: as R writes it, whose rows have names and no title for them."""
         line, record = self.before[-1]
         cells = [cell.strip() for cell in record]
-        if (
-            said == "no"
-            or self._length(record) != self.width - 1
-            or any(is_number(c, decimal) for c in cells[:1])
-        ):
+        if said == "no" or self._length(record) != self.width - 1 or is_number(cells[0], decimal):
             return None
         firsts = [row[0].strip() for row in self.body]
-        counted = firsts in (
-            [str(i) for i in range(1, len(firsts) + 1)],
-            [str(i) for i in range(len(firsts))],
-        )
+        counted = firsts[0] in ("0", "1") and _counts(firsts)
         named = not any(is_number(cell, decimal) or not cell for cell in firsts) and len(cells) > 1
-        if (
-            "" in cells
-            or len(set(cells)) < len(cells)
-            or {c.lower() for c in cells} & MISSING
-            or not (named or counted)
-        ):
+        twice = "" in cells or len(set(cells)) < len(cells)
+        if twice or {c.lower() for c in cells} & MISSING or not (named or counted):
             raise InputError(
                 f"{self.path}: line {line} has {len(cells)} cells and the rows {self.width}; which column has no name? "
                 "Add it, or say --header no and --columns FIRST..LAST after deleting the line"
@@ -339,21 +297,19 @@ class _Way:
         names = [cell for cell, number in zip(given, inside, strict=True) if not number]
         values = [cell for cell, number in zip(given, inside, strict=True) if number]
         titles = [cell for j, cell in enumerate(cells) if j not in places]
-        files = [
-            cells[j] for j in range(self.width) if all(_FILES.search(row[j].strip()) for row in self.data)
-        ]
+        files = [cells[j] for j in range(self.width) if _all_files(row[j] for row in self.data)]
         if any(map(_FILES.search, files)):  # a file is named, as in the rows of data
             if names:
                 raise unsure
             return False
         told = bool(files) or index or any(map(is_title, [*titles, *names]))
         if names:
-            if not could_be_names(names) or (values and not (len(values) > 1 and _counts(values))):
-                raise unsure
-            if not (told or len(names) > 1):
-                raise unsure
-            return True
-        if any(c.startswith("-") or not _whole(c, decimal) for c in values) or not _could_count(values):
+            counted = not values or (len(values) > 1 and _counts(values))
+            if could_be_names(names) and counted and (told or len(names) > 1):
+                return True
+            raise unsure
+        once = len(set(values)) == len(values) and all(_whole(c, decimal) for c in values)
+        if not (once or _count_in_parts(values)) or any(c.startswith("-") for c in values):
             if files:
                 raise unsure
             return False
@@ -372,18 +328,16 @@ class _Way:
         return counted or not any(is_number(cell) or not cell for cell in firsts)
 
 
-def _could_count(cells: list[str]) -> bool:
-    """Whether whole numbers could be names: each is there once, or they are several tables' side by side."""
-    starts = [
-        0,
-        *(
-            i
-            for i in range(1, len(cells))
-            if float(cells[i].replace(",", ".")) == float(cells[0].replace(",", "."))
-        ),
-    ]
-    parts = [cells[i:j] for i, j in itertools.pairwise([*starts, len(cells)])]
-    return len(set(cells)) == len(cells) or all(len(part) > 1 and _counts(part) for part in parts)
+def _all_files(cells: Iterable[str]) -> bool:
+    return all(_FILES.search(cell.strip()) for cell in cells)
+
+
+def _count_in_parts(cells: list[str]) -> bool:
+    """Whether cells count several times from the start, as names of tables side by side: 0, 1, 2, 0, 1, 2 (0.1, 1.1, 2.1)."""
+    whole = [re.sub(r"\.[1-9]$", "", cell) for cell in cells]
+    starts = [i for i, cell in enumerate(whole) if cell == whole[0]]
+    parts = [whole[i:j] for i, j in itertools.pairwise([*starts, len(cells)])]
+    return cells[:2] == whole[:2] and len(parts) > 1 and all(len(p) > 1 and _counts(p) for p in parts)
 
 
 def _is_unit(cells: list[str]) -> bool:

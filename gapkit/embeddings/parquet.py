@@ -10,6 +10,8 @@ from gapkit.embeddings.sizes import check_size
 from gapkit.errors import InputError
 
 _PIECE = 64_000_000
+_LISTS = ("list", "large_list", "fixed_size_list", "list_view", "large_list_view")
+_TEXTS = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view")
 
 
 class ParquetTable:
@@ -48,7 +50,7 @@ class ParquetTable:
             return "vector"
         if types.is_dictionary(kind):
             kind = kind.value_type
-        if _is_text(kind):
+        if _is(kind, _TEXTS):
             first = self._first_text(field.name)
             return "vector" if first is not None and cells.looks_like_vector(first) else "text"
         return "empty" if types.is_null(kind) else "other"
@@ -73,9 +75,8 @@ class ParquetTable:
         """A column in pieces of so few rows that each fits, whatever its values are encoded as."""
         import pyarrow.parquet
 
-        longest = max(
-            (size for _, size in self._sizes(name)), default=1
-        )  # no value is longer than what all are encoded in
+        # no value is longer than what all are encoded in
+        longest = max((size for _, size in self._sizes(name)), default=1)
         rows = max(1, min(largest, _PIECE // max(longest, 1)))
         with pyarrow.parquet.ParquetFile(self.path) as file:
             for batch in file.iter_batches(batch_size=rows, columns=[name], use_threads=False):
@@ -133,11 +134,7 @@ class ParquetTable:
                 raise InputError(
                     f"{self.path}: the rows of column {column.name!r} hold matrices, and a vector is wanted in each"
                 )
-            if (
-                piece.null_count
-                or len(set(lengths)) > 1
-                or (len(lengths) and width not in (None, lengths[0]))
-            ):
+            if piece.null_count or len({*lengths} | ({width} - {None})) > 1:
                 raise ragged
             if len(lengths):
                 width = int(lengths[0])
@@ -175,25 +172,11 @@ def _storage(kind):
     return getattr(kind, "storage_type", kind)
 
 
-def _is_list(kind) -> bool:
+def _is(kind, names: tuple[str, ...]) -> bool:
+    """Whether a type is one of these, of which older versions of pyarrow lack some."""
     import pyarrow.types as types
 
-    asked = ("is_list", "is_large_list", "is_fixed_size_list", "is_list_view", "is_large_list_view")
-    return any(getattr(types, name)(kind) for name in asked if hasattr(types, name))
-
-
-def _is_text(kind) -> bool:
-    import pyarrow.types as types
-
-    asked = (
-        "is_string",
-        "is_large_string",
-        "is_string_view",
-        "is_binary",
-        "is_large_binary",
-        "is_binary_view",
-    )
-    return any(getattr(types, name)(kind) for name in asked if hasattr(types, name))
+    return any(getattr(types, f"is_{name}")(kind) for name in names if hasattr(types, f"is_{name}"))
 
 
 def _numbers_inside(kind):
@@ -201,7 +184,7 @@ def _numbers_inside(kind):
     import pyarrow.types as types
 
     kind, depth = _storage(kind), 0
-    while _is_list(kind):
+    while _is(kind, _LISTS):
         kind, depth = kind.value_type, depth + 1
     return kind if depth and (types.is_floating(kind) or types.is_integer(kind)) else None
 
@@ -216,11 +199,11 @@ def _flattened(piece):
     if shape is not None and sum(size > 1 for size in shape) > 1:
         return piece, None
     lengths = None
-    while _is_list(piece.type):
+    while _is(piece.type, _LISTS):
         if piece.null_count:
             return piece, [-1, 0]
         here = pyarrow.compute.list_value_length(piece).to_pylist()
-        if _is_list(piece.type.value_type) and any(size != 1 for size in here):
+        if _is(piece.type.value_type, _LISTS) and any(size != 1 for size in here):
             return piece, None
         lengths, piece = here, piece.flatten()
     assert lengths is not None and count == len(lengths)
