@@ -238,7 +238,7 @@ def _fetch(relative: str, path: Path, expected: dict) -> None:
         try:
             get(address, str(partial), None)
         except (requests.RequestException, ValueError) as fault:  # ValueError: no address at all
-            raise _cannot_fetch(relative, address, _reason(fault)) from fault
+            raise _cannot_fetch(relative, address, download_reason(fault)) from fault
         finally:
             bar.close()
         if sha256_of(partial) != expected["sha256"]:
@@ -254,17 +254,16 @@ def _cannot_fetch(relative: str, address: str, why: str) -> InputError:
     )
 
 
-def _reason(fault: Exception) -> str:
+def download_reason(fault: Exception) -> str:
     """What went wrong with a download, in a few words."""
-    status = getattr(getattr(fault, "response", None), "status_code", None)
+    cause = fault.__cause__ if isinstance(fault, InputError) and fault.__cause__ else fault
+    status = getattr(getattr(cause, "response", None), "status_code", None)
     if status is not None:
         return f"the server answers {status}"
-    kinds = {
-        "ConnectionError": "no connection",
-        "ConnectTimeout": "no answer",
-        "ReadTimeout": "no answer",
-        "ChunkedEncodingError": "the connection broke off",
-    }
-    if "Read timed out" in str(fault):
-        return "no answer"
-    return kinds.get(type(fault).__name__, f"{type(fault).__name__}: {' '.join(str(fault).split())[:120]}")
+    kind = "ReadTimeout" if "Read timed out" in str(cause) else type(cause).__name__
+    words = {
+        "ConnectionError": "no connection", "ConnectTimeout": "no answer", "ReadTimeout": "no answer",
+        "ChunkedEncodingError": "the connection broke off", "InputError": str(cause),
+    }  # fmt: skip
+    said = words.get(kind) or getattr(cause, "strerror", None)
+    return said or f"{kind}: {' '.join(str(cause).split())[:120]}"

@@ -9,14 +9,6 @@ from gapkit.claims.decide import VERDICTS, decide, overall
 from gapkit.claims.registry import CLAIMS, claim
 from gapkit.claims.rules import Below, Cell
 
-__all__ = [
-    "CLAIMS",
-    "VERDICTS",
-    "Below",
-    "Cell",
-    "claim",
-    "decide",
-    "overall",
-]
+__all__ = ["CLAIMS", "VERDICTS", "Below", "Cell", "claim", "decide", "overall"]
 
 __getattr__ = renamed(__name__)

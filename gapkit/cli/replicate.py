@@ -28,7 +28,7 @@ A_COUNT = click.IntRange(min=1)
               help="A dataset, or a file of embeddings; repeatable.")  # fmt: skip
 @click.option("--published", is_flag=True, help="Use every published set in the cache (see gapkit fetch).")
 @click.option("--galleries", metavar="K,K…",
-              help="Sizes of the small galleries that sets of pairs are cut into. [default: 10,30,100]")  # fmt: skip
+              help="Sizes of the small galleries that sets of pairs are cut into.  [default: 10,30,100]")  # fmt: skip
 @embedding_options
 @click.option("--only", multiple=True, metavar="EXPERIMENT",
               help="One experiment instead of all; repeatable.")  # fmt: skip
@@ -45,7 +45,7 @@ A_COUNT = click.IntRange(min=1)
 @click.option("--threads", type=A_COUNT, default=1, show_default=True,
               help="Number of threads, of torch and of BLAS; more pay off only on much larger data.")  # fmt: skip
 @click.option("--processes", type=A_COUNT, default=None,
-              help="How many measurements run at once. [default: 2 where there are two cores and --threads is 1]")  # fmt: skip
+              help="How many measurements run at once.  [default: 2 where there are two cores and --threads is 1]")  # fmt: skip
 def replicate(
     out,
     full,

@@ -12,11 +12,7 @@ from gapkit._renamed import renamed
 from gapkit.contrastive.dynamics import simulate
 from gapkit.contrastive.gradient import contrastive_gradient, gradient_along_gap, theorem_fit
 from gapkit.contrastive.initialisation import starting_pairs
-from gapkit.contrastive.loss import (
-    contrastive_loss,
-    doubly_stochastic_defect,
-    q_matrices,
-)
+from gapkit.contrastive.loss import contrastive_loss, doubly_stochastic_defect, q_matrices
 
 __all__ = [
     "contrastive_gradient",

@@ -6,14 +6,6 @@ from gapkit.datasets.dataset import Dataset
 from gapkit.datasets.registry import list_datasets, load_dataset
 from gapkit.datasets.scenes import COLOURS, SHAPES
 
-__all__ = [
-    "COLOURS",
-    "SHAPES",
-    "Dataset",
-    "list_datasets",
-    "load_dataset",
-    "shipped_file",
-    "shipped_folder",
-]
+__all__ = ["COLOURS", "SHAPES", "Dataset", "list_datasets", "load_dataset", "shipped_file", "shipped_folder"]
 
 __getattr__ = renamed(__name__)

@@ -231,11 +231,7 @@ def captions_csv(
     path = Path(annotations)
     check_regular(path)
     rows, notes = read_captions(
-        path,
-        encoding=encoding,
-        quoting=quoting,
-        image_column=image_column,
-        caption_column=caption_column,
+        path, encoding=encoding, quoting=quoting, image_column=image_column, caption_column=caption_column
     )
     if all(_NUMBERED.search(image) for image, _ in rows):  # as Flickr8k counts captions: a.jpg#0, a.jpg#1, …
         rows = [(_NUMBERED.sub(r"\1", image), text) for image, text in rows]

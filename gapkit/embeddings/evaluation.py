@@ -122,11 +122,7 @@ def close_set(entries: EmbeddingSet, closer: UnfittedCloser) -> EmbeddingSet:
 
 
 def measure_set(
-    entries: EmbeddingSet,
-    *,
-    metric: str = "euclidean",
-    sigma: Number | None = None,
-    intervals: bool = False,
+    entries: EmbeddingSet, *, metric: str = "euclidean", sigma: Number | None = None, intervals: bool = False
 ) -> dict:
     """Every cheap measure of a set's gap, its accuracy, and its robustness to noise on the texts (Eq. 10).
 

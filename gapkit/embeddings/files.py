@@ -54,12 +54,7 @@ class Part:
 
 
 def write_parts(
-    path: str | os.PathLike,
-    parts: dict[str, Part],
-    fields: dict,
-    task: str,
-    normalised: bool,
-    metadata: dict,
+    path: str | os.PathLike, parts: dict[str, Part], fields: dict, task: str, normalised: bool, metadata: dict
 ) -> Path:
     """Write the file of an `EmbeddingSet`, whose matrices arrive in blocks and need not fit into memory.
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from gapkit._files import sha256_of, write_atomically
 from gapkit._options import check_choice
-from gapkit._paths import cache_folder, shipped_file
+from gapkit._paths import cache_folder, download_reason, shipped_file
 from gapkit.embeddings.convert import import_embeddings
 from gapkit.embeddings.sets import EmbeddingSet
 from gapkit.embeddings.tables import read_matrix
@@ -291,24 +291,6 @@ def _download(entry: Published) -> Path:
         return write_atomically(entry.path, write)
     except Exception as fault:  # requests, urllib3 and pooch raise a dozen unrelated kinds
         raise InputError(
-            f"cannot download {entry.name} from {address}: {_reason(fault)}. Without a network, fetch {entry.file} "
+            f"cannot download {entry.name} from {address}: {download_reason(fault)}. Without a network, fetch {entry.file} "
             f"elsewhere and run: gapkit fetch {entry.name} --from FILE"
         ) from fault
-
-
-def _reason(fault: Exception) -> str:
-    cause = fault.__cause__ if isinstance(fault, InputError) and fault.__cause__ is not None else fault
-    if isinstance(cause, InputError):
-        return str(cause)
-    kind = type(cause).__name__
-    words = {
-        "ConnectionError": "no connection",
-        "ConnectTimeout": "no answer",
-        "ReadTimeout": "no answer",
-        "ChunkedEncodingError": "the connection broke off",
-    }
-    if kind in words:
-        return words[kind]
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    return f"{kind}: {' '.join(str(cause).split())[:120]}"

@@ -19,12 +19,7 @@ from gapkit.errors import GapkitWarning, InputError
 from gapkit.experiments.data import Task, load_set, zero_shot_task
 from gapkit.experiments.record import Job
 from gapkit.geometry import Interval, Resamples
-from gapkit.tasks.galleries import (
-    LEAST_BLOCKS,
-    block_interval,
-    cut_galleries,
-    unrepeated_rows,
-)
+from gapkit.tasks.galleries import LEAST_BLOCKS, block_interval, cut_galleries, unrepeated_rows
 
 PARTITIONS = 4
 """How often a set is cut anew; more make a mean steadier, and count as no more data."""

@@ -72,13 +72,7 @@ def measure_noise_directions(task: Task, sigma: float, *, draws: int = 200, seed
         values = {}
         for side, (queries, gallery) in moved.items():
             values[side], info = robustness(
-                queries,
-                gallery,
-                **noise,
-                draws=draws,
-                generator=seed,
-                memory_limit=MEMORY,
-                return_info=True,
+                queries, gallery, **noise, draws=draws, generator=seed, memory_limit=MEMORY, return_info=True
             )
         rows.append(
             task.head

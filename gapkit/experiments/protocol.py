@@ -27,11 +27,7 @@ from gapkit.experiments.data import Task
 from gapkit.experiments.galleries import GalleryCloser, GalleryTask
 from gapkit.geometry import Interval, Resamples, nearest
 from gapkit.robustness import calibrate_sigma, robustness
-from gapkit.tasks.galleries import (
-    calibrate_in_galleries,
-    nearest_in_galleries,
-    robustness_in_galleries,
-)
+from gapkit.tasks.galleries import calibrate_in_galleries, nearest_in_galleries, robustness_in_galleries
 
 PROJECTED, RAW = ProjectedShift.name, MeanShift.name
 AFFINE, LINEAR = AffineProjection.name, LinearProjection.name
@@ -214,15 +210,7 @@ def check_row(check: str, estimate: Interval | float, **more) -> dict:
 
 
 def tidy_row(
-    setting: Mapping,
-    resamples: Resamples,
-    *,
-    clean,
-    noisy,
-    agrees,
-    survives,
-    untouched=None,
-    seed: int,
+    setting: Mapping, resamples: Resamples, *, clean, noisy, agrees, survives, untouched=None, seed: int
 ) -> dict:
     """One row of a tidy table, from what is known of every query.
 

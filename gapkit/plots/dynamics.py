@@ -87,10 +87,7 @@ def plot_curves(
         "gap": ("gap ‖g‖ on held-out pairs", "linear"),
         "variance_along_gap_images": ("images' variance along the gap\n(relative to isotropic)", "log"),
         "variance_along_gap_texts": ("texts' variance along the gap\n(relative to isotropic)", "log"),
-        "one_sided_defect": (
-            "doubly-stochastic defect, one side\n(mean |Sᵢ − 1| over the images)",
-            "linear",
-        ),
+        "one_sided_defect": ("doubly-stochastic defect, one side\n(mean |Sᵢ − 1| over the images)", "linear"),
         "temperature": ("temperature (1 / logit scale)", "log"),
         "accuracy": ("accuracy within the batch", "linear"),
         "loss": ("loss (nats)", "log"),

@@ -145,10 +145,7 @@ MIXED = Section(
     show.PLACE
     | {"direction": "direction", "closer": "closer", "R@1, mixed": show.interval("mixed_recall_at_1")}
     | {"gain": show.interval("gain"), "R@1, plain": show.interval("recall_at_1")}
-    | {
-        "change of it": show.interval("recall_change"),
-        "same clean answers": show.interval("agreement"),
-    },
+    | {"change of it": show.interval("recall_change"), "same clean answers": show.interval("agreement")},
     draw_mixed,
 )
 
