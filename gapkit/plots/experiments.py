@@ -25,6 +25,14 @@ def _reach(table: pd.DataFrame, value: str) -> np.ndarray:
     return np.clip([middle - low, high - middle], 0, None)
 
 
+def _points(ax: Axes, table: pd.DataFrame, by: str, x: str, y: str, *, across: bool, up: bool) -> None:
+    """Markers, a look for each value of ``by``, with intervals ``across``, ``up``, or both."""
+    for i, (label, rows) in enumerate(table.groupby(by, sort=False)):
+        look = line_style(i, marker=True) | {"linestyle": "none", "elinewidth": 1.3, "markersize": 5.5}
+        errors = {"xerr": _reach(rows, x) if across else None, "yerr": _reach(rows, y) if up else None}
+        ax.errorbar(rows[x], rows[y], label=str(label), **errors, **look)
+
+
 def _named_rows(count: int, each: float, ax: Axes | None) -> Axes:
     """Axes for one line of text a row, the first one on top."""
     ax = canvas(ax=ax, width=WIDTH, height=max(2.2, 0.9 + each * count))
@@ -107,11 +115,8 @@ def plot_effects(
         ax.axvline(zero, color=PALETTE["grey"], linewidth=1)
     if counts is not None:
         ax.axvline(counts, color=PALETTE["grey"], linewidth=1, linestyle="--", label="smallest that counts")
-    for i, group in enumerate(groups):
-        chosen = table[table[by] == group]
-        at = np.array([names.index(name) for name in chosen[rows]]) + 0.22 * (i - (len(groups) - 1) / 2)
-        look = line_style(i, marker=True) | {"linestyle": "none", "elinewidth": 1.4}
-        ax.errorbar(chosen[value], at, xerr=_reach(chosen, value), markersize=5, label=str(group), **look)
+    at = table[rows].map(names.index) + 0.22 * (table[by].map(groups.index) - (len(groups) - 1) / 2)
+    _points(ax, table.assign(at=at), by, value, "at", across=True, up=False)
     ax.set_yticks(range(len(names)), names)
     ax.set(xlabel=xlabel, title=title)
     legend_below(ax)
@@ -209,9 +214,7 @@ def plot_scatter(
     ax : axes to draw on
     """
     ax = canvas(ax=ax, width=WIDTH, height=HEIGHT)
-    for i, (label, rows) in enumerate(table.groupby(by, sort=False)):
-        look = line_style(i, marker=True) | {"linestyle": "none", "elinewidth": 1.2}
-        ax.errorbar(rows[x], rows[y], yerr=_reach(rows, y), markersize=5.5, label=str(label), **look)
+    _points(ax, table, by, x, y, across=False, up=True)
     ax.axhline(0, color=PALETTE["grey"], linewidth=1)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     legend_below(ax)
@@ -326,11 +329,8 @@ def plot_tradeoff(
     """
     ax = canvas(ax=ax, width=4.8, height=4.2)
     place = np.round(table[[x, y]].to_numpy(dtype=float), 6)
-    for i, (_, alike) in enumerate(table.groupby([place[:, 0], place[:, 1]], sort=False)):
-        first = alike.iloc[:1]
-        look = line_style(i, marker=True) | {"linestyle": "none", "elinewidth": 1.2, "markersize": 6}
-        errors = {"xerr": _reach(first, x), "yerr": _reach(first, y)}
-        ax.errorbar(first[x], first[y], label=" = ".join(alike[by]), **errors, **look)
+    alike = table.groupby([place[:, 0], place[:, 1]], sort=False)
+    _points(ax, alike.first().assign(named=alike[by].agg(" = ".join)), "named", x, y, across=True, up=True)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     legend_below(ax, columns=1)
     return ax
