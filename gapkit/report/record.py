@@ -249,7 +249,7 @@ def _differ(place, where: str, one: Mapping, other: Mapping, drawn: bool) -> lis
 
 
 def _numbers(cell: Mapping) -> tuple[float, float, float]:
-    return tuple(math.nan if v is None else v for v in (cell["value"], *cell["interval"]))
+    return tuple(math.nan if v is None else v for v in (cell["value"], *(cell["interval"] or (None, None))))
 
 
 def _apart(one: tuple, other: tuple) -> bool:

@@ -16,27 +16,6 @@ from gapkit.report.record import NO_MODELS
 
 TITLE = "Is the modality gap a bug or a feature? A replication"
 GLYPHS = {"holds": "✓", "partly": "◐", "does not hold": "✗", "harms": "!", "not decidable": "?"}
-HOW_TO_READ = (
-    "A claim is tested in several cells (datasets, noise levels, …). By a rule and a smallest effect, each cell answers yes "
-    "(the whole interval is good enough), no (none of it is), harms (a loss beyond doubt, of a size that counts) or cannot "
-    "tell. A claim holds if every cell says yes, holds partly if some do (corrected for their number), harms if none does "
-    "and some harm, does not hold if none does and at least one says no, and is not decidable if the data cannot tell. "
-    "“Partly (2 of 6)” means that 2 of 6 cells say yes. Cells that cannot decide a claim are not asked, and say why. Overall "
-    "counts the cells of every model but the random control. Rules were written before measuring; changes made after "
-    "looking are listed in gapkit/claims/registry.py."
-)
-WORDS = {
-    "gap, g": "the mean of the images minus the mean of the texts. Its length ‖g‖ is the width of the gap; unit vectors can "
-    "be at most 2 apart.",
-    "gallery, query": "a query (an image, unless stated otherwise) is answered by the nearest member of the gallery (the texts).",
-    "closer": "a rule that moves the gallery. The paper's projected shift moves every text along the part of g that is "
-    "orthogonal to the gallery; the affine projection is this project's.",
-    "α": "how far the closer moves the gallery: 0 leaves it untouched, 1 closes the gap.",
-    "robustness": "the share of answers that survive the noise; gain: robustness at α = 1 minus robustness untouched.",
-    "untouched 0.9": "noise that changes 10 % of the answers before the gap is closed; likewise 0.7 and 0.5.",
-    "K": "the number of candidates in a gallery.",
-}
-"""The words of the report, in a line each."""
 SETTINGS = {
     "miniclip-wide": "temperature fixed at 1/300",
     "miniclip-t0.01": "temperature fixed at 0.01",
@@ -50,23 +29,6 @@ PARTS = (
     "This project's own",
     "Controls and identities: only a bug could break them",
 )
-CONTROL_NOTE = "Random is the control: the same towers with random weights. It counts in no overall verdict."
-METHODS = (
-    "Robustness to noise on the gallery is computed exactly, by one integral a query, not by sampling. Every "
-    "closer is fitted once, on untouched data; the untouched gallery is perturbed, then moved (what is quantised is the moved gallery, as it is stored). "
-    "Noisy accuracy equals robustness where the clean answer is right, and is drawn for the other queries. Where "
-    "quantising makes two rows of the gallery equal and they are the nearest, the answer counts as lost, untouched or "
-    "closed. A cell is asked only where the law of the gap, from untouched figures and two lengths, expects an effect that "
-    "counts and data enough to see it; where it is asked for wordings, where all that they cost would be seen if it were won "
-    "back. Intervals are 95 % "
-    "intervals: paired bootstrap over queries (1,000 draws, within classes, which are fixed, and by image where queries share "
-    "one), at calibrated levels freed of the calibration's noise; t intervals over the small galleries of pair sets; codes in "
-    "eight random rotations, over rotations and queries; for the gap's length and the variance along it the basic bootstrap (400 draws), for its share in "
-    "the texts' components the percentile one (200 draws), with images drawn within classes and captions drawn with their "
-    "images; for rank correlations over the "
-    "family, what 95 % of all orders of the settings stay below; six settings are needed. σ is per coordinate unless a total is named. Calibrated levels are those at which the "
-    "untouched robustness is 0.9, 0.7 and 0.5. The tables beside this report hold every row."
-)
 
 
 def build_view(record: Mapping) -> dict:
@@ -76,34 +38,27 @@ def build_view(record: Mapping) -> dict:
         "title": TITLE,
         "answer": answer(record),
         "lead": _lead(record),
-        "words": model_words(record) | WORDS,
+        "model_words": model_words(record),
         "leading": [row for row in summary if row["headline"]],
-        "parts": [
-            (part, rows)
-            for i, part in enumerate(PARTS)
-            if (rows := [row for row in summary if row["part"] == i])
-        ],
+        "parts": [(part, [row for row in summary if row["part"] == i]) for i, part in enumerate(PARTS)],
         "counts": counts_of(record["overall"].values()),
         "glyphs": GLYPHS,
-        "how_to_read": HOW_TO_READ,
-        "control_note": CONTROL_NOTE,
         "has_control": any(is_control(model) for model in models),
-        "methods": METHODS,
         "models": models,
         "summary": summary,
         "sections": _sections(record),
         "record": record,
         "times": [(name, value) for name, value in record["times"].items() if name != "jobs_seconds"],
         "job_rows": [
-            (
+            [
                 j["experiment"],
                 short_model(j["model"]),
                 j["dataset"],
                 j["seed"],
                 j["data_sha256"][:16],
-                f"{seconds:.2f}",
-            )
-            for j, seconds in zip(record["jobs"], record["times"]["jobs_seconds"], strict=True)
+                f"{took:.2f}",
+            ]
+            for j, took in zip(record["jobs"], record["times"]["jobs_seconds"], strict=True)
         ],
     }
 
@@ -165,7 +120,8 @@ def answer(record: Mapping, *, where: str = LEVEL, models: str = "models") -> li
     """
     gains, kept, widths = (on_models(record, name) for name in ("gain", "answers-kept", "gap-exists"))
     more = [model for model, entry in gains.items() if entry["verdict"] in ("holds", "partly")]
-    less = [model for model in gains if model not in more]
+    worse = [model for model, entry in gains.items() if entry["verdict"] == "harms"]
+    less = [model for model in gains if model not in more + worse]
     apart = bool(more and less) and set(gains) <= set(widths)
     apart = apart and min(widths[m]["value"] for m in more) > max(widths[m]["value"] for m in less)
 
@@ -179,7 +135,9 @@ def answer(record: Mapping, *, where: str = LEVEL, models: str = "models") -> li
     def points(chosen: list[str], digits: int) -> str:
         cells = [cell for m in chosen for cell in gains[m]["cells"] if cell["where"].endswith(where)]
         counted = [
-            cell for cell in cells if not cell.get("reason") and (chosen is less or cell["answer"] == "yes")
+            cell
+            for cell in cells
+            if not cell.get("reason") and (chosen is not more or cell["answer"] == "yes")
         ]
         return (
             span((100 * cell["value"] for cell in counted or cells), digits)
@@ -210,6 +168,8 @@ def answer(record: Mapping, *, where: str = LEVEL, models: str = "models") -> li
         sentences.append(
             f"On {group(less, 'narrow')} the change is {points(less, 1)} points, too little to count."
         )
+    if worse:
+        sentences.append(f"On {group(worse, 'narrow')} closing does harm: {points(worse, 1)} points.")
     return sentences
 
 
