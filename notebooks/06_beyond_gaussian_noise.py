@@ -170,7 +170,13 @@ survive = coarse[coarse["alpha"] != 0.5].pivot_table(
     index=["noise", "level"], columns="alpha", values="robustness", sort=False
 )
 print(survive.rename(columns={0.0: "untouched", 1.0: "closed"}).round(3).to_string())
-for name in ("quantised-fixed", "quantised-unit-range", "quantised-fitted", "quantised-codes"):
+for name in (
+    "quantised-fixed",
+    "quantised-unit-range",
+    "quantised-fitted",
+    "quantised-int8",
+    "quantised-binary",
+):
     verdict(name)
 
 # %% [markdown]
