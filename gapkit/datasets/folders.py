@@ -14,18 +14,7 @@ from gapkit.datasets.images import FORMATS, FileImages, formats, same_letters, s
 from gapkit.errors import InputError
 
 OTHER_IMAGES = (
-    ".heic",
-    ".heif",
-    ".jxl",
-    ".svg",
-    ".psd",
-    ".eps",
-    ".tga",
-    ".ico",
-    ".dng",
-    ".cr2",
-    ".nef",
-    ".arw",
+    *(".heic", ".heif", ".jxl", ".svg", ".psd", ".eps", ".tga", ".ico", ".dng", ".cr2", ".nef", ".arw"),
 )
 TOOLS = {
     "@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin", "__macosx", "__pycache__",

@@ -52,6 +52,8 @@ class ParquetTable:
             kind = kind.value_type
         if _is(kind, _TEXTS):
             first = self._first_text(field.name)
+            if "\ufffd" in (first or ""):  # bytes, such as of an image
+                return "other"
             return "vector" if first is not None and cells.looks_like_vector(first) else "text"
         return "empty" if types.is_null(kind) else "other"
 
@@ -64,12 +66,8 @@ class ParquetTable:
         return None
 
     def _sizes(self, name: str) -> list[tuple[int, int]]:
-        return [
-            size
-            for leaf, sizes in self._leaves.items()
-            if leaf == name or leaf.startswith(f"{name}.")
-            for size in sizes
-        ]
+        inside = (sizes for leaf, sizes in self._leaves.items() if f"{leaf}.".startswith(f"{name}."))
+        return [size for sizes in inside for size in sizes]
 
     def _pieces(self, name: str, *, largest: int = 65_536):
         """A column in pieces of so few rows that each fits, whatever its values are encoded as."""

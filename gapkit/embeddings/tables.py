@@ -147,22 +147,15 @@ def _read_table(path: Path, sides, keys, options, labels) -> Table:
             f"{path} holds one matrix, {_range(next(iter(groups.values())))}; name a second file with the texts"
         )
     used = {
-        side: (
-            next(iter(groups))
-            if options.columns is not None
-            else _pick_group(groups, side, keys[side], path, alone)
-        )
+        side: next(iter(groups)) if options.columns else _pick_group(groups, side, keys[side], path, alone)
         for side in sides
     }
     if len(set(used.values())) < len(used):
         raise InputError(
             f"{path}: both sides would be {next(iter(used.values()))!r}; use --image-key and --text-key"
         )
-    names = {
-        side: column
-        for side in sides
-        if (column := name_column(table.columns, side, alone=alone, paths=table.paths)) is not None
-    }
+    titles = {side: name_column(table.columns, side, alone=alone, paths=table.paths) for side in sides}
+    names = {side: column for side, column in titles.items() if column is not None}
     asked = id_column(table.columns) if alone else None
     matrices, texts = table.read(
         {side: groups[group] for side, group in used.items()}, names | ({"": asked} if asked else {})
@@ -173,14 +166,10 @@ def _read_table(path: Path, sides, keys, options, labels) -> Table:
     left = [column.shown for column in table.columns if column.place not in taken and column.kind != "empty"]
     said = [f"{'' if alone else f'{side}: '}{_range(groups[group])}" for side, group in used.items()]
     said += [f"names{'' if alone else f' of {side}'} from {column.shown}" for side, column in names.items()]
-    said += table.notes
-    return Table(
-        matrices,
-        texts,
-        None,
-        f"{path.name}: {', '.join(said)}" + (f"; left out: {listed(left)}" if left else ""),
-        ids,
+    told = f"{path.name}: {', '.join([*said, *table.notes])}" + (
+        f"; left out: {listed(left)}" if left else ""
     )
+    return Table(matrices, texts, None, told, ids)
 
 
 def _pick_group(groups, side: str, key: str | None, path: Path, alone: bool) -> str:

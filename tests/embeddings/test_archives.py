@@ -63,12 +63,13 @@ def test_columns_of_vectors_of_every_kind_are_read(tmp_path, kind):
         "score": Y[:, 0],
         "when": [datetime.datetime(2024, 1, 1)] * N,
         "path": FILES,
+        "image": [b"\xff\xd8 an image"] * N,
     }
     pyarrow.parquet.write_table(pyarrow.table({**beside, "embedding": column}), path)
     entries = import_embeddings(path, path, normalise="no")
     assert np.array_equal(entries.images, expected)
     assert entries.image_names == tuple(FILES)
-    assert "left out: img_id, score, when" in entries.metadata["columns"][0]
+    assert "left out: img_id, score, when, image" in entries.metadata["columns"][0]
 
 
 def test_one_parquet_with_both_sides_keeps_paths_as_names_of_images_and_captions_as_those_of_texts(tmp_path):
