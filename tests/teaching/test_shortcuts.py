@@ -66,10 +66,11 @@ def test_only_numerics_are_answers(perfect, sources):
     for source, said in (
         ("from gapkit.check import gap as hidden", "gapkit.check.gap"),
         ("picture = gapkit.plots.plot_pca", "gapkit.plots.plot_pca"),
+        ("gapkit.check.rmg.reference", "gapkit.check.rmg.reference"),
         ("from gapkit import embeddings\nembeddings.close_set", "gapkit.embeddings.close_set"),
     ):
         assert found(answered(perfect["A1"], "a1-plot-gap", source), sources["A1"]) == [("a1-plot-gap", said)]
-    free = "from gapkit import embeddings, check\nembeddings.EmbeddingSet, check.gap_vector, gapkit.load_embeddings"
+    free = "from gapkit import embeddings, check\nembeddings.EmbeddingSet, check.gap_vector, check(gap_vector), gapkit.load_embeddings"
     assert found(answered(perfect["A1"], "a1-plot-gap", free), sources["A1"]) == []
 
 
