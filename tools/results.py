@@ -14,6 +14,7 @@ from gapkit.claims import CLAIMS
 from gapkit.embeddings import published_sets
 from gapkit.errors import InputError
 from gapkit.report import read_record
+from gapkit.report.record import weakest_entries
 from gapkit.report.view import GLYPHS, SETTINGS, command_for, experiment_of, short_model, yes_count
 
 GAP_OF = ("gap-exists", "scenes100")
@@ -31,6 +32,7 @@ def results_table(record: Mapping) -> str:
     entries: dict[str, list[Mapping]] = {}
     for entry in record["claims"]:
         entries.setdefault(entry["id"], []).append(entry)
+    weakest = weakest_entries(record)
     where = experiment_of()
     commands = {
         name: command_for(where[name], record) if name in where else record["command"] for name in entries
@@ -43,7 +45,7 @@ def results_table(record: Mapping) -> str:
     ]
     lines.append("|---|---|---|---|---|---|")
     for name in leading:
-        first = entries[name][0]
+        first = weakest[name]
         lines.append(
             f"| {_cell(first['statement'])} | **{record['overall'][name]}** | {_by_model(entries[name])} | "
             f"{_measured(first)} | {value_with_interval(first)} | `{commands[name].removeprefix('gapkit replicate ')}` |"

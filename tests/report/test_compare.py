@@ -1,6 +1,7 @@
 """Two replications side by side: what counts as a difference, and that two honest seeds show none."""
 
 import copy
+import json
 
 import pytest
 import torch
@@ -10,8 +11,8 @@ from gapkit.claims import decide
 from gapkit.experiments import Job, measure, tables_of
 from gapkit.experiments.plan import plan
 from gapkit.experiments.sweep import Replication
-from gapkit.report import make_record
-from gapkit.report.record import compare_records
+from gapkit.report import make_record, read_record
+from gapkit.report.record import NO_MODELS, compare_records, weakest_entries
 from gapkit.report.view import value_text
 from tests.experiments.toys import *  # noqa: F403  (fixtures)
 from tests.experiments.toys import MODEL, ON, OPTIONS
@@ -136,3 +137,45 @@ def test_one_and_two_threads_give_other_verdicts_or_digits():
         assert (one["verdict"], value_text(one)) == (two["verdict"], value_text(two))
         if one["value"] is not None:
             assert one["value"] == pytest.approx(two["value"], rel=1e-9, abs=1e-12)
+
+
+def test_records_of_other_models_differ_in_everything(record):
+    """A record of another model has no cell in common: claims are compared, and by how much they differ is said."""
+    other = copy.deepcopy(record)
+    for entry in other["claims"]:
+        if entry["model"] not in NO_MODELS:
+            entry["model"] = "another"
+    assert compare_records(record, other) == ([], len({entry["id"] for entry in record["claims"]}))
+    entry = next(entry for entry in other["claims"] if entry["id"] == "gain")
+    entry["value"] += 1
+    entry["interval"] = [end + 1 for end in entry["interval"]]
+    other["overall"]["monotone"] = "harms"
+    found = {difference.claim: difference for difference in compare_records(record, other)[0]}
+    assert set(found) == {"gain", "monotone"}
+    assert found["gain"].what == "value, 1" and "another" in found["gain"].model
+    assert found["monotone"].what.startswith("verdict") and found["monotone"].second.startswith("harms: ")
+
+
+def test_a_record_of_the_first_format_is_not_read(record, tmp_path):
+    """Without kinds and margins, with the words of its time: it loads and compares."""
+    old = copy.deepcopy(record) | {"format": 1}
+    for entry in old["claims"]:
+        del entry["kind"], entry["margin"]
+    path = tmp_path / "claims.json"
+    path.write_text(json.dumps(old), encoding="utf-8")
+    read = read_record(path)
+    assert compare_records(read, record)[0] == []
+    assert {entry["kind"] for entry in read["claims"]} == {"finding"}
+    assert set(weakest_entries(read)) == set(weakest_entries(record))
+
+
+def test_the_weakest_case_is_that_of_the_first_model(record):
+    """Over all models; of those that were asked, and of no control."""
+    entry = next(entry for entry in record["claims"] if entry["id"] == "gain")
+    more = [
+        entry | {"model": "weaker", "margin": entry["margin"] - 1},
+        entry | {"model": "random", "margin": entry["margin"] - 2, "control": True},
+        entry | {"model": "silent", "margin": entry["margin"] - 3, "cells": [{"reason": "not asked"}]},
+    ]
+    found = weakest_entries(record | {"claims": [entry, *more]})
+    assert found["gain"]["model"] == "weaker"
