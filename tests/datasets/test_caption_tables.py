@@ -91,12 +91,12 @@ CASES = {
         "t.csv, line 2 holds a list of captions; write one row for each of them",
     ),
     "no image": (H + ",x\n", "t.csv, line 2 has no image"),
-    "a path outside": (H + "../a.png,x\n", "t.csv, line 2: the path '../a.png' leads out of the folder"),
+    "a path outside": (H + "../a.png,x\n", "t.csv, line 2: the path '../a.png' leads out of the folder, or to no file in it"),
     "Windows path": (H + "sub\\a.png,x\n", [("sub/a.png", "x")]),
     "no header": (
         "a.png,A dog\n",
         "t.csv has no column image or path or file; its first line says: a.png, a dog. Say which it is with "
-        "--image-column NAME",
+        "--image-column NAME; if that is a row already, write a line such as image,caption above it",
     ),
 }  # fmt: skip
 
