@@ -85,11 +85,11 @@ BEYOND = (
     ),
     of_wordings(
         "rephrasing-costs",
-        "Rephrasing the captions costs an untouched model over 6 % accuracy.",
+        "Rephrasing the captions costs an untouched model more than 6 percentage points of accuracy.",
         measured="accuracy with the standard template minus mean accuracy with unseen wordings, untouched",
         where={"check": "cost of rephrasing"},
         rule=Above(0.06),
-        headline="Rephrasing costs over 6 % accuracy",
+        headline="Rephrasing costs more than 6 points",
     ),
     of_wordings(
         "rephrasing-mitigated",

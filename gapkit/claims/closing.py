@@ -169,7 +169,7 @@ CLOSING = (
     ),
     of_axes(
         "dot-gallery-nothing",
-        "Under the dot product, moving the gallery leaves every query's robustness as it was.",
+        "Under the dot product, moving the gallery leaves every query's robustness unchanged.",
         source="derived here: the metric table",
         column="largest_change",
         measured="largest change of any query's robustness",
@@ -179,7 +179,7 @@ CLOSING = (
     ),
     of_axes(
         "query-noise-nothing",
-        "If the noise is on the queries, closing the gap leaves every query's robustness as it was.",
+        "If the noise is on the queries, closing the gap leaves every query's robustness unchanged.",
         source="derived here: the metric table",
         column="largest_change",
         measured="largest change of any query's robustness, with the same noise",
@@ -221,7 +221,7 @@ CLOSING = (
     ),
     Claim(
         "law-predicts",
-        "The gain of closing is that of turning the noise down by a factor which two lengths tell.",
+        "The gain of closing is that of turning the noise down by a factor given by two lengths.",
         source="derived here: the law of the gap",
         table="levers.checks",
         measured="difference of predicted and measured mean robustness at α = 1, projected shift and affine projection",

@@ -99,7 +99,7 @@ def _query_noise(
 
 EXPERIMENT = Experiment(
     name="axes",
-    title="Who moves, who is perturbed, which metric",
+    title="Which side moves, which is perturbed, which metric",
     order=70,
     measure=measure_axes,
     kinds=("zero-shot",),

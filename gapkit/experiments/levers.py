@@ -127,7 +127,7 @@ EXPERIMENT = Experiment(
     measure=measure_levers,
     kinds=("zero-shot",),
     paper="The paper closes the gap under Euclidean distance. Derived here: closing is turning the noise down by a known factor, and a change of metric is another such factor, often a larger one.",
-    question="Robustness for every metric with every closer that keeps answers, at one σ, beside what the law of the gap predicts from lengths.",
+    question="Robustness for every metric with every closer that keeps answers, at one σ, with what the law of the gap predicts from lengths.",
     on_request=("pairs",),
     compare=compare_predictions,
 )

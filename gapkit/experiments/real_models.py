@@ -97,7 +97,7 @@ EXPERIMENT = Experiment(
     measure=measure_model,
     kinds=("nothing shipped",),
     paper="If distance is what costs robustness, models with a wider gap must gain more from closing it.",
-    question="Published models, whatever they embed, on galleries of ten at matched untouched robustness; chance is the order of the models drawn anew.",
+    question="Published models of any kind, on galleries of ten at matched untouched robustness; chance is the order of the models drawn anew.",
     on_request=("pairs",),
     compare=compare_models,
 )

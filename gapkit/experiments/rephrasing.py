@@ -179,6 +179,6 @@ EXPERIMENT = Experiment(
     order=110,
     measure=measure_rephrasing,
     kinds=("rephrased",),
-    paper="“a photo of …” turned into “photograph of …” and the like costs untouched models over 6 % accuracy; closing the gap mitigates it.",
+    paper="“a photo of …” turned into “photograph of …” and the like costs untouched models more than 6 percentage points of accuracy; closing the gap mitigates it.",
     question="Wordings that no model has seen in training; the closer is fitted on the standard template only.",
 )
