@@ -484,7 +484,7 @@ for query, column in zip(chosen, grid.T, strict=True):
 # $$\tfrac12\|x+\varepsilon-y\|^2-\tfrac12\|x-y\|^2=(x-y)\cdot\varepsilon+\tfrac12\|\varepsilon\|^2 ,$$
 # whose variance is $s^2=\sigma^2\bigl(D^2+\tfrac d2\sigma^2\bigr)$ with $D=\|x-y\|$: the first term gives $\sigma^2D^2$, the second $\tfrac14\cdot2d\sigma^4$, and they are uncorrelated. Closing leaves the *margins* between candidates as they are and shortens $D$. If $D$ is alike for the candidates that compete, and the noise nearly normal, robustness depends on margins over $s$ and on nothing else. So the closed gallery at noise $\sigma$ is as robust as the *untouched* one at the noise $\sigma^\ast$ that has the same $s$:
 # $$\sigma^\ast\sqrt{D^2+\tfrac d2{\sigma^\ast}^2}=\sigma\sqrt{D_\text{closed}^2+\tfrac d2\sigma^2}.$$
-# **Closing the gap is turning the noise down**, by a factor that two lengths tell. (Derived in this project.)
+# **Closing the gap is turning the noise down**, by a factor given by two lengths. (Derived in this project.)
 #
 # > **Predict.** In this model $D^2$ falls by more than a third. By about which factor is the noise turned down while $d\sigma^2$ is small compared with $D^2$? And when it is large?
 
