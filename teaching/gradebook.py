@@ -20,15 +20,14 @@ c.CourseDirectory.db_url = "sqlite:///gradebook.db"
 """
 
 
-def generate(root: Path, assignment: str) -> Path:
-    """From ``root/source`` make the students' version below ``root/release``; returns its path."""
+def generate(root: Path, assignment: str) -> None:
+    """From ``root/source`` make the students' version below ``root/release``."""
     course = {"root": str(root), "db_url": _database(root), "notebook_id": assignment}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with mock.patch.dict(os.environ, {"PATH": path}):  # nbgrader starts `alembic` by name
         done = NbGraderAPI(config=Config(CourseDirectory=course)).generate_assignment(assignment)
     if not done["success"]:
         raise RuntimeError(f"nbgrader: {done.get('log', done['error']).strip()[-4000:]}")
-    return root / "release" / assignment / f"{assignment}.ipynb"
 
 
 def fill(course: Path, root: Path, graded: Iterable[tuple[str, str, Path, list]]) -> None:

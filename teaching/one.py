@@ -23,9 +23,6 @@ from teaching.restore import read, restore
 from teaching.shortcuts import shortcuts
 from teaching.student import Limits, StudentKernel
 
-MAX_JUDGE = 6 * 2**30
-"""Bytes that judging one submission may take."""
-
 
 @dataclass(frozen=True)
 class Order:
@@ -142,6 +139,6 @@ def carry_out(order: Order) -> None:
     with open(order.work / "log.txt", "ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-    resource.setrlimit(resource.RLIMIT_DATA, (MAX_JUDGE, MAX_JUDGE))  # whatever a submission may return
+    resource.setrlimit(resource.RLIMIT_DATA, (6 * 2**30,) * 2)  # bytes, whatever a submission may return
     (order.work / "part").write_bytes(pickle.dumps(grade_one(order)))
     (order.work / "part").replace(order.work / "result.pickle")

@@ -89,18 +89,17 @@ def _imported(node: ast.AST) -> dict[str, str]:
 
 def _path(node: ast.AST, bound: dict[str, str]) -> str | None:
     """The dotted name of gapkit's that an expression stands for, if it is one."""
-    if isinstance(node, ast.Name):
-        return bound.get(node.id)
-    if isinstance(node, ast.Attribute):
-        before = _path(node.value, bound)
-        return f"{before}.{node.attr}" if before else None
+    owner = None
     match node:
+        case ast.Name(id=name):
+            return bound.get(name)
+        case ast.Attribute(value=owner, attr=name):
+            pass
         case ast.Call(func=ast.Name(id="getattr"), args=[owner, ast.Constant(value=str(name)), *_]):
-            before = _path(owner, bound)
-            return f"{before}.{name}" if before else None
+            pass
         case ast.Call(
             func=ast.Name(id=how) | ast.Attribute(attr=how), args=[ast.Constant(value=str(name)), *_]
         ):
-            ours = how in ("import_module", "__import__") and name.split(".")[0] == "gapkit"
-            return name if ours else None
-    return None
+            return name if how in ("import_module", "__import__") and name.startswith("gapkit") else None
+    before = _path(owner, bound) if owner else None
+    return f"{before}.{name}" if before else None

@@ -106,7 +106,7 @@ class StudentKernel(contextlib.AbstractContextManager):
         return outputs
 
     def kinds(self, names: Iterable[str]) -> dict[str, str]:
-        """For each name "function", "value", "module" or "missing"."""
+        """For each name "function", "value", or "missing" (as a module is to the tests)."""
         return self._value({"do": "kinds", "names": sorted(names)})
 
     def value(self, name: str) -> Any:

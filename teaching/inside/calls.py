@@ -52,8 +52,6 @@ def answer(space: dict, request: dict) -> Any:
 
 
 def _kind(space: dict, name: str) -> str:
-    if name not in space:
+    if name not in space or isinstance(space[name], types.ModuleType):
         return "missing"
-    if isinstance(space[name], types.ModuleType):
-        return "module"
     return "function" if callable(space[name]) else "value"
