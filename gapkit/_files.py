@@ -60,9 +60,8 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
     InputError
         If the folder cannot be written to, or the disk is full.
     """
-    path = Path(path)
+    path = check_target(path)
     temporary = None
-    check_target(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART_SUFFIX, dir=path.parent)
@@ -86,13 +85,12 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
     return path
 
 
-def check_target(path: Path) -> None:
-    """Raise if a pipe, a device or a folder lies where a file shall be; whoever works long asks this first."""
-    try:
-        if path.exists() and not path.is_file():  # as root it would take the place of a device
-            raise InputError(f"cannot write {path}: a {_kind_of(path)} lies there; name another file")
-    except (OSError, ValueError) as fault:
-        raise InputError(f"cannot write {path}: {short_reason(fault)}") from fault
+def check_target(path: str | os.PathLike) -> Path:
+    """``path``; raises if a pipe, a device or a folder lies there. Whoever works long on a file asks this first."""
+    path = as_path(path, "the file to write")
+    if path.exists() and not path.is_file():  # as root it would take the place of a device
+        raise InputError(f"cannot write {path}: a {_kind_of(path)} lies there; name another file")
+    return path
 
 
 def make_folder(path: str | os.PathLike) -> Path:

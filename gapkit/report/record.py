@@ -13,6 +13,7 @@ from typing import NamedTuple
 import gapkit
 from gapkit._files import read_json
 from gapkit._format import significant
+from gapkit._options import one_line
 from gapkit.claims import CLAIMS, overall
 from gapkit.claims.decide import FAMILY, Finding
 from gapkit.errors import InputError
@@ -100,15 +101,31 @@ def read_record(path: str | Path) -> dict:
     record = read_json(path)
     if not isinstance(record, dict) or not isinstance(record.get("claims"), list):
         raise InputError(f"{path} is not a claims.json: it lists no claims")
-    if record.get("format", 0) > FORMAT:
-        raise InputError(
-            f"{path} has format {record['format']}; this gapkit reads up to {FORMAT}. Upgrade gapkit"
-        )
+    if not isinstance(form := record.get("format", 0), int):
+        raise InputError(f"{path} is damaged: its format is no number")
+    if form > FORMAT:
+        raise InputError(f"{path} has format {form}; this gapkit reads up to {FORMAT}. Upgrade gapkit")
     for entry in record["claims"]:
-        if not isinstance(entry, dict) or not {"id", "model", "verdict", "value", "interval"} <= set(entry):
+        names = isinstance(entry, dict) and [entry.get(key) for key in ("id", "model", "verdict")]
+        if not names or not all(isinstance(name, str) for name in names) or not _is_cell(entry):
             raise InputError(f"{path} is damaged: a claim lacks id, model, value, interval or verdict")
-        entry |= {"kind": "finding", "margin": None, "control": False, "cells": []} | entry
+        cells = entry.get("cells") or []
+        if not isinstance(cells, list) or not all(map(_is_cell, cells)):
+            raise InputError(
+                f"{path} is damaged: a cell of {one_line(entry['id'])} lacks its value or interval"
+            )
     return record
+
+
+def _is_cell(cell: object) -> bool:
+    """Whether ``cell`` has a value and an interval, numbers or none, and says where in words."""
+    if not isinstance(cell, dict) or not isinstance(cell.get("where"), str | None):
+        return False
+    interval = [None, None] if cell.get("interval", "") is None else cell.get("interval")
+    if not isinstance(interval, list) or len(interval) != 2:
+        return False
+    numbers = [cell.get("value", ""), *interval]
+    return all(n is None or (isinstance(n, int | float) and abs(n) < 1e300) or n != n for n in numbers)
 
 
 def command_line(arguments: Sequence[str] | None = None) -> str:

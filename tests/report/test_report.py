@@ -13,7 +13,7 @@ from gapkit.errors import InputError
 from gapkit.experiments.sweep import Replication
 from gapkit.plots.experiments import plot_over
 from gapkit.report import make_record, read_record, write_report
-from gapkit.report.record import to_json
+from gapkit.report.record import compare_records, to_json
 from gapkit.report.sections import legend_below, sections, trained
 from gapkit.report.view import PARTS, answer, yes_count
 from tests.experiments.toys import *  # noqa: F403  (fixtures)
@@ -353,3 +353,24 @@ def test_names_of_models_bring_a_script_a_link_or_mathematics_into_the_report(re
     page = Page(shown)
     assert not {"script", "a"} & {tag for tag, _ in page.tags}
     assert "<h1>a</h1>" not in shown
+
+
+@pytest.mark.parametrize("place", ["id", "model", "verdict", "value", "interval", "cells"])
+@pytest.mark.parametrize("odd", [[1], {"a": 1}, "x", [{}], ["a", "b"], 10**400, [[1]]])
+def test_a_claim_of_another_form_is_a_traceback(tmp_path, place, odd):
+    cell = {"where": "w", "value": 1.0, "interval": [0.5, 1.5], "answer": "yes"}
+    claim = {"id": "a", "model": "m", "verdict": "holds", "cells": [cell], **cell}
+    path = tmp_path / "claims.json"
+    for claims in ([claim | {place: odd}], [claim | {"cells": [cell | {place: odd}]}]):
+        path.write_text(json.dumps({"format": 1, "claims": claims}))
+        try:
+            assert compare_records(read_record(path), read_record(path))[0] == []
+        except InputError as fault:
+            said = str(fault)
+        else:
+            said = "is damaged"
+        assert "is damaged" in said
+    path.write_text(
+        json.dumps({"format": 1, "claims": [claim | {"value": None, "interval": None, "cells": []}]})
+    )
+    assert compare_records(read_record(path), read_record(path)) == ([], 1)
