@@ -91,15 +91,13 @@ def grade(
 
 
 @group.command()
-@click.argument("notebook", type=A_PATH)
+@click.argument("notebook", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @course_option
 @click.option("--minimum", type=float, default=0.0, show_default=True, help="Exit code 1 below these points.")
 @click.option("--json", "target", type=A_PATH, help="Write the result here.")
 @unconfined_option
 def autograde(notebook: Path, course: Path, minimum: float, target: Path | None, unconfined: bool) -> None:
     """Grade one NOTEBOOK, for a workflow: a line for each task, exit code 1 below --minimum."""
-    if not notebook.is_file():
-        raise InputError(f"no file {notebook}")
     with tempfile.TemporaryDirectory() as place:
         handed_in, out = Path(place, "in"), Path(place, "out")
         (handed_in / "student").mkdir(parents=True)
@@ -107,10 +105,8 @@ def autograde(notebook: Path, course: Path, minimum: float, target: Path | None,
         (one,) = grade_folder(handed_in, course=course, out=out, confined=not unconfined)
     result, shown = one.result, ("task", "points", "most", "message")
     tasks = [{name: getattr(task, name) for name in shown} for task in result.tasks]
-    facts = {
-        "assignment": one.assignment, "points": result.points, "max_points": result.most,
-        "faults": list(map(str, one.faults)), "passed": result.points >= minimum, "tasks": tasks,
-    }  # fmt: skip
+    facts = {"assignment": one.assignment, "points": result.points, "max_points": result.most}
+    facts |= {"faults": list(map(str, one.faults)), "passed": result.points >= minimum, "tasks": tasks}
     for task in result.tasks:
         click.echo(f"{task.task}: {task.points:g} of {task.most:g} {task.message}".rstrip())
     click.echo(f"{one.assignment or notebook.name}: {result.points:g} of {result.most:g}")

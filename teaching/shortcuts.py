@@ -12,10 +12,8 @@ from teaching.notebooks import grade_id, is_answer, is_setup, is_test
 
 DATA = ("datasets", "embeddings", "encoders", "errors", "miniclip")
 """Parts of gapkit where data comes from; the others hold what assignments ask to write, the references too."""
-ANSWERS = (
-    "GapCloser", "ProjectedShift", "close_model", "gap_vector", "measure", "nearest", "certified_radius", "calibrate_sigma",
-    "robustness", "close_set", "answer",
-)  # fmt: skip
+ANSWERS = ("GapCloser", "ProjectedShift", "close_model", "gap_vector", "measure", "nearest", "certified_radius",
+           "calibrate_sigma", "robustness", "close_set", "answer")  # fmt: skip
 """What gapkit itself and these parts offer of that."""
 
 
@@ -60,8 +58,7 @@ def _answers(path: str) -> bool:
 
 def _uses(cells: Iterable[NotebookNode]) -> Iterator[tuple[NotebookNode, set[str]]]:
     """Each cell that can be parsed, and the dotted names of gapkit's that its code uses."""
-    trees = []
-    bound: dict[str, str] = {}
+    trees, bound = [], {}
     for cell in cells:
         try:
             trees.append((cell, list(ast.walk(ast.parse(cell.source)))))
