@@ -115,6 +115,7 @@ results: $(VENV)/.installed  ## replicate on the shipped and on the published mo
 	$(BIN)/python tools/results.py docs/published.json docs/results.md
 	$(BIN)/python tools/readme.py
 	$(BIN)/python tools/recorded.py results-published
+	$(BIN)/python tools/data.py manifest
 	$(BIN)/python tools/gain_figure.py
 
 # Made with Python 3.11, which needs the most. What only other systems need stays: the lines with a marker.

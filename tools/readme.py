@@ -93,12 +93,13 @@ def models(record: Mapping | None = None) -> str:
     ]
     for model, width in view.on_models(record, "gap-exists").items():
         entry = view.on_models(record, "gain")[model]
+        yes, tested = view.yes_count(entry)
         cell, extra = quoted(entry), quoted(affine[model])["value"]
         lines.append(
             f"| {view.short_model(model)} | {data[model]} | {number(width['value'], 2)} | "
             f"{100 * kept[model]['value']:.4g} % | "
             f"{with_interval(cell['value'], *cell['interval'], scientific=False)} | +{extra:.3f} | "
-            "{} of {} |".format(*view.yes_count(entry))
+            f"{f'{yes} of {tested}' if tested else 'no test'} |"
         )
     return "\n".join(lines)
 
