@@ -469,7 +469,7 @@ def spring(name: str, folder: Path) -> str:
     ]
     left_over = [str(p) for p in set(folder.rglob("*")) - before if p.name == "out.safetensors"]
     if os.environ.get("TRAPS_SHOW"):
-        print(f"    {used.ru_utime + used.ru_stime:.1f} s, {used.ru_maxrss >> 10} MiB, {code}: {lines[-1][:300] if lines else ''}", flush=True)  # fmt: skip
+        print(f"    {used.ru_maxrss >> 10} MiB, {code}: {lines[-1][:300] if lines else ''}", flush=True)  # fmt: skip
     ends = [line for line in lines if line.startswith("gapkit: ")]
     right = code == 0 and not ends  # such as a column that need not be read
     refused = code == 2 and len(ends) == 1 and lines[-1:] == ends and len(ends[0]) < 1000 and not left_over

@@ -22,8 +22,8 @@ def note(lesson: str) -> str:
     place = f"{repository()}/blob/HEAD/notebooks/{lesson}.ipynb"
     return (
         f"{START} [open this lesson in Colab](https://colab.research.google.com/github/{place}) and run\n"
-        f'`%pip install -q "gapkit @ git+https://github.com/{repository()}"` in a new cell first. The torch that is\n'
-        "there is kept; models and data are fetched when a cell asks for them."
+        f'`%pip install -q "gapkit @ git+https://github.com/{repository()}"` in a new cell first. '
+        "Colab's own torch is kept; models and data are downloaded when a cell needs them."
     )
 
 

@@ -497,7 +497,7 @@ def fingerprint() -> str:
 def build(folder: Path) -> Path:
     """Write everything into ``folder``, unless it is there already and made from the same files."""
     stamp, made_from = folder / "made_from.txt", fingerprint()
-    if stamp.is_file() and stamp.read_text() == made_from:
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == made_from:
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     alt.data_transformers.disable_max_rows()
@@ -514,7 +514,7 @@ def build(folder: Path) -> Path:
         text = json.dumps(spec, ensure_ascii=False, separators=(",", ":"))
         (folder / f"{name}.js").write_text(f"explorer({name!r}, {text});\n", encoding="utf-8")
     (folder / "index.html").write_text(page(), encoding="utf-8")
-    stamp.write_text(made_from)
+    stamp.write_text(made_from, encoding="utf-8")
     return folder
 
 

@@ -114,6 +114,8 @@ def read_record(path: str | Path) -> dict:
             raise InputError(
                 f"{path} is damaged: a cell of {one_line(entry['id'])} lacks its value or interval"
             )
+    # Format 1 knew neither; what it has is kept.
+    record["claims"] = [{"kind": "finding", "margin": None} | entry for entry in record["claims"]]
     return record
 
 

@@ -1,10 +1,12 @@
 """The explorers without a kernel: from file://, with the network off, moved by keyboard, against the package's numbers."""
 
 import json
+import os
 import re
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from gapkit.closing import ClosingOutcome
 from gapkit.embeddings import load_embeddings, recorded_figures
@@ -23,7 +25,10 @@ OTHERS = "<script>const _ = 1, n = 2, t = 3, embed = 4, vl = 5;</script>"
 def folder():
     """What the book shows, made here unless the book has made it from the same files."""
     explorers = pytest.importorskip("tools.explorers", exc_type=ImportError)
-    return explorers.build(ROOT / "docs" / "_generated" / "explorers")
+    place = ROOT / "docs" / "_generated" / "explorers"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{place}.lock"):  # of several processes of pytest one makes them
+        return explorers.build(place)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +54,7 @@ def page(window, folder):
         "request",
         lambda one: problems.append(one.url) if not one.url.startswith(("file:", "data:")) else None,
     )
-    copy = folder / "tested.html"
+    copy = folder / f"tested-{os.getpid()}.html"
     copy.write_text((folder / "index.html").read_text("utf-8").replace("<body>", f"<body>{OTHERS}"), "utf-8")
     shown.goto(copy.as_uri())
     shown.wait_for_function("document.querySelectorAll('.explorer[data-ready]').length === 5")

@@ -40,7 +40,7 @@ def test_each_assignment_says_what_it_teaches_and_what_it_asks(name, stubs):
     limits = Limits()
     assert f"{limits.cell:g} seconds" in first and f"{limits.total:g} seconds" in first
     assert f"{limits.memory / 2**30:g} GiB" in first
-    for rule in ("own folder", "no valid Python", "its own task", "put back", "judged in parts", "`.ipynb`"):
+    for rule in ("own folder", "not valid Python", "its own task", "put back", "judged in parts", "`.ipynb`"):
         assert rule in first
     for needed in ("You will be able to", "Before you start", "Time:", "Points:"):
         assert needed in first
