@@ -389,6 +389,8 @@ def test_aokvqa_questions_share_images_and_texts(tmp_path):
     [
         ([question(correct_choice_idx=None)], "test split keeps them secret"),
         ([question(correct_choice_idx=4)], "answers must lie in 0 … 3"),
+        ([question(correct_choice_idx=-1)], "answers must lie in 0 … 3"),
+        ([question(correct_choice_idx=2**63)], "correct_choice_idx|answers"),
         ([question(), question(choices=["a", "b"])], "offers 2 choices, the first question 4"),
         ([question(choices=[])], "list of texts"),
         ([question(choices=[1, 2, 3, 4])], "list of texts"),
