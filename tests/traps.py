@@ -48,6 +48,12 @@ def out(folder: Path) -> list[str]:
     return ["--out", str(folder / "out.safetensors")]
 
 
+def embed_captions(folder: Path) -> list[str]:
+    """Embed the table ``t.csv`` with the images beside it."""
+    table = ["--root", str(folder), "--annotations", str(folder / "t.csv")]
+    return ["embed", "miniclip-random", "csv", "--quiet", *table, *out(folder)]
+
+
 def _fifo(ending: str) -> None:
     @trap
     def make(folder: Path) -> list[str]:
@@ -236,7 +242,7 @@ def _captions(name: str, content: Callable[[], bytes]) -> None:
     def make(folder: Path) -> list[str]:
         Image.new("RGB", (8, 8)).save(folder / "a.png")
         (folder / "t.csv").write_bytes(content())
-        return ["embed", "miniclip-random", "csv", "--quiet", "--root", str(folder), "--annotations", str(folder / "t.csv"), *out(folder)]  # fmt: skip
+        return embed_captions(folder)
 
     TRAPS[f"captions: {name}"] = make
 
@@ -255,13 +261,13 @@ _captions("entities", lambda: b"image,caption\na.png," + b"&amp;" * 1_000_000 + 
 @trap
 def captions_from_a_pipe(folder: Path) -> list[str]:
     os.mkfifo(folder / "t.csv")
-    return ["embed", "miniclip-random", "csv", "--quiet", "--root", str(folder), "--annotations", str(folder / "t.csv"), *out(folder)]  # fmt: skip
+    return embed_captions(folder)
 
 
 @trap
 def captions_from_a_device(folder: Path) -> list[str]:
     (folder / "t.csv").symlink_to("/dev/zero")
-    return ["embed", "miniclip-random", "csv", "--quiet", "--root", str(folder), "--annotations", str(folder / "t.csv"), *out(folder)]  # fmt: skip
+    return embed_captions(folder)
 
 
 def _coco(name: str, content: Callable[[Path], None], kind: str = "coco") -> None:
@@ -333,7 +339,7 @@ def _jpeg(name: str, count: int, side: int) -> None:
     def make(folder: Path) -> list[str]:
         _scans(folder / "a.jpg", count, side)
         (folder / "t.csv").write_text("image,caption\na.jpg,a picture\n")
-        return ["embed", "miniclip-random", "csv", "--quiet", "--root", str(folder), "--annotations", str(folder / "t.csv"), *out(folder)]  # fmt: skip
+        return embed_captions(folder)
 
     TRAPS[f"an image of {name}"] = make
 
@@ -346,7 +352,7 @@ _jpeg("5,000 scans", 5_000, 200)
 def an_image_that_is_a_pipe(folder: Path) -> list[str]:
     os.mkfifo(folder / "a.jpg")
     (folder / "t.csv").write_text("image,caption\na.jpg,a picture\n")
-    return ["embed", "miniclip-random", "csv", "--quiet", "--root", str(folder), "--annotations", str(folder / "t.csv"), *out(folder)]  # fmt: skip
+    return embed_captions(folder)
 
 
 @trap
