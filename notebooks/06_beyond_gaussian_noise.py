@@ -326,7 +326,7 @@ verdict("wider-gains-more")
 #
 # All verdicts of this lesson at once. Every rule was written down, with the smallest effect that counts, before it was
 # applied; what was changed or added after looking, such as the galleries of ten in section 4, is listed in
-# `gapkit.claims.registry`. `gapkit replicate` applies the rules to all models.
+# `gapkit/claims/claims.toml`. `gapkit replicate` applies the rules to all models.
 
 # %% tags=["nbval-check-output"]
 findings = [finding for finding in decide(tables) if finding.model in (MODEL, "all models")]

@@ -1,7 +1,8 @@
 """The paper's claims, earlier work's and our own, as data: statement, source, measurement, rule, verdict.
 
 `CLAIMS` holds them; `decide` applies each rule to the tables of `gapkit.experiments`. Rules and smallest
-effects were written first; the two changes made after looking are told in `gapkit.claims.registry`.
+effects were written first; what was changed after looking is told in
+``claims.toml``, which holds them.
 """
 
 from gapkit._renamed import renamed

@@ -10,8 +10,7 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-from gapkit.claims.model import Claim
-from gapkit.claims.registry import CLAIMS
+from gapkit.claims.registry import CLAIMS, Claim
 from gapkit.claims.rules import DOUBT, ROUNDING, Answer, Cell, Rule, why_not_asked
 from gapkit.geometry import Interval
 

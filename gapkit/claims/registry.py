@@ -1,39 +1,96 @@
-"""Every claim, in the order of the report.
+"""What a claim is, and every claim: read from ``claims.toml``, which also tells what was changed after looking."""
 
-The decision rules and the smallest effects that count were written before any of the measurements
-was made, and outcomes are nowhere assumed: a claim that fails is a finding. What was changed after looking:
-
-- After a pilot run on two early models, cells in which a claim cannot be tested at all, each with its reason, no
-  longer count as "cannot tell".
-- After results of the shipped models had been seen, the rephrasing experiment got such a reason ("nothing to win
-  back"), and tasks of ten classes in which wording costs enough to decide; the narrowest gaps got one where a check
-  could not fail ("below the error of the quadrature"), and galleries that span most dimensions ("little is
-  orthogonal").
-- A review found measurements that did not say what their statement says, and they were replaced with thresholds
-  kept: the variance along g is compared with its own start, double stochasticity with its start as well, and what
-  Theorem 3.1 leaves off the gap is measured. A claim that nothing supports and one cell refutes *does not hold*; it
-  was *not decidable* before. The claims on the sphere's drift, on collapse, on the cosine and on the fixed range ±1
-  were added.
-- After all results of the shipped models had been seen, the rules were made stricter for reasons of statistics, not of
-  outcome: *yes* needs the whole interval, as *no* does; *harms* is a verdict; *partly* takes Holm's correction; a power
-  check from the law decides which cells are asked; codes are asked in random rotations; rank correlations over models
-  take a permutation test and six settings. A pilot of these rules on *wide* and *siglip* had been seen when the power
-  check got its allowance for the law's error (a fifth), when the limits on σ were dropped, and when 8 and 16 bins
-  joined the codes. CHANGELOG.md lists every verdict that changed, with the reason.
-- The claim on real models was written when one sweep of their gains by another protocol was known.
-
-Sources: "the paper" is
-Chowers, Naparstek, Barzelay, Weiss, *Is the Modality Gap a Bug or a Feature? A Robustness
-Perspective*, CVPR 2026, arXiv 2603.29080; other works are named.
-"""
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Literal, get_args
 
 from gapkit._options import check_choice
-from gapkit.claims.beyond import BEYOND
-from gapkit.claims.closing import CLOSING
-from gapkit.claims.model import Claim
-from gapkit.claims.training import TRAINING
+from gapkit.claims.rules import RULES, Rule
+from gapkit.errors import InputError
 
-CLAIMS: tuple[Claim, ...] = (*TRAINING, *CLOSING, *BEYOND)
+About = Literal["models", "training runs", "family", "free embeddings"]
+Origin = Literal["paper", "earlier work", "derived here"]
+Kind = Literal["finding", "identity", "control"]
+CHOICES = {"about": get_args(About), "origin": get_args(Origin), "kind": get_args(Kind)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One statement that measurements can support or contradict.
+
+    Attributes
+    ----------
+    id : short name, unique
+    statement : the claim in one sentence
+    source : where it is made
+    table : the table it reads, such as ``"noise"`` or ``"noise.checks"``; its first part names the experiment
+    column : the column with the value; its interval is in ``{column}_low`` and ``{column}_high``
+    measured : what is measured, as the report prints it
+    where : column -> the value (or the tuple of values) a row must have
+    label : columns that tell a claim's cells apart
+    rule : how the measurement decides, written down beforehand
+    origin : who says so
+    about : what it is about; "family" compares models and gets one verdict only
+    kind : "finding"; "identity": what is proved, so that only a bug could break it; "control": a check of ourselves
+    headline : in a few words, where a reader in a hurry should see it; else empty
+    drawn : whether its values are drawn and have no interval, so that they differ from seed to seed
+    """
+
+    id: str
+    statement: str
+    source: str
+    table: str
+    measured: str
+    rule: Rule
+    column: str = "value"
+    where: Mapping[str, object] = field(default_factory=dict)
+    label: tuple[str, ...] = ("dataset",)
+    origin: Origin = "paper"
+    about: About = "models"
+    kind: Kind = "finding"
+    headline: str = ""
+    drawn: bool = False
+
+    @property
+    def experiment(self) -> str:
+        """The experiment whose table it reads; the report shows it there."""
+        return self.table.partition(".")[0]
+
+
+def read_claims(text: str) -> tuple[Claim, ...]:
+    """The claims of a file, which is TOML: a ``[[claims]]`` for each, and ``[tables.NAME]`` with what those of a table share.
+
+    Raises
+    ------
+    InputError
+        If a claim lacks something, has a field or a word that means nothing, or the name of another.
+    """
+    content, claims = tomllib.loads(text), {}
+    for given in content["claims"]:
+        entry = content["tables"].get(given.get("table"), {}) | given
+        name = f"claim {entry.get('id')!r}"
+        for attribute in CHOICES.keys() & entry:
+            check_choice(entry[attribute], f"{attribute} of {name}", CHOICES[attribute])
+        word, *numbers = entry.pop("rule", [""])
+        try:
+            entry["rule"] = RULES[check_choice(word, f"rule of {name}", RULES)](*numbers)
+            entry["where"] = {column: _frozen(wanted) for column, wanted in entry.get("where", {}).items()}
+            claim = Claim(**{attribute: _frozen(value) for attribute, value in entry.items()})
+        except TypeError as fault:
+            raise InputError(f"{name}: {fault}") from None
+        if claim.id in claims:
+            raise InputError(f"two claims are called {claim.id!r}")
+        claims[claim.id] = claim
+    return tuple(claims.values())
+
+
+def _frozen(value):
+    return tuple(value) if isinstance(value, list) else value
+
+
+CLAIMS = read_claims(resources.files("gapkit.claims").joinpath("claims.toml").read_text(encoding="utf-8"))
 
 
 def claim(name: str) -> Claim:

@@ -203,6 +203,12 @@ class Within(Rule):
         )
 
 
+RULES: dict[str, type[Rule]] = {
+    "above": Above, "below": Below, "rises": Rises, "falls": Falls, "within": Within, "below band": BelowBand,
+}  # fmt: skip
+"""The rules as ``claims.toml`` names them."""
+
+
 def why_not_asked(rule: Rule, expected: Interval) -> str:
     r"""The power check: why a cell cannot decide an effect, from what untouched embeddings let expect; empty if it can.
 

@@ -2,6 +2,8 @@ import pytest
 
 from gapkit.claims import CLAIMS, claim
 from gapkit.claims.decide import select
+from gapkit.claims.registry import read_claims
+from gapkit.claims.rules import Rises
 from gapkit.errors import InputError
 from gapkit.experiments import experiments
 from gapkit.experiments.family import compare_family
@@ -75,3 +77,37 @@ def test_every_claim_finds_the_rows_and_the_column_it_reads(one, every_table):
 def test_unknown_claim_names_the_nearest():
     with pytest.raises(InputError, match="did you mean 'answers-kept'"):
         claim("answer-kept")
+
+
+ENTRY = 'id = "a"\nstatement = "A."\nsource = "s"\ntable = "noise"\nmeasured = "m"\nrule = ["rises", 0.01]\n'
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ((ENTRY, ENTRY + "thresold = 1\n"), "claim 'a': .*unexpected keyword argument 'thresold'"),
+        (('source = "s"\n', ""), "claim 'a': .*missing .*'source'"),
+        (("rises", "raises"), "rule of claim 'a' must be one of .*did you mean 'rises'"),
+        ((", 0.01", ""), "claim 'a': .*missing .*'edge'"),
+        ((ENTRY, ENTRY + 'kind = "identy"\n'), "kind of claim 'a' must be one of .*did you mean 'identity'"),
+        ((ENTRY, f"{ENTRY}[[claims]]\n{ENTRY}"), "two claims are called 'a'"),
+    ],
+)
+def test_a_mistyped_entry_is_taken(changed, message):
+    text = f"[tables]\n[[claims]]\n{ENTRY}"
+    assert read_claims(text)[0].rule == Rises(0.01)
+    with pytest.raises(InputError, match=message):
+        read_claims(text.replace(*changed))
+
+
+def test_an_entry_does_not_take_what_its_table_says_or_cannot_say_otherwise():
+    shared = '[tables.noise]\nlabel = ["level"]\norigin = "derived here"\n'
+    (taken,) = read_claims(f"{shared}[[claims]]\n{ENTRY}")
+    (said,) = read_claims(f'{shared}[[claims]]\n{ENTRY}origin = "paper"\nwhere.level = ["a", "b"]\n')
+    assert (taken.label, taken.origin, said.label, said.origin) == (
+        ("level",),
+        "derived here",
+        ("level",),
+        "paper",
+    )
+    assert said.where == {"level": ("a", "b")}

@@ -11,7 +11,7 @@ import gapkit
 import gapkit.experiments
 import gapkit.report.sections
 from gapkit.claims import decide
-from gapkit.claims.model import Claim
+from gapkit.claims.registry import Claim
 from gapkit.claims.rules import Within
 from gapkit.experiments import Job, experiments, replicate
 from gapkit.experiments.record import MEASURING, code_hash
@@ -48,8 +48,8 @@ from gapkit.report.sections import PLACE, Section
 SECTIONS = (Section("answering", "Answers.", PLACE | {"answers": "value"}, lambda tables: iter(())),)
 '''
 CLAIM = Claim(
-    "images-answer",
-    "Every image answers.",
+    id="images-answer",
+    statement="Every image answers.",
     source="derived here",
     table="answering",
     measured="number of answers",
