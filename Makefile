@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 p
 	$$p -c '$(SUPPORTED)' >/dev/null 2>&1 && echo $$p && break; done)
 # Where Linux machines without an NVIDIA card take torch from, if it answers (tools/install.py).
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
-EXTRAS := lab faiss parquet siglip teach test docs browser binder dev
+EXTRAS := lab cluster faiss parquet siglip teach test docs browser binder dev
 CODE := gapkit teaching tests tools notebooks benchmarks docs
 
 # The same numbers on every machine: one thread, fixed seeds, no progress bars in the output.
