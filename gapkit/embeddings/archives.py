@@ -9,17 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from gapkit.embeddings.names import KEYS, NAMES, listed, pick
-from gapkit.embeddings.sizes import check_size
+from gapkit.embeddings.names import WORDS, listed, names_of, pick
 from gapkit.errors import InputError
 
-OWNERS = (
-    *("image_of_text", "txt2img", "text_to_image", "image_ids", "img_ids", "image_index", "image_indices"),
-    "image_id",
-)
-"""Members of an archive that say which image each text describes, if their numbers are those of the images."""
-LABELS = ("labels", "label_ids", "label", "targets", "target", "class_ids", "y", "y_true")
 PICKLED = "holds pickled objects, which could run code; save plain numbers"
+LARGE, TOO_DENSE = 100_000_000, 100  # an archive of numbers that shrinks a hundredfold is a trap
+
+
+def check_size(unpacked: int, path: Path) -> None:
+    """Raise if what is to be read is far larger in memory than on the disk, taken together."""
+    packed = max(path.stat().st_size, 1)
+    if unpacked > LARGE and unpacked > TOO_DENSE * packed:
+        raise InputError(f"{path} would unpack {unpacked:,} bytes from {packed:,}")
 
 
 @dataclass(frozen=True)
@@ -107,16 +108,15 @@ def read_archive(path: Path, sides: Sequence[str], keys: dict[str, str | None], 
         matrices = {side: members[name].load() for side, name in used.items()}
     found = {"matrices": matrices, "names": {}}
     for side, matrix in matrices.items():
-        known = (*NAMES[side], *(NAMES["texts" if side == "images" else "images"] if alone else ()))
-        if name := _row(members, known, len(matrix), "US", used):
+        if name := _row(members, names_of(side, alone), len(matrix), "US", used):
             found["names"][side], used[f"names of the {side}"] = members[name].words(), name
     if labels and "images" in sides and (name := _labels_of(path, members, len(matrices["images"]), used)):
         found["labels"], used["labels"] = as_rows(members[name].load().reshape(-1)), name
     elif not alone and len(matrices["texts"]) > (n := len(matrices["images"])):
-        name = _row(members, OWNERS, len(matrices["texts"]), "iu", used)
+        name = _row(members, WORDS["owners"], len(matrices["texts"]), "iu", used)
         if name and np.array_equal(np.unique(members[name].load()), np.arange(n)):
             found["image_of_text"], used["image of each text"] = members[name].load().reshape(-1), name
-    if alone and (name := _row(members, NAMES["images"], len(matrices[sides[0]]), "USiu", {})):
+    if alone and (name := _row(members, names_of("images", False), len(matrices[sides[0]]), "USiu", {})):
         found["image_ids"] = name, members[name].words()
     left = [
         f"{n}{' (pickled)' if m.kind == 'O' else ''}" for n, m in members.items() if n not in used.values()
@@ -133,7 +133,7 @@ def _row(members, known: Iterable[str], rows: int, kinds: str, used: dict) -> st
 
 def _pick_member(path: Path, members, fit, side: str, key: str | None, alone: bool) -> str:
     pickled = [name for name, member in members.items() if member.kind == "O"]
-    meant = [name for name in pickled if name.lower() in KEYS[side]]
+    meant = [name for name in pickled if name.lower() in WORDS["matrices"][side]]
     if not members:
         raise InputError(f"{path} holds no array")
     try:
@@ -148,7 +148,7 @@ def _pick_member(path: Path, members, fit, side: str, key: str | None, alone: bo
         if meant or (pickled and not fit):
             raise InputError(f"{path}: {(meant or pickled)[0]!r} {PICKLED}") from fault
         raise
-    if members[name].kind == "O" or (meant and key is None and name.lower() not in KEYS[side]):
+    if members[name].kind == "O" or (meant and key is None and name.lower() not in WORDS["matrices"][side]):
         raise InputError(f"{path}: {(meant or [name])[0]!r} {PICKLED}")
     return name
 
@@ -160,7 +160,7 @@ def _labels_of(path: Path, members, rows: int, used) -> str | None:
         for name, m in members.items()
         if m.is_row(rows, "iuf") and name not in used.values()
     }
-    found = [fit[name] for name in LABELS if name in fit]
+    found = [fit[name] for name in WORDS["labels"] if name in fit]
     each = [members[name].load().reshape(-1) for name in found]
     if not all(np.array_equal(one, each[0]) for one in each):
         raise InputError(

@@ -7,21 +7,14 @@ of a file of numbers only. Nothing else is ever taken for one, unless the caller
 import fnmatch
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gapkit.embeddings.names import (
-    COORDINATES,
-    EMBEDDING,
-    NAMES,
-    NO_COORDINATES,
-    NUMBERED,
-    bare,
-    listed,
-    tokens,
-)
+from gapkit.embeddings.names import COORDINATES, NO_COORDINATES, NUMBERED, bare, listed, names_of, tokens
 from gapkit.errors import InputError, did_you_mean
 
+_EMBEDDING = re.compile("emb|feat|vec|latent|hidden|clip", re.IGNORECASE)
 _INDEX = ("", "__index_level_0__", "unnamed: 0")
 _FEW = 8  # a family of fewer columns needs a name that says what it is
 
@@ -73,15 +66,15 @@ def find_groups(columns: Sequence[Column], path, chosen: str | None = None) -> d
         column.shown: [column]
         for column in columns
         if column.kind == "vector"
-        and (EMBEDDING.search(column.shown) or not tokens(column.shown) & NO_COORDINATES)
+        and (_EMBEDDING.search(column.shown) or not tokens(column.shown) & NO_COORDINATES)
     }
     families = _families(columns, path)
     if "" in families:
         _check_alike(families[""], path, "say which are coordinates with --columns FIRST..LAST")
     sure = {stem: family for stem, family in families.items() if _is_sure(stem, family)}
     groups = vectors | sure
-    for stem in vectors.keys() & sure.keys():
-        raise InputError(f"{path} has a column and numbered columns both called {stem!r}; use --columns")
+    if twice := next(iter(vectors.keys() & sure.keys()), None):
+        raise InputError(f"{path} has a column and numbered columns both called {twice!r}; use --columns")
     if not groups:
         raise InputError(
             f"{path} has no columns of numbers that could be coordinates: no column of vectors, no numbered names such "
@@ -92,40 +85,34 @@ def find_groups(columns: Sequence[Column], path, chosen: str | None = None) -> d
 
 def _chosen(columns: Sequence[Column], spec: str, path) -> list[Column]:
     """The columns that ``spec`` says: names, places where there is no header, patterns, and FIRST..LAST."""
-    names = {}
-    for column in columns:
-        name = column.name if column.name is not None else str(column.place + 1)
-        if name in names:
-            names[name] = None
-        else:
-            names[name] = column
     order = [column.name if column.name is not None else str(column.place + 1) for column in columns]
+    named, times = dict(zip(order, columns, strict=True)), Counter(order)
+
+    def called(name: str) -> Column:
+        if name not in named:
+            hint = did_you_mean(name, order)
+            raise InputError(f"{path} has no column {name!r}{hint}; it has {listed(order)}")
+        if times[name] > 1:
+            raise InputError(f"{path} has several columns called {name!r}; rename one")
+        return named[name]
+
     picked: list[Column] = []
-    for part in [part.strip() for part in spec.split(",") if part.strip()] if spec not in names else [spec]:
+    for part in [part.strip() for part in spec.split(",") if part.strip()] if spec not in named else [spec]:
         first, dots, last = part.partition("..")
-        if part not in names and dots:
-            start, stop = _one(names, first.strip(), path), _one(names, last.strip(), path)
-            picked += columns[start.place : stop.place + 1]
-        elif part not in names and any(sign in part for sign in "*?"):
+        if part not in named and dots:
+            picked += columns[called(first.strip()).place : called(last.strip()).place + 1]
+        elif part not in named and any(sign in part for sign in "*?"):
             matches = [name for name in order if fnmatch.fnmatchcase(name, part)]
             if not matches:
                 raise InputError(f"{path} has no column like {part!r}; it has {listed(order)}")
-            picked += [_one(names, name, path) for name in matches]
+            picked += map(called, matches)
         else:
-            picked.append(_one(names, part, path))
+            picked.append(called(part))
     if not picked or len({column.place for column in picked}) != len(picked):
         raise InputError(f"--columns {spec!r} names no column, or one twice; {path} has {listed(order)}")
     if len(picked) > 1 and any(column.kind == "vector" for column in picked):
         raise InputError(f"--columns must name one column of vectors, or columns of numbers; got {spec!r}")
     return picked
-
-
-def _one(names: dict, name: str, path) -> Column:
-    if name not in names:
-        raise InputError(f"{path} has no column {name!r}{did_you_mean(name, names)}; it has {listed(names)}")
-    if names[name] is None:
-        raise InputError(f"{path} has several columns called {name!r}; rename one")
-    return names[name]
 
 
 def _numbers_only(columns: Sequence[Column], path) -> list[Column]:
@@ -134,12 +121,10 @@ def _numbers_only(columns: Sequence[Column], path) -> list[Column]:
     say = f"say which columns are coordinates, such as --columns 2..{len(columns)}, or which line has the names with --header"
     if not numbers:
         raise InputError(f"{path} has no columns of numbers that could be coordinates; {say}")
-    if [c.place for c in numbers] != list(range(numbers[0].place, numbers[-1].place + 1)):
-        odd = next(c for c in columns[numbers[0].place : numbers[-1].place] if c.kind != "number")
+    if odd := next((c for c in columns[numbers[0].place : numbers[-1].place] if c.kind != "number"), None):
         raise InputError(f"{path}: {odd.shown} among the numbers holds none; {say}")
-    if odd := next(
-        (c for c in columns if c.missing or (c.kind == "empty" and c.place < numbers[0].place)), None
-    ):
+    first = numbers[0].place
+    if odd := next((c for c in columns if c.missing or (c.kind == "empty" and c.place < first)), None):
         raise InputError(
             f"{path}: {odd.shown} has a cell that is empty or an error, where a number may be missing; {say}"
         )
@@ -219,16 +204,13 @@ def name_column(
         order = files + (rest if alone else []) if side == "images" else rest + (files if alone else [])
         return order[0] if order else None
     known = {bare(column.name or ""): column for column in reversed(texts)}
-    other = "texts" if side == "images" else "images"
-    for name in (*NAMES[side], *(NAMES[other] if alone else ())):
-        if name in known:
-            return known[name]
-    return next(
-        (c for c in texts if c.place == 0 and (c.name or "").strip().lower() in _INDEX), None
-    ) or next((c for c in texts if (c.name or "").startswith("__index_level_")), None)
+    likely = [known[name] for name in names_of(side, alone) if name in known]
+    likely += [c for c in texts if c.place == 0 and (c.name or "").strip().lower() in _INDEX]
+    likely += [c for c in texts if (c.name or "").startswith("__index_level_")]
+    return likely[0] if likely else None
 
 
 def id_column(columns: Sequence[Column]) -> Column | None:
     """The column of texts or numbers that says which image a row is about."""
     known = {bare(column.name or ""): column for column in columns if column.kind in ("text", "number")}
-    return next((known[name] for name in NAMES["images"] if name in known), None)
+    return next((known[name] for name in names_of("images", False) if name in known), None)

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from gapkit.embeddings.cells import MISSING, is_cut, is_number, is_whole, looks_like_vector
+from gapkit.embeddings import layout as text
 from gapkit.embeddings.columns import Column
-from gapkit.embeddings.layout import SEPARATORS, Layout, TableOptions, encoding_of, length, records
-from gapkit.embeddings.names import could_be_names, is_title, listed
+from gapkit.embeddings.layout import SEPARATORS, Layout, TableOptions
+from gapkit.embeddings.names import MISSING, could_be_names, is_title, listed
 from gapkit.errors import InputError
 
 _SAMPLE_LINES, _SAMPLE_CHARACTERS, _MOST_BEFORE = 300, 4_000_000, 50
@@ -31,25 +31,26 @@ def describe(path: Path, options: TableOptions) -> Layout:
     InputError
         If there is no table, or it can be read in two ways; the message names the option that says which.
     """
-    encoding = encoding_of(path)
-    said, skipped = options.separator, 0
-    if (excel := _excel_separator(path, encoding)) is not None:
-        said, skipped = said or excel, 1
-    candidates = [said] if said else list(SEPARATORS.values())
+    encoding = text.encoding_of(path)
+    excel = _excel_separator(path, encoding)
+    said = options.separator or excel
     ways: list[_Way] = []
-    fault: InputError | None = None
-    for separator in candidates:
+    faults: list[InputError] = []
+    for separator in [said] if said else SEPARATORS.values():
         try:
-            way = _Way(path, encoding, separator, options, skipped)
-        except InputError as problem:
-            fault = fault or problem
-            continue
-        if way.covered > 0 and not any(way.rows == other.rows for other in ways):
-            ways.append(way)
+            way = _Way(path, encoding, separator, options, skipped=0 if excel is None else 1)
+            if way.covered > 0 and not any(way.rows == other.rows for other in ways):
+                ways.append(way)
+        except InputError as fault:
+            faults.append(fault)
     if not ways:
-        raise fault or InputError(
-            f"{path} has no columns of numbers that could be coordinates in its first lines; is the separator one of "
-            f"{', '.join(SEPARATORS)}? Say it with --separator, and what is wrong otherwise with --header or --decimal"
+        raise (
+            faults[0]
+            if faults
+            else InputError(
+                f"{path} has no columns of numbers that could be coordinates in its first lines; is the separator one of "
+                f"{', '.join(SEPARATORS)}? Say it with --separator, and what is wrong otherwise with --header or --decimal"
+            )
         )
     ways.sort(key=lambda way: -way.covered)
     if len(ways) > 1 and ways[1].covered > 0.8 * ways[0].covered:
@@ -77,17 +78,16 @@ class _Way:
         self, path: Path, encoding: str, separator: str, options: TableOptions, skipped: int
     ) -> None:
         self.path, self.encoding, self.separator, self.options = path, encoding, separator, options
-        sample, characters, cut = [], 0, False
-        for line, record in records(path, encoding, separator):
+        sample, characters = [], 0
+        for line, record in text.records(path, encoding, separator):
             if line > skipped:
                 sample.append((line, record))
             characters += sum(map(len, record)) + len(record)
-            if len(sample) > _SAMPLE_LINES or characters > _SAMPLE_CHARACTERS:
-                cut = True
+            if cut := len(sample) > _SAMPLE_LINES or characters > _SAMPLE_CHARACTERS:
                 break
         filled = [(line, record) for line, record in sample if any(map(str.strip, record))]
         if not filled:
-            raise InputError(f"{path} has nothing in {'its first lines' if cut else 'it'}")
+            raise InputError(f"{path} has nothing in {'its first lines' if sample and cut else 'it'}")
         counts = Counter(len(record) for _, record in filled)
         self.width = next(len(r) for _, r in reversed(filled) if counts[len(r)] == max(counts.values()))
         usual = [record for _, record in filled if len(record) == self.width]
@@ -99,7 +99,7 @@ class _Way:
         self.rows = [record for _, record in filled]
         body = [self._padded(record) for _, record in self.filled if self._length(record) == self.width]
         data = body[1:] or body
-        if any(is_cut(cell) for record in data[:20] for cell in record):
+        if any(text.is_cut(cell) for record in data[:20] for cell in record):
             raise InputError(
                 f"{path}: vectors in brackets are cut at their commas; put quotation marks around them, or say --separator"
             )
@@ -113,7 +113,7 @@ class _Way:
         self.data, self.body = data if body[1:] else [], body
 
     def _length(self, record: list[str]) -> int:
-        return length(record, self.width)
+        return text.length(record, self.width)
 
     def _padded(self, record: list[str]) -> list[str]:
         return record[: self.width] + [""] * (self.width - len(record))
@@ -122,9 +122,9 @@ class _Way:
         filled = [cell for cell in cells if cell.strip()]
         if not filled:
             return "empty"
-        if 2 * max(sum(is_number(cell, mark) for cell in filled) for mark in ".,") >= len(filled):
+        if 2 * max(sum(text.is_number(cell, mark) for cell in filled) for mark in ".,") >= len(filled):
             return "number"
-        spelt = [cell for cell in filled if looks_like_vector(cell)]
+        spelt = [cell for cell in filled if text.looks_like_vector(cell)]
         sure = spelt and (self.width > 1 or self.separator in spelt[0] or spelt[0].strip()[0] in "[({tanj")
         return "vector" if sure and 2 * len(spelt) >= len(filled) else "text"
 
@@ -167,7 +167,7 @@ class _Way:
         kind = self._kind([row[j] for row in rows])
         whole, most = False, 0.0
         if kind == "number":
-            values = [float(row[j].replace(",", ".")) for row in rows if is_number(row[j], decimal)]
+            values = [float(row[j].replace(",", ".")) for row in rows if text.is_number(row[j], decimal)]
             whole = all(value.is_integer() for value in values)
             most = max(map(abs, values), default=0.0)
         missing = kind == "text" and any(row[j].strip().lower() in MISSING for row in rows)
@@ -179,8 +179,8 @@ class _Way:
             return self.options.decimal
         places = [j for j, kind in enumerate(self.kinds) if kind == "number"]
         cells = [record[j].strip() for record in self.body for j in places]
-        commas = [cell for cell in cells if "," in cell and is_number(cell, ",")]
-        dots = [cell for cell in cells if "." in cell and is_number(cell)]
+        commas = [cell for cell in cells if "," in cell and text.is_number(cell, ",")]
+        dots = [cell for cell in cells if "." in cell and text.is_number(cell)]
         if commas and dots:
             raise InputError(
                 f"{self.path} has numbers with a decimal comma ({commas[0]}) and with a point ({dots[0]}); say --decimal , or ."
@@ -217,10 +217,16 @@ class _Way:
         for line, record in self.before:
             cells = [cell.strip() for cell in record if cell.strip()]
             words = " ".join(cells).split()
-            if len(self.before) == 1 and [*map(is_whole, words)] == [True] * 2 and int(words[1]) == count:
+            if (
+                len(self.before) == 1
+                and [*map(text.is_whole, words)] == [True] * 2
+                and int(words[1]) == count
+            ):
                 announced = int(words[0])  # as word2vec does
                 continue
-            numeric = sum(is_number(c) or is_number(c, ",") or looks_like_vector(c) for c in cells)
+            numeric = sum(
+                text.is_number(c) or text.is_number(c, ",") or text.looks_like_vector(c) for c in cells
+            )
             if not record[0].lstrip().startswith(("#", "%", "//")) and (
                 2 * numeric > len(cells) or len(cells) > self.width or numeric > 2
             ):
@@ -268,11 +274,11 @@ class _Way:
         """A header with one cell less than the rows: as R writes it, whose rows have names and no title for them."""
         line, record = self.before[-1]
         cells = [cell.strip() for cell in record]
-        if said == "no" or self._length(record) != self.width - 1 or is_number(cells[0], decimal):
+        if said == "no" or self._length(record) != self.width - 1 or text.is_number(cells[0], decimal):
             return None
         firsts = [row[0].strip() for row in self.body]
         counted = firsts[0] in ("0", "1") and _counts(firsts)
-        named = not any(is_number(cell, decimal) or not cell for cell in firsts) and len(cells) > 1
+        named = not any(text.is_number(cell, decimal) or not cell for cell in firsts) and len(cells) > 1
         twice = "" in cells or len(set(cells)) < len(cells)
         if twice or {c.lower() for c in cells} & MISSING or not (named or counted):
             raise InputError(
@@ -289,9 +295,9 @@ class _Way:
         index = not cells[0] and len(cells) > 1 and self._is_index()
         places = [j for j, kind in enumerate(self.kinds) if kind in ("number", "vector") and (j or not index)]
         given = [cells[j] for j in places]
-        inside = [is_number(c, decimal) or is_number(c) or looks_like_vector(c) for c in given]
+        inside = [text.is_number(c, decimal) or text.is_number(c) or text.looks_like_vector(c) for c in given]
         if not self.data:  # a single row
-            if inside and all(inside) and not (all(is_whole(c) for c in given) and len(given) > 1):
+            if inside and all(inside) and not (all(text.is_whole(c) for c in given) and len(given) > 1):
                 return False
             raise unsure
         names = [cell for cell, number in zip(given, inside, strict=True) if not number]
@@ -308,7 +314,8 @@ class _Way:
             if could_be_names(names) and counted and (told or len(names) > 1):
                 return True
             raise unsure
-        once = len(set(values)) == len(values) and all(_whole(c, decimal) for c in values)
+        numbers = [float(c.replace(",", ".")) if text.is_number(c, decimal) else math.nan for c in values]
+        once = len(set(values)) == len(values) and all(number.is_integer() for number in numbers)
         if not (once or _count_in_parts(values)) or any(c.startswith("-") for c in values):
             if files:
                 raise unsure
@@ -324,8 +331,8 @@ class _Way:
     def _is_index(self) -> bool:
         """Whether the first column says what the rows are, as pandas' index does, whose header has no name."""
         firsts = [row[0].strip() for row in self.data]
-        counted = all(map(is_whole, firsts)) and len(set(firsts)) == len(firsts)
-        return counted or not any(is_number(cell) or not cell for cell in firsts)
+        counted = all(map(text.is_whole, firsts)) and len(set(firsts)) == len(firsts)
+        return counted or not any(text.is_number(cell) or not cell for cell in firsts)
 
 
 def _all_files(cells: Iterable[str]) -> bool:
@@ -352,8 +359,4 @@ def _counts(cells: list[str]) -> bool:
     """Whether cells are consecutive whole numbers, all written without a point or all with ``.0``."""
     if all(cell.endswith(".0") for cell in cells):
         cells = [cell[:-2] for cell in cells]
-    return all(map(is_whole, cells)) and all(int(b) == int(a) + 1 for a, b in itertools.pairwise(cells))
-
-
-def _whole(cell: str, decimal: str) -> bool:
-    return is_number(cell, decimal) and float(cell.replace(",", ".")).is_integer()
+    return all(map(text.is_whole, cells)) and all(int(b) == int(a) + 1 for a, b in itertools.pairwise(cells))

@@ -1,16 +1,32 @@
-"""The layout of a table of text: what the caller says of it, what is known of it, and its records."""
+"""How a table of text is written: what the caller says of it, what is known of it, its records, and its cells.
+
+Cells are taken strictly, nothing is repaired: what Python would read as a number and people would not (``1_000``,
+``infinity``) is none.
+"""
 
 import csv
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
-from gapkit.embeddings.cells import is_whole
 from gapkit.embeddings.columns import Column
 from gapkit.errors import InputError
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
 MOST_COLUMNS, MOST_CHARACTERS = 65_536, 4_000_000
+SHORTENED = "was shortened by numpy (…) and its numbers are lost; write it again with all numbers"
+MATRIX = "holds several vectors, and one is wanted in a row"
+_MOST = 2_000_000  # characters of a vector: those of 65,536 long numbers
+_NUMBER = {
+    mark: re.compile(rf"\s*[+-]?(\d+({m}\d*)?|{m}\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+    for mark, m in {".": r"\.", ",": ","}.items()
+}
+_WRAPPED = re.compile(r"(?:np\.|numpy\.|torch\.|jnp\.)?(?:tensor|array|Array)\((.*)\)", re.DOTALL)
+_DETAILS = re.compile(r",\s*(?:dtype|device|requires_grad|grad_fn|shape)\s*=.*", re.DOTALL)
+_SINGLE = re.compile(r"(?:(?:np|numpy|torch)\.)?(?:float(?:16|32|64)|bfloat16|tensor)\(([^()\[\]]*)\)")
+_PAIRS = {"[": "]", "(": ")", "{": "}"}
 
 
 @dataclass(frozen=True)
@@ -31,31 +47,27 @@ class TableOptions:
     columns: str | None = None
 
     def __post_init__(self) -> None:
-        separator = self.separator
-        if separator is not None:
-            separator = SEPARATORS.get(separator, "\t" if separator == "\\t" else separator)
-            if len(separator) != 1 or separator in "\"'\r\n0123456789+-.":
-                raise InputError(
-                    f"--separator must be one character, or {', '.join(SEPARATORS)}; got {self.separator!r}"
-                )
-            object.__setattr__(self, "separator", separator)
-        marks = {None: None, ".": ".", ",": ",", "point": ".", "comma": ","}
-        if self.decimal not in marks:
+        sign = {**SEPARATORS, "\\t": "\t"}.get(self.separator, self.separator)
+        if sign is not None and (len(sign) != 1 or sign in "\"'\r\n0123456789+-."):
+            raise InputError(
+                f"--separator must be one character, or {', '.join(SEPARATORS)}; got {self.separator!r}"
+            )
+        mark = {"point": ".", "comma": ","}.get(self.decimal, self.decimal)
+        if mark not in (None, ".", ","):
             raise InputError(f"--decimal must be . or ,; got {self.decimal!r}")
-        object.__setattr__(self, "decimal", marks[self.decimal])
         header = str(self.header)
         if header not in ("auto", "yes", "no") and not (is_whole(header) and int(header[:9]) > 0):
             raise InputError(
                 f"--header must be auto, yes, no, or the number of its line; got {self.header!r}"
             )
-        object.__setattr__(self, "header", header)
+        for name, value in {"separator": sign, "decimal": mark, "header": header}.items():
+            object.__setattr__(self, name, value)
 
     @property
     def given(self) -> list[str]:
         """The options that say something, as the command line calls them."""
-        said = {"--header": self.header if self.header != "auto" else None, "--separator": self.separator,
-                "--decimal": self.decimal, "--columns": self.columns}  # fmt: skip
-        return [name for name, value in said.items() if value is not None]
+        said = vars(self) | {"header": None if self.header == "auto" else self.header}
+        return [f"--{name}" for name, value in said.items() if value is not None]
 
 
 @dataclass(frozen=True)
@@ -83,42 +95,39 @@ class Layout:
     columns: tuple[Column, ...]
     paths: tuple[int, ...] = ()
     announced: int | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 def encoding_of(path: Path) -> str:
     """UTF-8, or what the file's first bytes say."""
     with open(path, "rb") as file:
-        start = file.read(4)
-    return "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
+def _lines(path: Path, encoding: str, separator: str) -> Iterator[str]:
+    with open(path, encoding=encoding, newline="") as file:
+        for number, line in enumerate(iter(lambda: file.readline(MOST_CHARACTERS + 1), ""), start=1):
+            if len(line) > MOST_CHARACTERS:
+                raise InputError(f"{path}: line {number} has more than {MOST_CHARACTERS:,} characters")
+            if separator != " " and line.count(separator) > 4 * MOST_COLUMNS:
+                raise InputError(f"{path}: line {number} has more than {MOST_COLUMNS:,} columns")
+            if "\0" in line:
+                raise InputError(f"{path}: line {number} holds a zero byte; this is not a text table")
+            yield line
 
 
 def records(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Every record of the table with the number of its first line; empty lines are empty records."""
-    last = 1
-
-    def lines() -> Iterator[str]:
-        with open(path, encoding=encoding, newline="") as file:
-            number = 0
-            while line := file.readline(MOST_CHARACTERS + 1):
-                number += 1
-                if len(line) > MOST_CHARACTERS:
-                    raise InputError(f"{path}: line {number} has more than {MOST_CHARACTERS:,} characters")
-                if separator != " " and line.count(separator) > 4 * MOST_COLUMNS:
-                    raise InputError(f"{path}: line {number} has more than {MOST_COLUMNS:,} columns")
-                if "\0" in line:
-                    raise InputError(f"{path}: line {number} holds a zero byte; this is not a text table")
-                yield line
-
+    last, lines = 1, _lines(path, encoding, separator)
     limit = csv.field_size_limit(MOST_CHARACTERS)
     try:
         if separator == " ":
-            for number, line in enumerate(lines(), start=1):
+            for number, line in enumerate(lines, start=1):
                 if "\t" in line or '"[' in line:
                     raise InputError(f"{path}: line {number} has tabs or quotation marks; say --separator")
                 yield number, line.split()
             return
-        reader = csv.reader(lines(), delimiter=separator, skipinitialspace=separator != "\t", strict=False)
+        reader = csv.reader(lines, delimiter=separator, skipinitialspace=separator != "\t", strict=False)
         for record in reader:
             if len(record) > MOST_COLUMNS + 1:
                 raise InputError(
@@ -140,3 +149,94 @@ def length(record: list[str], width: int) -> int:
     while cells > width and not record[cells - 1].strip():
         cells -= 1
     return cells
+
+
+def is_number(cell: str, decimal: str = ".") -> bool:
+    """Whether a cell is a finite number, written with this decimal mark."""
+    return _NUMBER[decimal].fullmatch(cell) is not None
+
+
+def is_whole(cell: str) -> bool:
+    """Whether a cell is a plain whole number without a sign, as in a header that counts."""
+    return cell.strip().isdecimal() and cell.isascii()
+
+
+def numbers(cells: Sequence[str], decimal: str = ".") -> list[float]:
+    """The numbers in cells; ValueError if one is none."""
+    text = "\t".join(cells)
+    if decimal == ",":
+        if "." in text:
+            raise ValueError("a point beside decimal commas")
+        cells = text.replace(",", ".").split("\t")
+    values = [] if "_" in text or not text.isascii() else list(map(float, cells))
+    if not values or not all(map(isfinite, values)):
+        raise ValueError("no finite number")
+    return values
+
+
+def is_finite(cell: str, decimal: str) -> bool:
+    """Whether `numbers` takes a cell."""
+    try:
+        return bool(numbers([cell], decimal))
+    except ValueError:
+        return False
+
+
+def looks_like_vector(cell: str) -> bool:
+    """Whether a cell is several numbers: in brackets, or at least three with one separator."""
+    try:
+        return bool(vector(cell))
+    except ValueError as fault:
+        return str(fault) in (SHORTENED, MATRIX)  # such a one, but of no use
+
+
+def is_cut(cell: str) -> bool:
+    """Whether a cell looks like a piece of a vector in brackets that was cut at its commas."""
+    text = cell.strip().strip('"').strip()
+    opened = bool(re.match(r"[\[({]+\s*[-+.\d]", text)) and not re.search(r"[\])}]", text)
+    return opened or (bool(re.search(r"\d\.?\s*[\])}]+$", text)) and not re.search(r"[\[({]", text))
+
+
+def vector(cell: str) -> list[float]:
+    """The numbers of a vector in a cell: ``[0.1, 0.2]``, ``[0.1 0.2]``, ``(…)``, ``{…}``, ``tensor([…])``, or without
+    brackets if there are at least three; ValueError with the reason if it is none.
+    """
+    text = cell.strip()
+    if len(text) > _MOST:
+        raise ValueError("no vector")
+    if wrapped := _WRAPPED.fullmatch(text):
+        text = _DETAILS.sub("", wrapped[1]).strip().rstrip(",").strip()
+    if "(" in text[1:]:
+        text = _SINGLE.sub(r"\1", text)
+    depth = 0
+    while depth < 8 and _is_wrapped(text):  # each look goes over all of it
+        text, depth = text[1:-1].strip().rstrip(",").rstrip(), depth + 1
+    if "..." in text or "…" in text:
+        raise ValueError(SHORTENED if depth and re.search(r"\d", text) else "no vector")
+    if depth and re.fullmatch(r"[\[({].*[\])}]", text, re.DOTALL) and re.search(r"\d", text):
+        raise ValueError(MATRIX)
+    values = _split(text)
+    if not depth and len(values) < 3:
+        raise ValueError("no vector")
+    return values
+
+
+def _is_wrapped(text: str) -> bool:
+    """Whether one pair of brackets holds all of a text."""
+    if not text or _PAIRS.get(text[0]) != text[-1]:
+        return False
+    depth = 0
+    for sign in re.findall(r"[\[({\])}]", text[1:-1]):
+        depth += 1 if sign in _PAIRS else -1
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _split(text: str) -> list[float]:
+    separator = next((sign for sign in ";|," if sign in text), None)
+    if separator == ",":
+        gaps = {bool(gap) for gap in re.findall(r",(\s*)", text)}
+        if len(gaps) > 1 and not re.search(r"[.eE]", text):
+            raise ValueError("commas that may be decimal marks")  # [0,1, 0,2]
+    return numbers(text.split(separator), "," if separator == ";" and "," in text else ".")

@@ -1,65 +1,17 @@
-"""What people call matrices, columns and what rows are about; which of them is meant, or an error that asks."""
+"""What people call matrices, columns and what rows are about (``words.toml``); which of them is meant, or an error that asks."""
 
 import re
+import tomllib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-from gapkit.embeddings.cells import MISSING
 from gapkit.errors import InputError
 
-NAMES = {
-    "images": (
-        *("image_name", "image_names", "image_path", "image_paths", "img_path", "image_file", "file_name"),
-        *("filename", "filenames", "file", "files", "filepath", "file_path", "path", "paths", "image", "img"),
-        *(
-            "url",
-            "image_url",
-            "name",
-            "names",
-            "image_id",
-            "img_id",
-            "photo_id",
-            "image_ids",
-            "id",
-            "ids",
-            "key",
-            "uid",
-        ),
-    ),
-    "texts": (
-        *("caption", "captions", "text", "texts", "sentence", "sentences", "prompt", "prompts", "title"),
-        *("description", "class_name", "class_names", "classes", "class", "label_name", "label", "name"),
-        *("names", "text_name", "text_names", "text_id", "caption_id", "id", "key", "uid"),
-    ),
-}
-"""Columns that say what the rows are, in lower case, the likeliest first."""
-KEYS = {
-    "images": (
-        *("images", "image", "image_embeddings", "image_embedding", "image_features", "image_feature"),
-        *("image_embeds", "image_embed", "image_emb", "img_emb", "img"),
-    ),
-    "texts": (
-        *("texts", "text", "text_embeddings", "text_embedding", "text_features", "text_feature"),
-        *("text_embeds", "text_embed", "text_emb", "txt_emb", "captions", "txt"),
-    ),
-}
-"""What the matrices of each side are called."""
-NO_COORDINATES = frozenset([
-    "id", "ids", "idx", "index", "row", "cocoid", "score", "scores", "price", "prices", "time",
-    "timestamp", "date", "year", "month", "day", "hour", "minute", "label", "labels", "class", "target",
-    "category", "rank", "rating", "ratings", "count", "num", "width", "height", "size", "area", "bbox",
-    "box", "lat", "lon", "latitude", "longitude", "prob", "probs", "probability", "logit", "logits",
-    "loss", "age", "split", "fold", "similarity", "sim", "views", "likes", "clicks", "bboxes", "boxes",
-    "mask", "masks", "token", "tokens", "keypoints", "rgb", "color", "colour", "colors", "colours",
-    "polygon", "segmentation", "offsets", "neighbors", "neighbours", "topk",
-])  # fmt: skip
-COORDINATES = frozenset([
-    "d", "dim", "dims", "dimension", "e", "em", "emb", "embs", "embed", "embeds", "embedding",
-    "embeddings", "f", "feat", "feats", "feature", "features", "v", "vec", "vector", "x", "y", "z", "c",
-    "col", "column", "coord", "coords", "component", "components", "pc", "latent", "h", "hidden", "value",
-    "val", "clip", "image", "images", "img", "text", "texts", "txt", "caption", "visual",
-])  # fmt: skip
-_WEIGHTS = frozenset(["proj", "projection", "weight", "weights", "bias", "kernel"])  # of a model
-EMBEDDING = re.compile("emb|feat|vec|latent|hidden|clip", re.IGNORECASE)
+WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+OTHER = {"images": "texts", "texts": "images"}
+MISSING, COORDINATES, NO_COORDINATES = (
+    frozenset(WORDS[kind]) for kind in ("missing", "coordinates", "no_coordinates")
+)
 NUMBERED = re.compile(r"(?P<stem>.*?)[\s_.:\-\[(]*(?P<number>\d{1,7})[\])]?")
 MOST_LISTED = 200
 
@@ -69,25 +21,35 @@ def tokens(name: str) -> set[str]:
     return {word.lower() for word in re.split(r"[^A-Za-z]+", words) if word}
 
 
+def bare(name: str) -> str:
+    return re.sub(r"[\s\-]+", "_", name.strip().lower()).rstrip("_")
+
+
+def names_of(side: str, alone: bool) -> list[str]:
+    """What the columns are called that say what the rows of a side are; a file that is ``alone`` may use the other's."""
+    return WORDS["names"][side] + (WORDS["names"][OTHER[side]] if alone else [])
+
+
 def is_title(cell: str) -> bool:
     """Whether a cell is what columns are usually called."""
-    known = tokens(cell) & (COORDINATES | NO_COORDINATES)
-    return bool(known) or bare(cell) in {*NAMES["images"], *NAMES["texts"]}
+    return bool(tokens(cell) & (COORDINATES | NO_COORDINATES)) or bare(cell) in names_of("images", True)
+
+
+def names_images(name: str) -> bool:
+    """Whether a column's name says that its rows are about images."""
+    return bool(tokens(name) & set(WORDS["about_images"]))
 
 
 def could_be_names(cells: Sequence[str]) -> bool:
     """Whether cells can be the names of columns, and no bad cells of a row: they differ, and begin with a letter."""
-    if len(set(cells)) < len(cells):
-        return False
-    for cell in cells:
-        letters = re.sub(r"^[\W_]+", "", cell)
-        words = set(re.split(r"[\s,;\[\](){}]+", cell.lower())) - {""}
-        numbered = NUMBERED.fullmatch(cell.strip())
-        if not ((letters and letters[0].isalpha()) or (numbered and len(cells) > 1)) or words <= MISSING:
-            return False
-        if re.search(r"\d[\s,;]+[-+.\d]", cell) or cell.lower() in MISSING:  # several numbers
-            return False
-    return True
+    return len(set(cells)) == len(cells) and all(_could_be_name(cell, len(cells) == 1) for cell in cells)
+
+
+def _could_be_name(cell: str, only: bool) -> bool:
+    lettered = re.match(r"[\W_]*[^\W\d_]", cell) or (NUMBERED.fullmatch(cell.strip()) and not only)
+    several = re.search(r"\d[\s,;]+[-+.\d]", cell)
+    words = set(re.split(r"[\s,;\[\](){}]+", cell.lower())) - {""}
+    return bool(lettered and not several) and not words <= MISSING and cell.lower() not in MISSING
 
 
 def pick(names: Sequence[str], side: str, key: str | None, path, *, alone: bool) -> str:
@@ -112,53 +74,24 @@ def pick(names: Sequence[str], side: str, key: str | None, path, *, alone: bool)
             if len(matches) == 1:
                 return matches[0]
         raise InputError(f"{path} has no {key!r}; it has {listed(names)}")
-    other = "texts" if side == "images" else "images"
-    by_name = [name for name in names if bare(name) in KEYS[side]]
+    by_name = [name for name in names if bare(name) in WORDS["matrices"][side]]
     if len(by_name) != 1:
-        words = {"images": {"image", "images", "img", "visual", "vision", "photo"},
-                  "texts": {"text", "texts", "txt", "caption", "captions"}}  # fmt: skip
-        by_token = [
-            name
-            for name in by_name or names
-            if tokens(name) & words[side] and not tokens(name) & (words[other] | _WEIGHTS)
-        ]
+        this, other = (set(WORDS["sides"][which]) for which in (side, OTHER[side]))
+        foreign = other | set(WORDS["weights"])
+        by_token = [n for n in by_name or names if tokens(n) & this and not tokens(n) & foreign]
         by_name = by_token if len(by_token) == 1 else by_name
-        foreign = [name for name in names if tokens(name) & words[other] and len(name) > 1]
-        if alone and not by_name and len(names) == 1:
-            if foreign:
-                raise InputError(
-                    f"{path} has only {names[0]!r}, and {side} are wanted (is the order IMAGES TEXTS?); if that is meant: "
-                    f"{option} {names[0]}"
-                )
-            return names[0]
+        others = [name for name in names if tokens(name) & other and len(name) > 1]
+        if alone and not by_name and len(names) == 1 and others:
+            raise InputError(
+                f"{path} has only {names[0]!r}, and {side} are wanted (is the order IMAGES TEXTS?); if that is meant: "
+                f"{option} {names[0]}"
+            )
         if alone and not by_name:
-            by_name = [name for name in names if tokens(name) & COORDINATES and name not in foreign]
+            likely = [name for name in names if tokens(name) & COORDINATES and name not in others]
+            by_name = likely if len(names) > 1 else names
     if len(by_name) == 1:
         return by_name[0]
     raise InputError(f"which matrix of {path} is meant? It has {listed(names)}; use {option} NAME")
-
-
-def bare(name: str) -> str:
-    return re.sub(r"[\s\-]+", "_", name.strip().lower()).rstrip("_")
-
-
-def names_images(name: str) -> bool:
-    """Whether a column's name says that its rows are about images."""
-    words = {
-        "image",
-        "images",
-        "img",
-        "photo",
-        "file",
-        "filename",
-        "filenames",
-        "filepath",
-        "files",
-        "path",
-        "paths",
-        "url",
-    }
-    return bool(tokens(name) & words)
 
 
 def listed(names: Iterable[str]) -> str:

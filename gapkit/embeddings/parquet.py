@@ -1,12 +1,13 @@
 """A parquet file, of which only the columns that are wanted are read, and in pieces that fit into memory."""
 
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
-from gapkit.embeddings import cells
+from gapkit.embeddings.archives import check_size
 from gapkit.embeddings.columns import Column
-from gapkit.embeddings.sizes import check_size
+from gapkit.embeddings.layout import is_number, looks_like_vector, vector
 from gapkit.errors import InputError
 
 _PIECE = 64_000_000
@@ -25,15 +26,12 @@ class ParquetTable:
 
         self.path = path
         with pyarrow.parquet.ParquetFile(path) as file:
-            self.rows = file.metadata.num_rows
-            self.schema = file.schema_arrow
-            self._leaves: dict[str, list[tuple[int, int]]] = {}
-            for i in range(file.metadata.num_row_groups):
-                group = file.metadata.row_group(i)
-                for j in range(group.num_columns):
-                    leaf = group.column(j)
-                    size = (leaf.num_values, leaf.total_uncompressed_size)
-                    self._leaves.setdefault(leaf.path_in_schema, []).append(size)
+            facts, self.schema = file.metadata, file.schema_arrow
+        self.rows = facts.num_rows
+        self._leaves: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for group in map(facts.row_group, range(facts.num_row_groups)):
+            for leaf in map(group.column, range(group.num_columns)):
+                self._leaves[leaf.path_in_schema].append((leaf.num_values, leaf.total_uncompressed_size))
         if len(set(self.schema.names)) != len(self.schema.names):
             raise InputError(f"{path} has two columns of one name; rename one")
         self.columns = [
@@ -46,24 +44,19 @@ class ParquetTable:
         kind = field.type
         if types.is_floating(kind) or types.is_integer(kind) or types.is_decimal(kind):
             return "number"
-        if _numbers_inside(kind) is not None:
+        if _holds_vectors(kind):
             return "vector"
-        if types.is_dictionary(kind):
-            kind = kind.value_type
-        if _is(kind, _TEXTS):
+        if str(kind.value_type if types.is_dictionary(kind) else kind) in _TEXTS:
             first = self._first_text(field.name)
-            if "\ufffd" in (first or ""):  # bytes, such as of an image
+            if "\ufffd" in first:  # bytes, such as of an image
                 return "other"
-            return "vector" if first is not None and cells.looks_like_vector(first) else "text"
+            return "vector" if looks_like_vector(first) else "text"
         return "empty" if types.is_null(kind) else "other"
 
-    def _first_text(self, name: str) -> str | None:
-        for piece in self._pieces(name, largest=1):
-            for value in piece.to_pylist():
-                if value is not None:
-                    return _as_text(value)
-            break
-        return None
+    def _first_text(self, name: str) -> str:
+        """The first of a column's first piece that is not missing."""
+        piece = next(self._pieces(name, largest=1), None)
+        return "" if piece is None else _as_text(next((v for v in piece.to_pylist() if v is not None), None))
 
     def _sizes(self, name: str) -> list[tuple[int, int]]:
         inside = (sizes for leaf, sizes in self._leaves.items() if f"{leaf}.".startswith(f"{name}."))
@@ -92,12 +85,13 @@ class ParquetTable:
         for piece in self._pieces(name):
             size += piece.get_total_buffer_size() if not hasattr(piece, "dictionary") else _spelt_out(piece)
             check_size(size, self.path)
-            found += [_as_text(value) for value in piece.to_pylist()]
+            found += map(_as_text, piece.to_pylist())
         return found
 
     def _matrix(self, columns: list[Column]) -> np.ndarray:
-        if len(columns) == 1 and columns[0].kind == "vector":
-            return self._vectors(columns[0])
+        if columns[0].kind == "vector":
+            read = self._vectors if _holds_vectors(self.schema.field(columns[0].name).type) else self._spelt
+            return read(columns[0])
         matrix = np.empty((self.rows, len(columns)))
         for j, column in enumerate(columns):
             matrix[:, j] = self._numbers(column)
@@ -105,106 +99,86 @@ class ParquetTable:
 
     def _numbers(self, column: Column) -> np.ndarray:
         if column.kind != "number":
-            for row, text in enumerate(self._texts(column.name), start=1):
-                if not cells.is_number(text):
-                    raise InputError(f"{self.path}: row {row}, {column.where}: {text[:40]!r} is not a number")
-            return np.array([float(text) for text in self._texts(column.name)])
+            texts = self._texts(column.name)
+            if bad := next((row for row, text in enumerate(texts, start=1) if not is_number(text)), None):
+                raise self._bad(column, bad, f"{texts[bad - 1][:40]!r} is not a number")
+            return np.array([float(text) for text in texts])
         values = np.concatenate([_floats(piece) for piece in self._pieces(column.name)] or [np.empty(0)])
-        bad = ~np.isfinite(values)
-        if bad.any():
-            row = int(bad.argmax())
-            raise InputError(
-                f"{self.path}: row {row + 1}, {column.where}: {values[row]} is not a number (or missing)"
-            )
+        for row in np.flatnonzero(~np.isfinite(values)):
+            raise self._bad(column, row + 1, f"{values[row]} is not a number (or missing)")
         return values
 
     def _vectors(self, column: Column) -> np.ndarray:
-        field = self.schema.field(column.name)
-        if _numbers_inside(field.type) is None:
-            return self._spelt_vectors(column)
-        blocks, width = [], None
-        ragged = InputError(
-            f"{self.path}: the lists of column {column.name!r} must all have one length, and none be missing"
-        )
+        blocks, widths = [], set()
         for piece in self._pieces(column.name):
             flat, lengths = _flattened(piece)
             if lengths is None:
                 raise InputError(
                     f"{self.path}: the rows of column {column.name!r} hold matrices, and a vector is wanted in each"
                 )
-            if piece.null_count or len({*lengths} | ({width} - {None})) > 1:
-                raise ragged
-            if len(lengths):
-                width = int(lengths[0])
-                blocks.append(_floats(flat).reshape(len(lengths), width))
-        if not blocks or not width:
-            raise ragged
+            widths |= {*lengths}
+            if piece.null_count or len(widths) > 1:
+                raise self._ragged(column)
+            if lengths:
+                blocks.append(_floats(flat).reshape(len(lengths), -1))
+        if not any(widths):
+            raise self._ragged(column)
         matrix = np.concatenate(blocks)
-        bad = ~np.isfinite(matrix).all(axis=1)
-        if bad.any():
-            row = int(bad.argmax())
-            place = int((~np.isfinite(matrix[row])).argmax())
-            raise InputError(
-                f"{self.path}: row {row + 1}, {column.where}, number {place + 1}: {matrix[row, place]} is not a number (or missing)"
-            )
+        for row, place in np.argwhere(~np.isfinite(matrix)):
+            what = f"{matrix[row, place]} is not a number (or missing)"
+            raise self._bad(column, row + 1, what, f", number {place + 1}")
         return matrix
 
-    def _spelt_vectors(self, column: Column) -> np.ndarray:
-        rows: list[np.ndarray] = []
+    def _spelt(self, column: Column) -> np.ndarray:
+        """Vectors that are written out as texts."""
+        rows: list[list[float]] = []
         for text in self._texts(column.name):
             try:
-                rows.append(np.array(cells.vector(text)))
+                rows.append(vector(text))
             except ValueError as fault:
-                raise InputError(
-                    f"{self.path}: row {len(rows) + 1}, {column.where}: {text[:40]!r}: {fault}"
-                ) from None
+                raise self._bad(column, len(rows) + 1, f"{text[:40]!r}: {fault}") from None
             if len(rows[-1]) != len(rows[0]):
-                raise InputError(
-                    f"{self.path}: the lists of column {column.name!r} must all have one length, and none be missing; row "
-                    f"{len(rows)} has {len(rows[-1])} numbers, and the first {len(rows[0])}"
-                )
-        return np.stack(rows)
+                counts = f"{len(rows[-1])} numbers, and the first {len(rows[0])}"
+                raise self._ragged(column, f"; row {len(rows)} has {counts}")
+        return np.array(rows)
+
+    def _bad(self, column: Column, row, what: str, place: str = "") -> InputError:
+        return InputError(f"{self.path}: row {row}, {column.where}{place}: {what}")
+
+    def _ragged(self, column: Column, where: str = "") -> InputError:
+        return InputError(
+            f"{self.path}: the lists of column {column.name!r} must all have one length, and none be missing{where}"
+        )
 
 
-def _storage(kind):
-    return getattr(kind, "storage_type", kind)
+def _is_list(kind) -> bool:
+    return str(kind).partition("<")[0] in _LISTS
 
 
-def _is(kind, names: tuple[str, ...]) -> bool:
-    """Whether a type is one of these, of which older versions of pyarrow lack some."""
+def _holds_vectors(kind) -> bool:
+    """Whether a type is (nested) lists of numbers."""
     import pyarrow.types as types
 
-    return any(getattr(types, f"is_{name}")(kind) for name in names if hasattr(types, f"is_{name}"))
-
-
-def _numbers_inside(kind):
-    """The type of the numbers in (nested) lists, or None."""
-    import pyarrow.types as types
-
-    kind, depth = _storage(kind), 0
-    while _is(kind, _LISTS):
-        kind, depth = kind.value_type, depth + 1
-    return kind if depth and (types.is_floating(kind) or types.is_integer(kind)) else None
+    kind = inside = getattr(kind, "storage_type", kind)
+    while _is_list(inside):
+        inside = inside.value_type
+    return inside is not kind and (types.is_floating(inside) or types.is_integer(inside))
 
 
 def _flattened(piece):
     """All numbers of lists, and the length of each; None for the lengths where a row has several lists."""
     import pyarrow.compute
 
-    shape = getattr(piece.type, "shape", None)
-    piece = getattr(piece, "storage", piece)
-    count = len(piece)
-    if shape is not None and sum(size > 1 for size in shape) > 1:
+    if sum(size > 1 for size in getattr(piece.type, "shape", None) or ()) > 1:
         return piece, None
-    lengths = None
-    while _is(piece.type, _LISTS):
+    piece, lengths = getattr(piece, "storage", piece), []
+    while _is_list(piece.type):
         if piece.null_count:
             return piece, [-1, 0]
-        here = pyarrow.compute.list_value_length(piece).to_pylist()
-        if _is(piece.type.value_type, _LISTS) and any(size != 1 for size in here):
+        lengths = pyarrow.compute.list_value_length(piece).to_pylist()
+        if _is_list(piece.type.value_type) and any(size != 1 for size in lengths):
             return piece, None
-        lengths, piece = here, piece.flatten()
-    assert lengths is not None and count == len(lengths)
+        piece = piece.flatten()
     return piece, lengths
 
 

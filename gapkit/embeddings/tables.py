@@ -3,21 +3,24 @@
 Pickled arrays are never unpacked, and what is far larger in memory than on the disk is refused.
 """
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from gapkit._files import check_regular
+from gapkit.embeddings import layout as text
 from gapkit.embeddings.archives import PICKLED, open_archive, read_archive
-from gapkit.embeddings.columns import find_groups, id_column, name_column
+from gapkit.embeddings.columns import Column, find_groups, id_column, name_column
+from gapkit.embeddings.detection import describe
 from gapkit.embeddings.layout import TableOptions
 from gapkit.embeddings.names import listed, pick
 from gapkit.embeddings.parquet import ParquetTable
-from gapkit.embeddings.text_table import TextTable
 from gapkit.errors import InputError, refuse_as_damaged
 
+_MOST_EMPTY = 10_000
 _HINTS = {
     **dict.fromkeys((".pt", ".pth", ".pkl", ".pickle", ".joblib"), "such files can run code"),
     **dict.fromkeys((".gz", ".zip", ".xz", ".bz2", ".zst"), "unpack it first"),
@@ -102,20 +105,97 @@ def read_matrix(path: Path) -> np.ndarray:
     InputError
         As `read_table`, or if the file has several.
     """
-    if path.suffix.lower() == ".npy" and path.is_file():
-        return read_table(path, ("images",)).matrices["images"]
-    if _READERS.get(path.suffix.lower()) is _read_archive and path.is_file():
+    read = _READERS.get(path.suffix.lower()) if path.is_file() else None
+    key = None
+    if read is _read_archive:
         found = [name for name, array in open_archive(path).items() if len(array.shape) == 2]
         if len(found) != 1:
             raise InputError(f"{path} must hold one matrix; it has {listed(found)}")
-        return read_table(path, ("images",), keys={"images": found[0]}).matrices["images"]
-    table = _table_of(path, TableOptions()) if path.is_file() and path.suffix.lower() in _READERS else None
-    if table is None:
-        return read_table(path, ("images",)).matrices["images"]  # says what is wrong
-    numbers = [column for column in table.columns if column.kind == "number"]
-    if len(numbers) == len(table.columns):
-        return table.read({"": numbers}, {})[0][""]
-    return read_table(path, ("images",)).matrices["images"]
+        key = found[0]
+    if read is _read_table:
+        table = _table_of(path, TableOptions())
+        if all(column.kind == "number" for column in table.columns):
+            return table.read({"": table.columns}, {})[0][""]
+    return read_table(path, ("images",), keys={"images": key}).matrices["images"]
+
+
+class TextTable:
+    """A table of text: ``columns`` as found, ``paths`` (places of texts that look like files), and ``notes``."""
+
+    def __init__(self, path: Path, options: TableOptions) -> None:
+        self.path, self.layout = path, describe(path, options)
+        self.columns, self.paths = list(self.layout.columns), self.layout.paths
+        self.notes = list(self.layout.notes)
+
+    def read(self, groups: dict[str, list[Column]], names: dict[str, Column]) -> tuple[dict, dict]:
+        """The matrices of groups of columns, and the names of rows.
+
+        Raises
+        ------
+        InputError
+            If a row has another number of cells, or a coordinate is not a number, with row and column.
+        """
+        values = {key: array("d") for key in groups}
+        widths: dict[str, int] = {}
+        texts: dict[str, list[str]] = {key: [] for key in names}
+        width, announced, rows = self.layout.width, self.layout.announced, 0
+        for line, record in self._filled_records():
+            rows += 1
+            where = f"row {rows} (line {line})"
+            if text.length(record, width) != width:
+                raise InputError(
+                    f"{self.path}: {where} has {len(record)} cells, and the table {width} columns; mend the row, or say --separator"
+                )
+            for key, columns in groups.items():
+                found = self._coordinates(record, columns, where)
+                if widths.setdefault(key, len(found)) != len(found):
+                    raise InputError(
+                        f"{self.path}: the vectors of {columns[0].where} must all have one length, and none be missing; "
+                        f"{where} has {len(found)} numbers, and the first {widths[key]}"
+                    )
+                values[key].extend(found)
+            for key, column in names.items():
+                texts[key].append(record[column.place].strip())
+        if announced not in (None, rows):
+            raise InputError(f"{self.path}: its first line announces {announced} rows, and it has {rows}")
+        matrices = {key: np.frombuffer(flat, np.float64).reshape(rows, -1) for key, flat in values.items()}
+        return matrices, {key: tuple(found) for key, found in texts.items()}
+
+    def _filled_records(self) -> Iterator[tuple[int, list[str]]]:
+        """The rows of data; raises where one among them is empty, or very many lines behind them."""
+        layout = self.layout
+        blank = hollow = None  # where a run of empty lines began, and the first empty line that may be a row
+        for line, record in text.records(self.path, layout.encoding, layout.separator):
+            if line < layout.first:
+                continue
+            if any(map(str.strip, record)) or (layout.width == 1 and record):
+                if hollow is not None:
+                    raise InputError(
+                        f"{self.path}: line {hollow} is empty among the rows; delete it, or fill it in"
+                    )
+                blank = None
+                yield line, record
+                continue
+            blank = blank or line
+            hollow = hollow or (line if record or layout.width == 1 else None)
+            if line > blank + _MOST_EMPTY:
+                raise InputError(
+                    f"{self.path}: more than {_MOST_EMPTY:,} lines from line {blank} on are empty; delete them"
+                )
+
+    def _coordinates(self, record: list[str], columns: list[Column], where: str) -> list[float]:
+        """The numbers in a record's cells, or those of its one vector."""
+        cells, decimal, column = [record[c.place] for c in columns], self.layout.decimal, columns[0]
+        try:
+            return text.vector(cells[0]) if column.kind == "vector" else text.numbers(cells, decimal)
+        except ValueError as fault:
+            reason = str(fault) if str(fault) in (text.SHORTENED, text.MATRIX) else "is no vector"
+        if column.kind != "vector":
+            column = next(c for c in columns if not text.is_finite(record[c.place], decimal))
+            reason = "is not a number"
+        shown = " ".join(record[column.place].split())
+        shown = repr(shown if len(shown) <= 40 else f"{shown[:38]} …") if shown else "an empty cell"
+        raise InputError(f"{self.path}: {where}, {column.where}: {shown} {reason}")
 
 
 def _read_npy(path: Path, sides, keys, options, labels) -> Table:

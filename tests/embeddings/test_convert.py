@@ -136,7 +136,7 @@ def test_many_small_members_and_repeated_parquet_columns_are_weighed_together(tm
     import pyarrow
     import pyarrow.parquet
 
-    monkeypatch.setattr("gapkit.embeddings.sizes.LARGE", 1_000_000)
+    monkeypatch.setattr("gapkit.embeddings.archives.LARGE", 1_000_000)
     np.savez_compressed(tmp_path / "a.npz", **{f"m{i}": np.zeros((100, 500)) for i in range(5)})
     zeros = pyarrow.array(np.zeros(100_000))
     pyarrow.parquet.write_table(pyarrow.table({f"e{i}": zeros for i in range(4)}), tmp_path / "a.parquet")
@@ -205,7 +205,7 @@ def test_pickles_are_refused(tmp_path):
 
 
 def test_archives_that_unpack_to_gigabytes_or_climb_out_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("gapkit.embeddings.sizes.LARGE", 1_000_000)  # a real bomb takes a minute to pack
+    monkeypatch.setattr("gapkit.embeddings.archives.LARGE", 1_000_000)  # a real bomb takes a minute to pack
     path = tmp_path / "bomb.npz"
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
