@@ -454,3 +454,33 @@ def test_a_failed_check_shows_a_notebook_more_than_its_message():
     done = shell.run_cell("from gapkit import check\ncheck(lambda x, y: x.mean(0) - y.mean(0), 'gap_vector')")
     assert shown == [["✗ gap_vector has the wrong sign"]]
     assert isinstance(done.error_in_exec, CheckFailed)  # so that whoever runs the notebook sees it fail
+
+
+TWO = """
+def gap_vector(x, y):
+    raise NotImplementedError
+
+check(gap_vector)
+power = 2
+print("in between")
+
+def l2i(x, y):
+    return (abs(x - y) ** power).sum()
+
+check(l2i); check(lambda x, y: 0, "nearest")
+1 / 0
+"""
+
+
+def test_a_failed_check_silences_the_next_one_in_its_cell(capsys):
+    shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell()
+    shell.user_ns["get_ipython"] = lambda: shell
+    shell.run_cell("from gapkit import check")
+    fault = shell.run_cell(TWO).error_in_exec
+    assert [line.split()[1] for line in fault._render_traceback_()] == ["gap_vector", "l2i", "nearest"]
+    said = capsys.readouterr().out
+    assert "in between" not in said and "Traceback" not in said
+    fault = shell.run_cell(
+        TWO.replace("raise NotImplementedError", "return y.mean(0) - x.mean(0)")
+    ).error_in_exec
+    assert [line.split()[1] for line in fault._render_traceback_()] == ["l2i", "nearest"]

@@ -1,10 +1,14 @@
 """The engine of the self-checks: a learner's function against a reference, on fresh random inputs, and those inputs."""
 
+import ast
 import copy
 import importlib
 import inspect
+import linecache
 import os
+import sys
 import traceback
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,14 +29,10 @@ class CheckFailed(AssertionError):
         return [f"✗ {line}" for line in str(self).splitlines()]
 
 
-@dataclass(frozen=True)
-class Passed:
-    """What a check returns when all is well: one line."""
+class Passed(str):
+    """What a check returns when all is well: one line, without quotation marks."""
 
-    message: str
-
-    def __repr__(self) -> str:
-        return self.message
+    __repr__ = str.__str__
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,8 @@ def check(*functions: object, seed: int | None = None) -> None:
     Raises
     ------
     CheckFailed
-        One line for each function that is not right, after all have been checked.
+        One line for each function that is not right, after all have been checked: those of the checks further down in
+        the same cell of a notebook too.
 
     Examples
     --------
@@ -214,7 +215,28 @@ def check(*functions: object, seed: int | None = None) -> None:
         except CheckFailed as fault:
             faults.append(fault)
     if faults:
+        faults += _faults_below(sys._getframe(1))
         raise CheckFailed("\n".join(map(str, faults))) from faults[0].__cause__
+
+
+def _faults_below(frame: types.FrameType | None) -> list[CheckFailed]:
+    """What the next checks of the same notebook cell complain of; of what lies between, only definitions are run."""
+    while frame and frame.f_code.co_name != "<module>":
+        frame = frame.f_back
+    if frame is None or "get_ipython" not in frame.f_globals:
+        return []
+    here, file = inspect.getframeinfo(frame).positions, frame.f_code.co_filename
+    for node in ast.parse("".join(linecache.getlines(file))).body:
+        wanted = isinstance(node, ast.FunctionDef | ast.Import | ast.ImportFrom | ast.Assign)
+        wanted |= isinstance(node, ast.Expr) and ast.unparse(node).startswith("check")
+        if wanted and (node.lineno, node.col_offset) > (here.lineno, here.col_offset):
+            try:
+                exec(compile(ast.Module([node], []), file, "exec"), frame.f_globals)
+            except CheckFailed as fault:  # it has looked further down itself
+                return [fault]
+            except Exception:  # what cannot be run now says so when the first check passes
+                break
+    return []
 
 
 def must_be_function(function, name: str) -> None:

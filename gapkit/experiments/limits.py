@@ -5,7 +5,7 @@ data, perturb, then move), and all robustness is that of Euclidean neighbours un
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy.stats import skew
@@ -117,7 +117,7 @@ def measure_renormalised(task: Task, sigma: float, components: Sequence[int | No
 
 
 def measure_overshoot(
-    task: Task, sigma: float, components: Sequence[int | None], alphas: Sequence[float]
+    task: Task, sigma: float, components: Sequence[int | None], alphas: Iterable[float]
 ) -> Rows:
     """Accuracy, agreement and robustness over α, beyond closure too, for several numbers of components."""
     untouched = nearest(task.queries, task.gallery)
@@ -179,7 +179,7 @@ def measure_gallery_sizes(
     return rows
 
 
-def measure_hubs(task: Task, alphas: Sequence[float], *, k: int = 1) -> Rows:
+def measure_hubs(task: Task, alphas: Iterable[float], *, k: int = 1) -> Rows:
     """Skewness of the k-occurrence over α, after the raw and the projected shift."""
     rows = []
     for name, kind in (("raw shift", MeanShift), ("projected shift", GapCloser)):

@@ -1,7 +1,9 @@
 """The learner's edition: no answer in it, every check passes with the answers put back, nothing else has changed."""
 
 import ast
+import re
 
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -26,12 +28,32 @@ def solutions(source: str) -> list[str]:
     return [ast.get_source_segment(source, line) for node in functions for line in node.body[1:]]
 
 
+def runnable(source: str) -> str:
+    """Python without IPython's own lines."""
+    return "\n".join(line for line in source.splitlines() if line[:1] not in ("%", "!"))
+
+
+def pasted(stub: str, source: str) -> str:
+    """A cell of the learner's edition with the bodies of the lesson's functions written into its stubs."""
+    holes = re.findall(r"    # Hint: .*\n    raise NotImplementedError", stub)
+    wanted = {name for found in learner.CHECKED.findall(stub) for name in found.split(", ")}
+    lines = source.splitlines()
+    for node in ast.parse(source).body if holes else []:
+        if getattr(node, "name", None) in wanted:
+            stub = stub.replace(holes.pop(0), "\n".join(lines[node.body[0].end_lineno : node.end_lineno]), 1)
+    return stub
+
+
 @pytest.mark.parametrize("path", EXECUTED, ids=lambda path: path.stem)
 def test_something_besides_stubs_and_boxes_has_changed_or_an_answer_leaks(path):
-    """What is the same as in the lesson runs as the lesson does, to its first stub, and to the end with the answers."""
+    """With the answers put in it is the lesson, cell by cell, and `test_run` runs that to its end."""
     lesson, edition = read(path), learner.learners(path)
     nbformat.validate(edition)
-    assert "jupytext" not in edition.metadata  # else each save would write a .py beside
+    assert set(edition.metadata) == {
+        "kernelspec",
+        "language_info",
+    }  # no jupytext, which would write a .py beside
+    assert all(set(cell.metadata) <= {"tags"} and "attachments" not in cell for cell in edition.cells)
     whole = "\n".join(cell.source for cell in edition.cells)
     changed = 0
     for cell, given in zip(code_cells(lesson), code_cells(edition), strict=True):
@@ -40,6 +62,9 @@ def test_something_besides_stubs_and_boxes_has_changed_or_an_answer_leaks(path):
         assert not [line for line in answers if line in whole]
         assert given.source.count("# Hint: ") == given.source.count("raise NotImplementedError")
         assert bool(answers) == (given.source != cell.source)
+        assert ast.dump(ast.parse(runnable(pasted(given.source, cell.source)))) == ast.dump(
+            ast.parse(runnable(cell.source))
+        )
         changed += bool(answers)
     assert changed == len([one for one, _ in EXERCISES if one == path])
 
@@ -79,7 +104,23 @@ def test_a_lesson_that_is_there_is_written_over_or_one_is_left_out(tmp_path):
 
 
 @pytest.mark.notebooks
-def test_a_learner_without_an_answer_sees_more_than_one_line():
+@pytest.mark.parametrize("path", sorted({path for path, _ in EXERCISES}), ids=lambda path: path.stem)
+def test_an_edition_stops_before_its_first_stub_or_says_more_than_one_line_there(path, capsys):
+    """In this process, because a kernel of its own for each lesson takes longer than the cells."""
+    shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell()
+    shell.run_cell("import matplotlib; matplotlib.use('Agg')")
+    for cell in code_cells(learner.learners(path)):
+        fault = shell.run_cell(cell.source).error_in_exec
+        plt.close("all")
+        if fault or "raise NotImplementedError" in cell.source:
+            break
+    names = [name for found in learner.CHECKED.findall(cell.source) for name in found.split(", ")]
+    assert fault._render_traceback_() == [f"✗ {name} is not written yet" for name in names]
+    assert "Traceback" not in capsys.readouterr().out
+
+
+@pytest.mark.notebooks
+def test_a_learner_without_an_answer_sees_more_than_one_line_in_a_kernel():
     (path,) = NOTEBOOKS.glob("01_*.ipynb")
     edition = learner.learners(path)
     with pytest.raises(CellExecutionError):

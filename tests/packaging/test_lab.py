@@ -88,6 +88,9 @@ def test_after_a_restart_a_missing_name_leads_nowhere(tmp_path, monkeypatch, cap
     ):
         assert isinstance(shell.run_cell(source).error_in_exec, NameError)
         assert said in capsys.readouterr().out
+    checked = "try:\n    l2i\nexcept NameError as fault:\n    raise AssertionError('l2i stops') from fault"
+    shell.run_cell(checked)  # a self-check says what a function raised in this way
+    assert "    def l2i(x):\n" in capsys.readouterr().out
     shell.run_cell("1 + 1")
     shell.run_cell("1 / 0")
     assert "not there yet" not in capsys.readouterr().out

@@ -20,6 +20,7 @@ def _help_with_missing_names():
 
     def advise(result):
         fault = result.error_in_exec
+        fault = getattr(fault, "__cause__", None) or fault  # a self-check tells what the function raised
         if not isinstance(fault, NameError) or not fault.name:
             return
         try:
