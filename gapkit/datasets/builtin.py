@@ -24,7 +24,7 @@ from gapkit.datasets.captions import (
     with_article,
     with_synonyms,
 )
-from gapkit.datasets.dataset import Dataset
+from gapkit.datasets.dataset import Dataset, rephrased
 from gapkit.datasets.images import ArrayImages
 from gapkit.datasets.scenes import COLOURS, IMAGE_SIZE, SHAPES, Scenes, render, sample_scenes
 
@@ -86,7 +86,7 @@ def digits10_rephrased() -> Dataset:
     """digits10 with one block of ten texts for each template; see `scenes100_rephrased`."""
     templates = (DIGIT_TEMPLATES[0], *DIGIT_HELD_OUT)
     prompts = [[fill_digit(template, name) for name in DIGIT_NAMES] for template in templates]
-    return _rephrased(digits10(), prompts, templates)
+    return rephrased(digits10(), prompts, templates)
 
 
 def scenes100_rephrased() -> Dataset:
@@ -100,23 +100,7 @@ def scenes100_rephrased() -> Dataset:
     templates = (SCENE_TEMPLATES[0], *SCENE_HELD_OUT, SCENE_TEMPLATES[0])
     last = len(templates) - 1
     prompts = [_scene_prompts(template, synonyms=i == last) for i, template in enumerate(templates)]
-    return _rephrased(scenes100(), prompts, templates, synonyms=last)
-
-
-def _rephrased(plain: Dataset, blocks: list[list[str]], templates, *, synonyms: int | None = None) -> Dataset:
-    return Dataset(
-        name=f"{plain.name}-rephrased",
-        images=plain.images,
-        prompts=[prompt for block in blocks for prompt in block],
-        task="zero-shot",
-        labels=plain.labels,
-        notes={
-            "templates": [
-                {"template": t, "held_out": i > 0 and i != synonyms, "synonyms": i == synonyms}
-                for i, t in enumerate(templates)
-            ]
-        },
-    )
+    return rephrased(scenes100(), prompts, templates, synonyms=last)
 
 
 def scenes_pairs() -> Dataset:

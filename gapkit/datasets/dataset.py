@@ -93,3 +93,38 @@ class Dataset:
             if value is not None or name != "image_of_text":  # of which older fingerprints did not know
                 facts[name] = None if value is None else np.asarray(value).tolist()
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest(), images[1]
+
+
+def rephrased(
+    plain: Dataset,
+    blocks: Sequence[Sequence],
+    templates: Sequence[str],
+    *,
+    synonyms: int | None = None,
+    notes: dict | None = None,
+) -> Dataset:
+    """A zero-shot dataset whose classes stand in the gallery once for each template, one block of texts after the other.
+
+    Labels point into the first block. ``notes["templates"]`` lists template, whether it was held out (all but the first
+    and that of the synonyms), and whether synonyms were used, in the order of the blocks.
+
+    Parameters
+    ----------
+    plain : the dataset in the first, familiar words
+    blocks : for each template the prompts of all classes
+    templates : their templates
+    synonyms : which block uses synonyms
+    notes : others, to be kept
+    """
+    about = [
+        {"template": template, "held_out": i > 0 and i != synonyms, "synonyms": i == synonyms}
+        for i, template in enumerate(templates)
+    ]
+    return Dataset(
+        name=f"{plain.name}-rephrased",
+        images=plain.images,
+        prompts=[prompt for block in blocks for prompt in block],
+        task="zero-shot",
+        labels=plain.labels,
+        notes={**(notes or {}), "templates": about},
+    )
