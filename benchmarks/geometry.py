@@ -15,7 +15,7 @@ from benchmarks.clock import best
 from benchmarks.memory import growth, in_a_fresh_process
 from benchmarks.rows import Row
 from gapkit.geometry import cone_statistics, measure, rmg
-from gapkit.geometry.summary import measure_stream
+from gapkit.geometry.streaming import measure_stream
 
 DIMENSION = 512
 BLOCK = 8192

@@ -315,7 +315,7 @@ def _outcome(texts, images, labels, alpha, components, sigma, metric, moves):
 
 
 def _sums(embeddings_x, embeddings_y, covariance=True):
-    return geometry.summary.measure_stream(embeddings_x, embeddings_y, covariance=covariance)
+    return geometry.streaming.measure_stream(embeddings_x, embeddings_y, covariance=covariance)
 
 
 def _select(X, Y, grid, agreement, metric):

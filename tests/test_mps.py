@@ -50,7 +50,7 @@ CALLS = {
     "geometry.linear_separability": lambda t: geometry.linear_separability(t(X), t(Y), return_correct=True),
     "geometry.matched_cosine": lambda t: geometry.matched_cosine(t(X), t(Y)),
     "geometry.measure": lambda t: geometry.measure(t(X), t(Y), intervals=True, resamples=20),
-    "geometry.measure_stream": lambda t: geometry.summary.measure_stream(t(X), t(Y), covariance=True),
+    "geometry.measure_stream": lambda t: geometry.streaming.measure_stream(t(X), t(Y), covariance=True),
     "geometry.nearest": lambda t: geometry.nearest(t(Y), t(X)),
     "geometry.gram.points_from_gram": lambda t: geometry.gram.points_from_gram(
         t((X @ X.T).float()), dimension=6

@@ -6,7 +6,7 @@ from scipy import stats
 
 from gapkit.errors import InputError
 from gapkit.geometry import l2i, l2m, measure, nearest
-from gapkit.geometry.summary import measure_stream
+from gapkit.geometry.streaming import measure_stream
 from gapkit.perturbations import GaussianNoise
 from gapkit.robustness import calibrate_sigma, certified_radius, reference, robustness, robustness_bounds
 from gapkit.tasks import k_occurrence
