@@ -16,7 +16,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from gapkit._files import known_sha256, sha256_of, write_atomically
+from gapkit._files import known_sha256, write_atomically
 from gapkit.errors import InputError
 
 MANIFEST = "manifest.json"
@@ -218,43 +218,62 @@ def _version() -> str:
 def _fetch(relative: str, path: Path, expected: dict) -> None:
     """Download one shipped file; what is not exactly it leaves nothing behind."""
     address = data_address() + relative
-
-    def download(partial: Path) -> None:
-        import pooch
-        import requests
-        from tqdm import tqdm
-
-        off = os.environ.get("GAPKIT_PROGRESS") == "0"
-        bar = tqdm(
-            desc=f"fetching {path.name}",
-            total=expected["bytes"],
-            unit="B",
-            unit_scale=True,
-            leave=False,
-            file=sys.stderr,
-            disable=off or (False if "ipykernel" in sys.modules else None),  # None: off unless on a terminal
-        )
-        get = pooch.HTTPDownloader(timeout=SECONDS_OF_SILENCE, chunk_size=_CHUNK, progressbar=bar)
-        try:
-            get(address, str(partial), None)
-        except (requests.RequestException, ValueError) as fault:  # ValueError: no address at all
-            raise _cannot_fetch(relative, address, download_reason(fault)) from fault
-        finally:
-            bar.close()
-        if sha256_of(partial) != expected["sha256"]:
-            raise _cannot_fetch(relative, address, "the bytes there are not those of this version of gapkit")
-
-    write_atomically(path, download)
+    try:
+        download(address, path, expected["sha256"], size=expected["bytes"])
+    except InputError as fault:
+        raise InputError(
+            f"cannot fetch {relative} from {address}: {fault}. Try again with a network (gapkit fetch --shipped gets "
+            "everything), or set GAPKIT_DATA to the data folder of a clone, or GAPKIT_DATA_URL to another address of it"
+        ) from fault
 
 
-def _cannot_fetch(relative: str, address: str, why: str) -> InputError:
-    return InputError(
-        f"cannot fetch {relative} from {address}: {why}. Try again with a network (gapkit fetch --shipped gets "
-        "everything), or set GAPKIT_DATA to the data folder of a clone, or GAPKIT_DATA_URL to another address of it"
+def download(address: str, path: Path, known: str, *, size: int | None = None) -> Path:
+    """Download a file whose bytes are known, whole or not at all.
+
+    Parameters
+    ----------
+    address, path : where from, and where to
+    known : its hash: a sha256, or an md5 of 32 digits
+    size : in bytes, for a bar on the terminal; no bar when left out
+
+    Raises
+    ------
+    InputError
+        With the reason in a few words: no network, a download that broke off, other bytes.
+    """
+    import pooch
+    from tqdm import tqdm
+
+    notebook = False if "ipykernel" in sys.modules else None  # None: off unless on a terminal
+    bar = tqdm(
+        desc=f"fetching {path.name}",
+        total=size,
+        unit="B",
+        unit_scale=True,
+        leave=False,
+        file=sys.stderr,
+        disable=size is None or os.environ.get("GAPKIT_PROGRESS") == "0" or notebook,
     )
+    kind = "md5" if len(known) == 32 else "sha256"
+
+    def write(partial: Path) -> None:
+        pooch.HTTPDownloader(
+            timeout=SECONDS_OF_SILENCE, chunk_size=_CHUNK, progressbar=bar if size else False
+        )(address, str(partial), None)
+        if (digest := pooch.file_hash(str(partial), alg=kind)) != known:
+            raise InputError(
+                f"the bytes there are not the published ones: their {kind} is {digest}, published is {known}"
+            )
+
+    try:
+        return write_atomically(path, write)
+    except Exception as fault:  # requests, urllib3 and pooch raise a dozen unrelated kinds
+        raise InputError(_download_reason(fault)) from fault
+    finally:
+        bar.close()
 
 
-def download_reason(fault: Exception) -> str:
+def _download_reason(fault: Exception) -> str:
     """What went wrong with a download, in a few words."""
     cause = fault.__cause__ if isinstance(fault, InputError) and fault.__cause__ else fault
     status = getattr(getattr(cause, "response", None), "status_code", None)

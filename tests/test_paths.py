@@ -124,7 +124,7 @@ def test_a_folder_comes_whole(no_clone, server):
     [
         ("500", "the server answers 500"),
         ("truncated", "broke off"),
-        ("tampered", "not those of this version"),
+        ("tampered", "not the published ones"),
         ("silent", "no answer"),
         ("absent", "no connection"),
         ("nothing there", "the server answers 404"),

@@ -17,7 +17,7 @@ import numpy as np
 from gapkit._files import short_reason
 from gapkit._openclip import ensure_torchvision
 from gapkit._options import check_choice
-from gapkit._paths import cache_folder
+from gapkit._paths import cache_folder, download
 from gapkit.datasets.captions import CIFAR10_NAMES, REPHRASINGS, fill
 from gapkit.datasets.dataset import Dataset, rephrased
 from gapkit.datasets.images import ArrayImages
@@ -95,7 +95,7 @@ def _rephrased(name: str, root, split: str, download: bool) -> Dataset:
     return rephrased(plain, blocks, REPHRASINGS, notes=notes)
 
 
-def _cifar(name: str, root, split: str, template, download: bool) -> Dataset:
+def _cifar(name: str, root, split: str, template, fetch: bool) -> Dataset:
     check_choice(split, "split", ("train", "test"))
     ensure_torchvision()
     from torchvision.datasets import CIFAR10, CIFAR100  # they know the published files and their md5 sums
@@ -103,7 +103,7 @@ def _cifar(name: str, root, split: str, template, download: bool) -> Dataset:
     published = {"cifar10": CIFAR10, "cifar100": CIFAR100}[name]
     root = Path(root).expanduser() if root is not None else cache_folder() / "downloads"
     folder, archive = root / published.base_folder, root / published.filename
-    if download and not (archive.is_file() or (folder / published.test_list[0][0]).is_file()):
+    if fetch and not (archive.is_file() or (folder / published.test_list[0][0]).is_file()):
         _fetch(archive, published)
     batches = dict(published.train_list if split == "train" else published.test_list)
     meta = {} if name == "cifar10" else {published.meta["filename"]: published.meta["md5"]}
@@ -199,19 +199,11 @@ def _unpickled(content: bytes, path: Path) -> dict:
 
 
 def _fetch(archive: Path, published) -> None:
-    import pooch
-
     folder = os.environ.get("GAPKIT_CIFAR_URL", published.url.rsplit("/", 1)[0])
     try:
-        pooch.retrieve(
-            f"{folder}/{archive.name}",
-            f"md5:{published.tgz_md5}",
-            fname=archive.name,
-            path=archive.parent,
-            downloader=pooch.HTTPDownloader(timeout=30, progressbar=False),
-        )
-    except Exception as fault:
+        download(f"{folder}/{archive.name}", archive, published.tgz_md5)
+    except InputError as fault:
         raise InputError(
-            f"cannot download {archive.name} from {folder} ({type(fault).__name__}). Fetch it elsewhere, "
-            f"put it into {archive.parent}, and run the same again"
+            f"cannot download {archive.name} from {folder}: {fault}. Fetch it elsewhere, put it into {archive.parent}, "
+            "and run the same again"
         ) from fault

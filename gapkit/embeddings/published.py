@@ -16,7 +16,7 @@ import numpy as np
 
 from gapkit._files import sha256_of, write_atomically
 from gapkit._options import check_choice
-from gapkit._paths import cache_folder, download_reason, shipped_file
+from gapkit._paths import cache_folder, download, shipped_file
 from gapkit.embeddings.convert import import_embeddings
 from gapkit.embeddings.sets import EmbeddingSet
 from gapkit.embeddings.tables import read_matrix
@@ -274,23 +274,12 @@ def _not_found(source: Path, entry: Published) -> str:
 
 
 def _download(entry: Published) -> Path:
-    import pooch
-
     folder = os.environ.get("GAPKIT_PUBLISHED_URL")
     address = f"{folder.rstrip('/')}/{entry.file}" if folder else entry.address
-    fetch = pooch.HTTPDownloader(timeout=30, progressbar=False)
-
-    def write(target: Path) -> None:
-        fetch(address, str(target), None)
-        if (digest := sha256_of(target)) != entry.sha256:
-            raise InputError(
-                f"the bytes are not the published ones: their sha256 is {digest}, published is {entry.sha256}"
-            )
-
     try:
-        return write_atomically(entry.path, write)
-    except Exception as fault:  # requests, urllib3 and pooch raise a dozen unrelated kinds
+        return download(address, entry.path, entry.sha256)
+    except InputError as fault:
         raise InputError(
-            f"cannot download {entry.name} from {address}: {download_reason(fault)}. Without a network, fetch {entry.file} "
+            f"cannot download {entry.name} from {address}: {fault}. Without a network, fetch {entry.file} "
             f"elsewhere and run: gapkit fetch {entry.name} --from FILE"
         ) from fault
