@@ -243,7 +243,8 @@ plots.show(ax, alt="Gain in robustness from closing the gap against the width of
 # ## 8. Summary and questions
 #
 # - CLIP's images and texts form two clouds; the gap vector joins their means.
-# - Zero-shot answers compare texts with texts, so the gap does not show in accuracy.
+# - Zero-shot answers compare texts with texts, so what is common to all texts, the part of the gap outside their
+#   differences, does not show in accuracy.
 # - Closing it with one common shift, orthogonal to the differences between texts, keeps every answer and makes answers
 #   more robust to noise in the texts' embeddings.
 #

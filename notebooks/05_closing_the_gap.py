@@ -21,7 +21,7 @@
 # **Objectives.** After this lesson you can
 #
 # - close a gap with the paper's algorithm, and say which guarantee it gives and under which condition
-# - measure what is gained, at a noise level that was chosen fairly, with a paired interval
+# - measure what is gained, at a noise level calibrated beforehand, with a paired interval
 # - explain why the raw shift changes answers and the projected one does not
 # - name the best way to close a gap for each metric, and the cases in which nothing can be gained
 #

@@ -381,7 +381,7 @@ assert plain["robustness"].idxmax() == "cosine"
 # | cosine | often the best metric as it is; the shift can work on either side. Moving the *queries* can do harm, under the dot product too: measure, or ask `gapkit advise` |
 # | the queries are noisy | nothing here helps; leave the gap alone |
 # | more texts than dimensions | fewer components, chosen by agreement, or nothing |
-# | other wordings, other languages | that noise lies in the span of the texts: measure first |
+# | other wordings, other languages | as far as that noise lies in the span of the texts, as in the mini-CLIPs, nothing helps; in real models part of it lies outside: measure first |
 # | always | fit on untouched data; report accuracy, agreement and robustness; no raw shift without looking at the answers |
 #
 # The row on more texts than dimensions as code: of all settings that keep 99 % of the answers, the most robust one.

@@ -11,7 +11,7 @@ from gapkit.closing.base import Closer
 from gapkit.closing.baselines import Procrustes
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task
-from gapkit.experiments.gains import exact_row, gain_columns
+from gapkit.experiments.gains import exact_row, gain_columns, law
 from gapkit.experiments.galleries import task_of
 from gapkit.experiments.limits import MEMORY
 from gapkit.experiments.record import Experiment, Job, Rows
@@ -51,9 +51,12 @@ def measure_closers(job: Job) -> dict[str, Rows]:
                     untouched=values["untouched"],
                     before=untouched,
                     metric=metric,
-                    expect=False,
+                    expect="the raw shift changes margins" if name == protocol.RAW else False,
                     seed=job.seed,
                 )
+                if name != protocol.RAW:
+                    expected = law(task, (moved[name], task.gallery), level.sigma, metric)
+                    row["predicted_gain"] = float(np.mean(expected - values["untouched"]))
                 shift = (moved[protocol.PROJECTED], task.gallery), values[protocol.PROJECTED]
                 rows.append(
                     row

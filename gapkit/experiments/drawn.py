@@ -1,7 +1,6 @@
 """What noise on the gallery leaves right, drawn: the answers that the exact integral does not know."""
 
 import numpy as np
-from scipy.spatial.distance import cdist
 from scipy.stats import norm
 from scipy.stats import t as student
 
@@ -73,8 +72,10 @@ def right_after_noise(
         ids = np.arange(len(gallery))
         wrong = np.flatnonzero(nearest(queries, gallery, metric=metric) != labels)
     result = np.asarray(survives, dtype=float).copy()
+    if len(wrong) == 0:
+        return result
     if metric == "euclidean":
-        squares = cdist(queries[wrong], gallery, "sqeuclidean")
+        squares = squares_in_galleries(queries[None, wrong], gallery[None])[0]
         result[wrong] = drawn_right(squares, labels[wrong], sigma, gallery.shape[1], ids=ids, seed=seed)
         return result
     lengths = np.linalg.norm(queries[wrong], axis=1, keepdims=True)

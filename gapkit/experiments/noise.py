@@ -7,7 +7,7 @@ import numpy as np
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task
 from gapkit.experiments.drawn import compare_with_exact, noisy_answers
-from gapkit.experiments.gains import crowded, exact_row, law
+from gapkit.experiments.gains import PARTLY, crowded, exact_row, law
 from gapkit.experiments.galleries import task_of
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Resamples
@@ -95,7 +95,7 @@ def _rows(task, closer, level, exact, clean, noisy, resamples: Resamples, seed: 
                 answers=clean[alpha],
                 before=clean[0.0],
                 noisy=np.where(correct == 1, values, (noisy[alpha] == task.labels).mean(0)),
-                expect=alpha == 1.0,
+                expect=alpha == 1.0 or PARTLY,
                 seed=seed,
             )
         )

@@ -68,7 +68,8 @@ def measure_noise_kinds(job: Job) -> dict[str, Rows]:
             {"noise": noise} | row for metric in ("euclidean", "dot") for row in problem.rows(metric, job)
         ]
     for noise, drawn in _others(task, closer, job):
-        rows.append({"noise": noise, "metric": "euclidean"} | _drawn_gain(task, drawn, job.seed))
+        about_noise = {"noise": noise, "metric": "euclidean", "not_predicted": "the noise is not Gaussian"}
+        rows.append(about_noise | _drawn_gain(task, drawn, job.seed))
     about = task.head | {"closer": protocol.PROJECTED, "alpha": 1.0, "queries": len(task.labels), "seed": job.seed}  # fmt: skip
     return {"noise-kinds": [about | row for row in rows]}
 

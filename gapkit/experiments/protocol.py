@@ -15,7 +15,7 @@ of answers that survive the perturbation, `agreement` that of the *clean* answer
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -151,15 +151,18 @@ def paper_levels(dimension: int) -> list[Level]:
     ]
 
 
-def calibrated_levels(task: Task, *, metric: str = "euclidean", unsolved: bool = False) -> list[Level]:
-    """σ at which the untouched gallery keeps 90, 70 and 50 % of its answers, under one metric.
+def calibrated_levels(
+    task: Task, names: Sequence[str] = CALIBRATED, *, metric: str = "euclidean", unsolved: bool = False
+) -> list[Level]:
+    """σ at which the untouched gallery keeps 90, 70 and 50 % of its answers, or some of these, under one metric.
 
     A level that no σ reaches (with duplicates in the gallery, say) is left out, or kept with the reason and σ = NaN
     if ``unsolved``.
     """
     levels = []
     calibrate = calibrate_in_galleries if task.gallery.ndim == 3 else calibrate_sigma
-    for name, target in zip(CALIBRATED, TARGETS, strict=True):
+    for name in names:
+        target = TARGETS[CALIBRATED.index(name)]
         try:
             sigma = calibrate(task.queries, task.gallery, target, metric=metric)
             levels.append(Level(name, sigma, metric=metric))

@@ -1,5 +1,6 @@
 """The noise at which a given share of the answers survives."""
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -101,6 +102,7 @@ def solve_sigma(
     0.6931
     """
 
+    @functools.cache  # the ends are asked for again
     def excess(log_sigma: float) -> float:
         return robustness_at(math.exp(log_sigma)) - target
 

@@ -40,7 +40,8 @@ BIN = 3.0
 CLOSED_FORM_FROM = 128
 """Dimension from which `closed_form_log_survival` stands in for the exact function."""
 _MESH_FROM = 250
-_BLOCK = 2**13
+_BLOCK = 2**9
+"""Pairs whose tails are computed at once, so that the twenty arrays this takes fit into a cache."""
 _TINY = 1e-300
 
 

@@ -46,7 +46,7 @@ from gapkit.geometry import nearest
 from gapkit.geometry.neighbours import METRICS
 from gapkit.perturbations import GaussianNoise
 from gapkit.robustness.api import as_noise, robustness
-from gapkit.robustness.score_noise import score_variance, traces
+from gapkit.robustness.score_noise import equal_sigma, score_variance, traces
 
 _SAME_MARGIN = 1e-6
 """Largest change of a margin, in units of the largest squared length, that still counts as rounding."""
@@ -232,8 +232,12 @@ def equal_noise(before: Sides, after: Sides, sigma: float, *, metric: str = "euc
     _check_margins(metric, before=(y, x), after=(moved_y, moved_x))
     answers = nearest(y, x, metric=metric) if x.ndim == 2 else _scores(y, x, metric).argmax(-1)
     own, moved = (torch.take_along_dim(z, answers[..., None], -2) for z in (x, moved_x))  # (…, m, d)
-    target = _mean_variance(moved_y, moved, sigma, metric)
-    return _solve(lambda s: _mean_variance(y, own, s, metric), target, start=sigma)
+    if metric == "cosine":
+        target = _mean_variance(moved_y, moved, sigma, metric)
+        return _solve(lambda s: _mean_variance(y, own, s, metric), target, start=sigma)
+    ways = (own - y, moved - moved_y) if metric == "euclidean" else (y, moved_y)
+    squares = (float(way.square().sum(-1).mean()) for way in ways)
+    return equal_sigma(sigma, *squares, x.shape[-1] / 2 if metric == "euclidean" else 0.0)
 
 
 def expected_shift(gap: ArrayInput, n_candidates: int, dimension: int | None = None) -> float:

@@ -128,12 +128,18 @@ def interval(name: str) -> Callable[[dict], str]:
     return lambda row: with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
 
 
+def predicted(row: dict) -> str:
+    """The gain that the law predicts, or why it predicts none."""
+    why = row.get("not_predicted")
+    return f"not predicted: {why}" if isinstance(why, str) else number(row.get("predicted_gain"))
+
+
 PLACE: dict[str, Shown] = {"model": "model", "dataset": "dataset"}
 LEVEL: dict[str, Shown] = {"noise": "level", "σ per coordinate": digits("sigma_per_coordinate", 4)}
 OUTCOME: dict[str, Shown] = {
     "robustness": interval("robustness"),
     "gain": interval("gain"),
-    "predicted gain": digits("predicted_gain"),
+    "predicted gain": predicted,
     "same clean answers": interval("agreement"),
     "clean accuracy": interval("clean_accuracy"),
     "noisy accuracy": interval("noisy_accuracy"),

@@ -169,7 +169,7 @@ NOISE_KINDS = Section(
     "Which noise closing pays for: the projected shift, under noise of several shapes, and what the law predicts.",
     show.PLACE
     | {"noise": "noise", "metric": "metric", "untouched": show.digits("untouched")}
-    | {"gain": show.interval("gain"), "predicted gain": show.digits("predicted_gain")},
+    | {"gain": show.interval("gain"), "predicted gain": show.predicted},
     draw_noise_kinds,
 )
 
