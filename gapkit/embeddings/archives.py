@@ -35,6 +35,10 @@ class Member:
         """Whether it has a number, or a word, for each of so many rows."""
         return self.kind in kinds and self.shape in ((count,), (count, 1))
 
+    def labels(self) -> np.ndarray:
+        """Its entries as labels: rows, or names of texts."""
+        return np.array(self.words()) if self.kind in "US" else as_rows(self.load().reshape(-1))
+
     def words(self) -> tuple[str, ...]:
         """Its entries as texts."""
         entries = self.load().reshape(-1).tolist()
@@ -111,7 +115,7 @@ def read_archive(path: Path, sides: Sequence[str], keys: dict[str, str | None], 
         if name := _row(members, names_of(side, alone), len(matrix), "US", used):
             found["names"][side], used[f"names of the {side}"] = members[name].words(), name
     if labels and "images" in sides and (name := _labels_of(path, members, len(matrices["images"]), used)):
-        found["labels"], used["labels"] = as_rows(members[name].load().reshape(-1)), name
+        found["labels"], used["labels"] = members[name].labels(), name
     elif not alone and len(matrices["texts"]) > (n := len(matrices["images"])):
         name = _row(members, WORDS["owners"], len(matrices["texts"]), "iu", used)
         if name and np.array_equal(np.unique(members[name].load()), np.arange(n)):
@@ -154,13 +158,12 @@ def _pick_member(path: Path, members, fit, side: str, key: str | None, alone: bo
 
 
 def _labels_of(path: Path, members, rows: int, used) -> str | None:
-    """The member with each image's label; several that differ are an error."""
-    fit = {
-        name.lower(): name
-        for name, m in members.items()
-        if m.is_row(rows, "iuf") and name not in used.values()
-    }
-    found = [fit[name] for name in WORDS["labels"] if name in fit]
+    """The member with each image's label, or failing numbers with the name of its text; several that differ are an error."""
+    free = {name.lower(): (name, m) for name, m in members.items() if name not in used.values()}
+    known = [free[word] for word in WORDS["labels"] if word in free]
+    found = [name for name, m in known if m.is_row(rows, "iuf")] or [
+        n for n, m in known if m.is_row(rows, "US")
+    ]
     each = [members[name].load().reshape(-1) for name in found]
     if not all(np.array_equal(one, each[0]) for one in each):
         raise InputError(

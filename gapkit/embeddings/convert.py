@@ -12,7 +12,7 @@ from gapkit._files import check_regular
 from gapkit._options import check_choice
 from gapkit.embeddings.archives import as_rows
 from gapkit.embeddings.layout import TableOptions
-from gapkit.embeddings.names import names_images
+from gapkit.embeddings.names import listed, names_images
 from gapkit.embeddings.sets import EmbeddingSet
 from gapkit.embeddings.tables import Table, read_matrix, read_table
 from gapkit.errors import InputError
@@ -85,6 +85,8 @@ def import_embeddings(
     names = {side: found for table in tables for side, found in table.names.items()}
     rows = tables[0].labels if labels is None else _read_labels(Path(labels))
     y, x = matrices["images"], matrices["texts"]
+    if rows is not None and rows.dtype.kind == "U":
+        rows = None if len(y) == len(x) else _rows_of_words(rows, names.get("texts", ()))
     owner, said = None, []
     if rows is None and task in (None, "pairs") and y.ndim == x.ndim == 2:
         y, owner, said = _group(tables, y, x, names, image_of_text, captions)
@@ -105,6 +107,19 @@ def import_embeddings(
         | (metadata or {}),
     )
     return _normalised(entries.first_captions() if captions == "first" else entries, normalise)
+
+
+def _rows_of_words(words: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Labels that are written as words, as rows: numbers as they are, names as the texts are called."""
+    if all(word.isdecimal() for word in words):
+        return words.astype(np.int64)
+    places = {name: row for row, name in enumerate(names)}
+    if unknown := next((word for word in dict.fromkeys(words) if names.count(word) != 1), None):
+        raise InputError(
+            f"labels must be rows or names of texts, each of one; got {unknown[:60]!r}, and the texts are called {listed(names) or 'nothing'}: "
+            "bring row numbers with --labels FILE, or the texts with their names"
+        )
+    return np.array([places[word] for word in words])
 
 
 def _group(

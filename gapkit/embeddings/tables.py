@@ -16,7 +16,7 @@ from gapkit.embeddings.archives import PICKLED, open_archive, read_archive
 from gapkit.embeddings.columns import Column, find_groups, id_column, name_column
 from gapkit.embeddings.detection import describe
 from gapkit.embeddings.layout import TableOptions
-from gapkit.embeddings.names import listed, pick
+from gapkit.embeddings.names import WORDS, listed, pick
 from gapkit.embeddings.parquet import ParquetTable
 from gapkit.errors import InputError, refuse_as_damaged
 
@@ -35,7 +35,7 @@ class Table:
     Attributes
     ----------
     matrices, names : by side
-    labels : of the images, where an archive has them
+    labels : of the images, where an archive or the images' own table has them: rows, or names of texts
     used : what was used and what was left out
     image_ids : of a table with one side, which image each row is about, as `id_column` finds it, and that column's name
     image_of_text : where an archive has it
@@ -65,7 +65,7 @@ def read_table(
     sides : which of "images" and "texts" it has
     keys : what the caller calls each side's matrix
     options : what the caller says of a table's layout
-    labels : whether to look for labels in an archive
+    labels : whether to look for labels
 
     Raises
     ------
@@ -237,19 +237,26 @@ def _read_table(path: Path, sides, keys, options, labels) -> Table:
     titles = {side: name_column(table.columns, side, alone=alone, paths=table.paths) for side in sides}
     names = {side: column for side, column in titles.items() if column is not None}
     asked = id_column(table.columns) if alone else None
-    matrices, texts = table.read(
-        {side: groups[group] for side, group in used.items()}, names | ({"": asked} if asked else {})
-    )
-    ids = (asked.shown, tuple(text.removesuffix(".0") for text in texts.pop(""))) if asked else None
     taken = {column.place for group in used.values() for column in groups[group]}
-    taken |= {column.place for column in names.values()}
+    free = {str(column.name).lower(): column for column in table.columns if column.place not in taken}
+    label = next(
+        (free[word] for word in WORDS["labels"] if labels and sides == ("images",) and word in free), None
+    )
+    matrices, texts = table.read(
+        {side: groups[group] for side, group in used.items()},
+        names | ({"": asked} if asked else {}) | ({"labels": label} if label else {}),
+    )
+    found = np.array([word.removesuffix(".0") for word in texts.pop("labels")]) if label else None
+    ids = (asked.shown, tuple(text.removesuffix(".0") for text in texts.pop(""))) if asked else None
+    taken |= {column.place for column in (*names.values(), *([label] if label else []))}
     left = [column.shown for column in table.columns if column.place not in taken and column.kind != "empty"]
     said = [f"{'' if alone else f'{side}: '}{_range(groups[group])}" for side, group in used.items()]
     said += [f"names{'' if alone else f' of {side}'} from {column.shown}" for side, column in names.items()]
+    said += [f"labels from {label.shown}"] if label else []
     told = f"{path.name}: {', '.join([*said, *table.notes])}" + (
         f"; left out: {listed(left)}" if left else ""
     )
-    return Table(matrices, texts, None, told, ids)
+    return Table(matrices, texts, found, told, ids)
 
 
 def _pick_group(groups, side: str, key: str | None, path: Path, alone: bool) -> str:

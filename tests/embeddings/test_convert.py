@@ -33,6 +33,54 @@ def write(path, **matrices):
     return path
 
 
+ROWS = np.array([2, 0, 1, 1, 0, 2])
+WORDS = np.array(["cat", "dog", "ship"])
+
+
+def labelled_table(folder, ending, column, labels):
+    """Images with a column of labels, and three texts with their names, in two tables."""
+    import pandas
+
+    images = pandas.DataFrame(IMAGES, columns=[f"d{i}" for i in range(5)]).assign(**{column: labels})
+    texts = pandas.DataFrame(TEXTS[:3], columns=[f"d{i}" for i in range(5)]).assign(class_name=WORDS)
+    paths = [folder / f"{side}.{ending}" for side in ("images", "texts")]
+    for frame, path in zip((images, texts), paths, strict=True):
+        frame.to_csv(path, index=False) if ending == "csv" else frame.to_parquet(path)
+    return paths
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("column", ["label", "targets", "y"])
+@pytest.mark.parametrize("labels", [ROWS, ROWS.astype(float), WORDS[ROWS]], ids=["rows", "floats", "names"])
+def test_a_column_of_labels_beside_the_images_makes_it_zero_shot(tmp_path, ending, column, labels):
+    entries = import_embeddings(*labelled_table(tmp_path, ending, column, labels))
+    assert entries.task == "zero-shot" and entries.labels.tolist() == ROWS.tolist()
+    assert any(f"labels from {column}" in line for line in entries.metadata["columns"])
+    np.testing.assert_allclose(entries.images, IMAGES, rtol=1e-6)
+
+
+@pytest.mark.parametrize("texts", ["class_embeddings", "zeroshot_weights", "text_features"])
+def test_labels_of_an_archive_may_be_the_names_of_its_texts(tmp_path, texts):
+    members = {"image_features": IMAGES, texts: TEXTS[:3], "classes": WORDS, "labels": WORDS[ROWS]}
+    entries = import_embeddings(write(tmp_path / "a.npz", **members))
+    assert entries.labels.tolist() == ROWS.tolist() and entries.text_names == tuple(WORDS)
+
+
+@pytest.mark.parametrize("names", [["cat", "dog", "car"], ["cat", "ship", "ship"]], ids=["unknown", "twice"])
+def test_labels_that_name_no_text_or_two_are_refused(tmp_path, names):
+    members = {"images": IMAGES, "texts": TEXTS[:3], "classes": np.array(names), "labels": WORDS[ROWS]}
+    with pytest.raises(InputError, match="'ship'.*--labels"):
+        import_embeddings(write(tmp_path / "a.npz", **members))
+
+
+def test_a_column_of_labels_leaves_as_many_texts_as_images_pairs(tmp_path):
+    import pandas
+
+    paths = labelled_table(tmp_path, "csv", "label", ROWS)
+    pandas.DataFrame(TEXTS, columns=[f"d{i}" for i in range(5)]).to_csv(paths[1], index=False)
+    assert import_embeddings(*paths).task == "pairs"
+
+
 @pytest.mark.parametrize("ending", ["npy", "npz", "csv", "parquet", "safetensors"])
 def test_two_files_of_any_format_become_pairs(tmp_path, ending):
     images = write(tmp_path / f"a.{ending}", anything=IMAGES)
