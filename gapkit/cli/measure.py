@@ -8,39 +8,85 @@ from pathlib import Path
 
 import click
 
-from gapkit.errors import as_one_line
+from gapkit.errors import InputError, as_one_line
 
 A_PATH = click.Path(path_type=Path)
 METRIC = click.Choice(["euclidean", "dot", "cosine"])
 
 
 @click.command("measure")
-@click.argument("file")
-@click.option("--metric", type=METRIC, default="euclidean", show_default=True,
-              help="How answers are chosen.")  # fmt: skip
+@click.argument("file", nargs=-1)
+@click.option("--images", multiple=True, metavar="FILES",
+              help="Instead of FILE: a folder, or a pattern in quotes, 'img_emb/*.npy'; repeatable.")  # fmt: skip
+@click.option(
+    "--texts", multiple=True, metavar="FILES", help="The same for the texts: row by row the images' partners."
+)
+@click.option("--covariances", is_flag=True, help="With --images: also what needs covariances; slower.")
+@click.option("--metric", type=METRIC, help="How answers are chosen [euclidean].")
 @click.option("--sigma", type=click.FloatRange(min=0),
               help="Also show the robustness to noise of this size per coordinate.")  # fmt: skip
 @click.option("--intervals", is_flag=True,
-              help="95 % bootstrap intervals; captions are resampled with their images.")  # fmt: skip
+              help="95 % bootstrap intervals; captions are resampled with their images. With --images: jackknife.")  # fmt: skip
+@click.option("--processes", type=click.IntRange(min=1), help="With --images: how many read at once.")
+@click.option(
+    "--cluster", metavar="ADDRESS", help="With --images: tcp://HOST:PORT of a Dask scheduler, or local:N."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def measure(file, metric, sigma, intervals, as_json):
-    """Measure the gap of FILE: a file gapkit wrote, or a name such as miniclip-wide/scenes100."""
+def measure(file, images, texts, covariances, metric, sigma, intervals, processes, cluster, as_json):
+    """Measure the gap of FILE: a file gapkit wrote, or a name such as miniclip-wide/scenes100.
+
+    With --images and --texts it measures any number of .npy or .safetensors files, such as clip-retrieval's, block by
+    block, in the order of the numbers in their names.
+    """
     from gapkit.embeddings import load_embeddings
     from gapkit.embeddings.evaluation import measure_set
+    from gapkit.embeddings.streaming import measure_files
 
-    entries = load_embeddings(file)
-    values = measure_set(entries, metric=metric, sigma=sigma, intervals=intervals)
+    if images or texts:
+        if file:
+            raise InputError(
+                f"--images and --texts take the place of FILE; got {file[0]!r} too. Is a pattern without quotes? --images 'img_emb/*.npy'"
+            )
+        for option, given in {"--metric": metric, "--sigma": sigma}.items():
+            if given is not None:
+                raise InputError(
+                    f"{option} is for FILE: answers need every row at once, --images are read in blocks"
+                )
+        if not (images and texts):
+            raise InputError("--images and --texts go together")
+        values, said = measure_files(
+            images,
+            texts,
+            covariances=covariances,
+            intervals=intervals,
+            processes=processes or 1,
+            cluster=cluster,
+        )
+        head, facts = said[:2], {"images": list(images), "texts": list(texts), "notes": said}
+    else:
+        for option, given in {
+            "--covariances": covariances,
+            "--processes": processes,
+            "--cluster": cluster,
+        }.items():
+            if given:
+                raise InputError(f"{option} is for --images and --texts")
+        if len(file) != 1:
+            raise InputError(f"measure takes one FILE, or --images and --texts; got {len(file)} files")
+        entries = load_embeddings(file[0])
+        values = measure_set(entries, metric=metric or "euclidean", sigma=sigma, intervals=intervals)
+        said, head = [], [f"{file[0]}: {entries}"]
+        facts = {"file": file[0], "task": entries.task}
     if as_json:
-        content = {
-            "file": file,
-            "task": entries.task,
-            **{name: _plain(value) for name, value in values.items()},
-        }
+        content = {**facts, **{name: _plain(value) for name, value in values.items()}}
         click.echo(json.dumps(content, indent=1, allow_nan=False))
         return
-    click.echo(as_one_line(f"{file}: {entries}"))
+    for line in head:
+        click.echo(as_one_line(line))
     for name, value in values.items():
         click.echo(f"  {EXPLAINED.get(name, name.replace('_', ' ')):<52} {_shown(value)}")
+    for line in said[2:]:
+        click.echo(as_one_line(line))
 
 
 EXPLAINED = {
@@ -90,7 +136,6 @@ def close(file, out, method, alpha, components, metric, sigma):
     from gapkit.closing.catalogue import find_closer
     from gapkit.embeddings import answer, close_set, load_embeddings
     from gapkit.embeddings.evaluation import measure_set
-    from gapkit.errors import InputError
     from gapkit.robustness import predict_closed
 
     kind = find_closer(method)
@@ -140,7 +185,6 @@ def advise(file, metric, sigma, as_json):
     """
     from gapkit import closing
     from gapkit.embeddings import load_embeddings
-    from gapkit.errors import InputError
 
     entries = load_embeddings(file)
     if entries.task == "multiple-choice":

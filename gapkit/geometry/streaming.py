@@ -6,7 +6,7 @@ float32, and added up in float64. NaN and infinity need no look of their own: th
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
@@ -21,7 +21,7 @@ from gapkit.geometry.bootstrap import Interval
 from gapkit.geometry.gap import rmg_from_cosines
 from gapkit.geometry.shape import cone_from_moments, rank_entropy
 
-CACHED_ROWS, BLOCK_ROWS, PRODUCT_ROWS, TURN_ROWS = 512, 4096, 8192, 65_536
+CACHED_ROWS, BLOCK_ROWS, PRODUCT_ROWS, TURN_ROWS = 512, 2048, 8192, 65_536
 """Rows read from the cache, summed by a thread, multiplied at once; and after how many the products have their turn."""
 CONVERTED = 32_768
 """Entries that torch converts on one thread."""
@@ -178,6 +178,27 @@ def _explain(z: Rows, name: str) -> None:
                 raise InputError(f"{row_name(rows.start + int(good.int().argmin()))} must {must}")
         ends += torch.aminmax(block)
     check_scale(torch.stack(ends), name)
+
+
+def add_in_a_tree(arriving: Iterable[tuple[int, Sums]], count: int) -> Sums:
+    """All of ``count`` sums, that come with their positions in any order, added in pairs: always the same pairs.
+
+    In order, no more than one of each level waits for its neighbour.
+    """
+    waiting: dict[tuple[int, int], Sums] = {}
+    for position, part in arriving:
+        level, width = 0, count
+        while width > 1:
+            if position ^ 1 < width:  # it has a neighbour
+                if (level, position ^ 1) not in waiting:
+                    waiting[level, position] = part
+                    break
+                other = waiting.pop((level, position ^ 1))
+                part = other + part if position % 2 else part + other
+            level, position, width = level + 1, position // 2, (width + 1) // 2
+        else:
+            return part
+    raise InputError("nothing to add up")
 
 
 def finish(sums: Sums, centres: np.ndarray | None = None) -> Streamed:

@@ -1,0 +1,275 @@
+"""Millions of embeddings in many files, as clip-retrieval writes them: ``img_emb/img_emb_0.npy``, ``img_emb_1.npy``, …
+
+The files of a side are one matrix of rows; where they are cut need not be where the other side's are. Memory is that
+of a block. What is added up depends on the number of rows alone: not on the files, and not on who adds it up.
+"""
+
+import glob
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gapkit._files import check_regular, file_state, open_safetensors
+from gapkit.embeddings.archives import PICKLED
+from gapkit.embeddings.names import listed, pick
+from gapkit.engine import run
+from gapkit.errors import InputError, refuse_as_damaged, short_reason
+from gapkit.geometry.streaming import Sums, add_in_a_tree, centres_of, finish, jackknife, pair_sums
+
+PARTS = 64
+"""Tasks, and what the jackknife leaves out in turn."""
+ENDINGS = (".npy", ".safetensors")
+LEFT_OUT = "right answers and robustness, which need every row at once (bring a sample with gapkit import)"
+
+
+class MeasuredFiles(NamedTuple):
+    """What one pass over many files gives."""
+
+    values: dict
+    """Numbers, or intervals, under the names `gapkit.geometry.measure` uses."""
+    notes: list[str]
+    """What was read, and what is left out."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """The files of one side: where each begins among all rows, and its size and time when they were first looked at."""
+
+    name: str
+    paths: tuple[Path, ...]
+    starts: tuple[int, ...]  # one more than there are files: the last is the number of rows
+    states: tuple[tuple[int, ...], ...]
+    width: int
+    dtype: torch.dtype
+
+    def __str__(self) -> str:
+        files = f"{len(self.paths):,} files" if len(self.paths) > 1 else self.paths[0].name
+        return f"{self.name}: {files}, {self.starts[-1]:,} × {self.width}, {str(self.dtype)[6:]}"
+
+    def check(self, files: Iterable[int]) -> None:
+        """Raise if one of the files is not as it was."""
+        for number in files:
+            check_regular(path := self.paths[number])
+            if file_state(path)[:2] != self.states[number]:
+                raise InputError(f"{path} has changed meanwhile, or is another here; measure again")
+
+
+class _Range:
+    """The rows first … last of a side, as `gapkit.geometry.streaming` reads them: mapped, a slice at a time."""
+
+    def __init__(self, side: Side, first: int, last: int) -> None:
+        self.side, self.first, self.dtype = side, first, side.dtype
+        self.shape = last - first, side.width
+        self.files = [i for i, (a, b) in enumerate(pairwise(side.starts)) if a < last and b > first]
+        side.check(self.files)
+        self.parts = {i: _open(side.paths[i], side.name) for i in self.files}
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> Tensor:
+        first, last = (self.first + end for end in rows.indices(len(self))[:2])
+        pieces = [
+            part[max(first - start, 0) : last - start]
+            for i, part in self.parts.items()
+            if (start := self.side.starts[i]) < last and start + len(part) > first
+        ]
+        return pieces[0] if len(pieces) == 1 else torch.cat([piece.to(self.dtype) for piece in pieces])
+
+    def row_name(self, row: int) -> str:
+        i = next(i for i in reversed(self.files) if self.side.starts[i] <= self.first + row)
+        return f"{self.side.paths[i]}, row {self.first + row - self.side.starts[i]},"
+
+
+def measure_files(
+    images: Sequence[str],
+    texts: Sequence[str],
+    *,
+    covariances: bool = False,
+    intervals: bool = False,
+    processes: int = 1,
+    cluster: Any = None,
+) -> MeasuredFiles:
+    """Measure the gap of pairs in many files, in one pass.
+
+    Parameters
+    ----------
+    images, texts : files, folders, or patterns with ``*``, of ``.npy`` or ``.safetensors`` files of floats. Those of a folder
+        or pattern are taken by their numbers, 2 before 10; row i of all images is the partner of row i of all texts
+    covariances : also what needs the covariances, in two products of matrices
+    intervals : give an `Interval` (jackknife over 64 parts of consecutive rows) instead of each number that has one
+    processes, cluster : who measures, as in `gapkit.engine.run`; workers of a cluster must see the files
+
+    Raises
+    ------
+    InputError
+        If a file is missing from its numbers, cannot be read, is no matrix of floats, has changed meanwhile or holds what
+        is not finite; or if the sides do not fit.
+    """
+    sides = [_side(_find(given, name), name) for name, given in (("texts", texts), ("images", images))]
+    _check_fit(*sides)
+    n = sides[0].starts[-1]
+    centres = centres_of(*(_Range(side, 0, n) for side in sides)) if covariances else None
+    ends = [n * part // min(PARTS, n) for part in range(min(PARTS, n) + 1)]
+    tasks = [(sides, first, last, centres) for first, last in pairwise(ends)]
+    parts: dict[int, Sums] = {}
+
+    def arriving():
+        for position, sums in run(_sums_of, tasks, processes=processes, cluster=cluster):
+            parts[position] = replace(sums, products=sums.products[:0])
+            yield position, sums
+
+    total = add_in_a_tree(arriving(), len(tasks))
+    values = finish(total, centres).values
+    if intervals:
+        values |= jackknife([parts[position] for position in sorted(parts)])
+    notes = [str(side) for side in reversed(sides)]
+    for side, low, high in zip(sides, total.least[:2], -total.least[2:], strict=True):
+        if max(abs(low - 1), abs(high - 1)) > 1e-5:
+            notes.append(
+                f"rows of the {side.name} have lengths of {low:.4g} to {high:.4g}, and stay as they are"
+            )
+    if not covariances:
+        notes.append("left out: variance along the gap and effective ranks (--covariances gives them)")
+    return MeasuredFiles(values, [*notes, f"left out: {LEFT_OUT}"])
+
+
+def _sums_of(task: tuple) -> Sums:
+    sides, first, last, centres = task
+    ranges = [_Range(side, first, last) for side in sides]
+    sums = pair_sums(*ranges, centres=centres)
+    for side, rows in zip(sides, ranges, strict=True):
+        side.check(rows.files)
+    return sums
+
+
+def _find(given: Sequence[str], name: str) -> list[Path]:
+    """The files that are meant, in their order."""
+    found: list[Path] = []
+    for item in given:
+        path = Path(item)
+        if path.is_file():
+            found.append(path)
+            continue
+        inside = path.iterdir() if path.is_dir() else map(Path, glob.glob(item, recursive=True))
+        files = [f for f in inside if f.suffix.lower() in ENDINGS and f.is_file() and f.name[0] != "."]
+        if not files:
+            raise InputError(f"--{name} {item}: no {' or '.join(ENDINGS)} file is there")
+        found += _by_number(files, f"--{name} {item}")
+    if len({path.resolve() for path in found}) < len(found):
+        raise InputError(f"--{name}: a file is named twice")
+    return found
+
+
+def _by_number(files: list[Path], where: str) -> list[Path]:
+    """Sorted by the numbers in their names; raises if one is missing, or they are files of several kinds."""
+    kinds = sorted({re.sub(r"\d+", "#", str(path)) for path in files})
+    if len(kinds) == len(files):
+        return sorted(files)
+    if len(kinds) > 1:
+        raise InputError(
+            f"{where} has files of several kinds, {listed(Path(k).name for k in kinds)}; say which: 'img_emb_*.npy'"
+        )
+    numbered = {tuple(map(int, re.findall(r"\d+", str(path)))): path for path in files}
+    if len(numbered) < len(files):
+        raise InputError(f"{where} has two files of the same number")
+    order = sorted(numbered)
+    varying = [column for column in zip(*order, strict=True) if len(set(column)) > 1]
+    if len(varying) == 1:
+        for before, after in pairwise(varying[0]):
+            if after > before + 1:
+                raise InputError(f"{where}: number {before + 1} is missing between {before} and {after}")
+    return [numbered[numbers] for numbers in order]
+
+
+def _side(paths: list[Path], name: str) -> Side:
+    states = [file_state(path)[:2] for path in paths]
+    matrices = [_open(path, name) for path in paths]
+    for path, matrix in zip(paths, matrices, strict=True):
+        if matrix.shape[1] != matrices[0].shape[1]:
+            raise InputError(
+                f"{path} has {matrix.shape[1]} columns, {paths[0].name} has {matrices[0].shape[1]}; "
+                "files of one side must have as many"
+            )
+    starts = accumulate(map(len, matrices), initial=0)
+    widest = max((matrix.dtype for matrix in matrices), key=lambda dtype: dtype.itemsize)
+    return Side(
+        name, tuple(map(Path.absolute, paths)), tuple(starts), tuple(states), matrices[0].shape[1], widest
+    )
+
+
+def _check_fit(texts: Side, images: Side) -> None:
+    if images.width != texts.width:
+        raise InputError(
+            f"both sides must have the same dimension; images have {images.width}, texts {texts.width}"
+        )
+    if images.starts[-1] != texts.starts[-1]:
+        raise InputError(
+            "images and texts must be matched row by row; got "
+            f"{images.starts[-1]:,} rows in {len(images.paths):,} files and {texts.starts[-1]:,} in {len(texts.paths):,}"
+        )
+    if images.starts[-1] < 2:
+        raise InputError("measuring needs at least two pairs of rows; got one")
+    firsts = [re.findall(r"\d+", side.paths[0].stem)[-1:] for side in (images, texts)]
+    if (
+        min(len(images.paths), len(texts.paths)) > 1
+        and all(firsts)
+        and int(firsts[0][0]) != int(firsts[1][0])
+    ):
+        raise InputError(
+            f"images begin with {images.paths[0].name} and texts with {texts.paths[0].name}; they must begin with one number"
+        )
+    twice = set(images.paths) & set(texts.paths)
+    if any(path.suffix.lower() == ".npy" for path in twice):
+        raise InputError(f"{listed(path.name for path in sorted(twice))} cannot be on both sides")
+
+
+def _open(path: Path, side: str) -> Tensor:
+    """The matrix of a file, mapped into memory."""
+    check_regular(path)
+    if path.suffix.lower() == ".npy":
+        matrix = _open_npy(path)
+    elif path.suffix.lower() == ".safetensors":
+        with open_safetensors(path, "pt") as file:
+            fit = [name for name in file.keys() if len(file.get_slice(name).get_shape()) == 2]  # noqa: SIM118
+            if not fit:
+                raise InputError(f"{path} holds no matrix of shape (n, d)")
+            matrix = file.get_tensor(pick(fit, side, None, path, alone=True))
+    else:
+        raise InputError(f"{path} ends in neither {' nor '.join(ENDINGS)}; bring it with gapkit import")
+    if not matrix.dtype.is_floating_point or matrix.dtype.itemsize == 1:
+        raise InputError(f"{path} must hold float16, float32 or float64; got {str(matrix.dtype)[6:]}")
+    if 0 in matrix.shape:
+        raise InputError(f"{path} must not be empty; got shape {tuple(matrix.shape)}")
+    return matrix
+
+
+def _open_npy(path: Path) -> Tensor:
+    try:
+        array: Any = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as fault:
+        reason = short_reason(fault, 150)
+        if any(words in reason for words in ("allow_pickle", "Python objects", "Object arrays")):
+            raise InputError(f"{path} {PICKLED}") from fault
+        refuse_as_damaged(fault, f"cannot read {path}, which is damaged or cut short ({reason})")
+    if not isinstance(array, np.ndarray) or array.ndim != 2:
+        raise InputError(
+            f"{path} must hold one matrix of shape (n, d); got {getattr(array, 'shape', 'an archive')}"
+        )
+    if array.dtype not in ("float16", "float32", "float64") or not array.flags.c_contiguous:
+        order = "" if array.flags.c_contiguous else ", column by column"
+        raise InputError(
+            f"{path} must hold float16, float32 or float64, row by row, in the machine's order of bytes; "
+            f"got {array.dtype.str}{order}"
+        )
+    with warnings.catch_warnings():  # torch warns of read-only memory; we never write
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)

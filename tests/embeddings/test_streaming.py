@@ -1,0 +1,257 @@
+"""Many files are one matrix: however they are cut, in the order of their numbers, or not at all."""
+
+import json
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+
+from gapkit.cli.measure import measure as command
+from gapkit.embeddings import streaming
+from gapkit.embeddings.streaming import measure_files
+from gapkit.errors import InputError
+from gapkit.geometry import measure
+from gapkit.geometry.streaming import add_in_a_tree, measure_stream, pair_sums
+
+N, D = 210, 6
+
+
+def pairs(n=N, d=D, dtype=np.float64, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n, d)) + 0.5
+    y = x + rng.standard_normal((n, d)) - 1
+    return x.astype(dtype), y.astype(dtype)
+
+
+def write(folder, name, matrix, cuts=()):
+    """The matrix in numbered files, and the pattern that finds them."""
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    for number, part in enumerate(np.split(matrix, sorted(cuts))):
+        np.save(folder / name / f"{name}_{number}.npy", part)
+    return [str(folder / name / "*.npy")]
+
+
+@pytest.fixture
+def files(tmp_path):
+    x, y = pairs()
+    return {
+        "images": write(tmp_path, "img_emb", y, (70, 140)),
+        "texts": write(tmp_path, "text_emb", x, (100, 200)),
+    }
+
+
+CUTS = st.sets(st.integers(1, N - 1), max_size=14)
+
+
+@settings(max_examples=8, deadline=None)
+@given(CUTS, CUTS, st.sampled_from(["f8", "f4", "f2"]))
+def test_however_the_files_are_cut_they_are_one_matrix(tmp_path_factory, cuts, others, dtype):
+    x, y = pairs(dtype=dtype)
+    folder = tmp_path_factory.mktemp("cut")
+    found = measure_files(write(folder, "i", y, cuts), write(folder, "t", x, others), covariances=True).values
+    whole = measure_files(write(folder, "wi", y), write(folder, "wt", x), covariances=True).values
+    assert found == pytest.approx(whole, rel=1e-10)
+    expected = measure(x, y)
+    rel = 1e-10 if dtype == "f8" else 3e-6
+    assert found == pytest.approx({name: expected[name] for name in found}, rel=rel, abs=rel)
+
+
+def test_blocks_and_parts_change_nothing_but_rounding(files, monkeypatch):
+    whole = measure_files(**files).values
+    monkeypatch.setattr(streaming, "PARTS", 3)
+    monkeypatch.setattr("gapkit.geometry.streaming.BLOCK_ROWS", 17)
+    monkeypatch.setattr("gapkit.geometry.streaming.CACHED_ROWS", 5)
+    assert measure_files(**files).values == pytest.approx(whole, rel=1e-10)
+
+
+def test_several_processes_give_the_same_bits(files):
+    options = {"covariances": True, "intervals": True}
+    assert measure_files(**files, **options, processes=2) == measure_files(**files, **options)
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_bits(files):
+    pytest.importorskip("distributed")
+    assert measure_files(**files, cluster="local:2") == measure_files(**files)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 40), st.randoms(use_true_random=False))
+def test_sums_are_added_in_the_same_pairs_in_whichever_order_they_come(count, random):
+    x, y = (torch.from_numpy(z) for z in pairs(n=2 * count, dtype="f4"))
+    parts = [(i, pair_sums(x[2 * i : 2 * i + 2], y[2 * i : 2 * i + 2])) for i in range(count)]
+    ordered = add_in_a_tree(parts, count)
+    random.shuffle(parts)
+    shuffled = add_in_a_tree(parts, count)
+    assert ordered.count == shuffled.count == 2 * count
+    np.testing.assert_array_equal(ordered.totals, shuffled.totals)
+    np.testing.assert_array_equal(ordered.numbers, shuffled.numbers)
+
+
+def test_files_are_taken_by_their_numbers_and_other_files_ignored(tmp_path):
+    x, y = pairs()
+    cuts = range(10, N, 17)  # 12 of them: 10 comes after 9
+    images, texts = write(tmp_path, "img_emb", y, cuts), write(tmp_path, "text_emb", x, (100,))
+    for name in ("metadata_0.parquet", "._img_emb_0.npy"):
+        (tmp_path / "img_emb" / name).write_bytes(b"x")
+    expected = pytest.approx(measure_stream(x, y).values, rel=1e-10)
+    assert measure_files(images, texts).values == expected
+    folder = str(tmp_path / "img_emb")
+    assert measure_files([folder], texts).values == expected
+    listed = [str(tmp_path / "img_emb" / f"img_emb_{k}.npy") for k in range(13)]
+    assert measure_files(listed, texts).values == expected
+
+
+def test_safetensors_are_mapped_too(tmp_path):
+    x, y = pairs(dtype="f2")
+    save_file({"image_embeddings": y, "text_embeddings": x}, tmp_path / "both.safetensors")
+    both = [str(tmp_path / "both.safetensors")]
+    assert measure_files(both, both).values == pytest.approx(measure_stream(x, y).values, rel=1e-6)
+
+
+def test_no_more_than_a_block_is_read_at_once(tmp_path, monkeypatch):
+    x, y = pairs(n=40_000, d=64, dtype="f4")
+    images, texts = write(tmp_path, "i", y, (11_000, 25_000)), write(tmp_path, "t", x, (30_000,))
+    measure_files(images, texts, covariances=True)
+    del x, y
+    read, get = [], streaming._Range.__getitem__
+
+    def counted(self, rows):
+        block = get(self, rows)
+        read.append(len(block))
+        return block
+
+    monkeypatch.setattr(streaming._Range, "__getitem__", counted)
+    tracemalloc.start()
+    try:
+        measure_files(images, texts)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert max(read) <= 2048
+    assert peak < 3_000_000  # the files have 20 MB
+
+
+def edited(path, change):
+    matrix = np.load(path)
+    np.save(path, change(matrix))
+
+
+def spoil(matrix):
+    matrix[17, 2] = np.nan
+    return matrix
+
+
+def zero(matrix):
+    matrix[17] = 0
+    return matrix
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+SPOILED = {
+    "too few rows": (lambda p: edited(p, lambda m: m[:-1]), r"matched row by row; got 209 rows in 3 files and 210 in 3"),
+    "another width": (lambda p: edited(p, lambda m: m[:, :-1]), r"img_emb_1.npy has 5 columns, img_emb_0.npy has 6"),
+    "one column": (lambda p: edited(p, lambda m: m[:, 0]), r"img_emb_1.npy must hold one matrix of shape \(n, d\); got \(70,\)"),
+    "whole numbers": (lambda p: edited(p, lambda m: m.astype(int)), r"img_emb_1.npy must hold float16, float32 or float64.*; got <i8"),
+    "other byte order": (lambda p: edited(p, lambda m: m.astype(">f8")), r"machine's order of bytes; got >f8"),
+    "column by column": (lambda p: edited(p, np.asfortranarray), r"row by row.*; got <f8, column by column"),
+    "objects": (lambda p: edited(p, lambda m: m.astype(object)), r"img_emb_1.npy holds pickled objects"),
+    "NaN": (lambda p: edited(p, spoil), r"img_emb_1.npy, row 17, must be finite"),
+    "a zero row": (lambda p: edited(p, zero), r"img_emb_1.npy, row 17, must not be zero"),
+    "cut short": (cut_short, r"img_emb_1.npy, which is damaged or cut short"),
+    "nothing": (lambda p: p.write_bytes(b""), r"img_emb_1.npy, which is damaged or cut short"),
+    "missing": (lambda p: p.unlink(), r"number 1 is missing between 0 and 2"),
+    "twice": (lambda p: np.save(p.with_name("img_emb_01.npy"), np.load(p)), r"two files of the same number"),
+    "another kind": (lambda p: np.save(p.with_name("text_emb_0.npy"), np.load(p)), r"several kinds, img_emb_#.npy, text_emb_#.npy"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", SPOILED)
+def test_what_is_wrong_with_a_file_is_one_line(files, tmp_path, fault):
+    spoil, message = SPOILED[fault]
+    spoil(tmp_path / "img_emb" / "img_emb_1.npy")
+    with pytest.raises(InputError, match=message):
+        measure_files(**files)
+
+
+@pytest.mark.parametrize(
+    ("images", "texts", "message"),
+    [
+        ("no/*.npy", "text_emb", r"--images .*no/\*.npy: no .npy or .safetensors file is there"),
+        (".", "text_emb", "no .npy or .safetensors file is there"),
+        ("img_emb", "img_emb", "img_emb_0.npy.* cannot be on both sides"),
+        ("wide", "text_emb", "images have 7, texts 6"),
+        ("img_emb", "later", "images begin with img_emb_0.npy and texts with later_3.npy"),
+    ],
+)
+def test_sides_that_do_not_fit_are_one_line(files, tmp_path, images, texts, message):
+    write(tmp_path, "wide", np.ones((N, 7)))
+    write(tmp_path, "later", np.ones((N, D)), (1, 2, 3, 4))
+    for number in range(3):
+        (tmp_path / "later" / f"later_{number}.npy").unlink()
+    np.save(tmp_path / "later" / "later_3.npy", np.ones((N - 206, D)))
+    np.save(tmp_path / "later" / "later_4.npy", np.ones((206, D)))
+    with pytest.raises(InputError, match=message):
+        measure_files([str(tmp_path / images)], [str(tmp_path / texts)])
+
+
+def test_a_file_named_twice_is_refused(files):
+    with pytest.raises(InputError, match="a file is named twice"):
+        measure_files(files["images"] * 2, files["texts"])
+
+
+def test_a_file_that_changes_meanwhile_is_refused(files, tmp_path, monkeypatch):
+    def change(*ranges, **options):
+        edited(tmp_path / "text_emb" / "text_emb_0.npy", lambda m: np.concatenate([m, m]))
+        return pair_sums(*ranges, **options)
+
+    monkeypatch.setattr(streaming, "pair_sums", change)
+    with pytest.raises(InputError, match=r"text_emb_0.npy has changed meanwhile"):
+        measure_files(**files)
+
+
+def run(*arguments):
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+def test_the_command_says_what_it_read_and_what_it_left_out(files):
+    arguments = ["--images", files["images"][0], "--texts", files["texts"][0]]
+    done = run(*arguments)
+    assert done.exit_code == 0, done.output
+    for words in ("images: 3 files, 210 × 6, float64", "(L2M)", "have lengths of", "left out: right answers"):
+        assert words in done.output
+    content = json.loads(run(*arguments, "--json", "--intervals").stdout)
+    x, y = pairs()
+    expected = measure_stream(x, y).values
+    value, low, high = content["l2m"]
+    assert value == pytest.approx(expected["l2m"])
+    assert low < value < high
+    assert content["n_gallery"] == N
+    assert any("covariances" in note for note in content["notes"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.npy", "--images", "b"], "take the place of FILE; got 'a.npy'"),
+        (["--images", "b"], "go together"),
+        (["--images", "b", "--texts", "c", "--sigma", "0.1"], "--sigma is for FILE"),
+        (["--images", "b", "--texts", "c", "--metric", "dot"], "--metric is for FILE"),
+        (["a", "--cluster", "local:2"], "--cluster is for --images and --texts"),
+        (["a", "b"], "takes one FILE.*; got 2"),
+        ([], "takes one FILE.*; got 0"),
+    ],
+)
+def test_options_that_do_not_go_together_are_one_line(arguments, message):
+    fault = run(*arguments).exception
+    assert isinstance(fault, InputError)
+    with pytest.raises(InputError, match=message):
+        raise fault
