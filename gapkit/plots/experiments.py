@@ -38,6 +38,7 @@ def _named_rows(count: int, each: float, ax: Axes | None) -> Axes:
     ax = canvas(ax=ax, width=WIDTH, height=max(2.2, 0.9 + each * count))
     ax.set_ylim(count - 0.45, -0.55)
     ax.grid(axis="y", visible=False)
+    ax.locator_params(axis="x", nbins=6)  # long numbers beside each other run into one
     return ax
 
 

@@ -179,11 +179,14 @@ def _count(number: int) -> str:
 
 def _lead(record: Mapping) -> str:
     models = dict.fromkeys(job["model"].partition("@")[0] for job in record["jobs"] if job["model"])
+    shown = [short_model(model) for model in models if not is_control(model)]
+    controls = len(models) - len(shown)
     datasets = dict.fromkeys(job["dataset"] for job in record["jobs"] if job["dataset"])
     return (
         f"{len(record['overall'])} claims of Chowers et al. (CVPR 2026), of earlier work and of this project, "
-        f"measured on {', '.join(short_model(model) for model in models) or 'free embeddings'}"
-        + (f" with {', '.join(datasets)}." if datasets else ".")
+        f"measured on {', '.join(shown) or 'free embeddings'}"
+        + (f" and {_count(controls)} with random weights" if controls else "")
+        + (f", with {', '.join(datasets)}." if 0 < len(datasets) < 6 else ".")
     )
 
 
@@ -288,11 +291,14 @@ def _answers(cells: list[Mapping]) -> str:
 def command_for(experiment: str, record: Mapping) -> str:
     """The command that does one experiment of a replication again."""
     words = ["gapkit replicate", f"--only {experiment}"]
+    given = record["command"].split()
     jobs = [job for job in record["jobs"] if job["experiment"] == experiment]
     models = dict.fromkeys(job["model"] for job in jobs if job["model"])
     datasets = dict.fromkeys(job["dataset"] for job in jobs if job["dataset"])
     shipped = {model.partition("@")[0] for model in models} <= set(SHIPPED) and set(datasets) <= set(DATASETS)
-    if record["mode"] == "chosen" or not shipped:
+    if "--published" in given and not {"--model", "--dataset"} & set(given):
+        words.append("--published")
+    elif record["mode"] == "chosen" or not shipped:
         words += [f"--model {shlex.quote(model)}" for model in models]
         words += [f"--dataset {shlex.quote(dataset)}" for dataset in datasets]
     if record["mode"] == "full":

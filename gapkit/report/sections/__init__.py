@@ -16,6 +16,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.text import Text
 
 from gapkit._format import number, with_interval
 from gapkit.claims.decide import is_control
@@ -53,6 +54,8 @@ class Picture:
 def picture(name: str, axes: Axes, caption: str, values: pd.Series, *, legend: bool = False) -> Picture:
     """A picture whose alternative text says what its axes show and from where to where ``values`` go."""
     title, x, y = axes.get_title(loc="left").replace("\n", " "), axes.get_xlabel(), axes.get_ylabel()
+    for text in axes.findobj(lambda artist: isinstance(artist, Text) and artist.get_text() == title):
+        text.set_wrap(True)  # a long name goes on in a second line
     if legend:
         legend_below(axes)
     return Picture(name, axes, caption, f"{title}. {f'{y} over {x}' if y else x}: {spread(values)}.")

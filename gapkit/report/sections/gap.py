@@ -14,9 +14,10 @@ WIDTH_AND_GAIN = {"xlabel": "‖g‖", "ylabel": "gain in robustness"}
 
 
 def draw_gap(tables: Tables) -> Iterator[Picture]:
-    table = show.named(tables["gap"])
+    table = show.named(tables["gap"]).assign(measured="measured, 95 % interval")
     look = {"xlabel": "‖g‖", "title": "Length of the gap", "counts": 0.1}
-    axes = plot_effects(table, "gap_norm", rows="name", by="dataset", **look)
+    by = "dataset" if table["name"].duplicated().any() else "measured"
+    axes = plot_effects(table, "gap_norm", rows="name", by=by, **look)
     caption = "Length of the gap vector with 95 % intervals. Unit vectors can be at most 2 apart."
     yield show.picture("gap", axes, caption, table["gap_norm"])
 
