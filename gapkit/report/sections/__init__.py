@@ -9,6 +9,7 @@ import importlib
 import io
 import pkgutil
 import re
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,8 @@ def picture(name: str, axes: Axes, caption: str, values: pd.Series, *, legend: b
     """A picture whose alternative text says what its axes show and from where to where ``values`` go."""
     title, x, y = axes.get_title(loc="left").replace("\n", " "), axes.get_xlabel(), axes.get_ylabel()
     for text in axes.findobj(lambda artist: isinstance(artist, Text) and artist.get_text() == title):
-        text.set_wrap(True)  # a long name goes on in a second line
+        # a long name goes on in a second line; matplotlib's own wrapping takes $ for mathematics
+        text.set_text(textwrap.fill(title, int(8 * style.figure_of(axes).get_figwidth())))
     if legend:
         legend_below(axes)
     return Picture(name, axes, caption, f"{title}. {f'{y} over {x}' if y else x}: {spread(values)}.")
