@@ -25,6 +25,7 @@ SECTIONS = {
     "geometry": "Geometry",
     "dynamics": "Training dynamics",
     "embedding": "Embedding",
+    "engine": "Engine",
     "starting": "Starting",
     "redraws": "Redraws of the explorers",
     "lessons": "Lessons",

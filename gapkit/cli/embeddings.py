@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from gapkit.cli.main import say
+from gapkit.cli.main import cluster_option, say
 from gapkit.errors import InputError
 
 A_PATH = click.Path(path_type=Path)
@@ -68,13 +68,15 @@ def split_options(options: dict) -> tuple[str, dict, dict]:
 @click.option("--dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True,
               help="How --out stores the matrices.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def embed(model, dataset, out, dtype, quiet, **options):
+@cluster_option
+def embed(model, dataset, out, dtype, quiet, cluster, **options):
     """Embed DATASET with MODEL; resumes if interrupted.
 
     MODEL is a preset or shipped model (see `gapkit models`), ARCHITECTURE/WEIGHTS as OpenCLIP names them,
     hf-hub:OWNER/REPOSITORY or local-dir:PATH. DATASET is digits10, scenes100, scenes-pairs, scenes-vqa,
     cifar10, cifar100 (and both with -rephrased), coco, aokvqa, folder (one subfolder for each class) or csv (paths and captions).
     """
+    from gapkit import engine
     from gapkit.datasets import load_dataset
     from gapkit.embeddings import load_embeddings
     from gapkit.encoders import load_model
@@ -82,9 +84,11 @@ def embed(model, dataset, out, dtype, quiet, **options):
 
     device, how, about = split_options(options)
     data = load_dataset(dataset, **about)
-    ready = load_model(model, device=device)
+    ready = load_model(model, device="cpu" if cluster else device)
     say(f"{ready}; {data}")
-    path = embed_to_file(ready, data, out=out, dtype=dtype, progress=not quiet, **how)
+    with engine.connect(cluster, say) as client:
+        how |= {"cluster": client, "device": device}
+        path = embed_to_file(ready, data, out=out, dtype=dtype, progress=not quiet, **how)
     entries = load_embeddings(path, memory_map=True)
     say(f"{entries} in {entries.metadata['precision']} on {ready.device}")
     for name, why in entries.metadata["skipped"]:

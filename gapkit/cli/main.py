@@ -59,6 +59,12 @@ def group() -> None:
     """Measure CLIP's modality gap, close it, and see what it costs in robustness."""
 
 
+cluster_option = click.option(
+    "--cluster", metavar="ADDRESS",
+    help="Work on a Dask cluster: tcp://HOST:PORT of its scheduler, or local:N for N workers here.")  # fmt: skip
+"""What every command with `gapkit.engine.connect` takes."""
+
+
 def say(message: object) -> None:
     """One line on stderr, whatever the message quotes."""
     click.echo(as_one_line(message), err=True)

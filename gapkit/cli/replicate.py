@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from gapkit.cli.embeddings import embedding_options, split_options
-from gapkit.cli.main import say
+from gapkit.cli.main import cluster_option, say
 from gapkit.errors import InputError, as_one_line
 
 A_COUNT = click.IntRange(min=1)
@@ -46,6 +46,7 @@ A_COUNT = click.IntRange(min=1)
               help="Number of threads, of torch and of BLAS; more pay off only on much larger data.")  # fmt: skip
 @click.option("--processes", type=A_COUNT, default=None,
               help="How many measurements run at once.  [default: 2 where there are two cores and --threads is 1]")  # fmt: skip
+@cluster_option
 def replicate(
     out,
     full,
@@ -63,6 +64,7 @@ def replicate(
     fresh,
     threads,
     processes,
+    cluster,
     **embedding,
 ):
     """Measure every claim of the paper and write a report.
@@ -95,11 +97,18 @@ def replicate(
     datasets = _with_published(datasets, models) if published else datasets
     chosen = {} if galleries is None else {"galleries": _sizes(galleries, datasets)}
     started = time.perf_counter()
-    with engine.limit_threads(threads), Workspace(out, fresh=fresh) as space:
-        files = prepare(models, datasets, device=device, say=tell, how={**how, "progress": seen}, **about)
+    with (
+        engine.limit_threads(threads),
+        Workspace(out, fresh=fresh) as space,
+        engine.connect(cluster, tell) as client,
+    ):
+        how |= {"progress": seen, "cluster": client}
+        files = prepare(models, datasets, device=device, say=tell, how=how, **about)
         jobs = plan(models, datasets, only=only, full=full, seed=seed, files=files, **chosen)
         with _progress(len(jobs), seen) as advance:
-            replication = replicate(jobs, store=space.store, on_done=advance, processes=processes)
+            replication = replicate(
+                jobs, store=space.store, on_done=advance, processes=processes, cluster=client
+            )
             record = make_record(
                 replication,
                 decide(replication.tables),

@@ -214,6 +214,10 @@ class ArrayImages(HashedImages):
         content = self.pixels[row].tobytes()
         return hashlib.sha256(content).hexdigest(), content
 
+    def part(self, rows: range, *, read: bool = False) -> "ArrayImages":
+        """Some images as a sequence of their own, which can travel."""
+        return ArrayImages(self.pixels[rows.start : rows.stop], self.names[rows.start : rows.stop])
+
     def decode(self, row: int, content: bytes) -> Image.Image:
         """The image that `read` has read."""
         return Image.fromarray(np.frombuffer(content, np.uint8).reshape(self.pixels.shape[1:]))
@@ -235,16 +239,21 @@ class FileImages(HashedImages):
     ----------
     folder : where the paths start
     paths : relative paths; as they can be printed (see `shown`) they are the images' names
+    contents : of each file what `read` has given, to be decoded where there are no such files
     """
 
-    def __init__(self, folder: str | os.PathLike, paths: Sequence[str]) -> None:
-        self.folder, self.paths = Path(folder), tuple(paths)
+    def __init__(
+        self, folder: str | os.PathLike, paths: Sequence[str], contents: Sequence[tuple] | None = None
+    ) -> None:
+        self.folder, self.paths, self._contents = Path(folder), tuple(paths), contents
         self.names = tuple(shown(path) for path in self.paths)
         if not self.names:
             raise InputError(f"no images in {self.folder}")
 
     def read(self, row: int) -> tuple[str, bytes | None]:
         """The sha256 of a file, and its bytes; `MISSING` and None where it cannot be read."""
+        if self._contents is not None:
+            return self._contents[row]
         path = path_in(self.folder, self.paths[row])
         try:
             if os.path.isfile(path) and os.path.getsize(path) <= MOST_BYTES:
@@ -254,8 +263,28 @@ class FileImages(HashedImages):
             return MISSING, None
         return self._hash(row), None
 
-    def decode(self, row: int, content: bytes | None) -> Image.Image:
+    def part(self, rows: range, *, read: bool = False) -> "FileImages":
+        """Some images as a sequence of their own, with the files' bytes if they are to be ``read`` here."""
+        return FileImages(
+            self.folder,
+            self.paths[rows.start : rows.stop],
+            [self._sent(row) for row in rows] if read else None,
+        )
+
+    def _sent(self, row: int) -> tuple[str, bytes | str]:
+        """What `read` gives; the reason in place of bytes that cannot be read."""
+        digest, content = self.read(row)
+        if content is None:
+            try:
+                self.decode(row, None)
+            except InputError as fault:
+                return digest, str(fault)
+        return digest, content
+
+    def decode(self, row: int, content: bytes | str | None) -> Image.Image:
         """The image of the bytes that `read` has read."""
+        if isinstance(content, str):
+            raise InputError(content)
         path = path_in(self.folder, self.paths[row])
         if content is None and os.path.isfile(path) and os.path.getsize(path) > MOST_BYTES:
             raise InputError(f"{shown(path)} has more than {MOST_BYTES:,} bytes; that is not a photograph")

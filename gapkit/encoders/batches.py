@@ -1,16 +1,28 @@
-"""Images in batches, preprocessed here or in worker processes; unreadable ones come back as reasons.
+"""Images in batches, preprocessed here or in worker processes, and whole shards, embedded here or on a cluster.
 
-OpenCLIP's own preprocessing is called as it is, behind a bound on what resizing may make of an image.
+OpenCLIP's own preprocessing is called as it is, behind a bound on what resizing may make of an image. Unreadable images
+come back as reasons.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
-from gapkit._files import short_reason
-from gapkit.datasets.images import has_hashes
+from gapkit import engine
+from gapkit._files import known_sha256, short_reason
+from gapkit.datasets import Dataset
+from gapkit.datasets.images import FileImages, has_hashes
+from gapkit.encoders.loading import load_model, model_files
+from gapkit.encoders.model import Model
 from gapkit.errors import InputError
+
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 MOST_RESIZED = 50_000_000
 """Pixels after resizing: at 224 a side a line of 1 x 60,000, a file of 312 bytes, would be 3 billion."""
@@ -31,6 +43,30 @@ class Batch:
     pixels: torch.Tensor | None
     faults: dict[int, str]
     hashes: dict[int, str]
+
+
+@dataclass(frozen=True)
+class Precisely:
+    """What the last bits of embeddings depend on beside the model: the same everywhere for the shards of a run."""
+
+    batch_size: int
+    precision: str
+    threads: int
+    device: str
+
+    @contextlib.contextmanager
+    def calculating(self) -> Iterator[None]:
+        """In this precision, on so many threads."""
+        before, cast = torch.get_num_threads(), PRECISIONS[self.precision]
+        kind = self.device.partition(":")[0]
+        try:
+            with (
+                engine.limit_threads(self.threads),
+                torch.autocast(kind, dtype=cast, enabled=cast is not None),
+            ):
+                yield
+        finally:
+            torch.set_num_threads(before)
 
 
 def batches(rows: range, batch_size: int) -> list[range]:
@@ -132,3 +168,167 @@ def _resized_pixels(preprocess: Callable, width: int, height: int) -> float:
             size = max(size) if getattr(step, "longest", 1) == 0 else 0
         return float(size**2) * max(width, height) / min(width, height)
     return 0.0
+
+
+def encode_texts(model: Model, texts: Sequence[str], how: Precisely) -> np.ndarray:
+    """A shard of texts, batch by batch: (n, d) float32."""
+    rows = batches(range(len(texts)), how.batch_size)
+    return np.concatenate([model.encode_texts(texts[some.start : some.stop]) for some in rows])
+
+
+def encode_images(
+    model: Model,
+    images: Sequence,
+    hashes: Sequence[str] | None,
+    shards: dict[int, range],
+    how: Precisely,
+    *,
+    dataset: str,
+    workers: int = 0,
+    advance: Callable[[int], object] = lambda count: None,
+) -> Iterator[tuple[int, np.ndarray, dict[int, str]]]:
+    """Shards of images as they are finished: number, embeddings of the readable rows, and row -> why not.
+
+    Raises
+    ------
+    InputError
+        If an image is not the one whose hash is known.
+    """
+    plan = [(number, some) for number, rows in shards.items() for some in batches(rows, how.batch_size)]
+    ready = read_batches(images, model.preprocess, [some for _, some in plan], workers=workers)
+    blocks, faults = [], {}
+    for (number, some), batch in zip(plan, ready, strict=True):
+        for row, digest in batch.hashes.items():
+            if hashes is not None and digest != hashes[row]:
+                raise InputError(
+                    f"{images.names[row]} changed while {dataset} was being embedded; run the same again"
+                )
+        faults |= batch.faults
+        if batch.pixels is not None:
+            blocks.append(model.encode_pixels(batch.pixels).numpy())
+        advance(len(some))
+        if some.stop == shards[number].stop:
+            yield number, np.concatenate(blocks) if blocks else np.zeros((0, 0), np.float32), faults
+            blocks, faults = [], {}
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """A task for a worker: rows of one side, as texts, or as images that it reads or that come along."""
+
+    called: str
+    dataset: str
+    content: Any
+    hashes: list[str] | None
+
+    def __str__(self) -> str:
+        return self.called
+
+
+class _Shards(Sequence):
+    """The shards that are missing; what one needs is read when it is asked for."""
+
+    def __init__(self, dataset, prompts, hashes, missing, *, read: bool) -> None:
+        self.dataset, self.prompts, self.hashes = dataset, prompts, hashes
+        self.missing, self.read = missing, read
+
+    def __len__(self) -> int:
+        return len(self.missing)
+
+    def __getitem__(self, position: int) -> _Shard:
+        side, _, rows = self.missing[position]
+        called = f"{side} {rows.start} to {rows.stop - 1} of {self.dataset.name}"
+        if side == "texts":
+            return _Shard(called, self.dataset.name, self.prompts[rows.start : rows.stop], None)
+        return _Shard(
+            called,
+            self.dataset.name,
+            self.dataset.images.part(rows, read=self.read),
+            self.hashes[rows.start : rows.stop],
+        )
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A model that a worker loads for itself: by its name, or from files that come along."""
+
+    name: str
+    device: str
+    weights_sha256: str
+    files: tuple[tuple[str, str], ...]
+
+
+def embed_shards(
+    client: Any,
+    model: Model,
+    dataset: Dataset,
+    prompts: Sequence[str],
+    hashes: Sequence[str] | None,
+    how: Precisely,
+    texts: Iterable[tuple[int, range]],
+    images: Iterable[tuple[int, range]],
+) -> Iterator[tuple[str, int, np.ndarray, dict[int, str]]]:
+    """Shards as the workers of a cluster finish them: side, number, embeddings, and row -> why not."""
+    if hashes is None:
+        raise InputError(
+            f"the images of {dataset.name} are of a class of their own; embed them without a cluster"
+        )
+    missing = [("texts", *one) for one in texts] + [("images", *one) for one in images]
+    wanted = _Wanted(model.name, how.device, model.weights_sha256(), model_files(model))
+    tasks = _Shards(dataset, prompts, hashes, missing, read=not _seen(client, dataset.images, hashes))
+    function = functools.partial(_embed_shard, wanted, how)
+    for position, (embeddings, faults) in engine.run(
+        function, tasks, cluster=client, files=lambda task: wanted.files
+    ):
+        side, number, rows = missing[position]
+        yield side, number, embeddings, {row + rows.start: why for row, why in faults.items()}
+
+
+def _embed_shard(wanted: _Wanted, how: Precisely, shard: _Shard) -> tuple[np.ndarray, dict[int, str]]:
+    model = _loaded(wanted)
+    with how.calculating():
+        if shard.hashes is None:
+            return encode_texts(model, shard.content, how), {}
+        whole = {0: range(len(shard.content))}
+        ((_, embeddings, faults),) = encode_images(
+            model, shard.content, shard.hashes, whole, how, dataset=shard.dataset
+        )
+        return embeddings, faults
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(wanted: _Wanted) -> Model:
+    """A model, loaded once by each worker."""
+    name = wanted.name
+    if wanted.files:
+        here, there = Path(wanted.files[0][0]), engine.local_file(*wanted.files[0])
+        name = name if here == there else f"local-dir:{there.parent}"
+    try:
+        model = load_model(name, device=wanted.device)
+    except InputError as fault:
+        raise InputError(f"on a worker ({engine.platform.node()}): {fault}") from fault
+    if model.weights_sha256() != wanted.weights_sha256:
+        raise InputError(
+            f"a worker ({engine.platform.node()}) has other weights of {wanted.name} than this machine"
+        )
+    return model
+
+
+def _seen(client: Any, images: Sequence, hashes: Sequence[str]) -> bool:
+    """Whether all workers see the images' folder, judged by three of its files."""
+    if not isinstance(images, FileImages):
+        return False
+    rows = {0, len(images) // 2, len(images) - 1}
+    paths = {str(images.folder.absolute() / images.paths[row]): hashes[row] for row in rows}
+    return all(client.run(_has_files, paths).values())
+
+
+def _has_files(paths: dict[str, str]) -> bool:
+    return all(Path(path).is_file() and known_sha256(path) == digest for path, digest in paths.items())
+
+
+def device_of_workers(client: Any, device: str) -> str:
+    """What "auto" means on a cluster: "cuda" if every worker has it."""
+    if device != "auto":
+        return device
+    return "cuda" if set(client.run(torch.cuda.is_available).values()) == {True} else "cpu"

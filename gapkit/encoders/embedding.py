@@ -16,24 +16,31 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
+from gapkit import engine
 from gapkit._files import check_target, locked, write_atomically
 from gapkit._options import check_choice, check_whole
 from gapkit._paths import cache_folder
 from gapkit.datasets import Dataset, load_dataset
 from gapkit.embeddings import EmbeddingSet
 from gapkit.embeddings.files import FORMAT_VERSION, check_hash, has_hash
-from gapkit.encoders.batches import Batch, batches, read_batches
+from gapkit.encoders.batches import (
+    PRECISIONS,
+    Precisely,
+    device_of_workers,
+    embed_shards,
+    encode_images,
+    encode_texts,
+)
 from gapkit.encoders.loading import load_model
 from gapkit.encoders.model import Model
 from gapkit.encoders.shards import ShardFolder, assemble, listed, remove_leftovers, remove_stale
 from gapkit.encoders.tokenizers import check_texts, cut_texts
 from gapkit.errors import GapkitWarning, InputError
 
-PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _SHARD_BATCHES = 16
+_MOST_THREADS = 257  # on which an unfinished run is looked for
 
 
 def embed(model: Model | str, dataset: Dataset | str, **options: Any) -> EmbeddingSet:
@@ -67,6 +74,8 @@ def embed_to_file(
     on_error: str = "raise",
     on_long_text: str = "truncate",
     progress: bool = False,
+    cluster: Any = None,
+    device: str = "auto",
 ) -> Path:
     """Embed a dataset into a file; `embed` for data that need not fit into memory.
 
@@ -83,6 +92,9 @@ def embed_to_file(
     on_long_text : "truncate" or "raise": what to do about texts with more tokens than the model reads. Either way they are
         counted; ``metadata["long_texts"]`` keeps the count
     progress : show a bar with rate and time left on stderr
+    cluster : of Dask, see `gapkit.engine.run`: its workers load the model by its name and compute the shards. What one
+        has begun, here or there, the other goes on with
+    device : of the cluster's workers; "auto" is "cuda" if all of them have it
 
     Returns
     -------
@@ -109,39 +121,46 @@ def embed_to_file(
     check_choice(on_error, "on_error", ("raise", "skip"))
     check_choice(on_long_text, "on_long_text", ("truncate", "raise"))
     check_choice(dtype, "dtype", ("float32", "float16"))
-    precision = _precision(precision, model)
+    check_choice(precision, "precision", ("auto", *PRECISIONS))
     _check_texts(dataset)
     long_texts = _long_texts(model, dataset, on_long_text)
     fingerprint, hashes = dataset.hashes()
-    facts = _facts(model, dataset, fingerprint, precision)
-    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     runs, folder = cache_folder() / "runs", cache_folder() / "embeddings"
-    # Batches of another size differ in the last bits, so their shards must not be mixed.
-    settings = f"{batch_size} {model.device.type} {torch.get_num_threads()} {torch.__version__}"
-    run = runs / f"{key}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
-    target = _finished(folder, key)
-    if target is None or any(runs.glob(f"{key}*")):  # the latter: killed while tidying up
-        with locked(runs / f"{key}.lock", waiting="another process is embedding the same; waiting for it"):
-            target = _finished(folder, key, warn=True)
-            if target is None:
-                target = folder / f"{_slug(dataset.name)}--{_slug(model.name)}--{key}.safetensors"
-                remove_leftovers(run)
-                remove_leftovers(target.parent, target.name)
-                shards = _compute(
-                    model, dataset, hashes, run, batch_size, workers, precision, on_error, progress
-                )
-                if hashes is None and dataset.fingerprint() != fingerprint:
-                    shutil.rmtree(run, ignore_errors=True)  # nobody knows which of its rows are right
-                    raise InputError(f"images of {dataset.name} changed meanwhile; run the same again")
-                _refuse_faults(shards[0].faults(), on_error)
-                about = {"model": model.name, "weights_file": model.weights_file, "long_texts": long_texts}
-                assemble(dataset, *shards, target, facts | about)
-                for other in folder.glob(f"*--{key}.safetensors"):
-                    if other != target:  # damaged, or without a hash
-                        other.unlink(missing_ok=True)
-            for finished in runs.glob(f"{key}-*"):
-                shutil.rmtree(finished, ignore_errors=True)
-        remove_stale(runs)
+    with engine.connect(cluster) as client:
+        place = model.device.type if client is None else device_of_workers(client, device)
+        if precision == "auto":
+            precision = "float16" if place.startswith("cuda") else "float32"
+        facts = _facts(model, dataset, fingerprint, precision)
+        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        run, threads = _run_folder(runs, key, batch_size, place, one_thread=client is not None)
+        target = _finished(folder, key)
+        if target is None or any(runs.glob(f"{key}*")):  # the latter: killed while tidying up
+            with locked(
+                runs / f"{key}.lock", waiting="another process is embedding the same; waiting for it"
+            ):
+                target = _finished(folder, key, warn=True)
+                if target is None:
+                    target = folder / f"{_slug(dataset.name)}--{_slug(model.name)}--{key}.safetensors"
+                    remove_leftovers(run)
+                    remove_leftovers(target.parent, target.name)
+                    how = Precisely(batch_size, precision, threads, place)
+                    shards = _compute(model, dataset, hashes, run, how, workers, on_error, progress, client)
+                    if hashes is None and dataset.fingerprint() != fingerprint:
+                        shutil.rmtree(run, ignore_errors=True)  # nobody knows which of its rows are right
+                        raise InputError(f"images of {dataset.name} changed meanwhile; run the same again")
+                    _refuse_faults(shards[0].faults(), on_error)
+                    about = {
+                        "model": model.name,
+                        "weights_file": model.weights_file,
+                        "long_texts": long_texts,
+                    }
+                    assemble(dataset, *shards, target, facts | about)
+                    for other in folder.glob(f"*--{key}.safetensors"):
+                        if other != target:  # damaged, or without a hash
+                            other.unlink(missing_ok=True)
+                for finished in runs.glob(f"{key}-*"):
+                    shutil.rmtree(finished, ignore_errors=True)
+            remove_stale(runs)
     if on_error == "raise":
         skipped = EmbeddingSet.load(target, memory_map=True).metadata.get("skipped", [])
         _refuse_faults(dict(enumerate(why for _, why in skipped)), on_error)
@@ -195,10 +214,20 @@ def _long_texts(model: Model, dataset: Dataset, on_long_text: str) -> dict:
     return {"count": len(rows), "of": len(texts), "context_length": length}
 
 
-def _precision(precision: str, model: Model) -> str:
-    if precision == "auto":
-        return "float16" if model.device.type == "cuda" else "float32"
-    return check_choice(precision, "precision", ("auto", *PRECISIONS))
+def _run_folder(runs: Path, key: str, batch_size: int, device: str, *, one_thread: bool) -> tuple[Path, int]:
+    """Where a run's shards lie, and on how many threads they are computed: as they were begun, if they were.
+
+    Batches of another size, or threads of another number, may differ in the last bits: such shards must not be mixed.
+    """
+    wanted = 1 if one_thread else torch.get_num_threads()
+
+    def folder(threads: int) -> Path:
+        settings = f"{batch_size} {device.partition(':')[0]} {threads} {torch.__version__}"
+        return runs / f"{key}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
+
+    begun = (count for count in (wanted, *range(1, _MOST_THREADS)) if folder(count).is_dir())
+    threads = next(begun, wanted)
+    return folder(threads), threads
 
 
 def _facts(model: Model, dataset: Dataset, fingerprint: str, precision: str) -> dict:
@@ -225,50 +254,41 @@ def _copy_out(source: Path, out: Path, dtype: str) -> Path:
         return EmbeddingSet.load(source, memory_map=True).save(out, dtype=dtype)
 
 
-def _compute(model, dataset, hashes, run, batch_size, workers, precision, on_error, progress):
+def _compute(model, dataset, hashes, run, how, workers, on_error, progress, client):
     """Make the shards that are still missing; returns those of the images and of the texts."""
     from tqdm import tqdm
 
-    size = batch_size * _SHARD_BATCHES
+    size = how.batch_size * _SHARD_BATCHES
     images = ShardFolder(run, "images", count=len(dataset.images), size=size)
     texts = ShardFolder(run, "texts", count=sum(len(row) for row in dataset.prompts), size=size)
-    cast = PRECISIONS[precision]
     if on_error == "raise":
         images.forget_faults()  # perhaps it was a passing one
-    with (
-        torch.autocast(model.device.type, dtype=cast, enabled=cast is not None),
-        tqdm(total=len(dataset.images), unit=" images", disable=not progress, initial=images.done()) as bar,
-    ):
-        prompts = [text for row in dataset.prompts for text in row]
-        for number, rows in texts.missing():
-            blocks = [
-                model.encode_texts([prompts[row] for row in some]) for some in batches(rows, batch_size)
-            ]
-            texts.write(number, np.concatenate(blocks), {})
-        missing = dict(images.missing())
-        plan = [(number, some) for number, rows in missing.items() for some in batches(rows, batch_size)]
-        ready = read_batches(dataset.images, model.preprocess, [some for _, some in plan], workers=workers)
-        blocks, faults = [], {}
-        for (number, some), batch in zip(plan, ready, strict=True):
-            _refuse_changes(dataset, hashes, batch)
-            faults |= batch.faults
-            if batch.pixels is not None:
-                blocks.append(model.encode_pixels(batch.pixels).numpy())
-            bar.update(len(some))
-            if some.stop == missing[number].stop:
-                images.write(
-                    number, np.concatenate(blocks) if blocks else np.zeros((0, 0), np.float32), faults
-                )
-                blocks, faults = [], {}
+    prompts = [text for row in dataset.prompts for text in row]
+    with tqdm(total=len(dataset.images), unit=" images", disable=not progress, initial=images.done()) as bar:
+        if client is not None:
+            ready = embed_shards(
+                client, model, dataset, prompts, hashes, how, texts.missing(), images.missing()
+            )
+            for side, number, embeddings, faults in ready:
+                {"images": images, "texts": texts}[side].write(number, embeddings, faults)
+                bar.update(len(images.ranges[number]) if side == "images" else 0)
+            return images, texts
+        with how.calculating():
+            for number, rows in texts.missing():
+                texts.write(number, encode_texts(model, prompts[rows.start : rows.stop], how), {})
+            ready = encode_images(
+                model,
+                dataset.images,
+                hashes,
+                dict(images.missing()),
+                how,
+                dataset=dataset.name,
+                workers=workers,
+                advance=bar.update,
+            )
+            for number, embeddings, faults in ready:
+                images.write(number, embeddings, faults)
     return images, texts
-
-
-def _refuse_changes(dataset: Dataset, hashes: list[str] | None, batch: Batch) -> None:
-    changed = [row for row, digest in batch.hashes.items() if hashes is not None and digest != hashes[row]]
-    if changed:
-        raise InputError(
-            f"{dataset.images.names[changed[0]]} changed while {dataset.name} was being embedded; run the same again"
-        )
 
 
 def _slug(name: str) -> str:

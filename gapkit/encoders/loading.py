@@ -64,6 +64,20 @@ def load_model(name: str, *, device: str = "cpu") -> Model:
     return Model(name, module, preprocess, tokenise, place, config, file)
 
 
+def model_files(model: Model) -> tuple[tuple[str, str], ...]:
+    """Path and sha256 of the files in a model's own folder, for whoever does not see it; none for other models."""
+    parsed = parse_model_name(model.name)
+    if parsed.kind != "folder":
+        return ()
+    folder = Path(parsed.place).expanduser()
+    folder = folder if folder.is_dir() else Path(parsed.place.rpartition("#")[0]).expanduser()
+    files = sorted(path.absolute() for path in folder.iterdir() if path.is_file())
+    others = [
+        path for path in files if path.suffix in _WEIGHT_ENDINGS and path.name != model.weights_file["name"]
+    ]
+    return tuple((str(path), known_sha256(path)) for path in files if path not in others)
+
+
 def _device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"

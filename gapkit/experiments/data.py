@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gapkit import engine
 from gapkit._files import file_state, known_sha256
 from gapkit.embeddings import EmbeddingSet, list_embeddings, load_embeddings, published_sets
 from gapkit.embeddings.evaluation import classes_to_draw_within
@@ -99,17 +100,18 @@ def load_set(model: str, dataset: str, path: str | os.PathLike = "", sha256: str
     InputError
         If there is no such file, or its bytes have changed since.
     """
-    path = Path(path or find_file(model, dataset))
+    path = engine.local_file(path or find_file(model, dataset), sha256)
     if sha256 and known_sha256(path) != sha256:
         raise InputError(f"{path} has changed since the measurements were planned; start them again")
-    name = dataset if dataset in published_sets() else str(path)  # published sets have formats of their own
-    return _load(name, file_state(path))
+    return _load(dataset if dataset in published_sets() else "", path, file_state(path))
 
 
 @functools.lru_cache(maxsize=4)
-def _load(name: str, state: tuple[int, ...]) -> EmbeddingSet:
+def _load(published: str, path: Path, state: tuple[int, ...]) -> EmbeddingSet:
     """Kept as long as the file is the same: one saved again under its name is read again."""
-    return load_embeddings(name, memory_map=True)
+    if published:  # published sets have formats of their own
+        return published_sets()[published].load(path)
+    return load_embeddings(path, memory_map=True)
 
 
 def model_of(dataset: str) -> str:

@@ -228,12 +228,12 @@ def prepare(
     from gapkit.encoders import load_model
     from gapkit.encoders.embedding import embed_to_file
 
-    files = {}
+    files, how = {}, {**(how or {}), "device": device}
     for name, those in wanted.items():
-        model = load_model(name, device=device)
+        model = load_model(name, device="cpu" if how.get("cluster") else device)
         for dataset in those:
             say(f"{model}; {data[dataset]}")
-            files[name, dataset] = embed_to_file(model, data[dataset], **(how or {}))
+            files[name, dataset] = embed_to_file(model, data[dataset], **how)
             for image, why in load_embeddings(files[name, dataset], memory_map=True).metadata["skipped"]:
                 say(f"left out {image}: {why}")
     return files

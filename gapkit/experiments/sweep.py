@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -83,6 +84,7 @@ def run_jobs(
     *,
     store: JobStore | None = None,
     processes: int = 1,
+    cluster: Any = None,
 ) -> Iterator[Result]:
     """Run the jobs, or take them from the store, and yield each when it is there.
 
@@ -91,7 +93,8 @@ def run_jobs(
     jobs : any number of `Job`
     function : does one job; gives tables of plain values
     store : where finished jobs are kept; None keeps nothing
-    processes : how many jobs are done at once
+    processes, cluster : where and how many are done at once, see `gapkit.engine.run`. What a job reads is sent to workers that
+        do not see it; the store stays here
 
     Yields
     ------
@@ -105,7 +108,8 @@ def run_jobs(
             left.append(job)
         else:
             yield kept
-    for _, result in engine.run(functools.partial(_timed, function), left, processes=processes):
+    timed = functools.partial(_timed, function)
+    for _, result in engine.run(timed, left, processes=processes, cluster=cluster, files=_files_of):
         if store:
             store.write(result)
         yield result
@@ -117,6 +121,7 @@ def replicate(
     store: JobStore | None = None,
     on_done: Callable[[int, int, Result], object] | None = None,
     processes: int = 1,
+    cluster: Any = None,
 ) -> Replication:
     """Do all jobs, or take finished ones from the store, and put their tables together.
 
@@ -126,10 +131,11 @@ def replicate(
     store : where finished jobs are kept, so that an interrupted replication goes on
     on_done : called after each job with the number done, the number of all, and its result
     processes : how many jobs are done at once, each on one thread if more than one; the numbers are the same
+    cluster : of Dask, see `gapkit.engine.run`
     """
     jobs = [locate(job) for job in jobs]
     results = []
-    for result in run_jobs(jobs, _tables_of_job, store=store, processes=processes):
+    for result in run_jobs(jobs, _tables_of_job, store=store, processes=processes, cluster=cluster):
         results.append(result)
         if on_done:
             on_done(len(results), len(jobs), result)
@@ -150,6 +156,10 @@ def tables_of(results: Iterable[Result]) -> dict[str, pd.DataFrame]:
             together = record.compare(pd.DataFrame(rows[record.name]), seed)
             rows.setdefault(f"{record.name}.checks", []).extend(together)
     return {name: pd.DataFrame(some) for name, some in rows.items()}
+
+
+def _files_of(job: Job) -> list[tuple[str, str]]:
+    return [(job.path, job.sha256)] if job.path and job.sha256 else []
 
 
 def _tables_of_job(job: Job) -> Tables:
