@@ -130,7 +130,6 @@ def connect(cluster: Any, tell: Callable[[str], object] = lambda line: None) -> 
         "distributed.scheduler.allowed-failures": _ALLOWED_FAILURES,
         "distributed.scheduler.worker-saturation": 1.0,
         "distributed.comm.timeouts.connect": "15s",
-        "distributed.logging": {"distributed": "critical"},  # what matters is said by us, in one line
     }
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
@@ -138,8 +137,8 @@ def connect(cluster: Any, tell: Callable[[str], object] = lambda line: None) -> 
         try:
             where = cluster
             if count:
-                where = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address="127.0.0.1:0")
-                stack.enter_context(where)
+                options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "silence_logs": 50}
+                where = stack.enter_context(LocalCluster(n_workers=count, **options))
             client = stack.enter_context(Client(where, set_as_default=False))
             tell(f"dashboard: {client.dashboard_link}")
             if not client.nthreads():
@@ -237,7 +236,8 @@ def _stop(client, futures: list) -> None:
 def _check_workers(client) -> None:
     here = about()
     for worker, there in client.run(about, on_error="return").items():
-        _refuse_another(here, there, worker)
+        if not isinstance(there, OSError):  # it has just gone; the next is checked with its first task
+            _refuse_another(here, there, worker)
     if max(client.nthreads().values(), default=1) > 1:
         message = "a worker does one task at a time, whatever its threads; start more of them: dask worker --nthreads 1"
         warnings.warn(message, GapkitWarning, stacklevel=4)

@@ -246,6 +246,9 @@ class FileImages(HashedImages):
         self, folder: str | os.PathLike, paths: Sequence[str], contents: Sequence[tuple] | None = None
     ) -> None:
         self.folder, self.paths, self._contents = Path(folder), tuple(paths), contents
+        self._absolute = (
+            self.folder.absolute()
+        )  # for another process, which may run elsewhere; messages say `folder`
         self.names = tuple(shown(path) for path in self.paths)
         if not self.names:
             raise InputError(f"no images in {self.folder}")
@@ -254,7 +257,7 @@ class FileImages(HashedImages):
         """The sha256 of a file, and its bytes; `MISSING` and None where it cannot be read."""
         if self._contents is not None:
             return self._contents[row]
-        path = path_in(self.folder, self.paths[row])
+        path = path_in(self._absolute, self.paths[row])
         try:
             if os.path.isfile(path) and os.path.getsize(path) <= MOST_BYTES:
                 content = path.read_bytes()
@@ -285,8 +288,8 @@ class FileImages(HashedImages):
         """The image of the bytes that `read` has read."""
         if isinstance(content, str):
             raise InputError(content)
-        path = path_in(self.folder, self.paths[row])
-        if content is None and os.path.isfile(path) and os.path.getsize(path) > MOST_BYTES:
+        path, there = (path_in(where, self.paths[row]) for where in (self.folder, self._absolute))
+        if content is None and os.path.isfile(there) and os.path.getsize(there) > MOST_BYTES:
             raise InputError(f"{shown(path)} has more than {MOST_BYTES:,} bytes; that is not a photograph")
         return open_image(path, content)
 
@@ -298,7 +301,7 @@ class FileImages(HashedImages):
         return whole.hexdigest(), each
 
     def _hash(self, row: int) -> str:
-        path = path_in(self.folder, self.paths[row])
+        path = path_in(self._absolute, self.paths[row])
         try:
             return sha256_of(path) if os.path.isfile(path) else MISSING  # a pipe would make us wait
         except OSError:

@@ -6,9 +6,10 @@ come back as reasons.
 
 import contextlib
 import functools
+import os
+import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import torch
 from gapkit import engine
 from gapkit._files import known_sha256, short_reason
 from gapkit.datasets import Dataset
-from gapkit.datasets.images import FileImages, has_hashes
+from gapkit.datasets.images import FileImages, has_hashes, path_in
 from gapkit.encoders.loading import load_model, model_files
 from gapkit.encoders.model import Model
 from gapkit.errors import InputError
@@ -301,16 +302,14 @@ def _loaded(wanted: _Wanted) -> Model:
     """A model, loaded once by each worker."""
     name = wanted.name
     if wanted.files:
-        here, there = Path(wanted.files[0][0]), engine.local_file(*wanted.files[0])
-        name = name if here == there else f"local-dir:{there.parent}"
+        weights = engine.local_file(*wanted.files[0])
+        name = f"local-dir:{weights.parent}#{weights.name}"
     try:
         model = load_model(name, device=wanted.device)
     except InputError as fault:
-        raise InputError(f"on a worker ({engine.platform.node()}): {fault}") from fault
+        raise InputError(f"on a worker ({platform.node()}): {fault}") from fault
     if model.weights_sha256() != wanted.weights_sha256:
-        raise InputError(
-            f"a worker ({engine.platform.node()}) has other weights of {wanted.name} than this machine"
-        )
+        raise InputError(f"a worker ({platform.node()}) has other weights of {wanted.name} than this machine")
     return model
 
 
@@ -319,12 +318,16 @@ def _seen(client: Any, images: Sequence, hashes: Sequence[str]) -> bool:
     if not isinstance(images, FileImages):
         return False
     rows = {0, len(images) // 2, len(images) - 1}
-    paths = {str(images.folder.absolute() / images.paths[row]): hashes[row] for row in rows}
+    folder = images.folder.absolute()
+    paths = {os.fspath(path_in(folder, images.paths[row])): hashes[row] for row in rows}
     return all(client.run(_has_files, paths).values())
 
 
 def _has_files(paths: dict[str, str]) -> bool:
-    return all(Path(path).is_file() and known_sha256(path) == digest for path, digest in paths.items())
+    try:
+        return all(known_sha256(path) == digest for path, digest in paths.items())
+    except OSError:
+        return False
 
 
 def device_of_workers(client: Any, device: str) -> str:

@@ -65,17 +65,15 @@ def load_model(name: str, *, device: str = "cpu") -> Model:
 
 
 def model_files(model: Model) -> tuple[tuple[str, str], ...]:
-    """Path and sha256 of the files in a model's own folder, for whoever does not see it; none for other models."""
+    """Path and sha256 of the files in a model's own folder, weights first; none for other models."""
     parsed = parse_model_name(model.name)
     if parsed.kind != "folder":
         return ()
     folder = Path(parsed.place).expanduser()
     folder = folder if folder.is_dir() else Path(parsed.place.rpartition("#")[0]).expanduser()
-    files = sorted(path.absolute() for path in folder.iterdir() if path.is_file())
-    others = [
-        path for path in files if path.suffix in _WEIGHT_ENDINGS and path.name != model.weights_file["name"]
-    ]
-    return tuple((str(path), known_sha256(path)) for path in files if path not in others)
+    weights = folder.absolute() / model.weights_file["name"]
+    others = sorted(p for p in weights.parent.iterdir() if p.is_file() and p.suffix not in _WEIGHT_ENDINGS)
+    return tuple((str(path), known_sha256(path)) for path in (weights, *others))
 
 
 def _device(name: str) -> torch.device:

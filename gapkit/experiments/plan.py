@@ -1,6 +1,7 @@
 """Which jobs a replication consists of, and the embeddings they will need."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -172,7 +173,7 @@ def locate(job: Job, files: Files | None = None) -> Job:
         return job
     if job.dataset:
         path = Path(job.path) if job.path else find_file(job.model, job.dataset, files)
-        return replace(job, path=str(path), sha256=known_sha256(path))
+        return replace(job, path=os.path.abspath(path), sha256=known_sha256(path))
     if "seeds" in job.options:  # training curves: one file a seed
         setting = job.model.removeprefix("miniclip-")
         curves = [shipped_file(f"curves/{run_name(setting, run)}.json") for run in job.options["seeds"]]
