@@ -22,27 +22,47 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from gapkit._arrays import row_lengths
+from gapkit.geometry import neighbours
 from gapkit.geometry.neighbours import (
+    Gallery,
     angles_from,
     clean_answers,
+    cost_blocks,
+    costs_of,
+    decide,
     margins_and_answers,
+    pairs_upto,
     prepare,
     squares_and_answers,
 )
 from gapkit.perturbations import GaussianNoise
 from gapkit.perturbations.gaussian import covariance_root
 from gapkit.robustness.exact_cosine import cosine
-from gapkit.robustness.exact_euclidean import CLOSED_FORM_FROM, euclidean
-from gapkit.robustness.quadrature import REACH, TAIL, Panels, deposit, falling_edges, grid_points, probability
+from gapkit.robustness.exact_euclidean import CLOSED_FORM_FROM, euclidean, integrate
+from gapkit.robustness.quadrature import (
+    FINE,
+    REACH,
+    TAIL,
+    Counts,
+    Panels,
+    deposit,
+    falling_edges,
+    grid_points,
+    probability,
+)
 
 _ALIKE = 1e-9
 _PAIR_BYTES, _QUERY_BYTES = 160, 40_000
 _LEAST_NOISE = 1e-14
 """Noise finer than this share of the lengths is taken as this: distances and angles in float64 are no finer."""
+_FEW = 64
+"""So many pairs in reach a query, on average, are each computed in float64."""
+_ROUNDING = 4e-5
+"""Of a distance in units of σ: from here on float32 is not enough where pairs are counted."""
 _NORMAL = 1000
 """Degrees of freedom from which a χ falls like a normal variable: there is no origin to be fine at."""
 
@@ -101,6 +121,8 @@ def exact_values(
     problem: Solvable, metric: str, *, memory: int
 ) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"]]:
     """Robustness and clean answers, in blocks that take about ``memory`` bytes."""
+    if len(problem.x) >= neighbours.LARGE and metric != "cosine" and (metric == "dot" or problem.scale > 0):
+        return _in_blocks(problem, metric, memory)
     y, x = prepare(problem.y, problem.x, metric)
     lengths = torch.linalg.vector_norm(problem.x, dim=1)
     sigma = problem.scale
@@ -184,14 +206,116 @@ def dot(
     near = (u < REACH) & moved[:, None]
     near.scatter_(1, answers[:, None], False)
     rival_of, columns = near.nonzero(as_tuple=True)
-    rule = Panels(falling_edges(2 * TAIL + 2, _NORMAL, u.shape[1]).to(u.device))
+    values = _by_margins(u[rival_of, columns], rival_of, len(u), u.shape[1])
+    return torch.where(moved, values, 1)
+
+
+def _by_margins(
+    u: Float[Tensor, " p"],
+    rival_of: Int[Tensor, " p"],
+    count: int,
+    candidates: int,
+    shares: Float[Tensor, " p"] | None = None,
+) -> Float[Tensor, "{count}"]:
+    """Robustness of ``count`` queries from their rivals' margins in units of τ."""
+    rule = Panels(falling_edges(2 * TAIL + 2, _NORMAL, candidates).to(u.device))
     nodes = rule.nodes - (TAIL + 1)
     points = grid_points(0.0, REACH, u.device)
     table = torch.special.log_ndtr(nodes + points[:, None])  # (g, t)
-    weights = deposit(u[rival_of, columns], rival_of, count=len(u), origin=0.0, size=len(points))  # (m, g)
+    weights = deposit(u, rival_of, count=count, origin=0.0, size=len(points), scale=shares)  # (m, g)
     logs = weights @ table  # (m, t): Σ_j ln Φ
     density = torch.exp(-0.5 * nodes.square()) / math.sqrt(2 * math.pi)
-    return torch.where(moved, probability(logs.exp_() @ (density * rule.weights)), 1)
+    return probability(logs.exp_() @ (density * rule.weights))
+
+
+def _in_blocks(problem: Solvable, metric: str, memory: int) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"]]:
+    """The same for a large gallery, read block by block."""
+    gallery = Gallery.of(problem.x, problem.y, metric)
+    y, d = gallery.queries(problem.y), problem.x.shape[1]
+    if metric == "euclidean":
+        sigma = max(problem.scale / gallery.size, _LEAST_NOISE * (1 + float(row_lengths(y).max())))
+        scale = torch.full_like(y[:, 0], sigma**2)
+        factors, rounding = gallery.factors(y, sigma**-2, float(d))
+    else:
+        lengths = row_lengths(problem.y)
+        scale = problem.scale / torch.where(lengths > 0, lengths, 1) / gallery.size
+        scale = torch.where(problem.scale > 0, scale, 1).clamp_min(_LEAST_NOISE)
+        factors, rounding = gallery.factors(y, 1 / scale)
+    values, answers = torch.empty_like(scale), torch.empty_like(scale, dtype=torch.int64)
+    step = max(1, memory // (100 * neighbours.BLOCK + 160 * round(REACH / FINE)))
+    todo = [(part, torch.float32) for part in torch.arange(len(y), device=y.device).split(step)]
+    while todo:
+        part, dtype = todo.pop()
+        found = _counted(factors[part], rounding[part], y[part], scale[part], gallery, dtype)
+        if found is None:  # ties in masses
+            todo += [(half, dtype) for half in part.chunk(2)]
+            continue
+        values[part], answers[part], sure = found
+        if not sure.all():
+            todo.append((part[~sure], torch.float64))
+    return (values if metric == "euclidean" else torch.where(problem.scale > 0, values, 1)), answers
+
+
+def _counted(
+    factors: Float[Tensor, "m r"],
+    rounding: Float[Tensor, " m"],
+    y: Float[Tensor, "m d"],
+    scale: Float[Tensor, " m"],
+    gallery: Gallery,
+    dtype: torch.dtype,
+) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"], Bool[Tensor, " m"]] | None:
+    """Robustness and answers of a block of queries, and which values ``dtype`` is wide enough for; None if too many tie.
+
+    All pairs in reach are counted. Where they are few, each is also computed again in float64, and integrated as it
+    is. Else only those that may be the answer are computed again.
+    """
+    euclidean, d = gallery.metric == "euclidean", y.shape[1]
+    error = rounding * torch.finfo(dtype).eps  # of a cost, typically
+    slack = 8 * d**0.5 * error  # of a difference of two, at most
+
+    def place(costs: Tensor) -> Tensor:
+        """√(λ + d), or a score in units of its noise."""
+        return costs.clamp_min(0).sqrt_() if euclidean else costs
+
+    few, kept, counts = True, None, None
+    everyone = torch.arange(len(y), device=y.device)[:, None]
+    for start, costs, best in cost_blocks(factors, gallery, dtype):
+        reach = place(best + slack) + REACH
+        reach = reach.square() + slack if euclidean else reach + slack
+        counts = counts or Counts(place(best), REACH)
+        counts.lower(place(best))
+        many = int((costs <= reach.to(dtype)[:, None]).sum()) > costs.numel() // 4
+        found = None if many else pairs_upto(reach, costs, start)
+        counts.add(*((place(costs), everyone) if many else (place(found[2]), found[0])))
+        if many or not few:
+            found = pairs_upto(best + slack, costs, start)
+        kept = found if kept is None else [torch.cat(both) for both in zip(kept, found, strict=True)]
+        few = few and not many and len(kept[0]) <= _FEW * len(y)
+        inside = kept[2] <= (reach if few else best + slack)[kept[0]]
+        kept = [part[inside] for part in kept]
+        if len(kept[0]) > _FEW * max(len(y), 2**14) and len(y) > 1:
+            return None
+    rows, columns, counted = kept
+    costs = costs_of(rows, columns, y, gallery)
+    answers = decide(rows, columns, costs, y, gallery)
+    u = place(costs / scale[rows] + (d if euclidean else 0.0))
+    own = columns == answers[rows]
+    winners = torch.empty_like(scale).index_put_((rows[own],), u[own])
+    sure = torch.full_like(own[: len(y)], few or dtype == torch.float64)
+    if few:
+        rivals, rival_of, shares = u[~own], rows[~own], None
+    else:
+        counts.add(place(counted[own]), rows[own], sign=-1)
+        rivals, rival_of, shares = counts.points()
+        sure |= error <= _ROUNDING * (2 * winners if euclidean else 1)
+    if euclidean:
+        near = rivals < (winners + REACH)[rival_of]
+        rivals, rival_of = rivals[near], rival_of[near]
+        return integrate(winners, rivals, rival_of, d, None if few else shares[near]), answers, sure
+    margins = rivals - winners[rival_of]
+    near = margins < REACH
+    shares = None if few else shares[near]
+    return _by_margins(margins[near], rival_of[near], len(y), len(gallery.rows), shares), answers, sure
 
 
 def cosine_on_a_line(

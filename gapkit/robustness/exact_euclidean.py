@@ -62,8 +62,19 @@ def euclidean(
     near = u < (winners + REACH)[:, None]
     near.scatter_(1, answers[:, None], False)
     rival_of, columns = near.nonzero(as_tuple=True)  # (p,): all pairs of a query and a rival that counts
-    rivals = u[rival_of, columns]
+    return integrate(winners, u[rival_of, columns], rival_of, d)
 
+
+def integrate(
+    winners: Float[Tensor, " m"],
+    rivals: Float[Tensor, " p"],
+    rival_of: Int[Tensor, " p"],
+    d: int,
+    shares: Float[Tensor, " p"] | None = None,
+) -> Float[Tensor, " m"]:
+    """Robustness from √(λ + d) of the answers and of the rivals that count, ``shares`` of them each (1 unless given)."""
+    if shares is None:
+        shares = torch.ones_like(rivals)
     # Queries are binned by their answer's distance. A bin with many pairs pays for a table; the others are
     # few pairs altogether and are integrated one by one.
     bins = ((winners - winners.min()) / BIN).long().unique(return_inverse=True)[1]  # (m,)
@@ -72,49 +83,64 @@ def euclidean(
     for number in (counts >= _MESH_FROM).nonzero()[:, 0].tolist():
         members, chosen = bins == number, bins[rival_of] == number
         index = members.cumsum(0) - 1  # row of a query within its bin
-        result[members] = _by_mesh(winners[members], rivals[chosen], index[rival_of[chosen]], d)
+        result[members] = _by_mesh(
+            winners[members], rivals[chosen], index[rival_of[chosen]], shares[chosen], d
+        )
     # Nobody near: certainly kept.
     single = (counts[bins] < _MESH_FROM) & (torch.bincount(rival_of, minlength=len(winners)) > 0)
     if single.any():
         chosen, index = single[rival_of], single.cumsum(0) - 1
-        result[single] = _one_by_one(winners[single], rivals[chosen], index[rival_of[chosen]], d)
+        result[single] = _one_by_one(
+            winners[single], rivals[chosen], index[rival_of[chosen]], shares[chosen], d
+        )
     return result
 
 
 def _by_mesh(
-    winners: Float[Tensor, " m"], rivals: Float[Tensor, " p"], rival_of: Int[Tensor, " p"], d: int
+    winners: Float[Tensor, " m"],
+    rivals: Float[Tensor, " p"],
+    rival_of: Int[Tensor, " p"],
+    shares: Float[Tensor, " p"],
+    d: int,
 ) -> Float[Tensor, " m"]:
     """Queries of one bin; ``rivals[p]`` is the √(λ + d) of a candidate of query ``rival_of[p]``."""
     lowest, highest = float(winners.min()), float(winners.max())
     start = _start(winners.min()).view(1, 1)
-    rule = _rule(highest + TAIL - float(start), rival_of, d)
+    rule = _rule(highest + TAIL - float(start), rival_of, shares, d)
     points = grid_points(lowest, highest - lowest + REACH, winners.device)  # (g,)
     table = log_survival(rule, start, _rho(points, d)[:, None], d)  # (g, t)
-    weights = deposit(rivals, rival_of, count=len(winners), origin=lowest, size=len(points))  # (m, g)
+    weights = deposit(
+        rivals, rival_of, count=len(winners), origin=lowest, size=len(points), scale=shares
+    )  # (m, g)
     logs = weights @ table  # (m, t): Σ_j ln S_j
     density = log_density(rule.nodes + start, _rho(winners, d)[:, None], d)
     return probability(logs.add_(density).exp_() @ rule.weights)
 
 
 def _one_by_one(
-    winners: Float[Tensor, " m"], rivals: Float[Tensor, " p"], rival_of: Int[Tensor, " p"], d: int
+    winners: Float[Tensor, " m"],
+    rivals: Float[Tensor, " p"],
+    rival_of: Int[Tensor, " p"],
+    shares: Float[Tensor, " p"],
+    d: int,
 ) -> Float[Tensor, " m"]:
     """Queries each on nodes of its own, every tail computed as it is."""
-    rule = _rule(2 * TAIL + 1, rival_of, d)
+    rule = _rule(2 * TAIL + 1, rival_of, shares, d)
     start = _start(winners)[:, None]
     logs = log_density(start + rule.nodes, _rho(winners, d)[:, None], d)  # (m, t)
     for first in range(0, len(rivals), _BLOCK):
         part = slice(first, first + _BLOCK)
         query = rival_of[part]
-        logs.index_add_(0, query, log_survival(rule, start[query], _rho(rivals[part], d)[:, None], d))
+        tails = log_survival(rule, start[query], _rho(rivals[part], d)[:, None], d)
+        logs.index_add_(0, query, tails * shares[part, None])
     return probability(logs.exp_() @ rule.weights)
 
 
-def _rule(length: float, rival_of: Int[Tensor, " p"], d: int) -> Panels:
+def _rule(length: float, rival_of: Int[Tensor, " p"], shares: Float[Tensor, " p"], d: int) -> Panels:
     """Panels on [0, length], as fine as the largest number of candidates near one query asks for."""
     # Below d = 128 beyond the answer's reach too: from there the deep tails are integrated.
     beyond = 0.0 if d >= CLOSED_FORM_FROM else 3.0
-    candidates = int(torch.bincount(rival_of).max()) + 1
+    candidates = round(float(torch.bincount(rival_of, shares).max())) + 1
     return Panels(falling_edges(length + beyond, d, candidates).to(rival_of.device))
 
 
