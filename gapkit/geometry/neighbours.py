@@ -5,13 +5,8 @@ Where the rounding error of that product, each candidate's own, leaves more than
 again by the differences themselves, which are as precise as the candidates are close. What then differs by
 a few units in the last place is tied, and the lowest index wins a tie: duplicates in the gallery give one
 and the same answer whatever their order of evaluation.
-
-A large gallery stays where and as it is (a memory map, half precision) and is read in blocks: `Gallery`. Products are
-then float32's, and float64 decides among the pairs that their rounding leaves: `pairs_upto` and `decide`.
+Large galleries take the road of `gapkit.geometry.galleries`.
 """
-
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -21,26 +16,20 @@ from gapkit._arrays import (
     ArrayInput,
     ArrayLike,
     as_matrix,
-    check_finite,
     check_same_width,
     check_scale,
     like,
     row_lengths,
 )
 from gapkit._options import check_choice
-from gapkit.errors import InputError
+from gapkit.geometry import galleries
+from gapkit.geometry.galleries import METRICS, Gallery, as_gallery, blocks, check_directions, lead
 
-METRICS = ("euclidean", "dot", "cosine")
-BLOCK_BYTES = 2**26
 _EPS = torch.finfo(torch.float64).eps
 _NUMBERS = 2**20
 """Numbers that are compared again at once."""
 _MANY = 1
 """Ties a candidate from which it pays to look for rows that are alike."""
-LARGE = 10_000
-"""Galleries of at least so many rows are read in blocks."""
-BLOCK = 1024
-"""Rows of such a block."""
 _CLOSE = 1e-3
 """Squares below this share of ‖x‖² + ‖y‖² have lost digits that the difference itself still has."""
 
@@ -53,13 +42,9 @@ def prepare(queries: ArrayInput, gallery: ArrayInput, metric: str) -> tuple[Tens
     check_same_width(y, "queries", x, "gallery")
     for matrix, name in ((y, "queries"), (x, "gallery")):
         check_scale(matrix, name)
+        if metric == "cosine":
+            check_directions(matrix, name)
     if metric == "cosine":
-        for matrix, name in ((y, "queries"), (x, "gallery")):
-            zero = (matrix == 0).all(1)
-            if zero.any():
-                raise InputError(
-                    f"{name} must have no zero row for the cosine; row {int(zero.nonzero()[0, 0])} is zero"
-                )
         y = y / row_lengths(y)[:, None]
         x = x / row_lengths(x)[:, None]
     elif metric == "euclidean":
@@ -67,145 +52,6 @@ def prepare(queries: ArrayInput, gallery: ArrayInput, metric: str) -> tuple[Tens
         centre = x.mean(0)
         y, x = y - centre, x - centre
     return y, x
-
-
-def as_gallery(gallery: ArrayInput, device: torch.device) -> Tensor:
-    """The gallery as a float64 matrix, or, where it is large, in its own precision; checked either way."""
-    x = as_matrix(gallery, "gallery", shape="(K, d)", dtype=None, finite=False).to(device)
-    if len(x) < LARGE:
-        x = x.double()
-    for part in x.split(max(LARGE, BLOCK)):
-        check_scale(check_finite(part.double(), "gallery"), "gallery")
-    return x
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """A large gallery in any precision, and what makes costs a product of rows that float32 can hold.
-
-    ``centre`` is taken off its rows (but for the cosine, which takes unit rows), ``size`` divides both sides.
-    """
-
-    rows: Float[Tensor, "k d"]
-    metric: str
-    centre: Float[Tensor, " d"]
-    size: float
-
-    @classmethod
-    def of(cls, rows: Float[Tensor, "k d"], y: Float[Tensor, "m d"], metric: str) -> "Gallery":
-        centre = torch.zeros_like(y[0])
-        if metric != "cosine":
-            for part in rows.split(BLOCK):
-                centre += part.sum(0, dtype=torch.float64) / len(rows)
-        size = max(float(row_lengths(part.double() - centre).max()) for part in rows.split(BLOCK))
-        if metric == "euclidean":
-            size = max(size, float(row_lengths(y - centre).max()))
-        return cls(rows, metric, centre, 1.0 if metric == "cosine" or size == 0 else size)
-
-    def take(self, index: slice | Int[Tensor, " p"]) -> Float[Tensor, "p d"]:
-        """Rows in float64, centred and divided by ``size``, or for the cosine by their lengths."""
-        if self.metric == "cosine":
-            x = self.rows[index].double()
-            return x / row_lengths(x)[:, None]
-        return (self.rows[index] - self.centre).div_(self.size)
-
-    def queries(self, y: Float[Tensor, "m d"]) -> Float[Tensor, "m d"]:
-        """The other side: queries in the coordinates of `take` (as unit rows where only their direction counts)."""
-        if self.metric == "euclidean":
-            return (y - self.centre) / self.size
-        lengths = row_lengths(y)[:, None]
-        return y / torch.where(lengths > 0, lengths, 1)
-
-    def factors(
-        self, y: Float[Tensor, "m d"], scale: float | Float[Tensor, " m"] = 1.0, offset: float = 0.0
-    ) -> tuple[Float[Tensor, "m r"], Float[Tensor, " m"]]:
-        """Rows whose products with those of `blocks` are ``scale`` times the costs plus ``offset``; their typical rounding.
-
-        Costs are squared distances, or products with the sign turned. Rounding is in units of ε: this times 4 √d bounds it.
-        """
-        if self.metric == "euclidean":
-            square = y.square().sum(1, keepdim=True)
-            factors = scale * torch.cat([-2 * y, torch.ones_like(square), square], 1)
-            factors[:, -1] += offset
-            return factors, scale * (1 + square[:, 0].sqrt()).square() + offset
-        factors = -y * torch.as_tensor(scale, dtype=y.dtype, device=y.device).view(-1, 1)
-        return factors, row_lengths(factors)
-
-    def blocks(self, dtype: torch.dtype) -> Iterator[tuple[int, Float[Tensor, "b r"]]]:
-        """Where each block begins, and the rows that `factors` are multiplied with."""
-        for start in range(0, len(self.rows), BLOCK):
-            x = self.take(slice(start, start + BLOCK)).to(dtype)
-            if self.metric == "euclidean":
-                square = (
-                    torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.float64).square().to(dtype)
-                )
-                x = torch.cat([x, square, torch.ones_like(square)], 1)
-            yield start, x
-
-
-def cost_blocks(
-    factors: Float[Tensor, "m r"], gallery: Gallery, dtype: torch.dtype
-) -> Iterator[tuple[int, Float[Tensor, "m b"], Float[Tensor, " m"]]]:
-    """Block by block: where it begins, the costs of its candidates, and the least costs so far."""
-    factors = factors.to(dtype)
-    best = torch.full_like(factors[:, 0], torch.inf)
-    for start, x in gallery.blocks(dtype):
-        costs = factors @ x.T
-        best = torch.minimum(best, costs.amin(1))
-        yield start, costs, best
-
-
-def pairs_upto(
-    bound: Float[Tensor, " m"], costs: Float[Tensor, "m b"], start: int
-) -> tuple[Int[Tensor, " p"], Int[Tensor, " p"], Float[Tensor, " p"]]:
-    """Queries, candidates and costs of the pairs in a block that cost no more than each query's ``bound``."""
-    bound = bound.to(costs.dtype)
-    queries = (costs.amin(1) <= bound).nonzero()[:, 0]
-    costs = costs[queries]
-    flat = (costs <= bound[queries, None]).view(-1).nonzero()[:, 0]
-    rows = flat.div(costs.shape[1], rounding_mode="floor")
-    return queries[rows], flat - rows * costs.shape[1] + start, costs.view(-1)[flat]
-
-
-def costs_of(
-    rows: Int[Tensor, " p"], columns: Int[Tensor, " p"], y: Float[Tensor, "m d"], gallery: Gallery
-) -> Float[Tensor, " p"]:
-    """Costs of pairs in float64: squares of the differences themselves (of unit rows, too), or minus the products."""
-    costs = torch.empty_like(rows, dtype=y.dtype)
-    for part in blocks(len(rows), 24 * y.shape[1]):
-        query, x = y[rows[part]], gallery.take(columns[part])
-        costs[part] = -(query * x).sum(1) if gallery.metric == "dot" else (query - x).square().sum(1)
-    return costs
-
-
-def decide(
-    rows: Int[Tensor, " p"],
-    columns: Int[Tensor, " p"],
-    costs: Float[Tensor, " p"],
-    y: Float[Tensor, "m d"],
-    gallery: Gallery,
-) -> Int[Tensor, " m"]:
-    """Each query's answer among the pairs, costs being those of `costs_of`: of those that tie the lowest index."""
-
-    def least(values: Tensor, of: Tensor, most: float) -> Tensor:
-        return torch.full((len(y),), most, dtype=values.dtype, device=y.device).scatter_reduce(
-            0, of, values, "amin"
-        )
-
-    best = least(costs, rows, torch.inf)
-    close = costs <= (best + 1e-9 * (1 + row_lengths(y)).square())[rows]
-    first = least(columns[costs == best[rows]], rows[costs == best[rows]], len(gallery.rows))
-    rows, columns = rows[close], columns[close]
-    several = (torch.bincount(rows, minlength=len(y)) > 1)[rows].nonzero()[:, 0]
-    leads = torch.zeros_like(costs[close])
-    errors = torch.zeros_like(leads)
-    for part in blocks(len(several), 64 * y.shape[1]):
-        p = several[part]
-        leads[p], errors[p] = _lead(
-            y[rows[p]], gallery.take(first[rows[p]]), gallery.take(columns[p]), gallery.metric
-        )
-    within = leads - errors <= least(leads + errors, rows, torch.inf)[rows]
-    return least(columns[within], rows[within], len(gallery.rows))
 
 
 def stacked_costs(
@@ -302,22 +148,8 @@ def leads_over(
     step = max(1, _NUMBERS // y.shape[1])
     for begin in range(0, len(rows), step):
         r, c = rows[begin : begin + step], columns[begin : begin + step]
-        leads[r, c], errors[r, c] = _lead(y[r], x[reference[r]], x[c], metric)
+        leads[r, c], errors[r, c] = lead(y[r], x[reference[r]], x[c], metric)
     return leads, errors
-
-
-def _lead(
-    query: Float[Tensor, "p d"], first: Float[Tensor, "p d"], other: Float[Tensor, "p d"], metric: str
-) -> tuple[Float[Tensor, " p"], Float[Tensor, " p"]]:
-    apart = other - first
-    if metric == "dot":
-        way, rounding = -query, 0.0
-    else:
-        way = (other - query) + (first - query)
-        # Rows that were centred, or divided by their length, are off by ε times their length.
-        rounding = _EPS * (_length(query) + _length(other))
-    error = _EPS * _length(apart) * _length(way) + rounding * (_length(apart) + _length(way) + rounding)
-    return (apart * way).sum(1), 4 * error
 
 
 def order_about(
@@ -350,17 +182,6 @@ def order_about(
 
 def _within(costs: Float[Tensor, "*s k"], tie: Float[Tensor, "*s k"]) -> Bool[Tensor, "*s k"]:
     return costs - tie <= (costs + tie).amin(-1, keepdim=True)
-
-
-def _length(rows: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
-    return torch.linalg.vector_norm(rows, dim=1)
-
-
-def blocks(length: int, row_bytes: int) -> Iterator[slice]:
-    """Slices of a range whose rows take at most ``BLOCK_BYTES`` together."""
-    step = max(1, BLOCK_BYTES // max(row_bytes, 1))
-    for start in range(0, length, step):
-        yield slice(start, min(start + step, length))
 
 
 def clean_answers(y: Float[Tensor, "m d"], x: Float[Tensor, "k d"], metric: str) -> Int[Tensor, " m"]:
@@ -441,6 +262,12 @@ def nearest(queries: ArrayInput, gallery: ArrayInput, *, metric: str = "euclidea
     >>> nearest([[0.9, 0.1], [0.0, 0.0]], [[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
     array([1, 0])
     """
-    y, x = prepare(queries, gallery, metric)
+    check_choice(metric, "metric", METRICS)
+    y = as_matrix(queries, "queries", shape="(m, d)")
+    x = as_gallery(gallery, y.device)
+    if len(x) >= galleries.LARGE:
+        check_same_width(y, "queries", x, "gallery")
+        return like(Gallery.of(x, y, metric).nearest(y), queries, gallery)
+    y, x = prepare(y, x, metric)
     parts = [clean_answers(y[block], x, metric) for block in blocks(len(y), len(x) * 8 * 5)]
     return like(torch.cat(parts), queries, gallery)

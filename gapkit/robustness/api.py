@@ -12,7 +12,7 @@ from torch import Tensor
 from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, check_same_width, like
 from gapkit._options import LARGEST_SEED, Number, Seed, check_choice, check_whole
 from gapkit.errors import InputError
-from gapkit.geometry.neighbours import METRICS
+from gapkit.geometry.galleries import METRICS, as_gallery
 from gapkit.perturbations import GaussianNoise
 from gapkit.perturbations.base import as_generator
 from gapkit.robustness.exact import Solvable, error_bound, exact_values, solvable
@@ -23,7 +23,7 @@ from gapkit.robustness.saddlepoint import saddlepoint
 SIDES = ("gallery", "queries")
 METHODS = ("auto", "exact", "saddlepoint", "quasi-monte-carlo", "monte-carlo")
 ERROR_BOUND = 1e-5
-"""Absolute error of an exact value, as stated for K ≤ 10,000 and σ ≥ 1e-9 of the embeddings' length; `error_bound` is
+"""Absolute error of an exact value, as stated for K < 10,000 and σ ≥ 1e-9 of the embeddings' length; `error_bound` is
 that of one problem. Measured: up to 8e-6 at d = 128, 1e-6 from d = 512, 1e-7 below 128."""
 MEMORY = 2**28
 
@@ -124,8 +124,10 @@ def robustness(
     Ties (duplicates in the gallery) go to the lowest index. Noise of any size breaks them: one of two
     duplicates keeps its answer with probability 1/2, and with 1 at σ = 0.
 
-    Exact values have an absolute error below 1e-5 for up to 10,000 candidates and a σ of at least 1e-9 of the embeddings'
-    length; beyond, `RobustnessInfo.error_bound` says how much it is. Quasi-Monte Carlo's standard errors come from 16
+    Exact values have an absolute error below 1e-5 for fewer than 10,000 candidates and a σ of at least 1e-9 of the
+    embeddings' length; beyond, `RobustnessInfo.error_bound` says how much it is. Galleries of 10,000 rows and more are read
+    in blocks, so that a memory map or half precision stays what it is; most products are then in float32, and it takes
+    about as long as their distances in float64 (see `gapkit.geometry.galleries`). Quasi-Monte Carlo's standard errors come from 16
     independent scramblings: a 95% interval is the value ± 2.13 of them (Student's t, 15 degrees of freedom).
 
     References
@@ -144,7 +146,7 @@ def robustness(
     True
     """
     y = as_matrix(queries, "queries", shape="(m, d)")
-    x = as_matrix(gallery, "gallery", shape="(K, d)").to(y.device)
+    x = as_gallery(gallery, y.device)
     check_same_width(y, "queries", x, "gallery")
     check_choice(metric, "metric", METRICS)
     check_choice(noise_on, "noise_on", SIDES)
@@ -160,17 +162,18 @@ def robustness(
     chosen, problem = _choose(y, x, noise, metric, noise_on, method, transform)
     if chosen == "exact":
         values, answers = exact_values(problem, metric, memory=memory)
-        errors, mean_error, bound, drawn = torch.zeros_like(values), 0.0, error_bound(problem, metric), 0
+        bound = error_bound(problem, metric) if return_info else 0.0
+        errors, mean_error, drawn = torch.zeros_like(values), 0.0, 0
     elif chosen == "saddlepoint":
-        values, answers = saddlepoint(y, x, noise)
+        values, answers = saddlepoint(y, x.double(), noise)
         errors, mean_error, bound, drawn = torch.zeros_like(values), 0.0, math.nan, 0
     else:
         options = {"metric": metric, "draws": draws, "generator": as_generator(generator), "memory": memory}
         if chosen == "quasi-monte-carlo":
-            sampled = quasi_monte_carlo(y, x, noise, **options)
+            sampled = quasi_monte_carlo(y, x.double(), noise, **options)
         else:
             sampled = monte_carlo(
-                y, x, noise, noise_on=noise_on, shared=shared, transform=transform, **options
+                y, x.double(), noise, noise_on=noise_on, shared=shared, transform=transform, **options
             )
         values, answers, errors = sampled.values, sampled.answers, sampled.std_error
         mean_error, bound, drawn = sampled.mean_std_error, 0.0, sampled.draws

@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from gapkit._arrays import ArrayInput, as_matrix, check_same_width
 from gapkit._options import LARGEST_SEED, Number, check_choice, check_number, check_whole
 from gapkit.errors import InputError
-from gapkit.geometry.neighbours import METRICS
+from gapkit.geometry.galleries import METRICS, Gallery, as_gallery
 from gapkit.perturbations import GaussianNoise
 from gapkit.robustness.exact import exact_values, solvable
 
@@ -55,7 +55,7 @@ def calibrate_sigma(
     0.4935
     """
     y = as_matrix(queries, "queries", shape="(m, d)")
-    x = as_matrix(gallery, "gallery", shape="(K, d)").to(y.device)
+    x = as_gallery(gallery, y.device)
     check_same_width(y, "queries", x, "gallery")
     check_choice(metric, "metric", METRICS)
     target = check_number(target, "target", above=0.0)
@@ -68,7 +68,7 @@ def calibrate_sigma(
         problem = solvable(y, x, GaussianNoise(sigma), metric)
         return float(exact_values(problem, metric, memory=memory)[0].mean())
 
-    spread = float((x - x.mean(0)).square().sum(1).mean().sqrt()) / math.sqrt(x.shape[1])
+    spread = float(Gallery.of(x, y, "dot").lengths.square().mean().sqrt()) / math.sqrt(x.shape[1])
     start = spread if spread > 0 else 1.0
     return solve_sigma(mean_robustness, target, low=start, high=start, tolerance=tolerance)
 

@@ -26,16 +26,21 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from gapkit._arrays import row_lengths
-from gapkit.geometry import neighbours
-from gapkit.geometry.neighbours import (
+from gapkit.geometry import galleries
+from gapkit.geometry.galleries import (
+    MOST_PAIRS,
     Gallery,
+    again,
+    cost_blocks,
+    decide,
+    join,
+    pairs_upto,
+    slack_of,
+)
+from gapkit.geometry.neighbours import (
     angles_from,
     clean_answers,
-    cost_blocks,
-    costs_of,
-    decide,
     margins_and_answers,
-    pairs_upto,
     prepare,
     squares_and_answers,
 )
@@ -63,6 +68,8 @@ _FEW = 64
 """So many pairs in reach a query, on average, are each computed in float64."""
 _ROUNDING = 4e-5
 """Of a distance in units of σ: from here on float32 is not enough where pairs are counted."""
+_COUNTED = 1e-5
+"""Added to the error where pairs are counted: float32's share, of about twice _ROUNDING / 4, and less than 1e-6 of the grid's."""
 _NORMAL = 1000
 """Degrees of freedom from which a χ falls like a normal variable: there is no origin to be fine at."""
 
@@ -96,6 +103,7 @@ def solvable(
         return Solvable(y, x, spread)
     if sigma is not None:
         return Solvable(y, x, sigma)
+    x = x.double()
     values, vectors = torch.linalg.eigh(noise.covariance_matrix(x.shape[1]).to(x.device))
     largest = float(values[-1])
     if largest <= 0:
@@ -121,10 +129,10 @@ def exact_values(
     problem: Solvable, metric: str, *, memory: int
 ) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"]]:
     """Robustness and clean answers, in blocks that take about ``memory`` bytes."""
-    if len(problem.x) >= neighbours.LARGE and metric != "cosine" and (metric == "dot" or problem.scale > 0):
+    if len(problem.x) >= galleries.LARGE and metric != "cosine" and (metric == "dot" or problem.scale > 0):
         return _in_blocks(problem, metric, memory)
     y, x = prepare(problem.y, problem.x, metric)
-    lengths = torch.linalg.vector_norm(problem.x, dim=1)
+    lengths = torch.linalg.vector_norm(problem.x, dim=1, dtype=torch.float64)
     sigma = problem.scale
     if metric != "dot" and sigma > 0:
         size = lengths.max() if metric == "cosine" else row_lengths(x).max() + row_lengths(y).max()
@@ -154,8 +162,14 @@ def error_bound(problem: Solvable, metric: str) -> float:
     # far from its mean as 6.5 deviations of a normal variable, has less than that too.
     each = {"euclidean": 1.1e-12 if closed else 1e-10, "cosine": 1e-10, "dot": 1e-13}[metric]
     dropped = each * (candidates - 1)
-    y, x = prepare(problem.y, problem.x, "euclidean" if metric == "euclidean" else "dot")
-    lengths = torch.linalg.vector_norm(x, dim=1).max()
+    counted = 0.0
+    if candidates >= galleries.LARGE:
+        side = Gallery.of(problem.x, problem.y, metric)
+        y, lengths, counted = side.queries(problem.y), side.lengths.max(), _COUNTED
+        y = y * side.size if metric == "euclidean" else problem.y
+    else:
+        y, x = prepare(problem.y, problem.x, "euclidean" if metric == "euclidean" else "dot")
+        lengths = torch.linalg.vector_norm(x, dim=1).max()
     if metric == "dot":
         noisy = problem.scale > 0
         share = row_lengths(y)[noisy] / problem.scale[noisy]
@@ -165,7 +179,7 @@ def error_bound(problem: Solvable, metric: str) -> float:
     else:
         longest_query = torch.linalg.vector_norm(y, dim=1).max() if metric == "euclidean" else 0.0
         size = float(lengths + longest_query) / problem.scale
-    return tail + dropped + 2e-7 + 2 * torch.finfo(torch.float64).eps * size
+    return tail + dropped + counted + 2e-7 + 2 * torch.finfo(torch.float64).eps * size
 
 
 def _block(
@@ -242,13 +256,13 @@ def _in_blocks(problem: Solvable, metric: str, memory: int) -> tuple[Float[Tenso
         scale = torch.where(problem.scale > 0, scale, 1).clamp_min(_LEAST_NOISE)
         factors, rounding = gallery.factors(y, 1 / scale)
     values, answers = torch.empty_like(scale), torch.empty_like(scale, dtype=torch.int64)
-    step = max(1, memory // (100 * neighbours.BLOCK + 160 * round(REACH / FINE)))
+    step = max(1, memory // (100 * galleries.BLOCK + 160 * round(REACH / FINE)))
     todo = [(part, torch.float32) for part in torch.arange(len(y), device=y.device).split(step)]
     while todo:
         part, dtype = todo.pop()
         found = _counted(factors[part], rounding[part], y[part], scale[part], gallery, dtype)
-        if found is None:  # ties in masses
-            todo += [(half, dtype) for half in part.chunk(2)]
+        if found is None:
+            todo += again(part, dtype)
             continue
         values[part], answers[part], sure = found
         if not sure.all():
@@ -270,8 +284,7 @@ def _counted(
     is. Else only those that may be the answer are computed again.
     """
     euclidean, d = gallery.metric == "euclidean", y.shape[1]
-    error = rounding * torch.finfo(dtype).eps  # of a cost, typically
-    slack = 8 * d**0.5 * error  # of a difference of two, at most
+    slack = slack_of(rounding, y, dtype)
 
     def place(costs: Tensor) -> Tensor:
         """√(λ + d), or a score in units of its noise."""
@@ -289,15 +302,15 @@ def _counted(
         counts.add(*((place(costs), everyone) if many else (place(found[2]), found[0])))
         if many or not few:
             found = pairs_upto(best + slack, costs, start)
-        kept = found if kept is None else [torch.cat(both) for both in zip(kept, found, strict=True)]
-        few = few and not many and len(kept[0]) <= _FEW * len(y)
-        inside = kept[2] <= (reach if few else best + slack)[kept[0]]
-        kept = [part[inside] for part in kept]
-        if len(kept[0]) > _FEW * max(len(y), 2**14) and len(y) > 1:
+        few = few and not many and len(kept[0] if kept else ()) <= _FEW * len(y)
+        kept = join(kept, found, reach if few else best + slack)
+        unsure = rounding * torch.finfo(dtype).eps > _ROUNDING * (2 * place(best) if euclidean else 1)
+        if (len(kept[0]) > MOST_PAIRS and len(y) > 1) or (
+            dtype == torch.float32 and not few and unsure.all()
+        ):
             return None
     rows, columns, counted = kept
-    costs = costs_of(rows, columns, y, gallery)
-    answers = decide(rows, columns, costs, y, gallery)
+    answers, costs = decide(rows, columns, y, gallery)
     u = place(costs / scale[rows] + (d if euclidean else 0.0))
     own = columns == answers[rows]
     winners = torch.empty_like(scale).index_put_((rows[own],), u[own])
@@ -307,7 +320,7 @@ def _counted(
     else:
         counts.add(place(counted[own]), rows[own], sign=-1)
         rivals, rival_of, shares = counts.points()
-        sure |= error <= _ROUNDING * (2 * winners if euclidean else 1)
+        sure |= ~unsure
     if euclidean:
         near = rivals < (winners + REACH)[rival_of]
         rivals, rival_of = rivals[near], rival_of[near]
