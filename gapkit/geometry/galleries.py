@@ -145,7 +145,7 @@ class Gallery:
         todo = [(part, torch.float32) for part in every.split(BLOCK_BYTES // (16 * BLOCK))]
         while todo:
             part, dtype = todo.pop()
-            near, slack = None, slack_of(rounding[part], y, dtype)
+            near, slack = None, slack_of(rounding[part], y[part], dtype)
             for start, costs, best in cost_blocks(factors[part], self, dtype):
                 near = join(near, pairs_upto(best + slack, costs, start), best + slack)
                 if len(near[0]) > MOST_PAIRS and len(part) > 1:
@@ -179,7 +179,9 @@ def cost_blocks(
         yield start, costs, best
 
 
-def pairs_upto(bound: Float[Tensor, " m"], costs: Float[Tensor, "m b"], start: int) -> "Pairs":
+def pairs_upto(
+    bound: Float[Tensor, " m"], costs: Float[Tensor, "m b"], start: int
+) -> tuple[Int[Tensor, " p"], Int[Tensor, " p"], Float[Tensor, " p"]]:
     """Queries, candidates and costs of the pairs in a block that cost no more than each query's ``bound``."""
     bound = bound.to(costs.dtype)
     queries = (costs.amin(1) <= bound).nonzero()[:, 0]
@@ -189,8 +191,8 @@ def pairs_upto(bound: Float[Tensor, " m"], costs: Float[Tensor, "m b"], start: i
     return queries[rows], flat - rows * costs.shape[1] + start, costs.view(-1)[flat]
 
 
-Pairs = tuple[Int[Tensor, " p"], Int[Tensor, " p"], Float[Tensor, " p"]]
-"""Queries, candidates and costs."""
+Pairs = tuple[Tensor, Tensor, Tensor]
+"""Queries, candidates and costs, (p,) each."""
 
 
 def join(kept: Pairs | None, found: Pairs, bound: Float[Tensor, " m"]) -> Pairs:
@@ -209,7 +211,7 @@ def slack_of(
     return rounding * (8 * y.shape[1] ** 0.5 * torch.finfo(dtype).eps)
 
 
-def again(part: Int[Tensor, " m"], dtype: torch.dtype) -> list[tuple[Int[Tensor, " m"], torch.dtype]]:
+def again(part: Int[Tensor, " m"], dtype: torch.dtype) -> list[tuple[Tensor, torch.dtype]]:
     """How to go on with queries of which too many pairs tie: in float64, or in halves."""
     if dtype == torch.float32:
         return [(part, torch.float64)]

@@ -224,7 +224,7 @@ class Counts:
         sign: int = 1,
     ) -> None:
         """Count candidates at ``u`` of the queries ``rows``: on each level ``shares`` of one."""
-        x = (u - self.origin[rows].to(u)).mul_(1 / FINE).clamp_max_(self.size - 2)
+        x = (u - self.origin[rows].to(u)).mul_(1 / FINE).clamp_(0, self.size - 2)
         first = x.long()
         x -= first
         first = (first + rows * self.size).view(-1)
