@@ -8,6 +8,8 @@ the UCI "Optical Recognition of Handwritten Digits" set (Alpaydin and Kaynak, 19
 grey levels.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from gapkit._options import check_choice
@@ -15,12 +17,14 @@ from gapkit.datasets.captions import (
     DIGIT_HELD_OUT,
     DIGIT_NAMES,
     DIGIT_TEMPLATES,
+    REWORDINGS,
     SCENE_CLASS_NAMES,
     SCENE_HELD_OUT,
     SCENE_TEMPLATES,
     fill_digit,
     fill_scene,
     scene_captions,
+    twin_captions,
     with_article,
     with_synonyms,
 )
@@ -30,7 +34,9 @@ from gapkit.datasets.scenes import COLOURS, IMAGE_SIZE, SHAPES, Scenes, render, 
 
 PER_CLASS = 5
 PAIRS = 300
-_SEEDS = {"scenes100": 100_001, "scenes-pairs": 100_002, "scenes-vqa": 100_003}
+GALLERIES, GALLERY_SCENES, TWINS = 24, 20, 4
+"""Of scenes-twins: galleries, the scenes of each, and the near-twins of each scene's caption."""
+_SEEDS = {"scenes100": 100_001, "scenes-pairs": 100_002, "scenes-vqa": 100_003, "scenes-twins": 100_004}
 QUESTION_TYPES = ("left-shape", "right-shape", "colour", "which-object")
 
 TEST_SHARE = 0.2
@@ -101,6 +107,40 @@ def scenes100_rephrased() -> Dataset:
     last = len(templates) - 1
     prompts = [_scene_prompts(template, synonyms=i == last) for i, template in enumerate(templates)]
     return rephrased(scenes100(), prompts, templates, synonyms=last)
+
+
+def scenes100_reworded() -> Dataset:
+    """scenes100 as people might say it: the zero-shot template, then `REWORDINGS`, a block of 100 texts each."""
+    templates = (SCENE_TEMPLATES[0], *REWORDINGS)
+    prompts = [_scene_prompts(template, synonyms=False) for template in templates]
+    return replace(rephrased(scenes100(), prompts, templates), name="scenes100-reworded")
+
+
+def scenes_twins() -> Dataset:
+    """Near-twins: 24 galleries of 100 captions each, for 20 two-object scenes; every scene's caption has four twins
+    in its gallery, which differ from it in one colour, shape, size or side.
+
+    The galleries' captions lie one gallery after the other, the scenes too; ``notes["galleries"]`` says how many there are.
+    """
+    rng = np.random.default_rng(_SEEDS["scenes-twins"])
+    scenes = _distinct(sample_scenes(rng, np.full(3 * GALLERIES * GALLERY_SCENES, 2)))
+    drawn = twin_captions(scenes, rng, twins=TWINS)
+    galleries: list[list[str]] = [[] for _ in range(GALLERIES)]
+    rows: list[list[int]] = [[] for _ in range(GALLERIES)]
+    for row, captions in enumerate(drawn):  # into the first gallery with room that has none of these captions
+        for texts, members in zip(galleries, rows, strict=True):
+            if len(members) < GALLERY_SCENES and len({*texts, *captions}) == len(texts) + len(captions):
+                texts += captions
+                members.append(row)
+                break
+    return Dataset(
+        name="scenes-twins",
+        images=ArrayImages(render(scenes[np.concatenate(rows)])),
+        prompts=[text for texts in galleries for text in texts],
+        task="zero-shot",
+        labels=np.arange(GALLERIES * GALLERY_SCENES) * (1 + TWINS),
+        notes={"galleries": GALLERIES},
+    )
 
 
 def scenes_pairs() -> Dataset:

@@ -77,6 +77,18 @@ SCENE_HELD_OUT = (
 )
 """Templates for one object that no mini-CLIP has seen in training."""
 
+REWORDINGS = (
+    "{a_shape} that is {colour}",
+    "{a_shape} painted {colour}",
+    "i see {a_object} here",
+    "someone made {a_object} for us",
+    "what you see is {a_object}",
+    "{colour} is the colour of this {shape}",
+    "look at the {shape}, it is all {colour}",
+    "my favourite {object}, seen from the front",
+)
+"""Ways in which people say it, other in grammar than any training template: none of them is used in training."""
+
 DIGIT_TEMPLATES = (
     "a photo of the digit {digit}",
     "an image of the digit {digit}",
@@ -134,6 +146,8 @@ _COLOUR_PARTS = (
     "{a_left}",
     "{a_right}",
 )
+FEW = 2
+"""Wordings of each kind that a model of few wordings is trained on."""
 _GAP = re.compile(r"\{[^{}]*\}")
 _PART_SHARE = 0.3
 _SYNONYM_SHARE = 0.1
@@ -177,8 +191,12 @@ def fill_scene(template: str, class_name: str) -> str:
 
     >>> fill_scene(SCENE_TEMPLATES[0], "orange star")
     'a photo of an orange star'
+    >>> fill_scene(REWORDINGS[0], "orange star")
+    'a star that is orange'
     """
-    return _filled(template, {"object": class_name, "a_object": with_article(class_name)})
+    colour, _, shape = class_name.rpartition(" ")
+    words = {"object": class_name, "a_object": with_article(class_name)}
+    return _filled(template, words | {"colour": colour, "shape": shape, "a_shape": with_article(shape)})
 
 
 def with_synonyms(caption: str) -> str:
@@ -217,6 +235,7 @@ def scene_captions(
     rng: np.random.Generator,
     *,
     full: bool = False,
+    few: bool = False,
     contrast: Sequence[str] | np.ndarray | None = None,
 ) -> list[str]:
     """One random training caption for each scene.
@@ -227,6 +246,8 @@ def scene_captions(
     rng : numpy.random.Generator
     full : bool
         Name colour, shape and side of every object, and use no synonyms: what retrieval needs.
+    few : bool
+        Keep to the first `FEW` wordings of each kind, and use no synonyms.
     contrast : (n,) of "sides" or "colours", optional
         What the caption of a two-object scene must tell apart: scenes whose objects trade places,
         or trade colours (see `gapkit.datasets.scenes.counterpart`).
@@ -241,7 +262,8 @@ def scene_captions(
                 words = f"{'large' if scenes.large[i, slot] else 'small'} {words}"
             described.append(words)
         if scenes.count[i] == 1:
-            caption = fill_scene(SCENE_TEMPLATES[rng.integers(len(SCENE_TEMPLATES))], described[0])
+            known = SCENE_TEMPLATES[:FEW] if few else SCENE_TEMPLATES
+            caption = fill_scene(known[rng.integers(len(known))], described[0])
         else:
             templates = _SIDED_TEMPLATES
             if not full and contrast is not None:
@@ -251,6 +273,7 @@ def scene_captions(
                 else:
                     templates = _SIDED_PARTS if part else _SIDED_TEMPLATES
             left, right = scenes.shape[i]
+            templates = templates[:FEW] if few else templates
             caption = templates[rng.integers(len(templates))].format(
                 a_left=with_article(described[0]),
                 a_right=with_article(described[1]),
@@ -261,13 +284,48 @@ def scene_captions(
                 left_colour=colours[scenes.colour[i, 0]],
                 right_colour=colours[scenes.colour[i, 1]],
             )
-        captions.append(with_synonyms(caption) if rng.random() < _SYNONYM_SHARE and not full else caption)
+        captions.append(
+            with_synonyms(caption) if rng.random() < _SYNONYM_SHARE and not (full or few) else caption
+        )
     return captions
 
 
-def digit_captions(labels: np.ndarray, rng: np.random.Generator) -> list[str]:
-    """One random training caption for each digit label."""
-    picks = rng.integers(len(DIGIT_TEMPLATES), size=len(labels))
+def twin_captions(scenes: Scenes, rng: np.random.Generator, *, twins: int) -> list[list[str]]:
+    """For each two-object scene its full caption, then captions that differ from it in one thing.
+
+    Parameters
+    ----------
+    scenes : Scenes with two objects each
+    rng : numpy.random.Generator
+    twins : how many near-twins each caption gets, at most 8: objects or colours exchanged, one size changed, one
+        colour or shape replaced
+
+    Returns
+    -------
+    n lists of 1 + ``twins`` captions
+    """
+    colours = list(COLOURS)
+
+    def say(size, colour, shape) -> str:
+        words = zip(size, colour, shape, strict=True)
+        left, right = (with_article(f"{('small', 'large')[a]} {colours[b]} {SHAPES[c]}") for a, b, c in words)
+        return f"{left} to the left of {right}"
+
+    found = []
+    for i in range(len(scenes)):
+        size, colour, shape = scenes.large[i].astype(int), scenes.colour[i], scenes.shape[i]
+        variants = [say(size[::-1], colour[::-1], shape[::-1]), say(size, colour[::-1], shape)]
+        for side in np.eye(2, dtype=int):  # which of the two objects changes
+            variants.append(say(size ^ side, colour, shape))
+            variants.append(say(size, (colour + side * rng.integers(1, len(COLOURS))) % len(COLOURS), shape))
+            variants.append(say(size, colour, (shape + side * rng.integers(1, len(SHAPES))) % len(SHAPES)))
+        found.append([say(size, colour, shape), *(variants[k] for k in rng.permutation(8)[:twins])])
+    return found
+
+
+def digit_captions(labels: np.ndarray, rng: np.random.Generator, *, few: bool = False) -> list[str]:
+    """One random training caption for each digit label; ``few`` as in `scene_captions`."""
+    picks = rng.integers(FEW if few else len(DIGIT_TEMPLATES), size=len(labels))
     return [
         fill_digit(DIGIT_TEMPLATES[k], DIGIT_NAMES[label]) for k, label in zip(picks, labels, strict=True)
     ]

@@ -18,6 +18,8 @@ _BUILDERS = {
     "scenes-vqa": "builtin.scenes_vqa",
     "digits10-rephrased": "builtin.digits10_rephrased",
     "scenes100-rephrased": "builtin.scenes100_rephrased",
+    "scenes100-reworded": "builtin.scenes100_reworded",
+    "scenes-twins": "builtin.scenes_twins",
     "cifar10": "cifar.cifar10",
     "cifar100": "cifar.cifar100",
     "cifar10-rephrased": "cifar.cifar10_rephrased",

@@ -177,15 +177,42 @@ def gallery_task(
     )
 
 
+def galleries_in(entries: EmbeddingSet) -> int:
+    """How many galleries of its own a set has, one after the other (see `gapkit.datasets.builtin.scenes_twins`); 0 if none."""
+    count = entries.metadata.get("notes", {}).get("galleries", 0) if entries.task == "zero-shot" else 0
+    whole = isinstance(count, int) and count >= LEAST_BLOCKS
+    return count if whole and len(entries.texts) % count == len(entries.images) % count == 0 else 0
+
+
+def near_twins_task(entries: EmbeddingSet, model: str, dataset: str) -> GalleryTask:
+    """The galleries that a set brings along, each with its own queries."""
+    count = galleries_in(entries)
+    gallery = entries.texts.astype(np.float64).reshape(count, -1, entries.texts.shape[1])  # (G, K, d)
+    queries = entries.images.astype(np.float64).reshape(count, -1, gallery.shape[-1])  # (G, m, d)
+    return GalleryTask(
+        model=model,
+        dataset=dataset,
+        name=f"zero-shot among near-twins, K={gallery.shape[1]}",
+        queries=queries,
+        gallery=gallery,
+        labels=np.asarray(entries.labels) % gallery.shape[1],
+        centre=entries.images.astype(np.float64).mean(0),
+        partitions=1,
+        dropped=0,
+    )
+
+
 def task_of(job: Job) -> Task:
     """What a job on classes is done on: the set as one gallery, or small galleries of it.
 
-    The options ``galleries`` (K) and ``partitions`` of the job say so.
+    The options ``galleries`` (K) and ``partitions`` of the job say so; a set of near-twins has galleries of its own.
     """
     size = job.options.get("galleries")
+    entries = load_set(*job.source)
+    if galleries_in(entries):
+        return near_twins_task(entries, job.model, job.dataset)
     if not size:
         return zero_shot_task(*job.source)
-    entries = load_set(*job.source)
     partitions = int(job.options.get("partitions", PARTITIONS))
     return gallery_task(entries, job.model, job.dataset, size, partitions=partitions, seed=job.seed)
 

@@ -16,14 +16,14 @@ from gapkit.datasets.registry import BUILTIN_DATASETS, dataset_options
 from gapkit.embeddings import list_embeddings, load_embeddings, published_sets
 from gapkit.errors import InputError
 from gapkit.experiments.data import find_file, load_set, model_of, stands_alone, wordings_of
-from gapkit.experiments.galleries import possible_sizes
+from gapkit.experiments.galleries import galleries_in, possible_sizes
 from gapkit.experiments.record import Experiment, Job, experiment, experiments
 from gapkit.geometry import gap_vector
 from gapkit.miniclip import SETTINGS, TRAINED, run_name
 from gapkit.tasks.galleries import LEAST_BLOCKS, SIZES
 
-SHIPPED = tuple(run_name(setting, 0) for setting in SETTINGS)
-"""The shipped models, first seeds: the trained ones, then the random control."""
+SHIPPED = tuple(run_name(name, 0) for name, setting in SETTINGS.items() if setting.everywhere)
+"""The models that every experiment is done on, first seeds: the trained ones, then the random control."""
 DATASETS = BUILTIN_DATASETS
 FAMILY_DATASETS = ("digits10", "scenes100")
 SEEDS = (0, 1, 2)
@@ -241,7 +241,8 @@ def prepare(
 
 
 def kind_of(model: str, dataset: str, *, files: Files | None = None) -> str:
-    """What can be done with a dataset: its task, or "rephrased" for several wordings of the same classes.
+    """What can be done with a dataset: its task, or "rephrased" for several wordings of the same classes, or
+    "near-twins" for galleries of its own.
 
     Raises
     ------
@@ -254,6 +255,8 @@ def kind_of(model: str, dataset: str, *, files: Files | None = None) -> str:
             f"{dataset} has {len(entries.images)} images; intervals come from resampling them, "
             f"which takes at least {FEWEST_IMAGES}: add some (gapkit measure works with fewer)"
         )
+    if galleries_in(entries):
+        return "near-twins"
     return "rephrased" if wordings_of(entries) else entries.task
 
 
@@ -284,10 +287,11 @@ def _shipped_seeds(setting: str) -> list[int]:
 
 
 def _family() -> list[tuple[str, str]]:
-    """Every trained model and seed on the datasets that the family is compared on."""
+    """Every member and seed of the family on the datasets that the family is compared on."""
     return [
         (run_name(setting, run), dataset)
         for dataset in FAMILY_DATASETS
-        for setting in TRAINED
+        for setting, about in SETTINGS.items()
+        if about.in_family
         for run in _shipped_seeds(setting)
     ]

@@ -68,8 +68,8 @@ class TrainingData:
             held_out_captions=held_captions,
         )
 
-    def batch(self, step: int) -> tuple[np.ndarray, list[str]]:
-        """The images and captions of one training step, the same for every member and seed.
+    def batch(self, step: int, *, few_wordings: bool = False) -> tuple[np.ndarray, list[str]]:
+        """The images and captions of one training step, the same for every member and seed of as many wordings.
 
         Three of each digit; one-object scenes of distinct classes; duos: so few captions of a batch mean
         the same (InfoNCE would count that as a mistake), and some differ only in what belongs to what.
@@ -84,11 +84,11 @@ class TrainingData:
         single = classes + 100 * rng.integers(len(self.single) // 100, size=BATCH_SINGLE)
         duo = rng.choice(len(self.contrast), BATCH_DUOS, replace=False)
         images = [_jitter(self.digit_images[per_digit], rng), self.single_images[single]]
-        captions = digit_captions(self.digit_labels[per_digit], rng)
-        captions += scene_captions(self.single[single], rng)
+        captions = digit_captions(self.digit_labels[per_digit], rng, few=few_wordings)
+        captions += scene_captions(self.single[single], rng, few=few_wordings)
         for scenes, pixels in zip(self.duos, self.duo_images, strict=True):
             images.append(pixels[duo])
-            captions += scene_captions(scenes[duo], rng, contrast=self.contrast[duo])
+            captions += scene_captions(scenes[duo], rng, few=few_wordings, contrast=self.contrast[duo])
         return np.concatenate(images), captions
 
     @cached_property

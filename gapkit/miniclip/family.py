@@ -50,6 +50,9 @@ class Setting:
     bias : initial logit bias (sigmoid loss only)
     scale_rate : learning rate of the temperature and the bias, relative to that of the weights
     steps : gradient steps
+    text_width : width of the text tower: its embeddings span one dimension fewer
+    few_wordings : whether it reads two wordings of each kind of caption, and no others
+    everywhere : whether all experiments are done on it; False where the family alone needs it
     """
 
     loss: str
@@ -58,6 +61,20 @@ class Setting:
     bias: float | None = None
     scale_rate: float = 1.0
     steps: int = 1500
+    text_width: int = 48
+    few_wordings: bool = False
+    everywhere: bool = True
+
+    @property
+    def in_family(self) -> bool:
+        """Whether it differs from the others in temperature or loss alone."""
+        return self.steps > 0 and self.text_width == Setting.text_width and not self.few_wordings
+
+    @property
+    def config(self) -> dict:
+        """OpenCLIP's configuration of the model."""
+        text = MODEL_CONFIG["text_cfg"] | {"width": self.text_width}
+        return MODEL_CONFIG | {"text_cfg": text}
 
 
 SETTINGS = {
@@ -65,12 +82,15 @@ SETTINGS = {
     "t0.01": Setting("softmax", 0.01),
     "learned": Setting("softmax", 0.07, learned=True, scale_rate=0.3),
     "siglip": Setting("sigmoid", 1 / 40, learned=True, bias=-15.0, scale_rate=10.0),
+    "few-words": Setting("softmax", 0.01, text_width=160, few_wordings=True),
+    "t0.005": Setting("softmax", 0.005, everywhere=False),
+    "t0.03": Setting("softmax", 0.03, everywhere=False),
     "random": Setting("softmax", 0.07, steps=0),
 }
 """The family. ``random`` is the control: initialised like the others, never trained."""
 
-TRAINED = tuple(name for name, setting in SETTINGS.items() if setting.steps)
-"""The settings that were trained: all but the random control."""
+TRAINED = tuple(name for name, setting in SETTINGS.items() if setting.in_family and setting.everywhere)
+"""The members of the family that all experiments are done on."""
 
 
 def run_name(setting: str, seed: int = 0) -> str:
@@ -88,7 +108,9 @@ def build(setting: Setting, *, seed: int) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = library.CLIP(
-            **MODEL_CONFIG, init_logit_scale=math.log(1 / setting.temperature), init_logit_bias=setting.bias
+            **setting.config,
+            init_logit_scale=math.log(1 / setting.temperature),
+            init_logit_bias=setting.bias,
         )
     model.logit_scale.requires_grad_(setting.learned)
     return model
@@ -99,7 +121,7 @@ def training_curve(name: str, *, seed: int = 0) -> dict:
 
     Parameters
     ----------
-    name : one of `TRAINED`
+    name : a setting that was trained
     seed : 0, 1 or 2
 
     Returns
@@ -119,7 +141,7 @@ def training_curve(name: str, *, seed: int = 0) -> dict:
     >>> rows[0]["step"], rows[0]["gap"] > rows[-1]["gap"] > 0.6
     (0, True)
     """
-    check_choice(name, "name", TRAINED)
+    check_choice(name, "name", [known for known, setting in SETTINGS.items() if setting.steps])
     curve = json.loads(shipped_file(f"curves/{run_name(name, seed)}.json").read_text(encoding="utf-8"))
     return curve | {"rows": [columns_of_today(row) for row in curve["rows"]]}
 

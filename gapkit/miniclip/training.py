@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from gapkit._files import make_folder, write_atomically, write_text
 from gapkit.errors import InputError
 from gapkit.geometry import gap_vector, relative_variance
 from gapkit.miniclip.data import Tokeniser, TrainingData, normalise_pixels
-from gapkit.miniclip.family import MODEL_CONFIG, PREPROCESS_CONFIG, SETTINGS, build, columns_of_today
+from gapkit.miniclip.family import PREPROCESS_CONFIG, SETTINGS, Setting, build, columns_of_today
 
 LEARNING_RATE = 1.5e-3
 
@@ -103,7 +104,7 @@ def train(
     model.visual.to(memory_format=torch.channels_last)
     tokenise = Tokeniser()
     data = data or TrainingData.make()
-    held_images = normalise_pixels(data.held_out_images).contiguous(memory_format=torch.channels_last)
+    held_images = _to_tower(data.held_out_images)
     held_tokens = tokenise(data.held_out_captions)
 
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -145,10 +146,8 @@ def train(
         if step and step % checkpoint_every == 0 and step != start:
             run = {"setting": name, "seed": seed, "steps": steps}
             _save_checkpoint(checkpoint, run, model, optimiser, schedule, curve, step)
-        images, captions = data.batch(step)
-        y = model.encode_image(
-            normalise_pixels(images).contiguous(memory_format=torch.channels_last), normalize=True
-        )
+        images, captions = data.batch(step, few_wordings=setting.few_wordings)
+        y = model.encode_image(_to_tower(images), normalize=True)
         x = model.encode_text(tokenise(captions), normalize=True)
         loss, _ = contrastive_loss(model, y, x, setting.loss)
         optimiser.zero_grad()
@@ -157,12 +156,16 @@ def train(
         optimiser.step()
         schedule.step()
     about = {"setting": name, "seed": seed, "steps": steps, "torch": torch.__version__}
-    save(model.eval(), out, curve={**about, "rows": curve})
+    save(model.eval(), out, setting=setting, curve={**about, "rows": curve})
     checkpoint.unlink(missing_ok=True)
     return out
 
 
-def save(model, out: Path, *, curve: dict) -> None:
+def _to_tower(images: np.ndarray) -> torch.Tensor:
+    return normalise_pixels(images).contiguous(memory_format=torch.channels_last)
+
+
+def save(model, out: Path, *, setting: Setting, curve: dict) -> None:
     """Write weights (half precision), OpenCLIP's configuration and the training curve into ``out``."""
     from safetensors.torch import save_file
 
@@ -172,9 +175,9 @@ def save(model, out: Path, *, curve: dict) -> None:
         .contiguous()
         for key, value in model.state_dict().items()
     }
-    config = {"model_cfg": MODEL_CONFIG, "preprocess_cfg": PREPROCESS_CONFIG}
+    config = {"model_cfg": setting.config, "preprocess_cfg": PREPROCESS_CONFIG}
     if getattr(model, "logit_bias", None) is not None:
-        config["model_cfg"] = {**MODEL_CONFIG, "init_logit_bias": float(model.logit_bias.detach())}
+        config["model_cfg"] |= {"init_logit_bias": float(model.logit_bias.detach())}
     write_atomically(out / "open_clip_model.safetensors", lambda path: save_file(weights, path))
     write_text(out / "open_clip_config.json", json.dumps(config, indent=1) + "\n")
     write_text(out / "curve.json", json.dumps(curve, indent=1) + "\n")
