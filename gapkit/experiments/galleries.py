@@ -178,10 +178,19 @@ def gallery_task(
 
 
 def galleries_in(entries: EmbeddingSet) -> int:
-    """How many galleries of its own a set has, one after the other (see `gapkit.datasets.builtin.scenes_twins`); 0 if none."""
-    count = entries.metadata.get("notes", {}).get("galleries", 0) if entries.task == "zero-shot" else 0
-    whole = isinstance(count, int) and count >= LEAST_BLOCKS
-    return count if whole and len(entries.texts) % count == len(entries.images) % count == 0 else 0
+    """How many galleries of its own a set has, one after the other (see `gapkit.datasets.builtin.scenes_twins`); 0 if none.
+
+    Metadata are anybody's: what does not describe galleries is none.
+    """
+    notes = entries.metadata.get("notes")
+    count = notes.get("galleries") if isinstance(notes, dict) and entries.task == "zero-shot" else None
+    if not isinstance(count, int) or count < LEAST_BLOCKS:
+        return 0
+    if len(entries.texts) % count or len(entries.images) % count:
+        return 0
+    size, asked = len(entries.texts) // count, len(entries.images) // count
+    at_home = np.asarray(entries.labels) // size == np.arange(len(entries.images)) // asked
+    return count if at_home.all() else 0
 
 
 def near_twins_task(entries: EmbeddingSet, model: str, dataset: str) -> GalleryTask:

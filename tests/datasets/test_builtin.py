@@ -3,7 +3,13 @@ import pytest
 
 from gapkit.datasets import load_dataset
 from gapkit.datasets.builtin import _SEEDS, QUESTION_TYPES
-from gapkit.datasets.captions import fill_digit
+from gapkit.datasets.captions import (
+    REWORDINGS,
+    SCENE_CLASS_NAMES,
+    SCENE_HELD_OUT,
+    SCENE_TEMPLATES,
+    fill_digit,
+)
 from gapkit.datasets.registry import BUILTIN_DATASETS
 from gapkit.datasets.scenes import COLOURS, SHAPES, sample_scenes
 from gapkit.errors import InputError
@@ -134,3 +140,29 @@ def test_a_template_is_no_format_string(template):
     with pytest.raises(InputError, match="gap {digit}|template"):
         fill_digit(template, "seven")
     assert fill_digit("{digit}, {digit} \\1", "seven") == "seven, seven \\1"
+
+
+def test_near_twins_differ_in_more_than_one_thing_or_repeat_in_their_gallery():
+    twins = load_dataset("scenes-twins")
+    galleries = np.array([text for (text,) in twins.prompts]).reshape(24, 20, 5)
+    assert np.array_equal(twins.labels, np.arange(480) * 5)
+    for gallery in galleries:
+        assert len(set(gallery.ravel())) == 100
+    for right, *others in galleries.reshape(-1, 5):
+        words = right.split(" to the left of ")
+        for other in others:
+            changed = [a != b for a, b in zip(right.split(), other.split(), strict=True)]
+            traded = other == " to the left of ".join(reversed(words))
+            swapped = sorted(right.split()) == sorted(other.split())  # colours traded; an article may follow
+            an = sum(a.strip("n") != b.strip("n") for a, b in zip(right.split(), other.split(), strict=True))
+            assert traded or swapped or an == 1 or sum(changed) == 2, (right, other)
+
+
+def test_people_say_it_in_words_that_were_trained_on():
+    reworded = load_dataset("scenes100-reworded")
+    assert len(reworded.prompts) == 100 * (1 + len(REWORDINGS))
+    assert not set(REWORDINGS) & {*SCENE_TEMPLATES, *SCENE_HELD_OUT}
+    for block in range(1, len(REWORDINGS) + 1):
+        texts = [text for (text,) in reworded.prompts[100 * block : 100 * block + 100]]
+        for name, text in zip(SCENE_CLASS_NAMES, texts, strict=True):
+            assert set(name.split()) <= set(text.replace(",", "").split())

@@ -8,7 +8,13 @@ from gapkit.embeddings import EmbeddingSet, load_embeddings, published_sets
 from gapkit.errors import InputError
 from gapkit.experiments.data import Task
 from gapkit.experiments.gains import crowded, gain_columns
-from gapkit.experiments.galleries import GalleryCloser, gallery_task, possible_sizes
+from gapkit.experiments.galleries import (
+    GalleryCloser,
+    galleries_in,
+    gallery_task,
+    near_twins_task,
+    possible_sizes,
+)
 from gapkit.experiments.protocol import (
     AFFINE,
     CALIBRATED,
@@ -228,3 +234,46 @@ def test_the_interval_covers_too_little(size):
     found = [gain_of(15 * size, 2, draw) for draw in range(200)]
     covered = np.mean([gain.low <= truth <= gain.high for gain in found])
     assert 0.92 <= covered <= 1
+
+
+def twins(count=6, size=8, asked=3, d=30, **notes):
+    rng = np.random.default_rng(5)
+    texts = rng.standard_normal((count * size, d))
+    labels = (
+        np.arange(count)[:, None] * size
+        + rng.permuted(np.tile(np.arange(size), (count, 1)), axis=1)[:, :asked]
+    ).ravel()
+    images = texts[labels] + 0.5 * rng.standard_normal((count * asked, d))
+    return EmbeddingSet(
+        images=images,
+        texts=texts,
+        task="zero-shot",
+        labels=labels,
+        metadata={"notes": {"galleries": count} | notes},
+    )
+
+
+def test_a_set_with_galleries_of_its_own_is_not_asked_gallery_by_gallery():
+    entries = twins()
+    task = near_twins_task(entries, "m", "d")
+    found = answers_to(task.queries, task.gallery).reshape(6, 3)
+    for g in range(6):
+        texts, images = entries.texts[8 * g : 8 * g + 8], entries.images[3 * g : 3 * g + 3]
+        assert (found[g] == nearest(images, texts)).all()
+        assert (task.labels.reshape(6, 3)[g] == entries.labels[3 * g : 3 * g + 3] - 8 * g).all()
+        closer = GapCloser().fit(texts, gap=entries.images.mean(0) - texts.mean(0))
+        np.testing.assert_allclose(fit_closer(PROJECTED, task).shift_[g, 0], closer.shift_, atol=1e-9)
+    assert task.resamples(0).mean(np.ones(18)) == Interval(1, 1, 1)
+
+
+@pytest.mark.parametrize("galleries", [5, 2, 0, -6, "6", None, 6.0, [6]])
+def test_notes_that_describe_no_galleries_cut_a_set(galleries):
+    assert galleries_in(twins()) == 6
+    assert galleries_in(twins(galleries=galleries)) == 0
+
+
+def test_a_right_answer_in_another_gallery_is_not_noticed():
+    entries = twins()
+    labels = np.array(entries.labels)
+    labels[0] += 8
+    assert galleries_in(entries.replace(labels=labels)) == 0

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from gapkit.datasets.captions import DIGIT_NAMES, DIGIT_TEMPLATES, SYNONYMS
 from gapkit.errors import InputError
 from gapkit.miniclip import SETTINGS
 from gapkit.miniclip.data import TrainingData
@@ -118,3 +119,20 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_any_work(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write to"):
         train("wide", seed=0, out=tmp_path / "file")
+
+
+def test_a_model_of_few_wordings_reads_more_than_two_of_each_kind(data):
+    few = [caption for step in range(3) for caption in data.batch(step, few_wordings=True)[1]]
+    digits = {" ".join(c.split()[:-1]) for c in few if c.split()[-1] in DIGIT_NAMES}
+    assert digits == {template.removesuffix(" {digit}") for template in DIGIT_TEMPLATES[:2]}
+    assert not {*SYNONYMS.values()} & {word for caption in few for word in caption.split()}
+    images = [pixels for pixels, _ in (data.batch(1), data.batch(1, few_wordings=True))]
+    assert (images[0] == images[1]).all()
+
+
+def test_the_text_towers_width_is_not_written_into_the_configuration(tmp_path, data):
+    out = train("few-words", seed=0, out=tmp_path / "run", steps=0, data=data)
+    config = json.loads((out / "open_clip_config.json").read_text())
+    assert config["model_cfg"]["text_cfg"]["width"] == 160
+    assert SETTINGS["wide"].config["text_cfg"]["width"] == 48
+    assert not SETTINGS["few-words"].in_family
