@@ -1,7 +1,7 @@
 """A closed gap inside a FAISS index: does quantising the gallery cost fewer answers?
 
     python examples/faiss_index.py                       # 9,900 captions by a shipped mini-CLIP
-    python examples/faiss_index.py --model miniclip-t0.01 --captions 4000
+    python examples/faiss_index.py --model miniclip-few-words --captions 4000
     python examples/faiss_index.py --embeddings my_pairs.safetensors
 
 The gallery (texts) is stored in four FAISS indexes, exact and quantised, once as the model gave it

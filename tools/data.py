@@ -20,17 +20,24 @@ import numpy as np
 from gapkit._files import sha256_of, write_atomically, write_text
 from gapkit._paths import MANIFEST, data_folder, read_manifest
 from gapkit.datasets.builtin import QUESTION_TYPES
-from gapkit.datasets.registry import BUILTIN_DATASETS
 from gapkit.embeddings import EmbeddingSet, answer
 from gapkit.encoders import embed, load_model
 from gapkit.errors import InputError
 from gapkit.geometry import gap_vector
-from gapkit.miniclip import run_name
+from gapkit.miniclip import SETTINGS, run_name
 
-SHIPPED_DATASETS = BUILTIN_DATASETS
-"""Embedded for seed 0 of each setting (the control has no use for rephrased captions)."""
-SEED_DATASETS = ("digits10", "scenes100")
-"""Embedded for the other seeds."""
+WEIGHTS = ("wide", "learned", "few-words")
+"""Whose weights ship, of seed 0; the others are trained again with the command that the manifest names."""
+PLAIN = ("digits10", "scenes100", "scenes-pairs", "scenes-vqa")
+SEED_DATASETS = PLAIN[:2]
+"""Embedded for other seeds, and for settings that the family alone needs."""
+REPHRASED = ("digits10-rephrased", "scenes100-rephrased")
+SHIPPED_DATASETS = {
+    "random": PLAIN,  # the control has no use for rephrased captions
+    "wide": (*PLAIN, *REPHRASED, "scenes-twins"),
+    "few-words": ("scenes100", "scenes100-reworded", "scenes-twins"),
+}
+"""Embedded for seed 0, where it is not the plain and the rephrased ones."""
 
 _CONTENT_LICENCE = "CC-BY-4.0"
 
@@ -57,18 +64,20 @@ def ship_run(run: Path, data: Path) -> None:
         raise InputError(f"{run / 'curve.json'} is not a training curve of gapkit: {fault!r}") from fault
     name = run_name(setting, seed)
     write_text(data / "curves" / f"{name}.json", json.dumps(curve) + "\n")
-    if seed == 0:
+    if seed == 0 and setting in WEIGHTS:
         folder = data / "models" / name
         for file in ("open_clip_config.json", "open_clip_model.safetensors"):
             if not (run / file).is_file():
                 raise InputError(f"{run} holds no finished training run (no {file})")
             write_atomically(folder / file, functools.partial(shutil.copyfile, run / file))
-    _embed(f"local-dir:{run}", name, SHIPPED_DATASETS if seed == 0 else SEED_DATASETS, data)
+    first = seed == 0 and SETTINGS[setting].everywhere
+    datasets = SHIPPED_DATASETS.get(setting, (*PLAIN, *REPHRASED)) if first else SEED_DATASETS
+    _embed(f"local-dir:{run}", name, datasets, data)
 
 
 def ship_control(data: Path) -> None:
     """Embed the stand-ins with the random control, which is rebuilt from its seed."""
-    _embed("miniclip-random", "miniclip-random", SHIPPED_DATASETS[:4], data)
+    _embed("miniclip-random", "miniclip-random", SHIPPED_DATASETS["random"], data)
 
 
 def _embed(model_name: str, name: str, datasets: tuple[str, ...], data: Path) -> None:
@@ -139,7 +148,7 @@ def quality_table(data: Path) -> str:
         row = {"model": folder.name.removeprefix("miniclip-")}
         scenes = sets["scenes100"]
         row["‖g‖"] = f"{np.linalg.norm(gap_vector(scenes.texts, scenes.images)):.2f}"
-        row |= {name: f"{_right(sets[name]).mean():.3f}" for name in SEED_DATASETS}
+        row |= {name: f"{_right(sets[name]).mean():.3f}" for name in SEED_DATASETS if name in sets}
         if "scenes-vqa" in sets:
             right, kinds = _right(sets["scenes-vqa"]), np.array(sets["scenes-vqa"].groups)
             row["questions"] = f"{right.mean():.2f}"

@@ -14,7 +14,7 @@ import torch
 from gapkit._files import check_regular, known_sha256, read_json
 from gapkit._openclip import open_clip, transformers_for
 from gapkit._options import check_choice, one_line
-from gapkit._paths import shipped_file
+from gapkit._paths import shipped_file, shipped_names
 from gapkit.encoders.hub import OTHER_WEIGHTS, SAFE_WEIGHTS, hub_file, published_weights
 from gapkit.encoders.model import Model
 from gapkit.encoders.names import ModelName, parse_model_name
@@ -157,9 +157,13 @@ def _load_miniclip(parsed: ModelName, name: str):
     from gapkit.miniclip.family import PREPROCESS_CONFIG, build
 
     if parsed.place != "random":
-        if parsed.seed:
-            raise InputError(f"{name} has no weights here: of seeds other than 0 only embeddings are shipped")
         folder = f"models/miniclip-{parsed.place}"
+        if parsed.seed or f"{folder}/{SAFE_WEIGHTS}" not in shipped_names(folder):
+            run = f"runs/{parsed.place}-{parsed.seed}"
+            raise InputError(
+                f"{name} ships as embeddings, without weights. Train it: gapkit train-miniclip {parsed.place} "
+                f"--seed {parsed.seed} --out {run}; then load local-dir:{run}"
+            )
         config = shipped_file(f"{folder}/open_clip_config.json")
         weights = shipped_file(f"{folder}/{SAFE_WEIGHTS}")
         return _load_files(config, weights, name, folder=config.parent)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gapkit._openclip import open_clip
 from gapkit._options import one_line
-from gapkit._paths import shipped_here
+from gapkit._paths import shipped_here, shipped_names
 from gapkit.encoders.hub import SAFE_WEIGHTS, cached_file, published_weights
 from gapkit.errors import InputError, did_you_mean
 
@@ -218,8 +218,12 @@ def is_cached(name: str) -> bool:
 def _shipped(name: str) -> dict:
     if name == "miniclip-random":
         return _row(name, "rebuilt from its seed", 0.0, True, "mini-CLIP, the random control")
+    weights = f"models/{name}/{SAFE_WEIGHTS}"
+    if weights not in shipped_names(weights):
+        about = f"mini-CLIP; gapkit train-miniclip {name.removeprefix('miniclip-')} makes it"
+        return _row(name, "to be trained", 0.0, False, about)
     try:
-        path = shipped_here(f"models/{name}/{SAFE_WEIGHTS}")
+        path = shipped_here(weights)
     except InputError:
         path = None
     megabytes = path.stat().st_size / 1e6 if path else 0.0

@@ -21,6 +21,7 @@ SETTINGS = {
     "miniclip-t0.01": "temperature fixed at 0.01",
     "miniclip-learned": "temperature learned, as in CLIP",
     "miniclip-siglip": "sigmoid loss, as in SigLIP",
+    "miniclip-few-words": "temperature fixed at 0.01, wide text tower, two wordings in training",
     "miniclip-random": "random weights, the control",
 }
 """What tells the shipped models apart."""
