@@ -180,9 +180,9 @@ for name in (
     verdict(name)
 
 # %% [markdown]
-# **What to see.** Where the code is coarse enough to hurt, the gain can be seen: with 32 bins from −1 to 1, and with binary
-# codes, because their errors are large. With the other ranges nearly all answers survive untouched, so there is nothing to gain,
-# and those cells are not counted, whatever their result.
+# **What to see.** Where the code is coarse enough to hurt, the gain can be seen: with few bins from −1 to 1 or over the data's
+# range, and with binary codes. With ranges fitted to each dimension nearly all answers survive untouched, so there is nothing to
+# gain, and those cells are not counted, whatever their result.
 #
 # Class names lie far apart. A real gallery holds captions that differ in one word. `scenes-twins` has 24 galleries of 100
 # captions, and each right caption has four near-twins: one colour, shape, size or side is another. It was chosen by what rounding does
