@@ -14,7 +14,7 @@ from gapkit.claims.rules import Cell, Rises, why_not_asked
 from gapkit.embeddings import EmbeddingSet
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task
-from gapkit.experiments.gains import gain_columns, law
+from gapkit.experiments.gains import UnderNoise, law
 from gapkit.experiments.galleries import gallery_task
 from gapkit.experiments.quantisation import over_rotations
 from gapkit.geometry import Interval, Resamples, nearest, share_intervals, variance_intervals
@@ -54,8 +54,8 @@ def gain_of(task: Task) -> dict:
     level = protocol.calibrated_levels(task)[1]
     closer = protocol.fit_closer(protocol.PROJECTED, task)
     moved = task.queries, protocol.shift_gallery(task.gallery, closer, 1.0)
-    values = [protocol.survival_of(*side, level.sigma) for side in (moved, (task.queries, task.gallery))]
-    return gain_columns(task, task.resamples(0), level, moved, *values)
+    noise = UnderNoise(task, level, seed=0)
+    return noise.gain(moved, noise.survival(moved))
 
 
 def interval_of(row: dict, name: str = "gain") -> Interval:

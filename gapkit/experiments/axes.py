@@ -4,8 +4,7 @@ import numpy as np
 
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task
-from gapkit.experiments.drawn import right_after_noise
-from gapkit.experiments.gains import crowded, gain_columns
+from gapkit.experiments.gains import UnderNoise
 from gapkit.experiments.galleries import task_of
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry.neighbours import METRICS
@@ -34,39 +33,32 @@ def measure_axes(job: Job) -> dict[str, Rows]:
     draws = int(job.options.get("draws", DRAWS))
     rows, checks = [], []
     for metric in METRICS:
-        exact = {m: protocol.survival_of(y, x, level.sigma, metric=metric) for m, (y, x) in sides.items()}
-        correct = {
-            m: right_after_noise(y, x, task.labels, exact[m], level.sigma, metric=metric, seed=job.seed)
-            for m, (y, x) in sides.items()
-        }
-        drawn = _query_noise(task, sides, metric, level.sigma, draws, job.seed)
-        untouched = protocol.answers_to(*sides["nothing"], metric=metric)
-        for noise_on, (values, noisy) in {"gallery": (exact, correct), "queries": drawn}.items():
-            for moves, value in values.items():
-                answers = protocol.answers_to(*sides[moves], metric=metric)
-                row = protocol.tidy_row(
-                    task.head
-                    | protocol.NOISE_ON_GALLERY
-                    | {"closer": protocol.PROJECTED, "alpha": float(moves != "nothing"), "metric": metric}
-                    | {"noise_on": noise_on, "moves": moves}
-                    | {"method": "exact" if noise_on == "gallery" else "drawn"}
-                    | protocol.level_columns(level, task.gallery),
-                    resamples,
-                    clean=protocol.right(answers, task),
-                    noisy=noisy[moves],
-                    agrees=protocol.same(answers, untouched),
-                    survives=value,
-                    untouched=values["nothing"],
-                    seed=job.seed,
-                )
-                if noise_on == "gallery" and moves != "nothing":
-                    row |= gain_columns(
-                        task, resamples, level, sides[moves], value, values["nothing"], metric=metric
-                    )
-                    row["reason"] = crowded(task)
-                elif moves != "nothing":
-                    row["not_predicted"] = "the law is about noise on the gallery"
-                rows.append(row | {"largest_change": float(np.abs(value - values["nothing"]).max())})
+        noise = UnderNoise(task, level, seed=job.seed, metric=metric)
+        exact = {moves: noise.survival(side) for moves, side in sides.items()}
+        on_queries = []
+        kept, correct = _query_noise(task, sides, metric, level.sigma, draws, job.seed)
+        for moves, side in sides.items():
+            about = {"closer": protocol.PROJECTED, "alpha": float(moves != "nothing"), "moves": moves}
+            answers = noise.answers(side)
+            change = float(np.abs(exact[moves] - exact["nothing"]).max())
+            row = noise.row(about, side, exact[moves], answers=answers, expect=moves != "nothing")
+            rows.append(row | {"largest_change": change})
+            about |= {"metric": metric, "noise_on": "queries", "method": "drawn"}
+            change = float(np.abs(kept[moves] - kept["nothing"]).max())
+            row = protocol.tidy_row(
+                task.head | protocol.NOISE_ON_GALLERY | about | protocol.level_columns(level, task.gallery),
+                resamples,
+                clean=protocol.right(answers, task),
+                noisy=correct[moves],
+                agrees=protocol.same(answers, noise.before),
+                survives=kept[moves],
+                untouched=kept["nothing"],
+                seed=job.seed,
+            )
+            if moves != "nothing":
+                row["not_predicted"] = "the law is about noise on the gallery"
+            on_queries.append(row | {"largest_change": change})
+        rows += on_queries
         if metric == "euclidean":
             apart = float(np.abs(exact["gallery"] - exact["queries"]).max())
             checks.append(task.head | protocol.check_row("gallery or queries moved", apart, seed=job.seed))

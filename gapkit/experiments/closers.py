@@ -11,7 +11,7 @@ from gapkit.closing.base import Closer
 from gapkit.closing.baselines import Procrustes
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task
-from gapkit.experiments.gains import exact_row, gain_columns, law
+from gapkit.experiments.gains import UnderNoise, law
 from gapkit.experiments.galleries import task_of
 from gapkit.experiments.limits import MEMORY
 from gapkit.experiments.record import Experiment, Job, Rows
@@ -29,50 +29,24 @@ def measure_closers(job: Job) -> dict[str, Rows]:
     products is what has an effect at all.
     """
     task = task_of(job)
-    resamples = task.resamples(job.seed)
-    moved = _moved_queries(task)
+    moved = {name: (queries, task.gallery) for name, queries in _moved_queries(task).items()}
     rows, checks = [], []
     for metric, best in BEST.items():
-        untouched = protocol.answers_to(task.queries, task.gallery, metric=metric)
         for level in protocol.calibrated_levels(task, metric=metric):
-            values = {
-                name: protocol.survival_of(queries, task.gallery, level.sigma, metric=metric)
-                for name, queries in moved.items()
-            }
+            noise = UnderNoise(task, level, seed=job.seed, metric=metric)
+            values = {name: noise.survival(sides) for name, sides in moved.items()}
+            shift = moved[protocol.PROJECTED], values[protocol.PROJECTED]
             for name, value in values.items():
-                row = exact_row(
-                    {"closer": name, "moves": "queries", "alpha": float(name != "untouched")},
-                    task,
-                    resamples,
-                    level,
-                    queries=moved[name],
-                    gallery=task.gallery,
-                    survives=value,
-                    untouched=values["untouched"],
-                    before=untouched,
-                    metric=metric,
-                    expect="the raw shift changes margins" if name == protocol.RAW else False,
-                    seed=job.seed,
+                about = {"closer": name, "moves": "queries", "alpha": float(name != "untouched")}
+                over = {"over": shift, "name": "gain_over_shift", "expect": name == best}
+                raw = name == protocol.RAW
+                row = noise.row(
+                    about, moved[name], value, expect="the raw shift changes margins" if raw else False
                 )
-                if name != protocol.RAW:
-                    expected = law(task, (moved[name], task.gallery), level.sigma, metric)
-                    row["predicted_gain"] = float(np.mean(expected - values["untouched"]))
-                shift = (moved[protocol.PROJECTED], task.gallery), values[protocol.PROJECTED]
-                rows.append(
-                    row
-                    | gain_columns(
-                        task,
-                        resamples,
-                        level,
-                        (moved[name], task.gallery),
-                        value,
-                        values["untouched"],
-                        over=shift,
-                        metric=metric,
-                        name="gain_over_shift",
-                        expect=name == best,
-                    )
-                )
+                if not raw:
+                    expected = law(task, moved[name], level.sigma, metric)
+                    row["predicted_gain"] = float(np.mean(expected - noise.untouched))
+                rows.append(row | noise.gain(moved[name], value, **over))
             worse = float(np.mean(values[protocol.PROJECTED] > values[best] + protocol.QUADRATURE))
             setting = {"metric": metric, "level": level.name, "seed": job.seed}
             checks.append(task.head | protocol.check_row(f"shift beats {best}", worse, **setting))

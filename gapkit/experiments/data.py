@@ -47,7 +47,10 @@ class Task:
 
     def resamples(self, seed: int) -> Resamples:
         """The resampled queries that all intervals of this task share; drawn within classes, which are fixed."""
-        return Resamples(len(self.queries), strata=classes_to_draw_within(self.labels), seed=seed)
+        if ("resamples", seed) not in self.known:
+            strata = classes_to_draw_within(self.labels)
+            self.known["resamples", seed] = Resamples(len(self.queries), strata=strata, seed=seed)
+        return self.known["resamples", seed]
 
     @property
     def middle(self) -> np.ndarray:

@@ -12,10 +12,8 @@ from scipy.stats import rankdata
 
 from gapkit.experiments import protocol
 from gapkit.experiments.data import zero_shot_task
-from gapkit.experiments.gains import exact_row
+from gapkit.experiments.gains import UnderNoise
 from gapkit.experiments.record import Experiment, Job, Rows
-from gapkit.geometry import nearest
-from gapkit.robustness import robustness
 
 LEAST_SEEDS = 3
 LEAST_SETTINGS = 6
@@ -28,33 +26,20 @@ DRAWS = 20_000
 def measure_member(job: Job) -> dict[str, Rows]:
     """One model of the family: its gap, and what closing it gains at each calibrated level."""
     task = zero_shot_task(*job.source)
-    resamples = task.resamples(job.seed)
     closer = protocol.fit_closer(protocol.PROJECTED, task)
     setting, _, run = job.model.partition("@")
-    gallery = protocol.shift_gallery(task.gallery, closer, 1.0)
-    answers, untouched = nearest(task.queries, gallery), nearest(task.queries, task.gallery)
+    moved = task.queries, protocol.shift_gallery(task.gallery, closer, 1.0)
+    about = {"setting": setting, "run": int(run or 0), "closer": protocol.PROJECTED, "alpha": 1.0}
     rows = []
     for level in protocol.calibrated_levels(task):
-        before = robustness(task.queries, task.gallery, sigma=level.sigma)
-        row = exact_row(
-            {"setting": setting, "run": int(run or 0), "closer": protocol.PROJECTED, "alpha": 1.0},
-            task,
-            resamples,
-            level,
-            queries=task.queries,
-            gallery=gallery,
-            survives=robustness(task.queries, gallery, sigma=level.sigma),
-            untouched=before,
-            answers=answers,
-            before=untouched,
-            seed=job.seed,
-        )
+        noise = UnderNoise(task, level, seed=job.seed)
+        row = noise.row(about, moved, noise.survival(moved))
         rows.append(
             row
             | {"gap_norm": float(np.linalg.norm(closer.gap_))}
             | {"shift_norm": float(np.linalg.norm(closer.shift_))}
             | {"gallery_spread": float(np.sqrt(task.gallery.var(axis=0).sum()))}
-            | protocol.columns("untouched", resamples.mean(before))
+            | protocol.columns("untouched", noise.resamples.mean(noise.untouched))
         )
     return {"family": rows}
 

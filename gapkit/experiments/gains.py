@@ -1,10 +1,12 @@
 """What closing gains under Gaussian noise, with its interval, and what can be expected of it before it is measured.
 
-`exact_row` is the row of every experiment that closes a gap and adds noise: it brings the gain, the law's expectation from
-untouched figures and two lengths (closing is turning the noise down, `gapkit.robustness.law`), and the reason if the gallery is crowded.
+`UnderNoise` gives the rows of every experiment that closes a gap and adds noise: with the gain, the law's expectation from
+untouched figures and two lengths (closing is turning the noise down, `gapkit.robustness.law`), and the reason if the
+gallery is crowded.
 `gapkit.claims.rules.why_not_asked` reads both.
 """
 
+import functools
 import math
 import warnings
 from collections.abc import Callable, Mapping
@@ -24,105 +26,131 @@ SLOPE_QUERIES = 60
 """Queries that a slope is taken on."""
 
 
-def exact_row(
-    setting: Mapping,
-    task: Task,
-    resamples: Resamples,
-    level: protocol.Level,
-    *,
-    queries: np.ndarray,
-    gallery: np.ndarray,
-    survives: np.ndarray,
-    untouched: np.ndarray,
-    seed: int,
-    metric: str = "euclidean",
-    answers: np.ndarray | None = None,
-    before: np.ndarray | None = None,
-    noisy: np.ndarray | None = None,
-    expect: bool | str = True,
-) -> dict:
-    """`tidy_row` for exact robustness to Gaussian noise on a gallery, whoever was moved.
+class UnderNoise:
+    """A task under Gaussian noise on its gallery, at one level and under one metric: what a closer gains there.
 
     Parameters
     ----------
-    setting : columns beside those of the task, the noise and its level
-    queries, gallery : as they were moved
-    survives, untouched : (m,) robustness, moved and with nothing moved
-    answers, before : (m,) clean answers, moved and with nothing moved; found where they are not given
-    noisy : (m,) probability that the answer under noise is the right one; drawn where it is not given
-    expect : whether to say what the law lets expect of the gain, or why it tells nothing of it
+    task, level : what is asked, and the noise
+    seed : of everything random
+    metric : by which answers are found; the level may have been calibrated under another
+    resamples : the queries that all intervals share; the task's own if left out
     """
-    answers = protocol.answers_to(queries, gallery, metric=metric) if answers is None else answers
-    before = protocol.answers_to(task.queries, task.gallery, metric=metric) if before is None else before
-    if noisy is None:
-        noisy = right_after_noise(
-            queries, gallery, task.labels, survives, level.sigma, ids=task.ids, metric=metric, seed=seed
+
+    def __init__(
+        self,
+        task: Task,
+        level: protocol.Level,
+        *,
+        seed: int,
+        metric: str = "euclidean",
+        resamples: Resamples | None = None,
+    ) -> None:
+        self.task, self.level, self.seed, self.metric = task, level, seed, metric
+        self.resamples = resamples or task.resamples(seed)
+
+    @functools.cached_property
+    def untouched(self) -> np.ndarray:
+        """(m,) robustness with nothing moved."""
+        return self.survival((self.task.queries, self.task.gallery))
+
+    @functools.cached_property
+    def before(self) -> np.ndarray:
+        """(m,) clean answers with nothing moved, which are the same at every level."""
+        known = self.task.known
+        if ("answers", self.metric) not in known:
+            known["answers", self.metric] = self.answers((self.task.queries, self.task.gallery))
+        return known["answers", self.metric]
+
+    def survival(self, moved: protocol.Sides) -> np.ndarray:
+        """(m,) robustness of queries and a gallery, as they were moved."""
+        return protocol.survival_of(*moved, self.level.sigma, metric=self.metric)
+
+    def answers(self, moved: protocol.Sides) -> np.ndarray:
+        """(m,) clean answers of queries to a gallery, as they were moved."""
+        return protocol.answers_to(*moved, metric=self.metric)
+
+    def right(self, moved: protocol.Sides, survives: np.ndarray) -> np.ndarray:
+        """(m,) probability that the answer under noise is the right one, drawn where robustness does not say it."""
+        task, sigma = self.task, self.level.sigma
+        told = {"ids": task.ids, "metric": self.metric, "seed": self.seed}
+        return right_after_noise(*moved, task.labels, survives, sigma, **told)
+
+    def row(
+        self,
+        setting: Mapping,
+        moved: protocol.Sides,
+        survives: np.ndarray,
+        *,
+        answers: np.ndarray | None = None,
+        noisy: np.ndarray | None = None,
+        expect: bool | str = True,
+    ) -> dict:
+        """`tidy_row` with the gain, what could be expected of it, and the reason if the gallery is crowded.
+
+        Parameters
+        ----------
+        setting : columns beside those of the task, the noise and its level
+        moved : queries and gallery after the closer
+        survives : (m,) their robustness
+        answers, noisy : (m,) clean answers, and probability that the answer under noise is the right one, if known
+        expect : whether to say what the law lets expect of the gain, or why it tells nothing of it
+        """
+        task, answers = self.task, self.answers(moved) if answers is None else answers
+        about = task.head | protocol.NOISE_ON_GALLERY | {"metric": self.metric} | setting
+        row = protocol.tidy_row(
+            about | protocol.level_columns(self.level, task.gallery),
+            self.resamples,
+            clean=protocol.right(answers, task),
+            noisy=self.right(moved, survives) if noisy is None else noisy,
+            agrees=protocol.same(answers, self.before),
+            survives=survives,
+            seed=self.seed,
         )
-    row = protocol.tidy_row(
-        task.head
-        | protocol.NOISE_ON_GALLERY
-        | {"metric": metric}
-        | setting
-        | protocol.level_columns(level, task.gallery),
-        resamples,
-        clean=protocol.right(answers, task),
-        noisy=noisy,
-        agrees=protocol.same(answers, before),
-        survives=survives,
-        seed=seed,
-    )
-    row |= gain_columns(
-        task, resamples, level, (queries, gallery), survives, untouched, metric=metric, expect=expect
-    )
-    return row | {
-        "reason": setting.get("reason") or level.reason or (crowded(task) if setting["alpha"] else "")
-    }
+        reason = self.level.reason or (crowded(task) if setting["alpha"] else "")
+        return row | self.gain(moved, survives, expect=expect) | {"reason": reason}
 
+    def gain(
+        self,
+        moved: protocol.Sides,
+        survives: np.ndarray,
+        *,
+        over: tuple[protocol.Sides, np.ndarray] | None = None,
+        name: str = "gain",
+        expect: bool | str = True,
+    ) -> dict[str, float]:
+        """Columns of a gain in robustness with its interval, and of what could be expected of it beforehand.
 
-def gain_columns(
-    task: Task,
-    resamples: Resamples,
-    level: protocol.Level,
-    moved: protocol.Sides,
-    survives: np.ndarray,
-    untouched: np.ndarray,
-    *,
-    over: tuple[protocol.Sides, np.ndarray] | None = None,
-    metric: str = "euclidean",
-    name: str = "gain",
-    expect: bool | str = True,
-) -> dict[str, float]:
-    """Columns of a gain in robustness with its interval, and of what could be expected of it beforehand.
+        At a calibrated level the gain is as it would be at that untouched robustness exactly (`Resamples.gain`).
 
-    At a calibrated level the gain is as it would be at that untouched robustness exactly (`Resamples.gain`).
-
-    Parameters
-    ----------
-    moved : queries and gallery after the closer
-    survives, untouched : (m,) robustness, moved and with nothing moved
-    over : another closer, over which the gain is: queries and gallery after it, and the robustness
-    name : of the columns
-    expect : whether to say what the law lets expect, or why it tells nothing: the column ``not_predicted``
-    """
-    relative = untouched + survives - (untouched if over is None else over[1])
-    sides = moved, None if over is None else over[0]
-    if level.metric == metric:
-        slope = _slope(task, level.sigma, *sides, metric)
-        target = protocol.TARGETS[protocol.CALIBRATED.index(level.name)]
-        found = protocol.columns(name, resamples.gain(relative, untouched, slope=slope, target=target))
-    else:
-        found = protocol.columns(name, resamples.difference(relative, untouched))
-    if isinstance(expect, str):
-        return found | {"not_predicted": expect}
-    if expect:
-        after, before = (
-            untouched if side is None else law(task, side, level.sigma, metric) for side in sides
-        )
-        expected = resamples.difference(after, before)
-        found[f"predicted_{name}"] = expected.value
-        if metric != "cosine":  # its claim is older than the law for it, and asks every cell
-            found |= protocol.columns(f"{name}_expected", expected)
-    return found
+        Parameters
+        ----------
+        moved, survives : as `row`
+        over : another closer, over which the gain is: queries and gallery after it, and the robustness
+        name : of the columns
+        expect : whether to say what the law lets expect, or why it tells nothing: the column ``not_predicted``
+        """
+        untouched, sigma, metric = self.untouched, self.level.sigma, self.metric
+        relative = untouched + survives - (untouched if over is None else over[1])
+        sides = moved, None if over is None else over[0]
+        if self.level.metric == metric:
+            slope = _slope(self.task, sigma, *sides, metric)
+            target = protocol.TARGETS[protocol.CALIBRATED.index(self.level.name)]
+            gain = self.resamples.gain(relative, untouched, slope=slope, target=target)
+        else:
+            gain = self.resamples.difference(relative, untouched)
+        row = protocol.columns(name, gain)
+        if isinstance(expect, str):
+            return row | {"not_predicted": expect}
+        if expect:
+            after, before = (
+                untouched if side is None else law(self.task, side, sigma, metric) for side in sides
+            )
+            expected = self.resamples.difference(after, before)
+            row[f"predicted_{name}"] = expected.value
+            if metric != "cosine":  # its claim is older than the law for it, and asks every cell
+                row |= protocol.columns(f"{name}_expected", expected)
+        return row
 
 
 def law(task: Task, moved: protocol.Sides, sigma: float, metric: str = "euclidean") -> np.ndarray:
@@ -135,9 +163,8 @@ def law(task: Task, moved: protocol.Sides, sigma: float, metric: str = "euclidea
     except InputError:
         return np.full(len(task.labels), math.nan)
     if (equal, metric, "law") not in task.known:
-        task.known[equal, metric, "law"] = protocol.survival_of(
-            task.queries, task.gallery, equal, metric=metric
-        )
+        known = protocol.survival_of(task.queries, task.gallery, equal, metric=metric)
+        task.known[equal, metric, "law"] = known
     return task.known[equal, metric, "law"]
 
 

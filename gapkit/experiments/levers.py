@@ -6,11 +6,11 @@ import pandas as pd
 from gapkit.closing import CLOSERS
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task, zero_shot_task
-from gapkit.experiments.gains import exact_row
+from gapkit.experiments.gains import UnderNoise
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Interval
 from gapkit.geometry.neighbours import METRICS
-from gapkit.robustness import predict_closed, robustness
+from gapkit.robustness import predict_closed
 from gapkit.robustness.law import predict_metric
 
 TELLS_APART = 0.01
@@ -30,59 +30,39 @@ def measure_levers(job: Job) -> dict[str, Rows]:
         protocol.AFFINE: CLOSERS[protocol.AFFINE](),
         protocol.LINEAR: CLOSERS[protocol.LINEAR](),
     }
-    moved = {
-        name: closer.fit(task.gallery, task.queries).transform(task.queries)
+    moved = {"untouched": (task.queries, task.gallery)} | {
+        name: (closer.fit(task.gallery, task.queries).transform(task.queries), task.gallery)
         for name, closer in closers.items()
     }
     rows, checks, order = [], [], {}
     for level in protocol.calibrated_levels(task):
         metrics = METRICS if level.name == protocol.MIDDLE else ("euclidean",)
-        untouched = {
-            metric: robustness(task.queries, task.gallery, level.sigma, metric=metric) for metric in metrics
-        }
-        for metric, before in untouched.items():
-            values = {"untouched": before} | {
-                name: robustness(queries, task.gallery, level.sigma, metric=metric)
-                for name, queries in moved.items()
-            }
+        noises = {metric: UnderNoise(task, level, seed=job.seed, metric=metric) for metric in metrics}
+        untouched = {metric: noise.untouched for metric, noise in noises.items()}
+        head = task.head | {"level": level.name, "seed": job.seed}
+        for metric, noise in noises.items():
             predicted = {"untouched": _predicted_metric(task, level, metric, untouched)} | {
                 name: predict_closed(task.queries, task.gallery, level.sigma, closer=closer, metric=metric)
                 for name, closer in closers.items()
             }
             order[metric] = predicted["untouched"]
-            for name, value in values.items():
-                row = exact_row(
-                    {"closer": name, "moves": "queries", "alpha": float(name != "untouched")},
-                    task,
-                    resamples,
-                    level,
-                    queries=moved.get(name, task.queries),
-                    gallery=task.gallery,
-                    survives=value,
-                    untouched=before,
-                    metric=metric,
-                    expect=False,
-                    seed=job.seed,
-                )
-                over = protocol.columns(
-                    "gain_over_euclidean", resamples.difference(value, untouched["euclidean"])
-                )
+            for name, sides in moved.items():
+                about = {"closer": name, "moves": "queries", "alpha": float(name != "untouched")}
+                value = noise.survival(sides)
+                over = resamples.difference(value, untouched["euclidean"])
                 rows.append(
-                    row
-                    | over
-                    | {"predicted": predicted[name], "predicted_gain": predicted[name] - before.mean()}
+                    noise.row(about, sides, value, expect=False)
+                    | protocol.columns("gain_over_euclidean", over)
+                    | {"predicted": predicted[name]}
+                    | {"predicted_gain": predicted[name] - noise.untouched.mean()}
                 )
                 if metric == "euclidean" and name in (protocol.PROJECTED, protocol.AFFINE):
                     error = abs(predicted[name] - float(value.mean()))
-                    about = {"closer": name, "level": level.name, "seed": job.seed}
                     checks.append(
-                        task.head | protocol.check_row("error of the predicted gain", error, **about)
+                        head | protocol.check_row("error of the predicted gain", error, closer=name)
                     )
         if level.name == protocol.MIDDLE:
-            right = _order(untouched, order)
-            checks.append(
-                task.head | protocol.check_row("order of the metrics", right, level=level.name, seed=job.seed)
-            )
+            checks.append(head | protocol.check_row("order of the metrics", _order(untouched, order)))
     return {"levers": rows, "levers.checks": checks}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task
 from gapkit.experiments.drawn import compare_with_exact, noisy_answers
-from gapkit.experiments.gains import PARTLY, crowded, exact_row, law
+from gapkit.experiments.gains import PARTLY, UnderNoise, crowded, law
 from gapkit.experiments.galleries import task_of
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Resamples
@@ -46,60 +46,41 @@ def measure_noise(job: Job) -> dict[str, Rows]:
         for alpha in sorted({*protocol.ALPHAS, *paper_alphas, *alphas})
     }
     rows, checks = [], _clean_checks(task, clean, resamples)
-    for level in protocol.calibrated_levels(task, unsolved=True):
+    for level in (
+        *protocol.calibrated_levels(task, unsolved=True),
+        *protocol.paper_levels(task.gallery.shape[-1]),
+    ):
         if level.reason:
             rows.append(_unsolved(task, level))
             continue
-        exact = {alpha: _robustness(task, closer, alpha, level.sigma) for alpha in alphas}
-        noisy = noisy_answers(task, closer, alphas, level.sigma, draws=draws, seed=job.seed)
-        rows += _rows(task, closer, level, exact, clean, noisy, resamples, job.seed)
+        here = alphas if level.metric else paper_alphas
+        noise = UnderNoise(task, level, seed=job.seed)
+        moved = {alpha: (task.queries, protocol.shift_gallery(task.gallery, closer, alpha)) for alpha in here}
+        exact = {a: noise.survival(sides) if a else noise.untouched for a, sides in moved.items()}
+        noisy = noisy_answers(task, closer, here, level.sigma, draws=draws, seed=job.seed)
+        for alpha, survives in exact.items():
+            # A query that is right without noise is right with it as often as its answer survives.
+            correct = protocol.right(clean[alpha], task)
+            kept = np.where(correct == 1, survives, (noisy[alpha] == task.labels).mean(0))
+            about = {"closer": protocol.PROJECTED, "alpha": alpha}
+            known = {"answers": clean[alpha], "noisy": kept, "expect": alpha == 1.0 or PARTLY}
+            rows.append(noise.row(about, moved[alpha], survives, **known))
+        if not level.metric:
+            continue
+        about = {"level": level.name, "sigma_per_coordinate": level.sigma, "reason": level.reason}
+        agrees = compare_with_exact(noisy, clean[0.0], exact[0.0])
         checks += [
-            {"level": level.name, "sigma_per_coordinate": level.sigma, "reason": level.reason} | check
+            about | check
             for check in (
                 *_level_checks(task, closer, level, exact, resamples),
                 _refit_check(task, level, job.seed),
-                protocol.check_row(
-                    "Monte Carlo against exact", compare_with_exact(noisy, clean[0.0], exact[0.0])
-                ),
+                protocol.check_row("Monte Carlo against exact", agrees),
             )
         ]
-    for level in protocol.paper_levels(task.gallery.shape[-1]):
-        exact = {alpha: _robustness(task, closer, alpha, level.sigma) for alpha in paper_alphas}
-        noisy = noisy_answers(task, closer, paper_alphas, level.sigma, draws=draws, seed=job.seed)
-        rows += _rows(task, closer, level, exact, clean, noisy, resamples, job.seed)
     return {
         "noise": [row | {"seed": job.seed} for row in rows],
         "noise.checks": [task.head | {"seed": job.seed} | check for check in checks],
     }
-
-
-def _robustness(task: Task, closer: protocol.FittedCloser, alpha: float, sigma: float) -> np.ndarray:
-    return protocol.survival_of(task.queries, protocol.shift_gallery(task.gallery, closer, alpha), sigma)
-
-
-def _rows(task, closer, level, exact, clean, noisy, resamples: Resamples, seed: int) -> Rows:
-    """One row for each α; a query that is right without noise is right with it as often as its answer survives."""
-    rows = []
-    for alpha, values in exact.items():
-        correct = protocol.right(clean[alpha], task)
-        rows.append(
-            exact_row(
-                {"closer": protocol.PROJECTED, "alpha": alpha},
-                task,
-                resamples,
-                level,
-                queries=task.queries,
-                gallery=protocol.shift_gallery(task.gallery, closer, alpha),
-                survives=values,
-                untouched=exact[0.0],
-                answers=clean[alpha],
-                before=clean[0.0],
-                noisy=np.where(correct == 1, values, (noisy[alpha] == task.labels).mean(0)),
-                expect=alpha == 1.0 or PARTLY,
-                seed=seed,
-            )
-        )
-    return rows
 
 
 def _unsolved(task: Task, level: protocol.Level) -> dict:

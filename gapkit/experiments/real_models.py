@@ -11,7 +11,7 @@ import pandas as pd
 from gapkit.experiments import protocol
 from gapkit.experiments.data import load_set
 from gapkit.experiments.family import LEAST_SETTINGS, permuted_rank_correlation
-from gapkit.experiments.gains import gain_columns
+from gapkit.experiments.gains import UnderNoise
 from gapkit.experiments.galleries import gallery_task
 from gapkit.experiments.record import Experiment, Job, Rows
 
@@ -46,15 +46,11 @@ def measure_model(job: Job) -> dict[str, Rows]:
     }
     rows = []
     for level in protocol.calibrated_levels(task):
-        untouched = protocol.survival_of(task.queries, task.gallery, level.sigma)
-        row = (
-            about
-            | protocol.level_columns(level, task.gallery)
-            | protocol.columns("untouched", resamples.mean(untouched))
-        )
+        noise = UnderNoise(task, level, seed=job.seed)
+        row = about | protocol.level_columns(level, task.gallery)
+        row |= protocol.columns("untouched", resamples.mean(noise.untouched))
         for name, side in sides.items():
-            values = protocol.survival_of(*side, level.sigma)
-            row |= gain_columns(task, resamples, level, side, values, untouched, name=name)
+            row |= noise.gain(side, noise.survival(side), name=name)
         rows.append(row | {"seed": job.seed})
     return {"real-models": rows}
 

@@ -6,11 +6,10 @@ from gapkit.closing import GapCloser
 from gapkit.errors import InputError
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task, load_set
-from gapkit.experiments.gains import PARTLY, exact_row
+from gapkit.experiments.gains import PARTLY, UnderNoise
 from gapkit.experiments.galleries import DIRECTIONS, PARTITIONS, gallery_task
 from gapkit.experiments.record import Experiment, Job, Rows
-from gapkit.geometry import Resamples, nearest
-from gapkit.robustness import robustness
+from gapkit.geometry import Resamples
 from gapkit.tasks.retrieval import retrieval_ranks
 
 RANKS = ("full", "99.9 % of variance", "half")
@@ -59,45 +58,27 @@ def _small(entries, job: Job, size: int) -> Rows:
             entries, job.model, job.dataset, size, direction=direction, partitions=partitions, seed=job.seed
         )
         resamples, closer = task.resamples(job.seed), protocol.fit_closer(protocol.PROJECTED, task)
-        before = protocol.answers_to(task.queries, task.gallery)
         length = float(np.linalg.norm(closer.shift_, axis=-1).mean())
-        setting = {
-            "direction": direction,
-            "closer": protocol.PROJECTED,
-            "rank": "full",
-            "components": size - 1,
-        }
+        setting = {"direction": direction, "closer": protocol.PROJECTED, "rank": "full"}
+        setting |= {"components": size - 1, "shift_norm": length}
         for level in protocol.calibrated_levels(task):
-            untouched = protocol.survival_of(task.queries, task.gallery, level.sigma)
+            noise = UnderNoise(task, level, seed=job.seed)
+            hit = protocol.right(noise.before, task)
             for alpha in (0.0, 0.5, 1.0):
-                gallery = protocol.shift_gallery(task.gallery, closer, alpha)
-                answers = protocol.answers_to(task.queries, gallery)
-                hits, hit = protocol.right(answers, task), protocol.right(before, task)
-                row = exact_row(
-                    setting | {"alpha": alpha, "shift_norm": length},
-                    task,
-                    resamples,
-                    level,
-                    queries=task.queries,
-                    gallery=gallery,
-                    survives=protocol.survival_of(task.queries, gallery, level.sigma),
-                    untouched=untouched,
-                    answers=answers,
-                    before=before,
-                    expect=alpha == 1.0 or PARTLY,
-                    seed=job.seed,
+                moved = task.queries, protocol.shift_gallery(task.gallery, closer, alpha)
+                survives, hits = noise.survival(moved), protocol.right(noise.answers(moved), task)
+                rows.append(
+                    noise.row(setting | {"alpha": alpha}, moved, survives, expect=alpha == 1.0 or PARTLY)
+                    | protocol.columns("recall_at_1", resamples.mean(hits))
+                    | protocol.columns("recall_change", resamples.difference(hits, hit))
                 )
-                recall = protocol.columns("recall_at_1", resamples.mean(hits))
-                rows.append(row | recall | protocol.columns("recall_change", resamples.difference(hits, hit)))
     return rows
 
 
 def _direction(task: Task, seed: int, alphas: dict) -> Rows:
-    resamples = Resamples(
-        len(task.queries), groups=task.labels, seed=seed
-    )  # captions are drawn with their image
+    # Captions are drawn with their image.
+    resamples = Resamples(len(task.queries), groups=task.labels, seed=seed)
     targets = task.labels, np.arange(len(task.gallery)) if task.ids is None else task.ids
-    before = nearest(task.queries, task.gallery)
     hit = retrieval_ranks(task.queries, task.gallery, targets=targets) < 1
     moved = [_moved(task, name, alpha) for name in RANKS for alpha in alphas.get(name, (0.0, 0.5, 1.0))]
     for setting, gallery in moved:
@@ -107,27 +88,14 @@ def _direction(task: Task, seed: int, alphas: dict) -> Rows:
             setting |= protocol.columns(f"recall_at_{cut}", resamples.mean(ranks < cut))
     rows = []
     for level in protocol.calibrated_levels(task):
-        untouched = robustness(task.queries, task.gallery, sigma=level.sigma)
+        noise = UnderNoise(task, level, seed=seed, resamples=resamples)
         for setting, gallery in moved:
-            still = np.array_equal(gallery, task.gallery)
-            values = untouched if still else robustness(task.queries, gallery, sigma=level.sigma)
-            rows.append(
-                exact_row(
-                    setting,
-                    task,
-                    resamples,
-                    level,
-                    queries=task.queries,
-                    gallery=gallery,
-                    survives=values,
-                    untouched=untouched,
-                    before=before,
-                    expect=(PARTLY if setting["alpha"] != 1.0 else True)
-                    if setting["rank"] == "full"
-                    else "with fewer components margins change",
-                    seed=seed,
-                )
-            )
+            sides = task.queries, gallery
+            survives = noise.untouched if np.array_equal(gallery, task.gallery) else noise.survival(sides)
+            expect = "with fewer components margins change"
+            if setting["rank"] == "full":
+                expect = setting["alpha"] == 1.0 or PARTLY
+            rows.append(noise.row(setting, sides, survives, expect=expect))
     return rows
 
 

@@ -7,7 +7,7 @@ from gapkit.closing import AffineProjection, GapCloser, LinearProjection, MeanSh
 from gapkit.embeddings import EmbeddingSet, load_embeddings, published_sets
 from gapkit.errors import InputError
 from gapkit.experiments.data import Task
-from gapkit.experiments.gains import crowded, gain_columns
+from gapkit.experiments.gains import UnderNoise, crowded
 from gapkit.experiments.galleries import (
     GalleryCloser,
     galleries_in,
@@ -178,8 +178,8 @@ def published(name):
     return load_embeddings(name)
 
 
-def gain_of_task(task, level, side, after, before):
-    row = gain_columns(task, task.resamples(0), level, side, after, before, expect=False)
+def gain_of_task(task, level, side, after):
+    row = UnderNoise(task, level, seed=0).gain(side, after, expect=False)
     return Interval(*row.values())
 
 
@@ -194,13 +194,12 @@ KNOWN = {  # the shift's gain and the affine projection's, at untouched robustne
 def test_gains_of_real_clip_have_changed(size):
     task = gallery_task(published("coco500-clip-vitb16"), "clip", "coco500", size, partitions=10)
     level = Level(MIDDLE, calibrate_in_galleries(task.queries, task.gallery, 0.7), metric="euclidean")
-    untouched = survival_of(task.queries, task.gallery, level.sigma)
     (value, low, high), affine = KNOWN[size]
     shifted = task.queries, shift_gallery(task.gallery, fit_closer(PROJECTED, task), 1.0)
     projected = fit_closer(AFFINE, task).transform(task.queries), task.gallery
     for side, expected in ((shifted, value), (projected, affine)):
         values = survival_of(*side, level.sigma)
-        gain = gain_of_task(task, level, side, values, untouched)
+        gain = gain_of_task(task, level, side, values)
         if expected == value:
             assert low - 0.0005 <= gain.value <= high + 0.0005
             assert (gain.high - gain.low) == pytest.approx(high - low, rel=0.35)
@@ -226,9 +225,7 @@ def test_the_interval_covers_too_little(size):
             CALIBRATED[1], calibrate_in_galleries(task.queries, task.gallery, 0.7), metric="euclidean"
         )
         side = task.queries, shift_gallery(task.gallery, fit_closer(PROJECTED, task), 1.0)
-        before = survival_of(task.queries, task.gallery, level.sigma)
-        after = survival_of(*side, level.sigma)
-        return gain_of_task(task, level, side, after, before)
+        return gain_of_task(task, level, side, survival_of(*side, level.sigma))
 
     truth = gain_of(300 * size, 1, 0).value
     found = [gain_of(15 * size, 2, draw) for draw in range(200)]
