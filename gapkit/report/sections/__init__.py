@@ -10,6 +10,7 @@ import io
 import pkgutil
 import re
 import textwrap
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from matplotlib.text import Text
 
 from gapkit._format import number, with_interval
 from gapkit.claims.decide import is_control
-from gapkit.plots import style
+from gapkit.plots import plot_over, style
 from gapkit.plots.style import PALETTE, STYLE, plain
 from gapkit.report.view import short_model
 
@@ -52,15 +53,60 @@ class Picture:
     alt: str
 
 
-def picture(name: str, axes: Axes, caption: str, values: pd.Series, *, legend: bool = False) -> Picture:
-    """A picture whose alternative text says what its axes show and from where to where ``values`` go."""
-    title, x, y = axes.get_title(loc="left").replace("\n", " "), axes.get_xlabel(), axes.get_ylabel()
-    for text in axes.findobj(lambda artist: isinstance(artist, Text) and artist.get_text() == title):
-        # a long name goes on in a second line; matplotlib's own wrapping takes $ for mathematics
-        text.set_text(textwrap.fill(title, int(8 * style.figure_of(axes).get_figwidth())))
-    if legend:
-        legend_below(axes)
-    return Picture(name, axes, caption, f"{title}. {f'{y} over {x}' if y else x}: {spread(values)}.")
+@functools.cache
+def words_of(picture: str) -> Mapping[str, str]:
+    """The title and the caption of a picture, in ``templates/pictures.toml``."""
+    text = (Path(__file__).parents[1] / "templates" / "pictures.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)[picture]
+
+
+def pictures(
+    name: str,
+    table: pd.DataFrame,
+    draw: Callable[..., Axes],
+    *columns: str,
+    apart: tuple[str, ...] = (),
+    file: tuple[str, ...] = (),
+    legend: bool = False,
+    told: Callable[[pd.DataFrame], Mapping] = lambda rows: {},
+    **look,
+) -> Iterator[Picture]:
+    """A picture for each value of the columns ``apart`` (one, if there are none), and none of an empty table.
+
+    Its alternative text says what its axes show, and from where to where the values go.
+
+    Parameters
+    ----------
+    name : in ``pictures.toml``, which holds title and caption
+    table : the rows of all pictures
+    draw : called with the rows of one, the ``columns``, the title and ``look``
+    columns : the last of them is what is shown
+    apart : columns that tell pictures apart
+    file : how the file's name starts, if not with ``name``; what the pictures differ in follows
+    legend : under the axes, where it hides no curve
+    told : what else title and caption are told of the rows of one picture
+    """
+    groups = table.groupby(list(apart), sort=False) if apart else [((), table)] if len(table) else []
+    for key, rows in groups:
+        model = rows["model"].iloc[0]
+        known = (
+            {"model": model, "short": short_model(model)} | dict(zip(apart, key, strict=True)) | told(rows)
+        )
+        title, caption = (words_of(name)[part].format_map(known) for part in ("title", "caption"))
+        axes = draw(rows, *columns, title=title, **look)
+        title = axes.get_title(loc="left")
+        for text in axes.findobj(
+            lambda artist, title=title: isinstance(artist, Text) and artist.get_text() == title
+        ):
+            # A long name goes on in a second line; matplotlib's own wrapping takes $ for mathematics.
+            width = int(8 * style.figure_of(axes).get_figwidth())
+            text.set_text("\n".join(textwrap.fill(line, width) for line in title.splitlines()))
+        x, y = axes.get_xlabel(), axes.get_ylabel()
+        if legend:
+            legend_below(axes)
+        span = f"{rows[columns[-1]].min():.2f} to {rows[columns[-1]].max():.2f}"
+        alt = f"{title}. {f'{y} over {x}' if y else x}: {span}.".replace("\n", " ")
+        yield Picture(slug(*(file or (name,)), *map(str, key)), axes, caption, alt)
 
 
 @dataclass(frozen=True)
@@ -150,7 +196,7 @@ OUTCOME: dict[str, Shown] = {
     "noisy accuracy": interval("noisy_accuracy"),
 }
 OVER_ALPHA = {"xlabel": "α", "ylabel": "robustness", "closure": True}
-GAIN = {"xlabel": "gain in robustness at α = 1", "counts": 0.01}
+GAIN = {"xlabel": "gain in robustness at α = 1", "counts": 0.01, "apart": ("dataset",)}
 """How `gapkit.plots.plot_over` and `gapkit.plots.plot_effects` are labelled in most sections."""
 
 
@@ -185,14 +231,27 @@ def legend_below(axes: Axes) -> None:
     style.legend_below(axes, frameon=False)
 
 
-def spread(values: pd.Series) -> str:
-    """From the least to the largest value, in words."""
-    return f"{values.min():.2f} to {values.max():.2f}"
+def over_steps(
+    table: pd.DataFrame, name: str, quantity: str, words: str, digits: str, **look
+) -> Iterator[Picture]:
+    """`pictures` of a quantity over the steps, whose caption says what it came to at the end."""
+
+    def told(rows: pd.DataFrame) -> dict[str, str]:
+        last = rows.groupby(look["by"], sort=False)[quantity].last()
+        return {"words": words, "ends": ", ".join(f"{each} {value:{digits}}" for each, value in last.items())}
+
+    look |= {"file": (name, quantity), "told": told, "ylabel": words}
+    return pictures(name, table, _over_steps, "step", quantity, **look)
 
 
-def datasets(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Each dataset with its rows."""
-    yield from table.groupby("dataset", sort=False)
+def _over_steps(rows: pd.DataFrame, *columns: str, scale: str = "linear", **look) -> Axes:
+    axes = plot_over(rows, *columns, **look)
+    axes.set(xscale="log", yscale=scale)
+    return axes
+
+
+BY_DATASET = {"apart": ("dataset",)}
+"""A picture for each dataset."""
 
 
 def slug(*parts: str) -> str:

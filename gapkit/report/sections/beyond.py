@@ -2,33 +2,23 @@
 
 from collections.abc import Iterator
 
+import pandas as pd
+from matplotlib.axes import Axes
+
 from gapkit.experiments.protocol import MIDDLE
 from gapkit.plots import plot_before_after, plot_effects, plot_over
 from gapkit.report import sections as show
 from gapkit.report.sections import Picture, Section, Tables
-from gapkit.report.view import short_model
 
 
 def draw_multiple_choice(tables: Tables) -> Iterator[Picture]:
     table = tables["multiple-choice"]
     table = table[table["question_type"] == "all"]
-    model, rows = show.first_model(table)
-    axes = plot_over(
-        rows,
-        "alpha",
-        "robustness",
-        by="level",
-        title=f"{short_model(model)}, four options",
-        **show.OVER_ALPHA,
-    )
-    caption = f"{model}: probability that the chosen option survives the noise, as the gap is closed."
-    yield show.picture("choice", axes, caption, rows["robustness"], legend=True)
-    after = show.named(show.closed(table))
-    axes = plot_effects(after, "gain", rows="name", by="level", title="four options", **show.GAIN)
-    caption = (
-        "What closing gains on multiple-choice questions, by model, with paired intervals resampled by image."
-    )
-    yield show.picture("choice-gain", axes, caption, after["gain"])
+    _, rows = show.first_model(table)
+    look = show.OVER_ALPHA | {"by": "level", "legend": True}
+    yield from show.pictures("choice", rows, plot_over, "alpha", "robustness", **look)
+    after, look = show.named(show.closed(table)), show.GAIN | {"rows": "name", "by": "level", "apart": ()}
+    yield from show.pictures("choice-gain", after, plot_effects, "gain", **look)
 
 
 MULTIPLE_CHOICE = Section(
@@ -44,17 +34,11 @@ def draw_quantisation(tables: Tables) -> Iterator[Picture]:
     table = show.closed(show.trained(show.named(tables["quantisation"])))
     look = {"by": "name", "xlabel": "gain in surviving answers", "counts": 0.005}
     binned = table["level"].str.endswith("bins")
-    for (dataset, noise), rows in table[binned].groupby(["dataset", "noise"], sort=False):
-        axes = plot_effects(rows, "gain", rows="level", title=f"{dataset}, {noise}", **look)
-        caption = f"{dataset}, {noise}: how many more answers survive quantisation once the gap is closed."
-        yield show.picture(show.slug("quantisation", dataset, noise), axes, caption, rows["gain"])
-    for dataset, rows in show.datasets(table[~binned]):
-        axes = plot_effects(rows, "gain", rows="noise", title=f"{dataset}, codes", **look)
-        caption = (
-            f"{dataset}: how many more answers survive int8 codes and signs (about zero, or about the mean of each "
-            "dimension) once the gap is closed."
-        )
-        yield show.picture(show.slug("quantisation", dataset, "codes"), axes, caption, rows["gain"])
+    codes = {"rows": "level", "apart": ("dataset", "noise")}
+    yield from show.pictures("quantisation", table[binned], plot_effects, "gain", **look | codes)
+    codes = table[~binned].assign(codes="codes")
+    look |= {"rows": "noise", "apart": ("dataset", "codes"), "file": ("quantisation",)}
+    yield from show.pictures("quantisation-codes", codes, plot_effects, "gain", **look)
 
 
 QUANTISATION = Section(
@@ -70,25 +54,17 @@ QUANTISATION = Section(
 
 
 def draw_rephrasing(tables: Tables) -> Iterator[Picture]:
-    model, table = show.first_model(tables["rephrasing"])
-    ends = [(0.0, "untouched"), (1.0, "closed")]
-    for (dataset, task), rows in table[table["unseen"].astype(bool)].groupby(["dataset", "task"], sort=False):
-        words = rows["level"].str.replace(r"\{a_object\}|\{object\}|\{digit\}", "…", regex=True)
-        axes = plot_before_after(
-            rows.assign(words=words),
-            "noisy_accuracy",
-            rows="words",
-            by="alpha",
-            order=ends,
-            xlabel="accuracy",
-            title=f"{short_model(model)}, {dataset},\n{task}",
-        )
-        axes.axvline(rows["clean_accuracy"].iloc[0], color="#7F7F7F", linewidth=1, linestyle="--")
-        caption = (
-            f"{model} on {dataset}, {task}: accuracy with wordings it has never seen, before and after closing; dashed, the "
-            "standard wording."
-        )
-        yield show.picture(show.slug("rephrasing", dataset, task), axes, caption, rows["noisy_accuracy"])
+    _, table = show.first_model(tables["rephrasing"])
+    words = table["level"].str.replace(r"\{a_object\}|\{object\}|\{digit\}", "…", regex=True)
+    rows, apart = table.assign(words=words)[table["unseen"].astype(bool)], ("dataset", "task")
+    return show.pictures("rephrasing", rows, _before_after, "noisy_accuracy", apart=apart)
+
+
+def _before_after(rows: pd.DataFrame, column: str, *, title: str) -> Axes:
+    look = {"order": [(0.0, "untouched"), (1.0, "closed")], "xlabel": "accuracy", "title": title}
+    axes = plot_before_after(rows, column, rows="words", by="alpha", **look)
+    axes.axvline(rows["clean_accuracy"].iloc[0], color="#7F7F7F", linewidth=1, linestyle="--")
+    return axes
 
 
 REPHRASING = Section(
@@ -106,14 +82,13 @@ REPHRASING = Section(
 def draw_retrieval(tables: Tables) -> Iterator[Picture]:
     table = show.named(tables["retrieval"])
     rows = table[(table["alpha"] == 1.0) & (table["level"] == MIDDLE)]
-    look = {"xlabel": "gain in robustness of the first hit", "counts": 0.01}
-    for direction, some in rows.groupby("direction", sort=False):
-        axes = plot_effects(some, "gain", rows="name", by="rank", title=str(direction), **look)
-        caption = (
-            f"{direction[0].upper()}{direction[1:]}: what closing gains, by the number of components V keeps. Fewer "
-            "components move farther, and may change answers."
-        )
-        yield show.picture(show.slug("retrieval", direction), axes, caption, some["gain"])
+    look = {
+        "xlabel": "gain in robustness of the first hit",
+        "rows": "name",
+        "by": "rank",
+        "apart": ("direction",),
+    }
+    return show.pictures("retrieval", rows, plot_effects, "gain", **show.GAIN | look)
 
 
 RETRIEVAL = Section(
@@ -132,12 +107,13 @@ RETRIEVAL = Section(
 
 def draw_mixed(tables: Tables) -> Iterator[Picture]:
     table = show.named(tables["mixed"])
-    for (dataset, direction), rows in table.groupby(["dataset", "direction"], sort=False):
-        axes = plot_effects(
-            rows, "mixed_recall_at_1", rows="closer", by="name", xlabel="R@1 in the mixed gallery", title=f"{dataset}, {direction}"
-        )  # fmt: skip
-        caption = f"{dataset}, {direction}: share of queries whose partner comes first among all rows of both kinds."
-        yield show.picture(show.slug("mixed", dataset, direction), axes, caption, rows["mixed_recall_at_1"])
+    look = {
+        "rows": "closer",
+        "by": "name",
+        "xlabel": "R@1 in the mixed gallery",
+        "apart": ("dataset", "direction"),
+    }
+    return show.pictures("mixed", table, plot_effects, "mixed_recall_at_1", **look)
 
 
 MIXED = Section(

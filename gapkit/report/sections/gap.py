@@ -3,23 +3,21 @@
 from collections.abc import Iterator
 
 from gapkit._format import significant
-from gapkit.experiments.protocol import MIDDLE
-from gapkit.plots import plot_effects, plot_over, plot_scatter
+from gapkit.experiments.protocol import AFFINE, MIDDLE, PROJECTED
+from gapkit.plots import plot_effects, plot_scatter
 from gapkit.plots.experiments import plot_chance
 from gapkit.report import sections as show
 from gapkit.report.sections import Picture, Section, Tables
 from gapkit.report.view import short_model
 
-WIDTH_AND_GAIN = {"xlabel": "‖g‖", "ylabel": "gain in robustness"}
+WIDTH_AND_GAIN = {"by": "name", "xlabel": "‖g‖", "ylabel": "gain in robustness"}
 
 
 def draw_gap(tables: Tables) -> Iterator[Picture]:
     table = show.named(tables["gap"]).assign(measured="measured, 95 % interval")
-    look = {"xlabel": "‖g‖", "title": "Length of the gap", "counts": 0.1}
     by = "dataset" if table["name"].duplicated().any() else "measured"
-    axes = plot_effects(table, "gap_norm", rows="name", by=by, **look)
-    caption = "Length of the gap vector with 95 % intervals. Unit vectors can be at most 2 apart."
-    yield show.picture("gap", axes, caption, table["gap_norm"])
+    look = {"rows": "name", "by": by, "xlabel": "‖g‖", "counts": 0.1}
+    return show.pictures("gap", table, plot_effects, "gap_norm", **look)
 
 
 GAP = Section(
@@ -35,15 +33,11 @@ GAP = Section(
 def draw_orthogonality(tables: Tables) -> Iterator[Picture]:
     table = show.named(tables["orthogonality"])
     table = table[table["quantity"] == "relative variance"]
-    for dataset, rows in show.datasets(table):
-        rows = rows.assign(label=rows["name"] + ", " + rows["side"])
-        title, xlabel = f"{dataset}: variance along g", "variance along g, relative to average"
-        axes = plot_chance(rows, xlabel=xlabel, title=title)
-        caption = (
-            f"{dataset}: 0 would be orthogonal (Assumption 3.3), 1 is an average direction; the bar is where 95 % "
-            "of random directions fall."
-        )
-        yield show.picture(show.slug("orthogonality", dataset), axes, caption, rows["value"])
+    rows = table.assign(label=table["name"] + ", " + table["side"])
+    look = show.BY_DATASET | {"xlabel": "variance along g, relative to average"}
+    return show.pictures(
+        "orthogonality", rows, lambda rows, _, **look: plot_chance(rows, **look), "value", **look
+    )
 
 
 ORTHOGONALITY = Section(
@@ -58,24 +52,9 @@ ORTHOGONALITY = Section(
 
 def draw_theory(tables: Tables) -> Iterator[Picture]:
     table = tables["theory.curve"].assign(step=lambda t: t["step"].clip(lower=0.5))
-    for quantity, words, scale in (
-        ("gap", "‖g‖", "linear"),
-        ("variance", "variance along g, relative", "log"),
-    ):
-        axes = plot_over(
-            table,
-            "step",
-            quantity,
-            by="where",
-            xlabel="step",
-            ylabel=words,
-            title=f"{words}: free embeddings",
-        )
-        axes.set(xscale="log", yscale=scale)
-        last = table.groupby("where", sort=False)[quantity].last()
-        ends = ", ".join(f"{where} {value:.2g}" for where, value in last.items())
-        caption = f"Gradient descent on free embeddings: {words} over the steps. At the end: {ends}."
-        yield show.picture(show.slug("theory", quantity), axes, caption, table[quantity])
+    look = {"digits": ".2g", "by": "where", "xlabel": "step"}
+    yield from show.over_steps(table, "theory", "gap", "‖g‖", **look)
+    yield from show.over_steps(table, "theory", "variance", "variance along g, relative", scale="log", **look)
 
 
 THEORY = Section(
@@ -97,14 +76,8 @@ def draw_formation(tables: Tables) -> Iterator[Picture]:
         ("variance_along_gap_texts", "texts' variance along g"),
         ("one_sided_defect", "doubly-stochastic defect, one side"),
     ):
-        axes = plot_over(
-            table, "step", quantity, by="name", xlabel="training step", ylabel=words, title=words
-        )
-        axes.set_xscale("log")
-        last = table.groupby("name", sort=False)[quantity].last()
-        ends = ", ".join(f"{name} {value:.2f}" for name, value in last.items())
-        caption = f"{words[0].upper()}{words[1:]} while the mini-CLIPs train (seed 0). At the end: {ends}."
-        yield show.picture(show.slug("formation", quantity), axes, caption, table[quantity])
+        look = {"digits": ".2f", "by": "name", "xlabel": "training step"}
+        yield from show.over_steps(table, "formation", quantity, words, **look)
 
 
 FORMATION = Section(
@@ -118,18 +91,10 @@ FORMATION = Section(
 
 def draw_family(tables: Tables) -> Iterator[Picture]:
     table = tables["family"]
-    table = table[table["level"] == MIDDLE].assign(
-        name=lambda t: [short_model(setting) for setting in t["setting"]]
-    )
-    for dataset, rows in show.datasets(table):
-        axes = plot_scatter(
-            rows, "gap_norm", "gain", by="name", title=f"{dataset}: the family", **WIDTH_AND_GAIN
-        )
-        caption = (
-            f"{dataset}: gain from closing against the width of the gap, a point for each seed, at an untouched "
-            "robustness of 0.7."
-        )
-        yield show.picture(show.slug("family", dataset), axes, caption, rows["gain"])
+    table = table[table["level"] == MIDDLE]
+    rows = table.assign(name=[short_model(setting) for setting in table["setting"]])
+    look = show.BY_DATASET | WIDTH_AND_GAIN
+    return show.pictures("family", rows, plot_scatter, "gap_norm", "gain", **look)
 
 
 FAMILY = Section(
@@ -146,15 +111,12 @@ FAMILY = Section(
 def draw_real_models(tables: Tables) -> Iterator[Picture]:
     table = show.named(tables["real-models"])
     rows = table[table["level"] == MIDDLE]
-    if rows.empty:
-        return
-    for column, closer in (("gain", "projected shift"), ("affine_gain", "affine projection")):
-        axes = plot_scatter(rows, "gap_norm", column, by="name", title=closer, **WIDTH_AND_GAIN)
-        caption = (
-            f"Published models on galleries of ten, untouched robustness 0.7: gain from the {closer} against the width "
-            "of the gap, with 95 % intervals over galleries."
-        )
-        yield show.picture(show.slug("real-models", closer), axes, caption, rows[column])
+    for column, closer in (("gain", PROJECTED), ("affine_gain", AFFINE)):
+        look = WIDTH_AND_GAIN | {
+            "file": ("real-models", closer),
+            "told": lambda _, closer=closer: {"closer": closer},
+        }
+        yield from show.pictures("real-models", rows, plot_scatter, "gap_norm", column, **look)
 
 
 REAL_MODELS = Section(
