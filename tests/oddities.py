@@ -402,7 +402,6 @@ def calls() -> dict[str, Call]:
         "geometry.subspace_share_chance": Call(
             g.subspace_share_chance, {"components": 2, "dimension": 4, "confidence": 0.9},
             {"components": C, "dimension": C, "confidence": N}, 0, 1),
-        "geometry.uniformity": Call(g.uniformity, {"z": X, "t": 2.0, "rows": 4}, {"z": M, "t": N, "rows": C}, high=0),
         "geometry.variance_intervals": Call(
             g.variance_intervals, {**PAIR, "groups": LABELS, "resamples": 10, "seed": 0}, {**PAIR_KINDS, **boot}, 0, 8, nan=True),
         "contrastive.contrastive_gradient": Call(
@@ -478,8 +477,6 @@ def calls() -> dict[str, Call]:
             {**QG_KINDS, "sigma": N, "memory_limit": C}, 0, 1),
         "perturbations.BinaryCodes": Call(
             partial(_apply, p.BinaryCodes), {"embeddings": X, "threshold": "mean"}, {"embeddings": M, "threshold": W}),
-        "perturbations.DimensionDropout": Call(
-            partial(_apply, p.DimensionDropout), {"embeddings": X, "rate": 0.5, "generator": 0}, {"embeddings": M, "rate": N, "generator": C}),
         "perturbations.GaussianNoise": Call(
             partial(_apply, p.GaussianNoise), {"embeddings": X, "sigma": 0.1, "generator": 0}, {"embeddings": M, "sigma": N, "generator": C}),
         "perturbations.GaussianNoise, vector": Call(

@@ -35,7 +35,6 @@ CLOSERS = {closer.__name__: closer for closer in closing.CLOSERS.values()} | {"G
 Y3, X3 = Y.reshape(3, 4, 6), X.reshape(3, 4, 6)
 
 CALLS = {
-    "geometry.shape.alignment": lambda t: geometry.shape.alignment(t(X), t(Y)),
     "geometry.bootstrap.bootstrap_interval": lambda t: geometry.bootstrap.bootstrap_interval(
         t(X[:, 0]), resamples=20
     ),
@@ -67,7 +66,6 @@ CALLS = {
     "geometry.relative_spectrum": lambda t: geometry.relative_spectrum(t(X)),
     "geometry.rmg": lambda t: geometry.rmg(t(X), t(Y)),
     "geometry.subspace_share": lambda t: geometry.subspace_share(t(X), t(Y[0]), [1, 3]),
-    "geometry.shape.uniformity": lambda t: geometry.shape.uniformity(t(X)),
     "contrastive.contrastive_gradient": lambda t: contrastive.contrastive_gradient(t(X), t(Y), 0.1),
     "contrastive.contrastive_loss": lambda t: contrastive.contrastive_loss(t(X), t(Y), 0.1),
     "contrastive.doubly_stochastic_defect": lambda t: contrastive.doubly_stochastic_defect(t(X), t(Y), 0.1),
@@ -75,7 +73,6 @@ CALLS = {
     "contrastive.q_matrices": lambda t: contrastive.q_matrices(t(X), t(Y), 0.1),
     "contrastive.theorem_fit": lambda t: contrastive.theorem_fit(t(X), t(Y), 0.1),
     "perturbations.BinaryCodes": lambda t: perturbations.BinaryCodes().apply(t(X)),
-    "perturbations.DimensionDropout": lambda t: perturbations.DimensionDropout(0.5).apply(t(X), generator=1),
     "perturbations.GaussianNoise": lambda t: perturbations.GaussianNoise(0.1).apply(t(X), generator=1),
     "perturbations.GaussianNoise, a covariance": lambda t: perturbations.GaussianNoise(
         covariance=t(torch.eye(6))

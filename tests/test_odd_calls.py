@@ -130,10 +130,6 @@ def test_counts_that_no_machine_can_hold_are_refused_before_the_work(ask, huge):
         ask(huge)
 
 
-def test_a_sharp_uniformity_does_not_underflow():
-    assert geometry.uniformity([[0.0], [2.0]], t=1000.0) == pytest.approx(-4000.0)
-
-
 @pytest.mark.parametrize("name", ["a\nb", "a\r\x1b[31mb\x00", "x" * 5000, "a\u2028b", "\udc80"])
 def test_messages_are_one_line_whatever_they_quote(name):
     message = str(InputError(f"no file {name}"))

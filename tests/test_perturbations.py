@@ -10,7 +10,6 @@ from scipy import linalg
 from gapkit.errors import InputError
 from gapkit.perturbations import (
     BinaryCodes,
-    DimensionDropout,
     GaussianNoise,
     Int8Codes,
     UniformQuantization,
@@ -29,8 +28,6 @@ ALL = [
     Int8Codes("gallery"),
     BinaryCodes(),
     BinaryCodes("mean"),
-    DimensionDropout(0.4),
-    DimensionDropout(0.4, shared=False),
     RandomAxes(BinaryCodes()),
     StaleRows(np.zeros((20, 3)), 0.5),
 ]
@@ -122,16 +119,6 @@ def test_binary_codes_keep_the_signs_with_the_best_scale():
         assert (((found - rows) ** 2).sum(1) < ((scale * found - rows) ** 2).sum(1)).all()
 
 
-def test_dropout_loses_whole_columns_or_single_numbers():
-    rows = np.ones((4000, 6))
-    shared = DimensionDropout(0.5).apply(rows, generator=2)
-    assert (shared == shared[0]).all()
-    single = DimensionDropout(0.3, shared=False).apply(rows, generator=2)
-    assert (1 - single).mean() == pytest.approx(0.3, abs=0.02)
-    assert DimensionDropout(0.3, shared=False).per_row
-    assert not DimensionDropout(0.3).per_row
-
-
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -149,7 +136,6 @@ def test_dropout_loses_whole_columns_or_single_numbers():
         (lambda: UniformQuantization(8, limit=0), "greater than 0"),
         (lambda: Int8Codes("rows"), "did you mean 'row'"),
         (lambda: BinaryCodes("median"), "threshold must be"),
-        (lambda: DimensionDropout(1.0), "below 1"),
         (lambda: GaussianNoise("0.1"), "sigma must be a number; got '0.1'; pass it without quotes"),
         (lambda: GaussianNoise(np.str_("0.1")), "must be a number; .*; pass it without quotes"),
         (lambda: GaussianNoise(np.array("0.1")), "must be a number; .*; pass it without quotes"),

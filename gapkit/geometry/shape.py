@@ -1,16 +1,14 @@
-"""The shape of one modality, or of the pairs: cone, alignment, uniformity, principal directions, effective rank."""
+"""The shape of one modality: cone, principal directions, effective rank."""
 
-import math
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import LARGEST, ArrayInput, as_matrix
-from gapkit._options import Number, check_number, check_whole
+from gapkit._arrays import ArrayInput, as_matrix
 from gapkit.errors import InputError
-from gapkit.geometry.gap import two_sets, unit_rows
+from gapkit.geometry.gap import unit_rows
 
 
 class Cone(NamedTuple):
@@ -70,75 +68,6 @@ def cone_statistics(z: ArrayInput) -> Cone:
     # ‖UᵀU‖ = ‖UUᵀ‖: take the smaller of the two products.
     second = unit.T @ unit if len(unit) >= unit.shape[1] else unit @ unit.T
     return cone_from_moments(len(unit), unit.sum(0), second)
-
-
-def alignment(x: ArrayInput, y: ArrayInput, *, power: Number = 2.0) -> float:
-    r"""Alignment of matched pairs, :math:`\frac1n\sum_i \|x_i - y_i\|^a` with a = ``power`` (Wang & Isola 2020).
-
-    Parameters
-    ----------
-    x, y : (n, d) array-likes, row i of one the partner of row i of the other (unit rows in the source; not
-        demanded here, since free embeddings have none)
-    power : the exponent a > 0
-
-    Returns
-    -------
-    float; 0 when partners coincide
-
-    Raises
-    ------
-    InputError
-        If the rows do not match in number.
-
-    Examples
-    --------
-    >>> alignment([[1.0, 0.0]], [[0.0, 1.0]])
-    2.0...
-    """
-    first, second = two_sets(x, y, paired=True)
-    power = check_number(power, "power", above=0.0)
-    return float(torch.linalg.vector_norm(first - second, dim=1).pow(power).mean())
-
-
-def uniformity(z: ArrayInput, *, t: Number = 2.0, rows: int = 1024) -> float:
-    r"""Uniformity, :math:`\log \operatorname{mean}_{i<j} e^{-t \|z_i - z_j\|^2}` (Wang & Isola 2020); lower is more uniform.
-
-    Parameters
-    ----------
-    z : (n, d) array-like, n ≥ 2 (unit rows in the source; not demanded here)
-    t : the sharpness t > 0
-    rows : rows handled at a time; memory is about ``rows`` × n × 8 bytes
-
-    Returns
-    -------
-    float ≤ 0; 0 when all rows coincide
-
-    Raises
-    ------
-    InputError
-        For fewer than two rows.
-
-    Examples
-    --------
-    >>> round(uniformity([[1.0, 0.0], [-1.0, 0.0]]), 6)
-    -8.0
-    """
-    matrix = as_matrix(z, "z")
-    t = check_number(t, "t", above=0.0, most=LARGEST)
-    rows = check_whole(rows, "rows")
-    n = len(matrix)
-    if n < 2:
-        raise InputError("uniformity needs at least two rows")
-    matrix = matrix - matrix.mean(0)
-    squares = matrix.square().sum(1)
-    parts = []
-    for start in range(0, n, rows):
-        block = slice(start, start + rows)
-        distances = squares[block, None] + squares - 2 * matrix[block] @ matrix.T
-        later = torch.arange(n, device=matrix.device) > torch.arange(n, device=matrix.device)[block, None]
-        parts.append(torch.logsumexp(-t * distances[later].clamp(min=0), 0))
-    # Of logarithms, since the sum itself underflows for a sharp t.
-    return min(float(torch.logsumexp(torch.stack(parts), 0)) - math.log(n * (n - 1) / 2), 0.0)
 
 
 def principal_directions(z: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "r d"], Float[Tensor, " r"]]:

@@ -8,9 +8,9 @@ Two facts about each decide how it may be sampled: ``deterministic`` (applying i
 """
 
 from gapkit._renamed import renamed
-from gapkit.perturbations.codes import BinaryCodes, DimensionDropout, Int8Codes, UniformQuantization
+from gapkit.perturbations.codes import BinaryCodes, Int8Codes, UniformQuantization
 from gapkit.perturbations.gaussian import GaussianNoise
 
-__all__ = ["BinaryCodes", "DimensionDropout", "GaussianNoise", "Int8Codes", "UniformQuantization"]
+__all__ = ["BinaryCodes", "GaussianNoise", "Int8Codes", "UniformQuantization"]
 
 __getattr__ = renamed(__name__)

@@ -1,4 +1,4 @@
-"""What stores and indexes do to embeddings: coarser numbers, lost dimensions, rows that were not made anew."""
+"""What stores and indexes do to embeddings: coarser numbers, rows that were not made anew."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -101,43 +101,6 @@ class BinaryCodes(Perturbation):
         centre = rows.mean(0) if self.threshold == "mean" else torch.zeros_like(rows[0])
         rest = rows - centre
         return centre + torch.where(rest >= 0, 1.0, -1.0) * rest.abs().mean(1, keepdim=True)
-
-
-@dataclass(frozen=True)
-class DimensionDropout(Perturbation):
-    """Each dimension set to 0 with probability ``rate``.
-
-    Parameters
-    ----------
-    rate : in [0, 1)
-    shared : whether all rows lose the same dimensions in one draw (a dead column), or each row its own
-
-    Examples
-    --------
-    >>> DimensionDropout(0.5).apply([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]], generator=0)
-    array([[1., 2., 0., 4.],
-           [5., 6., 0., 8.]])
-    """
-
-    rate: float | int
-    shared: bool = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "rate", check_number(self.rate, "rate", least=0.0))
-        if self.rate >= 1:
-            raise InputError(f"rate must be below 1; got {self.rate:g}")
-
-    @property
-    def per_row(self) -> bool:
-        """Whether rows are perturbed each for itself."""
-        return not self.shared
-
-    def _perturb(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        shape = (1 if self.shared else len(rows), rows.shape[1])
-        drawn = torch.rand(
-            shape, generator=generator, dtype=widest(generator.device), device=generator.device
-        )
-        return rows * (drawn >= self.rate).to(rows)
 
 
 @dataclass(frozen=True)

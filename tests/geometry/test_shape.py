@@ -1,4 +1,4 @@
-"""Cone, alignment, uniformity, effective rank, separability, against their definitions."""
+"""Cone, effective rank, separability, against their definitions."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from scipy.stats import entropy
 
 from gapkit.errors import InputError
 from gapkit.geometry import cone_statistics, linear_separability
-from gapkit.geometry.shape import alignment, effective_rank, uniformity
+from gapkit.geometry.shape import effective_rank
 
 
 @pytest.mark.parametrize("shape", [(30, 5), (5, 30), (2, 2)])
@@ -19,24 +19,6 @@ def test_cone_from_sums_equals_all_pairs(rng, shape):
     assert cone.std_cosine == pytest.approx(cosines.std(), abs=1e-7)
     unit = z / np.linalg.norm(z, axis=1, keepdims=True)
     assert cone.resultant == pytest.approx(np.linalg.norm(unit.mean(0)), abs=1e-12)
-
-
-def test_alignment_takes_the_power_before_the_mean(rng):
-    x, y = rng.standard_normal((2, 20, 4))
-    distances = np.linalg.norm(x - y, axis=1)
-    assert alignment(x, y) == pytest.approx((distances**2).mean())
-    assert alignment(x, y, power=1) == pytest.approx(distances.mean())
-
-
-@pytest.mark.parametrize("rows", [1, 7, 1024])
-def test_uniformity_equals_all_pairs_whatever_the_blocks(rng, rows):
-    z = rng.standard_normal((25, 6)) + 3
-    plain = np.log(np.exp(-2 * pdist(z) ** 2).mean())
-    assert uniformity(z, rows=rows) == pytest.approx(plain, rel=1e-9)
-
-
-def test_uniformity_of_a_point_is_zero():
-    assert uniformity(np.ones((4, 3)) / 3**0.5) == pytest.approx(0, abs=1e-12)
 
 
 def test_effective_rank_is_the_exponential_entropy_of_singular_values(rng):
@@ -73,10 +55,8 @@ def test_separability_keeps_partners_in_one_fold(rng):
     ("call", "message"),
     [
         (lambda: cone_statistics([[1.0, 2.0]]), "at least two rows"),
-        (lambda: uniformity([[1.0, 2.0]]), "at least two rows"),
         (lambda: effective_rank([[1.0, 2.0]]), "at least two rows"),
         (lambda: linear_separability(np.ones((3, 2)), np.ones((9, 2))), "folds must lie"),
-        (lambda: alignment(np.ones((3, 2)), np.ones((3, 2)), power=0), "greater than 0"),
         (lambda: cone_statistics(np.zeros((3, 2))), "zero row"),
     ],
 )

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from gapkit.errors import InputError
-from gapkit.perturbations import BinaryCodes, DimensionDropout, GaussianNoise, UniformQuantization
+from gapkit.perturbations import BinaryCodes, GaussianNoise, UniformQuantization
+from gapkit.perturbations.base import Perturbation
 from gapkit.robustness import calibrate_sigma, robustness
 
 
@@ -90,6 +91,15 @@ def test_binary_codes_that_coincide_go_to_the_lowest_index():
     np.testing.assert_array_equal(value, [1, 0])
 
 
+class LostDimensions(Perturbation):
+    """Each dimension is 0 with probability 0.3, in all rows together."""
+
+    per_row = False
+
+    def _perturb(self, rows, generator):
+        return rows * (torch.rand((1, rows.shape[1]), generator=generator, dtype=torch.float64) >= 0.3)
+
+
 @pytest.mark.parametrize("shared", [True, False])
 def test_lost_dimensions_agree_with_counting_all_cases(shared):
     y, x = _problem(m=8, k=4, d=3)
@@ -101,7 +111,7 @@ def test_lost_dimensions_agree_with_counting_all_cases(shared):
     found, error = robustness(
         y,
         x,
-        perturbation=DimensionDropout(0.3),
+        perturbation=LostDimensions(),
         draws=1500,
         shared=shared,
         generator=2,
