@@ -95,7 +95,7 @@ def simulate(
     bias: Number = SIGLIP_BIAS,
     record: Any = None,
 ) -> Trajectory:
-    """Descend the contrastive loss on free embeddings and record what happens (derived).
+    """Descend the contrastive loss on free embeddings and record what happens (derived; Theorem 3.1 seen at work).
 
     One step is ``z ← z - step_size · N · τ · ∂L/∂z`` for all texts and images at once; the factor Nτ
     takes out the scale of the gradient, so that one step size serves every τ and N. On the sphere the

@@ -3,6 +3,9 @@
 `plan` lists the jobs, `replicate` does them, `measure` does a single one. An experiment is one module, which measures
 and holds its record; `experiment` finds it by name. Embeddings come in by model and dataset, tables go out: one row a
 setting, units in the column names, every mean with its paired bootstrap interval, every row with its seed.
+
+Nine modules are no experiments but what these share: `plan`, `sweep`, `record`, `protocol`, `data`, `galleries`, `gains` and
+the drawn controls of `drawn`, besides `limits`, which only lesson 07 measures.
 """
 
 from gapkit._renamed import renamed
