@@ -4,7 +4,9 @@ All three give the same numbers: each worker calculates on one thread, and one w
 """
 
 import contextlib
+import ctypes
 import functools
+import gc
 import hashlib
 import math
 import multiprocessing
@@ -84,7 +86,7 @@ def _in_processes(function: Callable, tasks: Sequence, processes: int) -> Iterat
     pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin)
     finished = False
     try:
-        positions = {pool.submit(function, task): position for position, task in enumerate(tasks)}
+        positions = {pool.submit(_do, function, task): position for position, task in enumerate(tasks)}
         for future in as_completed(positions):
             yield positions.pop(future), future.result()
         finished = True
@@ -333,7 +335,16 @@ def _may_fork() -> bool:
     return sys.platform == "linux" and not torch.cuda.is_initialized()
 
 
+def _do(function: Callable, task: Any) -> Any:
+    """One task; what it took of memory goes back to the system, where it would stay with this process for hours."""
+    result = function(task)
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # glibc alone has this, and holds on to so much
+        ctypes.CDLL(None).malloc_trim(0)
+    return result
+
+
 def _begin() -> None:
+    gc.freeze()  # what is shared with the first process is looked at, and so copied, no more
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's to answer
     threading.Thread(target=_end_with_the_first_process, daemon=True).start()
     limit_threads(1)
