@@ -338,7 +338,9 @@ def _may_fork() -> bool:
 def _do(function: Callable, task: Any) -> Any:
     """One task; what it took of memory goes back to the system, where it would stay with this process for hours."""
     result = function(task)
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # glibc alone has this, and holds on to so much
+    with contextlib.suppress(
+        AttributeError, OSError, TypeError
+    ):  # glibc alone has this, and holds on to so much
         ctypes.CDLL(None).malloc_trim(0)
     return result
 
