@@ -1,11 +1,13 @@
 """The geometry measures against their limits: memory bandwidth, bare matrix products, plain numpy.
 
-A million pairs need 4 GB of scratch files. Memory is what a process of its own needs beyond the mapped files.
+A million pairs need 4 GB of scratch files, from a warm cache. Memory is what a process of its own needs beyond the mapped files.
 """
 
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import torch
 from benchmarks.clock import best
 from benchmarks.memory import growth, in_a_fresh_process
 from benchmarks.rows import Row
+from gapkit.embeddings.streaming import measure_files
 from gapkit.geometry import cone_statistics, measure, rmg
 from gapkit.geometry.streaming import measure_stream
 
@@ -21,17 +24,22 @@ DIMENSION = 512
 BLOCK = 8192
 
 
-def write_pairs(folder: Path, pairs: int, dimension: int = DIMENSION) -> list[Path]:
-    """Two .npy files of unit float32 rows with a gap between them, written block by block."""
+def write_pairs(
+    folder: Path, pairs: int, dimension: int = DIMENSION, dtype: str = "float32", files: int = 1
+) -> list[Path]:
+    """Numbered .npy files of unit rows, of each side so many, with a gap between the sides; written block by block."""
     rng = np.random.default_rng(0)
-    paths = [folder / "gallery.npy", folder / "queries.npy"]
-    for path, offset in zip(paths, (0.03, -0.03), strict=True):
-        matrix = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(pairs, dimension))
-        for start in range(0, pairs, BLOCK):
-            block = rng.standard_normal((min(BLOCK, pairs - start), dimension), dtype=np.float32)
-            block = block / dimension**0.5 + np.float32(offset)
-            matrix[start : start + len(block)] = block / np.linalg.norm(block, axis=1, keepdims=True)
-        matrix.flush()
+    paths = []
+    for side, offset in {"gallery": 0.03, "queries": -0.03}.items():
+        (folder / side).mkdir(parents=True)
+        for number, rows in enumerate(np.diff(np.linspace(0, pairs, files + 1).astype(int)).tolist()):
+            paths.append(folder / side / f"{side}_{number}.npy")
+            matrix = np.lib.format.open_memmap(paths[-1], mode="w+", dtype=dtype, shape=(rows, dimension))
+            for start in range(0, rows, BLOCK):
+                block = rng.standard_normal((min(BLOCK, rows - start), dimension), dtype=np.float32)
+                block = block / dimension**0.5 + np.float32(offset)
+                matrix[start : start + len(block)] = block / np.linalg.norm(block, axis=1, keepdims=True)
+            matrix.flush()
     return paths
 
 
@@ -40,9 +48,9 @@ def mapped(paths: list[Path]) -> list[np.ndarray]:
     return [np.load(path, mmap_mode="r") for path in paths]
 
 
-def bare_sum(x: np.ndarray, y: np.ndarray) -> None:
-    """One `torch.sum` over either side: the least that reading the data costs."""
-    for z in (x, y):
+def bare_sum(*matrices: np.ndarray) -> None:
+    """One `torch.sum` over each: the least that reading the data costs."""
+    for z in matrices:
         torch.from_numpy(z).sum()
 
 
@@ -70,6 +78,16 @@ def all_cosines(x: np.ndarray, y: np.ndarray) -> None:
         (u @ u.T).mean()
 
 
+def measure_folder(folder: Path) -> dict:
+    """`gapkit measure --images … --texts …`."""
+    return measure_files([str(folder / "queries" / "*.npy")], [str(folder / "gallery" / "*.npy")]).values
+
+
+def _folder_growth(folder: Path) -> float:
+    measure_folder(folder)  # libraries and threads are not what is asked for
+    return growth(lambda: measure_folder(folder))
+
+
 def _streaming_growth(paths: list[Path], covariance: bool) -> float:
     x, y = mapped(paths)
     # libraries and threads are not what is asked for
@@ -87,17 +105,27 @@ def rows(*, quick: bool = False, repeats: int = 3) -> Iterator[Row]:
         return Row(what, found["ours"], against=against, other=found["theirs"], most_ratio=bar)
 
     with tempfile.TemporaryDirectory() as scratch:
-        paths = write_pairs(Path(scratch), pairs)
         size = f"{pairs:,} pairs, d={DIMENSION}, memory-mapped float32"
+        threads = torch.get_num_threads()
+        torch.set_num_threads(2)
+        for dtype, bar in (("float32", 2.2), ("float16", None)):
+            folder = Path(scratch) / dtype
+            numbered = write_pairs(folder, pairs, dtype=dtype, files=10)
+            yield compare(
+                f"measure over 2 × 10 files, {pairs:,} pairs, d={DIMENSION}, {dtype}, two threads",
+                partial(measure_folder, folder),
+                "one torch.sum of the same data",
+                lambda numbered=numbered: bare_sum(*mapped(numbered)),
+                bar,
+            )
+            yield Row(
+                f"memory of that beyond the files, {dtype}", in_a_fresh_process(_folder_growth, folder), "MB"
+            )
+            shutil.rmtree(folder)
+        torch.set_num_threads(threads)
+        paths = write_pairs(Path(scratch), pairs)
         yield compare(
-            f"streamed measures, {size}",
-            lambda: measure_stream(*mapped(paths)),
-            "one torch.sum of the same data",
-            lambda: bare_sum(*mapped(paths)),
-            8.0,
-        )
-        yield compare(
-            f"the same with covariances, {size}",
+            f"streamed measures with covariances, {size}",
             lambda: measure_stream(*mapped(paths), covariance=True),
             "the bare matrix products",
             lambda: bare_products(*mapped(paths)),

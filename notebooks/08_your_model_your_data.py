@@ -290,6 +290,13 @@ assert MODEL in page, "the page says which model it is about"
 # gapkit replicate --dataset mine.safetensors --out my_results
 # ```
 #
+# Millions of pairs that clip-retrieval or your own code left in numbered files (float16 or float32, `.npy` or safetensors) are
+# measured where they lie, block by block; what needs every row at once, such as the share of right answers, is left out:
+#
+# ```
+# gapkit measure --images 'img_emb/*.npy' --texts 'text_emb/*.npy'
+# ```
+#
 # ## 9. Summary and questions
 #
 # - A model is a name; a dataset is a folder or a table. The rest of the course applies unchanged.

@@ -4,6 +4,7 @@ The files of a side are one matrix of rows; where they are cut need not be where
 of a block. What is added up depends on the number of rows alone: not on the files, and not on who adds it up.
 """
 
+import functools
 import glob
 import re
 import warnings
@@ -70,7 +71,7 @@ class _Range:
         self.shape = last - first, side.width
         self.files = [i for i, (a, b) in enumerate(pairwise(side.starts)) if a < last and b > first]
         side.check(self.files)
-        self.parts = {i: _open(side.paths[i], side.name) for i in self.files}
+        self.parts = {i: _opened(side.paths[i], side.name, side.states[i]) for i in self.files}
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -127,7 +128,10 @@ def measure_files(
             parts[position] = replace(sums, products=sums.products[:0])
             yield position, sums
 
-    total = add_in_a_tree(arriving(), len(tasks))
+    try:
+        total = add_in_a_tree(arriving(), len(tasks))
+    finally:
+        _opened.cache_clear()  # Windows deletes no open file
     values = finish(total, centres).values
     if intervals:
         values |= jackknife([parts[position] for position in sorted(parts)])
@@ -230,6 +234,12 @@ def _check_fit(texts: Side, images: Side) -> None:
     twice = set(images.paths) & set(texts.paths)
     if any(path.suffix.lower() == ".npy" for path in twice):
         raise InputError(f"{listed(path.name for path in sorted(twice))} cannot be on both sides")
+
+
+@functools.lru_cache(maxsize=16)
+def _opened(path: Path, side: str, state: tuple[int, ...]) -> Tensor:
+    """Mapped once for tasks that follow each other: each new map is filled page by page."""
+    return _open(path, side)
 
 
 def _open(path: Path, side: str) -> Tensor:

@@ -124,10 +124,11 @@ def _stream(x: Rows, y: Rows, centres: np.ndarray | None, dtype: torch.dtype) ->
     n, d = x.shape
     products = np.zeros((0 if centres is None else 2, d, d))
     total = Sums(0, np.zeros((4, d)), np.zeros(5), np.full(4, np.inf), products[:0])
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+    with ThreadPoolExecutor(threads := torch.get_num_threads()) as pool:
+        each = pool.map if threads > 1 else map  # starting a thread takes as long as a block
         for turn in _slices(0, n, TURN_ROWS):
             blocks = _slices(turn.start, turn.stop, BLOCK_ROWS)
-            for part in pool.map(lambda rows: _block_sums(x[rows], y[rows], dtype), blocks):
+            for part in each(lambda rows: _block_sums(x[rows], y[rows], dtype), blocks):
                 total += part
             for z, product, centre in zip((x, y), products, () if centres is None else centres, strict=False):
                 for rows in _slices(turn.start, turn.stop, PRODUCT_ROWS):
