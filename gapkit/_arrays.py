@@ -115,13 +115,11 @@ def _without_tensors(value: Any, name: str) -> Any:
     if isinstance(value, Tensor):
         tensor = _plain_tensor(value, name).cpu()
         known = (torch.float16, torch.float32, torch.float64)
-        return (
-            tensor.float() if tensor.is_floating_point() and tensor.dtype not in known else tensor
-        ).numpy()
-    nested = isinstance(value, list | tuple) and any(
-        isinstance(item, Tensor | list | tuple) for item in value
-    )
-    return [_without_tensors(item, name) for item in value] if nested else value
+        foreign = tensor.is_floating_point() and tensor.dtype not in known
+        return (tensor.float() if foreign else tensor).numpy()
+    if isinstance(value, list | tuple) and any(isinstance(item, Tensor | list | tuple) for item in value):
+        return [_without_tensors(item, name) for item in value]
+    return value
 
 
 def _dtype_of(tensor: Tensor) -> str:
@@ -187,23 +185,16 @@ def as_index(value: Any, name: str, *, below: int) -> Tensor:
     >>> as_index(np.array([1, 0], dtype="u4")[::-1], "labels", below=2)
     tensor([0, 1])
     """
-    if isinstance(value, Tensor):
-        tensor = _plain_tensor(value, name)
-        whole = not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
-        kind = _dtype_of(tensor)
-        # numpy's maximum, as torch cannot compare uint64
-        largest = int(tensor.cpu().numpy().max()) if whole and tensor.numel() else 0
-    else:
-        array = as_array(value, name)
-        whole, kind = array.dtype.kind in "iu", _kind_of(value, array)
-        largest = int(array.max()) if whole and array.size else 0
-    if not whole:
-        raise InputError(f"{name} must be a vector of whole numbers; got {kind}")
-    if largest > 2**63 - 1:
-        raise InputError(f"{name} must lie in 0 … {below - 1}; got up to {largest}")
-    if not isinstance(value, Tensor):  # as int64, whatever the byte order and whichever way it runs
-        tensor = torch.from_numpy(np.array(array, dtype=np.int64))
-    tensor = tensor.long()
+    array = as_array(value, name)
+    if array.dtype.kind not in "iu":
+        raise InputError(f"{name} must be a vector of whole numbers; got {_kind_of(value, array)}")
+    if array.size and int(array.max()) > 2**63 - 1:
+        raise InputError(f"{name} must lie in 0 … {below - 1}; got up to {int(array.max())}")
+    tensor = torch.from_numpy(
+        np.array(array, dtype=np.int64)
+    )  # whatever the byte order, whichever way it runs
+    if isinstance(value, Tensor) and value.device.type != "mps":
+        tensor = tensor.to(value.device)
     if tensor.ndim != 1:
         raise InputError(f"{name} must be a vector of whole numbers; got shape {tuple(tensor.shape)}")
     if len(tensor) and (int(tensor.min()) < 0 or int(tensor.max()) >= below):

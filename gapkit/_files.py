@@ -73,12 +73,11 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
         os.replace(temporary, path)
         temporary = None
         _flush(path.parent)
-    except OSError as fault:
-        raise InputError(f"cannot write {path}: {fault.strerror or fault}") from fault
     except Exception as fault:
-        if type(fault).__name__ != "SafetensorError":  # what that library makes of a full disk
+        if not isinstance(fault, OSError) and type(fault).__name__ != "SafetensorError":  # of a full disk
             raise
-        raise InputError(f"cannot write {path}: {short_reason(fault, 120)}") from fault
+        reason = getattr(fault, "strerror", None) or short_reason(fault, 120)
+        raise InputError(f"cannot write {path}: {reason}") from fault
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

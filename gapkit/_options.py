@@ -58,25 +58,21 @@ def check_number(
     ...
     gapkit.errors.InputError: sigma must be a number; got '0.1'; pass it without quotes
     """
-    dtype = getattr(value, "dtype", None)
-    kind = getattr(dtype, "kind", None)  # numpy's words, truth values, dates
-    if isinstance(value, str | bytes) or kind in ("U", "S"):
-        raise InputError(f"{name} must be a number; got {one_line(value)}; pass it without quotes")
-    if _is_truth_value(value):
-        raise InputError(f"{name} must be a number; got {one_line(value)}; pass 0.0 or 1.0 if that is meant")
-    single = getattr(value, "ndim", 0) == 0 and not isinstance(value, np.ma.MaskedArray)
-    if not single or kind in ("c", "m", "M") or getattr(dtype, "is_complex", False):
-        raise InputError(f"{name} must be a number; got {one_line(value)}; pass a single int or float")
+    kind, number = _kind(value), None
     try:
-        number = float(value.detach() if isinstance(value, Tensor) else value)
+        if kind in "iuf":
+            number = float(value.detach() if isinstance(value, Tensor) else value)
     except OverflowError:
         raise InputError(
             f"{name} must be a number below 1.8e308; got a larger one; pass a smaller one"
         ) from None
-    except (TypeError, ValueError, RuntimeError):  # the last from a tensor of several numbers
-        raise InputError(
-            f"{name} must be a number; got {one_line(value)}; pass a single int or float"
-        ) from None
+    except (TypeError, ValueError, RuntimeError):  # no number at all
+        pass
+    if number is None:
+        say = {"U": "it without quotes", "b": "0.0 or 1.0 if that is meant"}.get(
+            kind, "a single int or float"
+        )
+        raise InputError(f"{name} must be a number; got {one_line(value)}; pass {say}")
     if not np.isfinite(number):
         raise InputError(f"{name} must be finite; got {number}; pass a finite number")
     if least is not None and number < least:
@@ -103,12 +99,7 @@ def check_whole(value, name: str, *, least: int = 1, most: int = MOST) -> int:
     gapkit.errors.InputError: draws must be a whole number of at most 1,000,000,000; got 1000000000000
     """
     number = None
-    dtype = getattr(value, "dtype", None)
-    single = getattr(value, "ndim", 0) == 0 and not isinstance(value, np.ma.MaskedArray)
-    foreign = (
-        getattr(dtype, "kind", "i") not in "iuf" if not isinstance(dtype, torch.dtype) else dtype.is_complex
-    )
-    if single and not foreign and not _is_truth_value(value) and not isinstance(value, str | bytes):
+    if _kind(value) in "iuf":
         try:
             number = operator.index(value)  # exact, however large
         except (TypeError, RuntimeError):  # a float, or what is no single number at all
@@ -146,9 +137,17 @@ def check_room(what: str, *shape: int) -> None:
         )
 
 
-def _is_truth_value(value) -> bool:
+def _kind(value) -> str:
+    """What a single value is, as numpy's letters say it: "U" a text, "b" a truth value, "f" what may be a number; "O" several."""
     dtype = getattr(value, "dtype", None)
-    return isinstance(value, bool) or dtype == torch.bool or getattr(dtype, "kind", None) == "b"
+    kind = getattr(dtype, "kind", "f")
+    if isinstance(dtype, torch.dtype):
+        kind = "b" if dtype == torch.bool else "c" if dtype.is_complex else "f"
+    if isinstance(value, str | bytes) or kind in "US":
+        return "U"
+    if isinstance(value, bool) or kind == "b":
+        return "b"
+    return "O" if getattr(value, "ndim", 0) or isinstance(value, np.ma.MaskedArray) else kind
 
 
 def one_line(value) -> str:

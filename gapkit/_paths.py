@@ -43,23 +43,17 @@ def data_folder() -> Path:
     InputError
         If there is none: the package was installed without its repository.
     """
-    folder = _complete_folder()
-    if folder is None:
-        raise InputError(
-            f"no data folder beside the package ({_beside()}); work in a clone of the repository, or set "
-            "GAPKIT_DATA to the data folder of one"
-        )
+    if (folder := _complete_folder()) is None:
+        say = "work in a clone of the repository, or set GAPKIT_DATA to the data folder of one"
+        raise InputError(f"no data folder beside the package ({_beside()}); {say}")
     return folder
 
 
 def cache_folder() -> Path:
     """The folder for downloads and computed embeddings; it need not exist yet."""
-    named = os.environ.get("GAPKIT_CACHE")
-    if named:
-        return Path(named).expanduser()
     import pooch
 
-    return Path(pooch.os_cache("gapkit"))
+    return Path(os.environ.get("GAPKIT_CACHE") or pooch.os_cache("gapkit")).expanduser()
 
 
 def shipped_names(prefix: str = "") -> list[str]:
@@ -111,14 +105,11 @@ def shipped_file(relative: str) -> Path:
     if not path.is_file():
         raise InputError(f"shipped file {path} is missing; restore it with: git checkout -- data/{relative}")
     if expected is None:
-        raise InputError(
-            f"{path} is not listed in {place.folder / MANIFEST}; rebuild the manifest or remove the file"
-        )
+        manifest = place.folder / MANIFEST
+        raise InputError(f"{path} is not listed in {manifest}; rebuild the manifest or remove the file")
     if known_sha256(path) != expected["sha256"]:
-        raise InputError(
-            f"{path} is not the shipped file: its sha256 differs from {MANIFEST}. "
-            f"Restore it with: git checkout -- data/{relative}"
-        )
+        say = f"its sha256 differs from {MANIFEST}. Restore it with: git checkout -- data/{relative}"
+        raise InputError(f"{path} is not the shipped file: {say}")
     return path
 
 
@@ -164,7 +155,7 @@ def data_address() -> str:
         installed = importlib.metadata.distribution("gapkit")
     except importlib.metadata.PackageNotFoundError as fault:
         raise InputError(
-            "gapkit is not installed, so its repository is not known: set GAPKIT_DATA_URL"
+            "gapkit is not installed, so where its data are is not known: set GAPKIT_DATA_URL"
         ) from fault
     urls = dict(line.split(", ", 1) for line in installed.metadata.get_all("Project-URL") or [])
     source = json.loads(installed.read_text("direct_url.json") or "{}")
@@ -173,8 +164,7 @@ def data_address() -> str:
 
 
 def _place() -> _Place:
-    folder = _complete_folder()
-    if folder is not None:
+    if (folder := _complete_folder()) is not None:
         return _Place(folder, read_manifest(folder), fetched=False)
     bundled = Path(__file__).parent / MANIFEST
     if not bundled.is_file():

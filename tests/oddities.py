@@ -22,6 +22,7 @@ import torch
 import gapkit
 from gapkit import closing, contrastive, geometry, perturbations, robustness, tasks
 from gapkit.geometry.bootstrap import bootstrap_interval
+from gapkit.geometry.streaming import measure_stream
 from gapkit.tasks.retrieval import retrieval_ranks
 
 INF = math.inf
@@ -315,7 +316,7 @@ def _outcome(texts, images, labels, alpha, components, sigma, metric, moves):
 
 
 def _sums(embeddings_x, embeddings_y, covariance=True):
-    return geometry.streaming.measure_stream(embeddings_x, embeddings_y, covariance=covariance)
+    return measure_stream(embeddings_x, embeddings_y, covariance=covariance)
 
 
 def _select(X, Y, grid, agreement, metric):

@@ -140,36 +140,28 @@ def import_files(images, texts, out, gram, count, dimension, model, dataset, **o
     from gapkit.embeddings.convert import import_gram
 
     check_target(out)
-    if gram is None and images is None:
-        raise InputError("name a file to import, or a matrix of cosines with --gram FILE")
-    if gram is not None and (images is not None or count is None or dimension is None):
-        raise InputError(
-            "--gram FILE takes --images N (how many rows are images) and --dimension D (of the model's embeddings), "
-            "and no other file"
-        )
-    if gram is None and (count is not None or dimension is not None):
-        raise InputError("--images and --dimension describe a matrix of cosines; they need --gram FILE")
     known = {name: value for name, value in {"model": model, "dataset": dataset}.items() if value}
-    if gram is not None:
-        foreign = [
-            name
-            for name in ("image_key", "text_key", "separator", "decimal", "columns", "image_of_text")
-            if options[name]
-        ]
-        if foreign := foreign + (["header"] if options["header"] != "auto" else []):
-            raise InputError(f"--gram takes no --{foreign[0].replace('_', '-')}")
+    if gram is None:
+        if images is None:
+            raise InputError("name a file to import, or a matrix of cosines with --gram FILE")
+        if count is not None or dimension is not None:
+            raise InputError("--images and --dimension describe a matrix of cosines; they need --gram FILE")
+        entries = import_embeddings(images, texts, metadata=known, **options)
+    else:
+        if images is not None or count is None or dimension is None:
+            raise InputError(
+                "--gram FILE takes --images N (how many rows are images) and --dimension D (of the model's embeddings), "
+                "and no other file"
+            )
+        for name in ("image_key", "text_key", "separator", "decimal", "columns", "image_of_text", "header"):
+            if options[name] not in (None, "auto"):
+                raise InputError(f"--gram takes no --{name.replace('_', '-')}")
+        labels, task = options["labels"], options["task"]
         entries = import_gram(
-            gram,
-            images=count,
-            dimension=dimension,
-            metadata=known,
-            labels=options["labels"],
-            task=options["task"],
+            gram, images=count, dimension=dimension, metadata=known, labels=labels, task=task
         )
         for line in _about_gram(entries.metadata["gram"]):
             say(line)
-    else:
-        entries = import_embeddings(images, texts, metadata=known, **options)
     for line in (*entries.metadata.get("columns", []), entries.metadata.get("lengths", "")):
         say(line) if line else None
     say(f"{entries}, rows {'of length 1' if entries.normalised else 'unchanged'}")
@@ -240,13 +232,8 @@ def _list(entries) -> None:
     for column in ("name", "what it is", "MB", "licence", "in the cache"):
         table.add_column(column, overflow="fold", no_wrap=column == "name")
     for entry in entries:
-        table.add_row(
-            entry.name,
-            entry.about,
-            f"{entry.bytes / 1e6:.1f}",
-            entry.licence,
-            "yes" if entry.cached else "no",
-        )
+        size, here = f"{entry.bytes / 1e6:.1f}", "yes" if entry.cached else "no"
+        table.add_row(entry.name, entry.about, size, entry.licence, here)
     Console().print(table)
     click.echo("\nDownload with: gapkit fetch NAME…   (or --all; offline: --from FILE or FOLDER)")
 

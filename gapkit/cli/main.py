@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 import gapkit
+from gapkit.__main__ import INTERRUPTED
 from gapkit.errors import GapkitWarning, InputError, as_one_line, did_you_mean, is_out_of_memory, short_reason
 
 COMMANDS = {
@@ -23,7 +24,7 @@ COMMANDS = {
     "fetch": ("gapkit.cli.embeddings:fetch", "Download real CLIP embeddings into the cache."),
     "models": ("gapkit.cli.info:models", "List models, their sizes, and what is in the cache."),
     "info": ("gapkit.cli.info:info", "Show versions, folders and what is available."),
-    "train-miniclip": ("gapkit.cli.training:train_miniclip", "Train a mini-CLIP from scratch."),
+    "train-miniclip": ("gapkit.cli.info:train_miniclip", "Train a mini-CLIP from scratch."),
 }
 """Command name -> (``module:function`` of the click command, one line of help)."""
 
@@ -101,7 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (BrokenPipeError, SystemExit):  # no command exits by itself; click and rich do, on a broken pipe
         _nobody_reads_on()
     except (KeyboardInterrupt, click.Abort):
-        say("gapkit: interrupted; finished parts are kept, run the same command to go on")
+        say(INTERRUPTED)
         sys.exit(130)
     except Exception as fault:
         if is_out_of_memory(fault):

@@ -88,7 +88,7 @@ def read_captions(
     if start == len(lines):
         raise InputError(f"{path} has no rows below its header")
     mark = separator.group(1) if separator else _separator(lines[start])
-    header = [cell.strip().strip('"').strip().lower() for cell in lines[start].split(mark)]
+    header = _names(lines[start], mark)
     image = _column(header, IMAGE_COLUMNS, image_column, path, "image")
     caption = _column(header, CAPTION_COLUMNS, caption_column, path, "caption")
     if image == caption:
@@ -121,14 +121,11 @@ def grouped(name: str, captions: list[tuple[str, list[str]]], which: str) -> tup
     fields = {"prompts": [text for texts in kept for text in texts], "task": "pairs"}
     if count == images:
         return fields, []
+    done = f"the {which} of each image is kept, {count - images} are left out"
     if which == "all":
         fields["image_of_text"] = [row for row, texts in enumerate(kept) for _ in texts]
-        return fields, [
-            f"{name} has {count} captions of {images} images; all are kept, and any of an image's is right"
-        ]
-    return fields, [
-        f"{name} has {count} captions of {images} images; the {which} of each image is kept, {count - images} are left out"
-    ]
+        done = "all are kept, and any of an image's is right"
+    return fields, [f"{name} has {count} captions of {images} images; {done}"]
 
 
 def _text(path: Path, encoding: str | None) -> str:
@@ -141,44 +138,41 @@ def _text(path: Path, encoding: str | None) -> str:
             f"{path} has more than {MOST_BYTES:,} bytes or {MOST_LINES:,} lines; cut it into parts"
         )
     marked = next((name for mark, name in _BOMS.items() if content.startswith(mark)), None)
+    encoding = encoding or marked or "UTF-8"
     try:
-        text = content.decode(encoding or marked or "utf-8")
+        text = content.decode(encoding).removeprefix("\ufeff")
     except LookupError as fault:
         raise InputError(f"no encoding {encoding!r}; known are utf-8, utf-16, cp1252, latin-1 …") from fault
     except UnicodeError as fault:
         line = content[: getattr(fault, "start", 0)].count(b"\n") + 1
         raise InputError(
-            f"{path}, line {line}, is not in {encoding or marked or 'UTF-8'}; save the table again as CSV UTF-8, or say "
+            f"{path}, line {line}, is not in {encoding}; save the table again as CSV UTF-8, or say "
             "what it is in, such as --encoding cp1252"
         ) from fault
-    text = text.removeprefix("\ufeff")
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise InputError(f"{path}, line {line}, has a zero byte: no text in {encoding or marked or 'UTF-8'}")
+    before, zero, _ = text.partition("\0")
+    if zero:
+        line = before.count("\n") + 1
+        raise InputError(f"{path}, line {line}, has a zero byte: no text in {encoding}")
     return text
 
 
 def _separator(header: str) -> str:
     """The one whose cells are known names; the most frequent if none are."""
-    known = {*IMAGE_COLUMNS, *CAPTION_COLUMNS}
+    known = (*IMAGE_COLUMNS, *CAPTION_COLUMNS)
+    return max(SEPARATORS, key=lambda mark: (sum(map(known.count, _names(header, mark))), header.count(mark)))
 
-    def names(mark: str) -> int:
-        return sum(cell.strip().strip('"').strip().lower() in known for cell in header.split(mark))
 
-    return max(SEPARATORS, key=lambda mark: (names(mark), header.count(mark)))
+def _names(header: str, mark: str) -> list[str]:
+    return [cell.strip().strip('"').strip().lower() for cell in header.split(mark)]
 
 
 def _column(header: list[str], known: tuple[str, ...], asked: str | None, path: Path, what: str) -> int:
     names = (asked.strip().lower(),) if asked else known
     places = [place for place, name in enumerate(header) if name in names]
     if not places:
+        say = f". Say which it is with --{what}-column NAME; if that is a row already, write a line such as image,caption above it"
         raise InputError(
-            f"{path} has no column {' or '.join(names[:3])}; its first line says: {', '.join(header)[:120]}"
-            + (
-                ""
-                if asked
-                else f". Say which it is with --{what}-column NAME; if that is a row already, write a line such as image,caption above it"
-            )
+            f"{path} has no column {' or '.join(names[:3])}; its first line says: {', '.join(header)[:120]}{'' if asked else say}"
         )
     if len(places) > 1:
         raise InputError(
@@ -193,60 +187,48 @@ def _rows(lines: list[str], start: int, table: "_Table", quoting: str) -> tuple[
     if quoting != "auto":
         return quoting, _read(lines, start, table, quoting)
     body = "".join(lines[start:])
+    marked = '\\"' in body and not re.search(
+        r'""|\\[^"\\]', body
+    )  # those that follow would be doubled, or a path's
     read, faults = {}, {}
-    for way in _WAYS:
-        if way == "backslash" and (
-            '\\"' not in body or re.search(r'""|\\[^"\\]', body)
-        ):  # doubled, or a path
-            continue
+    for way in (way for way in _WAYS if marked or way != "backslash"):
         try:
             read[way] = _read(lines, start, table, way)
         except InputError as fault:
             faults[way] = fault
     if "csv" in read:
         files = any(_FILE.search(cells[table.image]) for _, cells in read["csv"])
-        for line, last in _spans(read["csv"], lines, start):
-            first, *others = (table.is_row(text, files=files) for text in lines[line - 1 : last])
+        firsts = [line for line, _ in read["csv"]] + [len(lines) + 1]
+        for line, after in itertools.pairwise(firsts):  # blank lines behind a row count, and do no harm
+            first, *others = (table.is_row(text, files=files) for text in lines[line - 1 : after - 1])
             if first and any(others):  # were the mark the caption's own, the next line would be a row
                 raise table.two_ways(line)
         if "backslash" in read and read["backslash"] != read["csv"]:
-            raise table.two_ways(_difference(read["backslash"], read["csv"]))
+            pairs = zip(read["backslash"], read["csv"], strict=False)
+            raise table.two_ways(next((a[0] for a, b in pairs if a != b), read["backslash"][-1][0]))
         return "csv", read["csv"]
-    if "backslash" in read:
-        return "backslash", read["backslash"]
-    if "none" in read:
-        for line, cells in read["none"]:
-            if any(_QUOTED.fullmatch(cell) or _MARKS.search(cell) for cell in cells):
-                raise table.two_ways(line)
-        return "none", read["none"]
-    raise faults["csv"]
+    if not read:
+        raise faults["csv"]
+    way = "backslash" if "backslash" in read else "none"
+    for line, cells in read["none"] if way == "none" else ():
+        if any(_QUOTED.fullmatch(cell) or _MARKS.search(cell) for cell in cells):
+            raise table.two_ways(line)
+    return way, read[way]
 
 
 def _read(lines: list[str], start: int, table: "_Table", way: str) -> Rows:
     reader = csv.reader(lines[start:], delimiter=table.mark, strict=True, skipinitialspace=True, **_WAYS[way])
     rows, line = [], start + 1
-    while True:
-        try:
-            cells = next(reader, None)
-        except csv.Error as fault:
-            raise InputError(f"{table.path}, line {line}, is not readable CSV: {fault}") from fault
-        if cells is None:
-            return rows
-        cells = [cell.strip() for cell in cells]
-        if any(cells):
-            table.check(line, cells)
-            rows.append((line, cells))
-        line = start + reader.line_num + 1
-
-
-def _spans(rows: Rows, lines: list[str], start: int) -> list[tuple[int, int]]:
-    """First and last line of every row that has more than one; blank lines after a row count, and do no harm."""
-    firsts = [line for line, _ in rows] + [len(lines) + 1]
-    return [(line, after - 1) for line, after in itertools.pairwise(firsts) if after - line > 1]
-
-
-def _difference(a: Rows, b: Rows) -> int:
-    return next((first[0] for first, second in zip(a, b, strict=False) if first != second), a[-1][0])
+    try:
+        for record in reader:
+            cells = [cell.strip() for cell in record]
+            if any(cells):
+                table.check(line, cells)
+                rows.append((line, cells))
+            line = start + reader.line_num + 1
+    except csv.Error as fault:
+        raise InputError(f"{table.path}, line {line}, is not readable CSV: {fault}") from fault
+    return rows
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ The annotation files are other people's: every fault names the file and the entr
 """
 
 import os
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,14 @@ def coco(
     content = read_json(path)
     if not isinstance(content, dict):
         raise InputError(f"{path} is not a COCO caption file: it holds no object")
-    written: dict[int, list[tuple[int, str]]] = {}
+    written: dict[int, list[tuple[int, str]]] = defaultdict(list)
     for number, record in enumerate(_records(content.get("annotations"), f"{path}: annotations")):
         where = f"{path}: annotation {number}"
         text = _entry(record, "caption", str, where).strip()
         image, number = _entry(record, "image_id", int, where), _entry(record, "id", int, where)
         if text:
-            written.setdefault(image, []).append((number, text))
-    described: dict[str, list[str]] = {}
+            written[image].append((number, text))
+    described: dict[str, list[str]] = defaultdict(list)
     bare, taken = [], set()
     for number, record in enumerate(_records(content.get("images"), f"{path}: images")):
         where = f"{path}: image {number}"
@@ -62,7 +63,7 @@ def coco(
             bare.append(name)
             continue
         taken.add(image)
-        described.setdefault(name, []).extend(text for _, text in sorted(written[image]))
+        described[name] += [text for _, text in sorted(written[image])]
     if not described:
         raise InputError(f"{path} has no image with a caption")
     kept = list(described.items())[:limit]

@@ -3,7 +3,7 @@
 import itertools
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from gapkit._files import check_regular
@@ -27,6 +27,8 @@ _SPLIT = re.compile(
 )
 _NUMBERED = re.compile(r"(\.\w{2,5})#\d+$")
 _SHOWN = 5
+_HIDDEN = "hidden files and folders, and those of tools"
+_OUTSIDE = "links out of the folder (follow them with --follow-links)"
 
 
 def folder(
@@ -96,9 +98,8 @@ def _check_classes(root: Path, classes: dict[str, list[str]], nested: bool) -> N
     inside = [{"/".join(p.split("/")[1:-1]) for p in paths} for paths in classes.values()]
     shared = set.intersection(*inside) - {""}
     splits = [name for name in tops if _SPLIT.fullmatch(name)]
-    repeated = len(splits) > 1 and any(
-        a & b - {""} for a, b in itertools.combinations(inside, 2)
-    )  # train/ and val/ beside others
+    common = any(a & b - {""} for a, b in itertools.combinations(inside, 2))
+    repeated = len(splits) > 1 and common  # train/ and val/ beside others
     if len(splits) == len(tops) or repeated or (len(shared) > 1 and not any("" in names for names in inside)):
         raise InputError(
             f"{root} holds {', '.join(tops[:_SHOWN])}, which look like parts of a dataset with its classes inside; name "
@@ -111,10 +112,7 @@ class _Scan:
 
     def __init__(self, root: Path, follow_links: bool) -> None:
         self.root, self.inside = root, None if follow_links else os.path.realpath(root)
-        self.hidden: list[str] = []
-        self.links: list[str] = []
-        self.outside: list[str] = []
-        self.empty: list[str] = []
+        self.left: dict[str, list[str]] = defaultdict(list)
         self.loose = 0
         self.others: Counter[str] = Counter()
         self.endings = {ending for name in formats() for ending in FORMATS[name]}
@@ -124,14 +122,13 @@ class _Scan:
         found = []
         for entry in os.scandir(self.root):
             if self._leads_out(entry.path):
-                self.outside.append(shown(entry.name))
+                self.left[_OUTSIDE].append(shown(entry.name))
+            elif entry.is_dir() and _of_tools(entry.name):
+                self.left[_HIDDEN].append(shown(entry.name))
             elif entry.is_dir():
-                if _of_tools(entry.name):
-                    self.hidden.append(shown(entry.name))
-                else:
-                    found.append(entry.name)
-            elif not _of_tools(entry.name) and self._is_image(entry.name):
-                self.loose += 1
+                found.append(entry.name)
+            else:
+                self.loose += not _of_tools(entry.name) and self._is_image(entry.name)
         return found
 
     def images_under(self, name: str) -> list[str]:
@@ -139,37 +136,35 @@ class _Scan:
         found = []
         for here, folders, files in os.walk(self.root / name):
             inner = Path(here).relative_to(self.root)
-            for one in folders:
-                if _of_tools(one):
-                    self.hidden.append(shown((inner / one).as_posix()))
-                elif os.path.islink(os.path.join(here, one)):
-                    self.links.append(shown((inner / one).as_posix()))
-            folders[:] = [one for one in folders if not _of_tools(one)]
+            links = [each for each in folders if os.path.islink(os.path.join(here, each))]
+            for each in folders:
+                if _of_tools(each) or each in links:
+                    kind = _HIDDEN if _of_tools(each) else "links to folders"
+                    self.left[kind].append(shown((inner / each).as_posix()))
+            folders[:] = [each for each in folders if not _of_tools(each)]
             for file in files:
+                path = (inner / file).as_posix()
                 if _of_tools(file):
-                    if self._is_image(file):
-                        self.hidden.append(shown((inner / file).as_posix()))
+                    self.left[_HIDDEN] += [shown(path)] if self._is_image(file) else []
                 elif self._leads_out(os.path.join(here, file)):
-                    self.outside.append(shown((inner / file).as_posix()))
+                    self.left[_OUTSIDE].append(shown(path))
                 elif self._is_image(file):
-                    found.append((inner / file).as_posix())
+                    found.append(path)
                 else:
                     self.others[os.path.splitext(file)[1].lower()] += 1
         if not found:
-            self.empty.append(shown(name))
+            self.left["subfolders without an image"].append(shown(name))
         return found
 
     def said(self) -> list[str]:
         """What is left out, a line for each kind."""
-        unread = {ending: count for ending, count in self.others.items() if ending in OTHER_IMAGES}
-        rest = {ending: count for ending, count in self.others.items() if ending not in OTHER_IMAGES}
+        unread, rest = [], []
+        for ending, count in sorted(self.others.items()):
+            (unread if ending in OTHER_IMAGES else rest).append(f"{count} {ending or 'without an ending'}")
         lines = {
-            "images that Pillow cannot read here": _counted(unread),
-            "files that are not images": _counted(rest),
-            "hidden files and folders, and those of tools": _some(self.hidden),
-            "links to folders": _some(self.links),
-            "links out of the folder (follow them with --follow-links)": _some(self.outside),
-            "subfolders without an image": _some(self.empty),
+            "images that Pillow cannot read here": ", ".join(unread),
+            "files that are not images": ", ".join(rest),
+            **{kind: _some(names) for kind, names in self.left.items()},
             "images in no subfolder": str(self.loose or ""),
         }
         return [f"left out of {self.root.name}, {kind}: {names}" for kind, names in lines.items() if names]
@@ -185,10 +180,6 @@ class _Scan:
 
 def _of_tools(name: str) -> bool:
     return name.startswith(".") or name.lower() in TOOLS
-
-
-def _counted(endings: dict[str, int]) -> str:
-    return ", ".join(f"{count} {ending or 'without an ending'}" for ending, count in sorted(endings.items()))
 
 
 def _some(names: list[str]) -> str:
@@ -231,9 +222,5 @@ def captions_csv(
     fields, said = grouped(path.name, kept, captions)
     if said:
         notes = notes | {"said": [*notes.get("said", []), *said]}
-    return Dataset(
-        name="csv",
-        images=FileImages(root, [image for image, _ in kept]),
-        **fields,
-        notes={"annotations": path.name, **notes},
-    )
+    images = FileImages(root, [image for image, _ in kept])
+    return Dataset(name="csv", images=images, **fields, notes={"annotations": path.name, **notes})

@@ -3,13 +3,13 @@
 import math
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from gapkit.embeddings.names import WORDS, listed, names_of, pick
+from gapkit.embeddings.columns import WORDS, listed, names_of, pick
 from gapkit.errors import InputError
 
 PICKLED = "holds pickled objects, which could run code; save plain numbers"
@@ -21,6 +21,27 @@ def check_size(unpacked: int, path: Path) -> None:
     packed = max(path.stat().st_size, 1)
     if unpacked > LARGE and unpacked > TOO_DENSE * packed:
         raise InputError(f"{path} would unpack {unpacked:,} bytes from {packed:,}")
+
+
+@dataclass(frozen=True)
+class Table:
+    """What was read of a file.
+
+    Attributes
+    ----------
+    matrices, names : by side
+    labels : of the images, where an archive or the images' own table has them: rows, or names of texts
+    used : what was used and what was left out
+    image_ids : of a table with one side, which image each row is about, as `id_column` finds it, and that column's name
+    image_of_text : where an archive has it
+    """
+
+    matrices: dict[str, np.ndarray]
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    labels: np.ndarray | None = None
+    used: str = ""
+    image_ids: tuple[str, tuple[str, ...]] | None = None
+    image_of_text: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -90,13 +111,21 @@ def _open_safetensors(path: Path) -> dict[str, Member]:
     return members
 
 
-def read_archive(path: Path, sides: Sequence[str], keys: dict[str, str | None], *, labels: bool) -> dict:
-    """The fields of a `Table`, from the members that are meant.
+def check_sides(used: dict[str, str], path: Path) -> None:
+    """Raise where both sides would be the same."""
+    if len(set(used.values())) < len(used):
+        raise InputError(f"{path}: both sides would be {used['images']!r}; use --image-key and --text-key")
 
-    Parameters
-    ----------
-    path, sides, keys, labels : as in `gapkit.embeddings.tables.read_table`
-    """
+
+def used_and_left(path: Path, used: list[str], left: list[str]) -> str:
+    """What is said of a file: what was used, and what was left out."""
+    return f"{path.name}: {', '.join(used)}" + (f"; left out: {listed(left)}" if left else "")
+
+
+def read_archive(
+    path: Path, sides: Sequence[str], keys: dict[str, str | None], options, labels: bool
+) -> Table:
+    """The sides of an archive, from the members that are meant; the arguments are those of `read_table`."""
     members, alone = open_archive(path), len(sides) == 1
     fit = [name for name, member in members.items() if len(member.shape) == 2 and member.kind in "fiu"]
     stacked = [n for n, m in members.items() if len(m.shape) == 3 and m.shape[0] == 2 and m.kind in "fiu"]
@@ -105,10 +134,7 @@ def read_archive(path: Path, sides: Sequence[str], keys: dict[str, str | None], 
         matrices = {"images": both[0], "texts": both[1]}
     else:
         used = {side: _pick_member(path, members, fit, side, keys[side], alone) for side in sides}
-        if len(set(used.values())) < len(used):
-            raise InputError(
-                f"{path}: both sides would be {used['images']!r}; use --image-key and --text-key"
-            )
+        check_sides(used, path)
         matrices = {side: members[name].load() for side, name in used.items()}
     found = {"matrices": matrices, "names": {}}
     for side, matrix in matrices.items():
@@ -125,8 +151,8 @@ def read_archive(path: Path, sides: Sequence[str], keys: dict[str, str | None], 
     left = [
         f"{n}{' (pickled)' if m.kind == 'O' else ''}" for n, m in members.items() if n not in used.values()
     ]
-    said = ", ".join(f"{what} from {name}" for what, name in used.items())
-    return found | {"used": f"{path.name}: {said}" + (f"; left out: {listed(left)}" if left else "")}
+    said = [f"{what} from {name}" for what, name in used.items()]
+    return Table(**found, used=used_and_left(path, said, left))
 
 
 def _row(members, known: Iterable[str], rows: int, kinds: str, used: dict) -> str | None:
@@ -140,14 +166,9 @@ def _pick_member(path: Path, members, fit, side: str, key: str | None, alone: bo
     meant = [name for name in pickled if name.lower() in WORDS["matrices"][side]]
     if not members:
         raise InputError(f"{path} holds no array")
+    known = [*fit, key] if key in members and key not in fit else fit or list(members)
     try:
-        name = pick(
-            [*fit, key] if key in members and key not in fit else fit or list(members),
-            side,
-            key,
-            path,
-            alone=alone,
-        )
+        name = pick(known, side, key, path, alone=alone)
     except InputError as fault:
         if meant or (pickled and not fit):
             raise InputError(f"{path}: {(meant or pickled)[0]!r} {PICKLED}") from fault
@@ -159,11 +180,10 @@ def _pick_member(path: Path, members, fit, side: str, key: str | None, alone: bo
 
 def _labels_of(path: Path, members, rows: int, used) -> str | None:
     """The member with each image's label, or failing numbers with the name of its text; several that differ are an error."""
-    free = {name.lower(): (name, m) for name, m in members.items() if name not in used.values()}
+    free = {name.lower(): name for name in members if name not in used.values()}
     known = [free[word] for word in WORDS["labels"] if word in free]
-    found = [name for name, m in known if m.is_row(rows, "iuf")] or [
-        n for n, m in known if m.is_row(rows, "US")
-    ]
+    numbered, named = ([n for n in known if members[n].is_row(rows, kinds)] for kinds in ("iuf", "US"))
+    found = numbered or named
     each = [members[name].load().reshape(-1) for name in found]
     if not all(np.array_equal(one, each[0]) for one in each):
         raise InputError(

@@ -11,8 +11,8 @@ import numpy as np
 from gapkit._files import check_regular
 from gapkit._options import check_choice
 from gapkit.embeddings.archives import as_rows
+from gapkit.embeddings.columns import listed, names_images
 from gapkit.embeddings.layout import TableOptions
-from gapkit.embeddings.names import listed, names_images
 from gapkit.embeddings.sets import EmbeddingSet
 from gapkit.embeddings.tables import Table, read_matrix, read_table
 from gapkit.errors import InputError
@@ -74,13 +74,11 @@ def import_embeddings(
     options = TableOptions(header, separator, decimal, columns)
     keys = {"images": image_key, "texts": text_key}
     inside = labels is None and task != "pairs"
-    if texts is None:
-        tables = [read_table(Path(images), keys=keys, options=options, labels=inside)]
-    else:
-        tables = [
-            read_table(Path(path), (side,), keys=keys, options=options, labels=inside)
-            for side, path in {"images": images, "texts": texts}.items()
-        ]
+    files = {("images", "texts"): images} if texts is None else {("images",): images, ("texts",): texts}
+    tables = [
+        read_table(Path(path), sides, keys=keys, options=options, labels=inside)
+        for sides, path in files.items()
+    ]
     matrices = {side: matrix for table in tables for side, matrix in table.matrices.items()}
     names = {side: found for table in tables for side, found in table.names.items()}
     rows = tables[0].labels if labels is None else _read_labels(Path(labels))
@@ -94,6 +92,7 @@ def import_embeddings(
         raise InputError("--image-of-text is for pairs; it goes with no labels and no other task")
     if owner is None:
         _check_counts(y, x, rows, task, named=labels is not None)
+    used = [*dict.fromkeys(table.used for table in tables if table.used), *said]
     entries = EmbeddingSet(
         images=y,
         texts=x,
@@ -102,8 +101,8 @@ def import_embeddings(
         image_of_text=owner,
         image_names=names.get("images"),
         text_names=names.get("texts"),
-        metadata={"imported_from": [Path(f).name for f in (images, texts) if f is not None]}
-        | ({"columns": used} if (used := [*_used(*tables), *said]) else {})
+        metadata={"imported_from": [Path(path).name for path in files.values()]}
+        | ({"columns": used} if used else {})
         | (metadata or {}),
     )
     return _normalised(entries.first_captions() if captions == "first" else entries, normalise)
@@ -196,25 +195,19 @@ def _check_counts(images, texts, rows, task: str | None, *, named: bool) -> None
 
 def _normalised(entries: EmbeddingSet, normalise: str) -> EmbeddingSet:
     """``entries`` with rows of length 1 where that is asked for or was meant; the metadata say what was done."""
-    lengths = {}
-    for side in ("images", "texts"):
-        found = np.linalg.norm(getattr(entries, side).astype(np.float64), axis=1)
-        lengths[side] = float(found.min()), float(found.max())
+    lengths = {
+        side: np.linalg.norm(getattr(entries, side).astype(np.float64), axis=1)
+        for side in ("images", "texts")
+    }
     low, high = _NEAR_ONE
-    unit = all(low <= least and most <= high for least, most in lengths.values())
+    unit = all(low <= found.min() and found.max() <= high for found in lengths.values())
     divided = normalise == "yes" or (normalise == "auto" and unit)
-    why = {"yes": "as asked", "no": "as asked"}.get(
-        normalise, "1 but for rounding" if unit else "not 1 but for rounding"
-    )
+    why = f"{'' if unit else 'not '}1 but for rounding" if normalise == "auto" else "as asked"
     said = "; ".join(
-        f"lengths of the {side} {least:.6g} … {most:.6g}" for side, (least, most) in lengths.items()
+        f"lengths of the {side} {found.min():.6g} … {found.max():.6g}" for side, found in lengths.items()
     )
-    entries = entries.replace(
-        metadata={
-            **entries.metadata,
-            "lengths": f"{said}: {'divided by them' if divided else 'kept'} ({why})",
-        }
-    )
+    said += f": {'divided by them' if divided else 'kept'} ({why})"
+    entries = entries.replace(metadata={**entries.metadata, "lengths": said})
     return entries.normalise() if divided else entries
 
 
@@ -242,20 +235,13 @@ def import_gram(
     """
     gram = read_matrix(Path(path))
     try:
+        rows = None if labels is None else _read_labels(Path(labels))
+        about = {"imported_from": [Path(path).name], **(metadata or {})}
         return EmbeddingSet.from_gram(
-            gram,
-            images=images,
-            dimension=dimension,
-            task=task,
-            labels=None if labels is None else _read_labels(Path(labels)),
-            metadata={"imported_from": [Path(path).name], **(metadata or {})},
+            gram, images=images, dimension=dimension, task=task, labels=rows, metadata=about
         )
     except InputError as fault:
         raise InputError(f"{path}: {fault}") from fault
-
-
-def _used(*tables: Table) -> list[str]:
-    return list(dict.fromkeys(table.used for table in tables if table.used))
 
 
 def _read_labels(path: Path) -> np.ndarray:

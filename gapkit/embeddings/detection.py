@@ -4,7 +4,6 @@ Whoever reads the table afterwards reads it by this description and guesses noth
 an error that names the option which says it.
 """
 
-import itertools
 import math
 import re
 from collections import Counter
@@ -12,9 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gapkit.embeddings import layout as text
-from gapkit.embeddings.columns import Column
+from gapkit.embeddings.columns import MISSING, Column, could_be_names, is_title, listed
 from gapkit.embeddings.layout import SEPARATORS, Layout, TableOptions
-from gapkit.embeddings.names import MISSING, could_be_names, is_title, listed
 from gapkit.errors import InputError
 
 _SAMPLE_LINES, _SAMPLE_CHARACTERS, _MOST_BEFORE = 300, 4_000_000, 50
@@ -44,14 +42,11 @@ def describe(path: Path, options: TableOptions) -> Layout:
         except InputError as fault:
             faults.append(fault)
     if not ways:
-        raise (
-            faults[0]
-            if faults
-            else InputError(
-                f"{path} has no columns of numbers that could be coordinates in its first lines; is the separator one of "
-                f"{', '.join(SEPARATORS)}? Say it with --separator, and what is wrong otherwise with --header or --decimal"
-            )
+        nothing = (
+            f"{path} has no columns of numbers that could be coordinates in its first lines; is the separator one of "
+            f"{', '.join(SEPARATORS)}? Say it with --separator, and what is wrong otherwise with --header or --decimal"
         )
+        raise [*faults, InputError(nothing)][0]
     ways.sort(key=lambda way: -way.covered)
     if len(ways) > 1 and ways[1].covered > 0.8 * ways[0].covered:
         signs = [_SIGNS[way.separator] for way in ways]
@@ -277,7 +272,7 @@ class _Way:
         if said == "no" or self._length(record) != self.width - 1 or text.is_number(cells[0], decimal):
             return None
         firsts = [row[0].strip() for row in self.body]
-        counted = firsts[0] in ("0", "1") and _counts(firsts)
+        counted = firsts[0] in ("0", "1") and text.counts(firsts)
         named = not any(text.is_number(cell, decimal) or not cell for cell in firsts) and len(cells) > 1
         twice = "" in cells or len(set(cells)) < len(cells)
         if twice or {c.lower() for c in cells} & MISSING or not (named or counted):
@@ -310,21 +305,21 @@ class _Way:
             return False
         told = bool(files) or index or any(map(is_title, [*titles, *names]))
         if names:
-            counted = not values or (len(values) > 1 and _counts(values))
+            counted = not values or (len(values) > 1 and text.counts(values))
             if could_be_names(names) and counted and (told or len(names) > 1):
                 return True
             raise unsure
         numbers = [float(c.replace(",", ".")) if text.is_number(c, decimal) else math.nan for c in values]
         once = len(set(values)) == len(values) and all(number.is_integer() for number in numbers)
-        if not (once or _count_in_parts(values)) or any(c.startswith("-") for c in values):
-            if files:
-                raise unsure
-            return False
+        if not (once or text.count_in_parts(values)) or any(c.startswith("-") for c in values):
+            if not files:
+                return False
+            raise unsure
         rows = [[row[j] for j in places] for row in self.data]
-        unit = len(rows) > 1 and all(_is_unit(row) for row in rows)
-        if unit and _is_unit(values) and not _counts(values):
+        unit = len(rows) > 1 and all(text.is_unit(row) for row in rows)
+        if unit and text.is_unit(values) and not text.counts(values):
             return False
-        if _counts(values) and (told or (unit and not _is_unit(values))):
+        if text.counts(values) and (told or (unit and not text.is_unit(values))):
             return True
         raise unsure
 
@@ -337,26 +332,3 @@ class _Way:
 
 def _all_files(cells: Iterable[str]) -> bool:
     return all(_FILES.search(cell.strip()) for cell in cells)
-
-
-def _count_in_parts(cells: list[str]) -> bool:
-    """Whether cells count several times from the start, as names of tables side by side: 0, 1, 2, 0, 1, 2 (0.1, 1.1, 2.1)."""
-    whole = [re.sub(r"\.[1-9]$", "", cell) for cell in cells]
-    starts = [i for i, cell in enumerate(whole) if cell == whole[0]]
-    parts = [whole[i:j] for i, j in itertools.pairwise([*starts, len(cells)])]
-    return cells[:2] == whole[:2] and len(parts) > 1 and all(len(p) > 1 and _counts(p) for p in parts)
-
-
-def _is_unit(cells: list[str]) -> bool:
-    """Whether a row of numbers has length 1, but for rounding."""
-    try:
-        return abs(math.hypot(*(float(cell.replace(",", ".")) for cell in cells)) - 1) < 0.01
-    except ValueError:
-        return False
-
-
-def _counts(cells: list[str]) -> bool:
-    """Whether cells are consecutive whole numbers, all written without a point or all with ``.0``."""
-    if all(cell.endswith(".0") for cell in cells):
-        cells = [cell[:-2] for cell in cells]
-    return all(map(text.is_whole, cells)) and all(int(b) == int(a) + 1 for a, b in itertools.pairwise(cells))

@@ -12,7 +12,7 @@ from gapkit.tasks import nearest
 from gapkit.tasks.classification import answer_multiple_choice
 
 UnfittedCloser = (
-    Any  # one of gapkit.closing, which brings scikit-learn along: a second that loading need not wait
+    Any  # of gapkit.closing, which brings scikit-learn along: a second that loading need not wait
 )
 
 LEAST_OF_CLASS = 5
@@ -106,12 +106,9 @@ def close_set(entries: EmbeddingSet, closer: UnfittedCloser) -> EmbeddingSet:
         )
     gap = gap_vector(entries.texts, entries.images)
     moving = type(closer)(**closer.get_params() | {"moves": "queries"})
-    images = np.stack(
-        [
-            moving.fit(entries.texts[row], gap=gap).transform(entries.images[image][None])[0]
-            for row, image in zip(entries.options, entries.image_rows, strict=True)
-        ]
-    )
+    rows = zip(entries.options, entries.image_rows, strict=True)
+    questions = ((entries.texts[offered], entries.images[[image]]) for offered, image in rows)
+    images = np.concatenate([moving.fit(offered, gap=gap).transform(image) for offered, image in questions])
     names = entries.image_names
     return entries.replace(
         images=images,

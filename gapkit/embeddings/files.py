@@ -115,8 +115,7 @@ def write_parts(
 
 def has_hash(path: str | os.PathLike) -> bool:
     """Whether a file that can be read carries a hash of its bytes."""
-    with open_safetensors(Path(path), "np") as file:
-        return _HASH in (file.metadata() or {})
+    return _stated_hash(Path(path)) is not None
 
 
 def check_hash(path: str | os.PathLike) -> None:
@@ -127,11 +126,14 @@ def check_hash(path: str | os.PathLike) -> None:
     InputError
         If they differ.
     """
-    path = Path(path)
-    with open_safetensors(path, "np") as file:
-        stated = (file.metadata() or {}).get(_HASH)
-    if stated is not None and _hash_of(path) != stated:
+    stated = _stated_hash(Path(path))
+    if stated is not None and stated != _hash_of(Path(path)):
         raise InputError(f"{path} is damaged: its bytes are not those that were written; make it again")
+
+
+def _stated_hash(path: Path) -> str | None:
+    with open_safetensors(path, "np") as file:
+        return (file.metadata() or {}).get(_HASH)
 
 
 def _hash_of(path: Path) -> str:
@@ -183,9 +185,8 @@ def _read(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
             file.metadata(), path, key="gapkit", newest=FORMAT_VERSION, kinds=_FACTS, foreign=foreign
         )
         names = set(file.keys())
-        for name in MATRICES:
-            if name not in names:
-                raise InputError(f"{path} is damaged: it has no {name}")
+        if lacking := [name for name in MATRICES if name not in names]:
+            raise InputError(f"{path} is damaged: it has no {lacking[0]}")
         return facts, {n: file.get_tensor(n) for n in (*MATRICES, *INDICES, *STRINGS) if n in names}
 
 

@@ -8,7 +8,8 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from itertools import pairwise
+from math import hypot, isfinite
 from pathlib import Path
 
 from gapkit.embeddings.columns import Column
@@ -159,6 +160,29 @@ def is_number(cell: str, decimal: str = ".") -> bool:
 def is_whole(cell: str) -> bool:
     """Whether a cell is a plain whole number without a sign, as in a header that counts."""
     return cell.strip().isdecimal() and cell.isascii()
+
+
+def count_in_parts(cells: list[str]) -> bool:
+    """Whether cells count several times from the start, as names of tables side by side: 0, 1, 2, 0, 1, 2 (0.1, 1.1, 2.1)."""
+    whole = [re.sub(r"\.[1-9]$", "", cell) for cell in cells]
+    starts = [i for i, cell in enumerate(whole) if cell == whole[0]]
+    parts = [whole[i:j] for i, j in pairwise([*starts, len(cells)])]
+    return cells[:2] == whole[:2] and len(parts) > 1 and all(len(p) > 1 and counts(p) for p in parts)
+
+
+def is_unit(cells: list[str]) -> bool:
+    """Whether a row of numbers has length 1, but for rounding."""
+    try:
+        return abs(hypot(*(float(cell.replace(",", ".")) for cell in cells)) - 1) < 0.01
+    except ValueError:
+        return False
+
+
+def counts(cells: list[str]) -> bool:
+    """Whether cells are consecutive whole numbers, all written without a point or all with ``.0``."""
+    if all(cell.endswith(".0") for cell in cells):
+        cells = [cell[:-2] for cell in cells]
+    return all(map(is_whole, cells)) and all(int(b) == int(a) + 1 for a, b in pairwise(cells))
 
 
 def numbers(cells: Sequence[str], decimal: str = ".") -> list[float]:

@@ -48,9 +48,9 @@ def embeddings_file(name: str | os.PathLike) -> Path:
     if text.lower().endswith((".safetensors", *FOREIGN)):
         raise InputError(f"no file {text}")
     known = list_embeddings()
-    if text not in known and text.startswith("miniclip-"):
-        shipped_names()  # says so if no data were shipped: then no such name is known
     if text not in known:
+        if text.startswith("miniclip-"):
+            shipped_names()  # says so if no data were shipped: then no such name is known
         names = dict.fromkeys([*known, *published_sets()])
         hint = did_you_mean(text, names, most=3) or f"; known are {', '.join(known[:8])} …"
         raise InputError(f"no embeddings {text!r}, neither a file nor a known name{hint}")

@@ -252,21 +252,19 @@ def differing(source: str | os.PathLike, missing: Iterable[Published]) -> dict[s
             continue
         alike = [names[path.name]] if path.name in names else []
         alike += [entry for entry in missing.values() if entry.bytes == size and entry.name not in reasons]
-        if alike:
-            reasons.setdefault(
-                alike[0].name,
-                f"{path} is not the published file of {alike[0].name}: its sha256 is {digest}, "
-                f"published is {alike[0].sha256}",
-            )
+        for entry in alike[:1]:
+            reasons.setdefault(entry.name, _is_another(path, entry, digest))
     return reasons
+
+
+def _is_another(path: Path, entry: Published, digest: str) -> str:
+    known = f"its sha256 is {digest}, published is {entry.sha256}"
+    return f"{path} is not the published file of {entry.name}: {known}"
 
 
 def _not_found(source: Path, entry: Published) -> str:
     if source.is_file():
-        return (
-            f"{source} is not the published file of {entry.name}: its sha256 is {sha256_of(source)}, "
-            f"published is {entry.sha256}"
-        )
+        return _is_another(source, entry, sha256_of(source))
     return differing(source, [entry]).get(entry.name) or (
         f"no file under {source} is {entry.name}: looked for one of {entry.bytes} bytes with "
         f"sha256 {entry.sha256}, published as {entry.file}"

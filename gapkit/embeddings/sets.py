@@ -133,9 +133,8 @@ class EmbeddingSet:
         if self.image_of_text is None:
             return self
         names = None if self.text_names is None else [self.text_names[row] for row in self.labels]
-        return dataclasses.replace(
-            self, texts=self.texts[self.labels], text_names=names, labels=None, image_of_text=None
-        )
+        kept = {"texts": self.texts[self.labels], "text_names": names}
+        return dataclasses.replace(self, **kept, labels=None, image_of_text=None)
 
     def replace(self, **changes: Any) -> "EmbeddingSet":
         """A copy with some fields changed, checked again; moved rows are no longer ``normalised``."""
@@ -231,16 +230,14 @@ class EmbeddingSet:
         """
         rebuilt = points_from_gram(gram, dimension=dimension)
         points = np.asarray(rebuilt.points)
-        if isinstance(images, bool) or images != int(images) or not 0 < images < len(points):
-            raise InputError(
-                f"images must be a whole number from 1 to {len(points) - 1}, how many of the {len(points)} rows are "
-                f"images; got {images!r}"
-            )
+        rows = len(points)
+        if isinstance(images, bool) or images != int(images) or not 0 < images < rows:
+            which = f"how many of the {rows} rows are images"
+            raise InputError(f"images must be a whole number from 1 to {rows - 1}, {which}; got {images!r}")
         images = int(images)
-        if labels is None and 2 * images != len(points):
-            raise InputError(
-                f"images={images} leaves {len(points) - images} texts; pairs need as many of both, other sets need labels"
-            )
+        if labels is None and 2 * images != rows:
+            need = "pairs need as many of both, other sets need labels"
+            raise InputError(f"images={images} leaves {rows - images} texts; {need}")
         about = {
             "kept": "everything up to a rotation: lengths, angles and what isotropic noise does, not single coordinates",
             "rank": rebuilt.rank,

@@ -5,18 +5,16 @@ Pickled arrays are never unpacked, and what is far larger in memory than on the 
 
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from gapkit._files import check_regular
 from gapkit.embeddings import layout as text
-from gapkit.embeddings.archives import PICKLED, open_archive, read_archive
-from gapkit.embeddings.columns import Column, find_groups, id_column, name_column
+from gapkit.embeddings.archives import PICKLED, Table, check_sides, open_archive, read_archive, used_and_left
+from gapkit.embeddings.columns import WORDS, Column, find_groups, id_column, listed, name_column, pick
 from gapkit.embeddings.detection import describe
 from gapkit.embeddings.layout import TableOptions
-from gapkit.embeddings.names import WORDS, listed, pick
 from gapkit.embeddings.parquet import ParquetTable
 from gapkit.errors import InputError, refuse_as_damaged
 
@@ -26,27 +24,6 @@ _HINTS = {
     **dict.fromkeys((".gz", ".zip", ".xz", ".bz2", ".zst"), "unpack it first"),
     **dict.fromkeys((".xlsx", ".xls", ".ods"), "save the sheet as CSV"),
 }
-
-
-@dataclass(frozen=True)
-class Table:
-    """What was read of a file.
-
-    Attributes
-    ----------
-    matrices, names : by side
-    labels : of the images, where an archive or the images' own table has them: rows, or names of texts
-    used : what was used and what was left out
-    image_ids : of a table with one side, which image each row is about, as `id_column` finds it, and that column's name
-    image_of_text : where an archive has it
-    """
-
-    matrices: dict[str, np.ndarray]
-    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    labels: np.ndarray | None = None
-    used: str = ""
-    image_ids: tuple[str, tuple[str, ...]] | None = None
-    image_of_text: np.ndarray | None = None
 
 
 def read_table(
@@ -80,7 +57,7 @@ def read_table(
         hint = f" ({_HINTS[ending]})" if ending in _HINTS else ""
         raise InputError(f"{path} ends in none of {', '.join(_READERS)}{hint}; save it as one of them")
     read = _READERS[ending]
-    if options.given and read in (_read_npy, _read_archive):
+    if options.given and read in (_read_npy, read_archive):
         raise InputError(f"{options.given[0]} describes a table; {path} is none")
     if ending == ".parquet" and (foreign := [name for name in options.given if name != "--columns"]):
         raise InputError(f"{foreign[0]} describes a table of text; {path} is none")
@@ -107,7 +84,7 @@ def read_matrix(path: Path) -> np.ndarray:
     """
     read = _READERS.get(path.suffix.lower()) if path.is_file() else None
     key = None
-    if read is _read_archive:
+    if read is read_archive:
         found = [name for name, array in open_archive(path).items() if len(array.shape) == 2]
         if len(found) != 1:
             raise InputError(f"{path} must hold one matrix; it has {listed(found)}")
@@ -230,10 +207,7 @@ def _read_table(path: Path, sides, keys, options, labels) -> Table:
         side: next(iter(groups)) if options.columns else _pick_group(groups, side, keys[side], path, alone)
         for side in sides
     }
-    if len(set(used.values())) < len(used):
-        raise InputError(
-            f"{path}: both sides would be {next(iter(used.values()))!r}; use --image-key and --text-key"
-        )
+    check_sides(used, path)
     titles = {side: name_column(table.columns, side, alone=alone, paths=table.paths) for side in sides}
     names = {side: column for side, column in titles.items() if column is not None}
     asked = id_column(table.columns) if alone else None
@@ -253,10 +227,7 @@ def _read_table(path: Path, sides, keys, options, labels) -> Table:
     said = [f"{'' if alone else f'{side}: '}{_range(groups[group])}" for side, group in used.items()]
     said += [f"names{'' if alone else f' of {side}'} from {column.shown}" for side, column in names.items()]
     said += [f"labels from {label.shown}"] if label else []
-    told = f"{path.name}: {', '.join([*said, *table.notes])}" + (
-        f"; left out: {listed(left)}" if left else ""
-    )
-    return Table(matrices, texts, found, told, ids)
+    return Table(matrices, texts, found, used_and_left(path, [*said, *table.notes], left), ids)
 
 
 def _pick_group(groups, side: str, key: str | None, path: Path, alone: bool) -> str:
@@ -271,12 +242,8 @@ def _range(columns) -> str:
     return f"{len(columns)} columns, {columns[0].shown} to {columns[-1].shown}"
 
 
-def _read_archive(path: Path, sides, keys, options, labels) -> Table:
-    return Table(**read_archive(path, sides, keys, labels=labels))
-
-
 _READERS = {
     ".npy": _read_npy,
-    **dict.fromkeys((".npz", ".safetensors"), _read_archive),
+    **dict.fromkeys((".npz", ".safetensors"), read_archive),
     **dict.fromkeys((".csv", ".tsv", ".tab", ".txt", ".dat", ".parquet"), _read_table),
 }

@@ -34,9 +34,8 @@ from gapkit.encoders.batches import (
     encode_texts,
 )
 from gapkit.encoders.loading import load_model
-from gapkit.encoders.model import Model
+from gapkit.encoders.model import Model, check_texts, cut_texts
 from gapkit.encoders.shards import ShardFolder, assemble, listed, remove_leftovers, remove_stale
-from gapkit.encoders.tokenizers import check_texts, cut_texts
 from gapkit.errors import GapkitWarning, InputError
 
 _SHARD_BATCHES = 16

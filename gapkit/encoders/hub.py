@@ -43,15 +43,15 @@ def hub_file(
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RevisionNotFoundError
 
     names = (names,) if isinstance(names, str) else names
+    path, reason = None, f"{repository} has no {' or '.join(names)}"
     if not hub_answers():  # asked first: the client would try for half a minute
         path = cached_file(repository, names, revision=revision)
-        if path is None:
-            raise InputError(f"cannot load {model}: {_unreachable(None, repository)}")
-        _check_bytes(path, model)
-        return path
+        reason = "" if path else _unreachable(None, repository)
+        names = ()
     for name in names:
         try:
             path = _download(repository, name, revision)
+            break
         except LocalEntryNotFoundError as fault:
             raise InputError(f"cannot load {model}: {_unreachable(fault, repository)}") from fault
         except EntryNotFoundError:
@@ -60,9 +60,10 @@ def hub_file(
             raise InputError(f"cannot load {model}: {repository} has no revision {revision}") from fault
         except Exception as fault:  # httpx, OSError, and a dozen kinds of the hub's own
             raise InputError(f"cannot load {model}: {_reason(fault, repository)}") from fault
-        _check_bytes(path, model)
-        return path
-    raise InputError(f"cannot load {model}: {repository} has no {' or '.join(names)}")
+    if path is None:
+        raise InputError(f"cannot load {model}: {reason}")
+    _check_bytes(path, model)
+    return path
 
 
 def hub_cache() -> Path:
@@ -157,35 +158,27 @@ def _check_bytes(path: Path, model: str) -> None:
 def _unreachable(fault: Exception | None, repository: str) -> str:
     from huggingface_hub import constants
 
-    cause = getattr(fault, "__cause__", None)
+    cause, endpoint = getattr(fault, "__cause__", None), constants.ENDPOINT
     status = getattr(getattr(cause, "response", None), "status_code", None)
     if status is not None:
         return f"the hub answers with an error ({status}) for {repository}, and it is not in the cache; try later"
     if constants.HF_HUB_OFFLINE:
         return f"{repository} is not in the cache, and HF_HUB_OFFLINE forbids to download it"
-    endpoint = constants.ENDPOINT
     if type(cause).__name__ == "FileMetadataError":
         return f"{endpoint} does not answer as the hub does; check HF_ENDPOINT and your proxy"
-    return (
-        f"{repository} is not in the cache, and {endpoint} cannot be reached. Connect to the network once, "
-        f"or copy the model's folder here and name it as local-dir:PATH"
-    )
+    remedy = "Connect to the network once, or copy the model's folder here and name it as local-dir:PATH"
+    return f"{repository} is not in the cache, and {endpoint} cannot be reached. {remedy}"
 
 
 def _reason(fault: Exception, repository: str) -> str:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     status = getattr(getattr(fault, "response", None), "status_code", None)
+    login = "log in with: hf auth login"
     if isinstance(fault, GatedRepoError):
-        return (
-            f"{repository} is gated: accept its terms at https://huggingface.co/{repository}, "
-            "then log in with: hf auth login"
-        )
+        return f"{repository} is gated: accept its terms at https://huggingface.co/{repository}, then {login}"
     if isinstance(fault, RepositoryNotFoundError) or status in (401, 403, 404):
-        return (
-            f"the hub has no repository {repository}, or it is private. Check the name; "
-            "for a private one log in with: hf auth login"
-        )
+        return f"the hub has no repository {repository}, or it is private. Check the name; for a private one {login}"
     if status is not None:
         return f"the hub answers with an error ({status}) for {repository}; try later"
     number = getattr(fault, "errno", None)

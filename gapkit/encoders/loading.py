@@ -16,9 +16,8 @@ from gapkit._openclip import open_clip, transformers_for
 from gapkit._options import check_choice, one_line
 from gapkit._paths import shipped_file, shipped_names
 from gapkit.encoders.hub import OTHER_WEIGHTS, SAFE_WEIGHTS, hub_file, published_weights
-from gapkit.encoders.model import Model
+from gapkit.encoders.model import Model, check_options, simple_tokeniser, tokeniser
 from gapkit.encoders.names import ModelName, parse_model_name
-from gapkit.encoders.tokenizers import check_options, simple_tokeniser, tokeniser
 from gapkit.errors import GapkitWarning, InputError, refuse_as_damaged, short_reason
 
 _MOST = {"layers": 1000, "image_size": 10_000, "size": 10_000}
@@ -137,18 +136,16 @@ def _load_folder(parsed: ModelName, name: str):
         raise InputError(
             f"cannot load {name}: {folder} has no open_clip_config.json, so it is no OpenCLIP model"
         )
-    files = sorted(
-        path.name for path in folder.iterdir() if path.suffix in _WEIGHT_ENDINGS and path.is_file()
-    )
+    endings = {path.name: path.suffix for path in sorted(folder.iterdir()) if path.is_file()}
+    files = [file for file, ending in endings.items() if ending in _WEIGHT_ENDINGS]
+    listed = ", ".join(files)
     if not files:
         raise InputError(f"cannot load {name}: {folder} has no weights (*.safetensors)")
     if wanted and wanted not in files:
-        raise InputError(f"cannot load {name}: {folder} has no weights {wanted!r}; it has {', '.join(files)}")
+        raise InputError(f"cannot load {name}: {folder} has no weights {wanted!r}; it has {listed}")
     if not wanted and len(files) > 1:
-        raise InputError(
-            f"cannot load {name}: {folder} has several weights: {', '.join(files)}. Say which, as in "
-            f"local-dir:{folder}#{files[-1]}"
-        )
+        say = f"Say which, as in local-dir:{folder}#{files[-1]}"
+        raise InputError(f"cannot load {name}: {folder} has several weights: {listed}. {say}")
     return _load_files(config, folder / (wanted or files[0]), name, folder=folder)
 
 
@@ -181,15 +178,13 @@ def _load_files(config: Path, weights: Path, name: str, *, folder: Path | None):
         facts = read_json(config)
         architecture = facts["model_cfg"]
         embed_dim, text = architecture["embed_dim"], architecture["text_cfg"]
+        if not isinstance(embed_dim, int) or not isinstance(text, dict):
+            raise TypeError(f"embed_dim {one_line(embed_dim)}, text_cfg {one_line(text)}")
     except (ValueError, KeyError, TypeError) as fault:
         raise InputError(
             f"cannot load {name}: {config} is not an OpenCLIP configuration ({fault})"
         ) from fault
     check_regular(weights)
-    if not isinstance(embed_dim, int):
-        raise InputError(f"cannot load {name}: {config} has embed_dim {embed_dim!r}")
-    if not isinstance(text, dict):
-        raise InputError(f"cannot load {name}: {config} has text_cfg {str(text)[:60]!r}")
     check_options(text, name)
     given = facts.get("preprocess_cfg") or {}
     if not isinstance(given, dict) or not {"mean", "std"} <= set(given):
@@ -302,28 +297,23 @@ def _in_one_line(name: str) -> Iterator[None]:
         raise
     except ImportError as fault:
         missing = fault.name or str(fault).splitlines()[0][:100]
-        if "transformers" in str(fault) or missing in ("transformers", "sentencepiece", "google.protobuf"):
-            raise InputError(
-                f"cannot load {name}: it needs another package for its texts; install it with: "
-                "pip install transformers sentencepiece protobuf"
-            ) from fault
-        raise InputError(f"cannot load {name}: the package {missing} is missing") from fault
+        said = f"the package {missing} is missing"
+        if "transformers" in str(fault) or missing in ("sentencepiece", "google.protobuf"):
+            install = "pip install transformers sentencepiece protobuf"
+            said = f"it needs another package for its texts; install it with: {install}"
+        raise InputError(f"cannot load {name}: {said}") from fault
     except Exception as fault:
-        kind = type(fault).__name__
-        if kind == "UnpicklingError" or "weights_only" in str(fault).lower():
-            raise InputError(
-                f"cannot load {name}: its weights are a pickle that could run code when opened; "
-                "ask for a safetensors file"
-            ) from fault
-        if "trust_remote_code" in str(fault):
-            raise InputError(
-                f"cannot load {name}: it wants to run Python code of its own, which gapkit never does; "
-                "ask for a model without"
-            ) from fault
-        if kind == "SafetensorError" or "PytorchStreamReader" in str(fault):
+        said, kind = str(fault), type(fault).__name__
+        if kind == "UnpicklingError" or "weights_only" in said.lower():
+            said = "its weights are a pickle that could run code when opened; ask for a safetensors file"
+        elif "trust_remote_code" in said:
+            said = "it wants to run Python code of its own, which gapkit never does; ask for a model without"
+        elif kind == "SafetensorError" or "PytorchStreamReader" in said:
             refuse_as_damaged(
                 fault, f"cannot load {name}: its weights are truncated or damaged; get them again"
             )
-        if "state_dict" in str(fault) and "CLIP" in str(fault):
-            raise InputError(f"cannot load {name}: the weights do not fit the architecture") from fault
-        refuse_as_damaged(fault, f"cannot load {name}: {short_reason(fault)}")
+        elif "state_dict" in said and "CLIP" in said:
+            said = "the weights do not fit the architecture"
+        else:
+            refuse_as_damaged(fault, f"cannot load {name}: {short_reason(fault)}")
+        raise InputError(f"cannot load {name}: {said}") from fault

@@ -1,13 +1,32 @@
-"""`Model`: what embeds, with all that its embeddings depend on."""
+"""`Model`: what embeds, with all that its embeddings depend on; and its tokeniser, of which a stranger may have written the
+configuration.
 
+OpenCLIP hands ``text_cfg.tokenizer_kwargs`` to the transformers package as they are. One of that
+package's options runs Python files out of the model's own folder, so what is not on a short list of
+harmless options is refused here, and nobody is ever asked on the terminal whether such a file may run.
+"""
+
+import copy
 import hashlib
+import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
 from gapkit._arrays import off_mps
-from gapkit.encoders.tokenizers import check_texts
+from gapkit._openclip import open_clip, transformers_for
+from gapkit._options import one_line
+from gapkit.encoders.hub import hub_answers
+from gapkit.errors import InputError
+
+MOST_TEXT = 10_000
+"""Characters of a text; models read some hundred."""
+_WORD = re.compile("[A-Za-z]{1000}")
+OPTIONS = {"clean": str, "strip_sep_token": bool, "language": str, "reduction_mask": str}
+"""What a configuration may say about its tokeniser, and of which kind it is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,3 +97,114 @@ def _unit(embeddings: torch.Tensor) -> torch.Tensor:
     """Rows of length 1, normalised in float64: float32 would leave 1 ± 1e-7."""
     wide = off_mps(embeddings).double()
     return (wide / torch.linalg.vector_norm(wide, dim=-1, keepdim=True)).float().cpu()
+
+
+def tokeniser(text: dict, name: str, *, folder: Path | None = None) -> Callable:
+    """OpenCLIP's tokeniser for the ``text_cfg`` of a configuration; no code of the model's own runs.
+
+    Parameters
+    ----------
+    text : the configuration's ``text_cfg``
+    name : how messages call the model
+    folder : where the files of a tokeniser lie, if the whole model is a folder; else they are the hub's
+
+    Raises
+    ------
+    InputError
+        If it has an option that is not in `OPTIONS`, or its files cannot be had.
+    """
+    library = open_clip()
+    options, length = check_options(text, name), text.get("context_length", 77)
+    wanted = text.get("hf_tokenizer_name")
+    if not wanted:
+        return (
+            library.SimpleTokenizer(context_length=length, **options) if options else simple_tokeniser(length)
+        )
+    from open_clip.tokenizer import HFTokenizer
+
+    try:
+        with transformers_for(text):
+            return HFTokenizer(
+                str(folder or wanted),
+                context_length=length,
+                tokenizer_mode=text.get("tokenizer_mode"),
+                trust_remote_code=False,
+                # otherwise the client would try for half a minute
+                local_files_only=folder is not None or not hub_answers(),
+                **options,
+            )
+    except OSError as fault:
+        reason = f"the files of its tokeniser are not in {folder}; copy them there too"
+        if folder is None:
+            reason = (
+                f"its tokeniser {wanted} is not in the cache and cannot be downloaded. "
+                "Connect to the network once and run the same again"
+            )
+        raise InputError(f"cannot load {name}: {reason}") from fault
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Raise where a text is no Unicode, or so long that a tokeniser would work on it for minutes.
+
+    Lone surrogates, from file names that are not in UTF-8 or from JSON, cannot be written to a file. The time that
+    byte-pair encoding takes grows with the square of a word's length.
+
+    >>> check_texts(["a dog", "a" * 10**7])
+    Traceback (most recent call last):
+    ...
+    gapkit.errors.InputError: texts must have at most 10,000 characters, and no word of 1,000 letters; text 1, 'aaaaaaaaaaaa...aaaaaaaaaaaaa', has 10,000,000; shorten it
+    """
+    for row, text in enumerate(texts):
+        if len(text) > MOST_TEXT or _WORD.search(text):
+            raise InputError(
+                f"texts must have at most {MOST_TEXT:,} characters, and no word of 1,000 letters; text {row}, "
+                f"{one_line(text)}, has {len(text):,}; shorten it"
+            )
+        try:
+            text.encode()
+        except UnicodeEncodeError as fault:
+            raise InputError(f"texts must be valid Unicode; text {row}, {one_line(text)}, is not") from fault
+
+
+def cut_texts(tokenise: Callable, texts: Sequence[str]) -> list[int]:
+    """Rows of the texts that have more tokens than the model reads: the rest of them is cut off."""
+    length = getattr(tokenise, "context_length", None)
+    inner = getattr(tokenise, "tokenizer", None)
+    if length is None:
+        return []
+    if inner is not None:  # of the transformers package; it counts its own marks of beginning and end
+        cleaned = [tokenise.clean_fn(text) for text in texts]
+        counts = [len(ids) for ids in inner(cleaned, truncation=False, verbose=False)["input_ids"]]
+    else:
+        counts = [len(tokenise.encode(text)) + 2 for text in texts]  # and the marks of beginning and end
+    return [row for row, count in enumerate(counts) if count > length]
+
+
+def simple_tokeniser(context_length: int) -> Callable:
+    """OpenCLIP's own tokeniser, for texts of one length.
+
+    OpenCLIP makes one when it is imported. A copy with another length shares its vocabulary, which takes 25 MB
+    and a moment to read.
+    """
+    library = open_clip()
+    shared = getattr(library.tokenizer, "_tokenizer", None)
+    if not isinstance(shared, library.SimpleTokenizer):
+        return library.SimpleTokenizer(context_length=context_length)
+    made = copy.copy(shared)
+    made.context_length = context_length
+    return made
+
+
+def check_options(text: dict, name: str) -> dict:
+    """The ``tokenizer_kwargs`` of a ``text_cfg``, if all of them are harmless."""
+    options = text.get("tokenizer_kwargs") or {}
+    wanted = text.get("hf_tokenizer_name") or ""
+    if not isinstance(options, dict) or not isinstance(wanted, str):
+        raise InputError(f"cannot load {name}: its configuration says nothing usable about the tokeniser")
+    for key, value in options.items():
+        if not isinstance(value, OPTIONS.get(key, ())):
+            option = json.dumps({key: value})[:80]
+            raise InputError(
+                f"cannot load {name}: its configuration gives the tokeniser the option {option}, which gapkit does not pass on"
+            )
+    return options

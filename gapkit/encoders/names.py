@@ -31,6 +31,7 @@ PRESETS = {
 """The paper's four families. Sizes in megabytes: four bytes a parameter."""
 
 
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 _ALIKE = 0.6
 _TRANSFORMERS = ("openai/clip", "google/siglip", "facebook/metaclip")
 """How repositories begin whose models only the transformers package reads."""
@@ -80,22 +81,12 @@ def parse_model_name(name: str) -> ModelName:
     name = os.fspath(name).strip()
     if name in PRESETS:
         name = PRESETS[name].source
-    for prefix, kind in {"hf-hub:": "hub", "local-dir:": "folder"}.items():
-        if name.startswith(prefix):
-            place, revision = name.removeprefix(prefix), ""
-            if kind == "hub":
-                place, _, revision = place.partition("@")
-            if not place or (kind == "hub" and not re.fullmatch(r"[\w.-]+/[\w.-]+", place)):
-                raise InputError(f"{name!r} lacks its {'OWNER/REPOSITORY' if kind == 'hub' else 'path'}")
-            if kind == "hub" and ("@" in name) and not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", revision):
-                raise InputError(
-                    f"what follows @ in {name!r} must be a revision: a branch, a tag or a commit"
-                )
-            if kind == "hub" and place.startswith(_TRANSFORMERS) and (near := _of_transformers(place)):
-                raise InputError(
-                    f"{place} holds a model of the transformers package, which OpenCLIP does not read; write {near}"
-                )
-            return ModelName(kind, place, tag=revision)
+    if name.startswith("hf-hub:"):
+        return _hub_name(name)
+    if name.startswith("local-dir:"):
+        if name == "local-dir:":
+            raise InputError(f"{name!r} lacks its path")
+        return ModelName("folder", name.removeprefix("local-dir:"))
     plain, seed = _split_seed(name)
     if plain.startswith("miniclip-"):
         setting = plain.removeprefix("miniclip-")
@@ -104,6 +95,19 @@ def parse_model_name(name: str) -> ModelName:
         return ModelName("miniclip", setting, seed=seed)
     architecture, _, tag = plain.partition("/")
     return _openclip_name(name, architecture, tag, seed)
+
+
+def _hub_name(name: str) -> ModelName:
+    place, at, revision = name.removeprefix("hf-hub:").partition("@")
+    if not _REPOSITORY.fullmatch(place):
+        raise InputError(f"{name!r} lacks its OWNER/REPOSITORY")
+    if at and not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", revision):
+        raise InputError(f"what follows @ in {name!r} must be a revision: a branch, a tag or a commit")
+    if place.startswith(_TRANSFORMERS) and (near := _of_transformers(place)):
+        raise InputError(
+            f"{place} holds a model of the transformers package, which OpenCLIP does not read; write {near}"
+        )
+    return ModelName("hub", place, tag=revision)
 
 
 def _family() -> list[str]:
@@ -115,15 +119,13 @@ def _family() -> list[str]:
 def _openclip_name(name: str, architecture: str, tag: str, seed: int) -> ModelName:
     library = open_clip()
     if architecture not in library.list_models():
-        if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-            if hubs := _of_hub(name):
-                raise InputError(
-                    f"{name!r} is a repository of the hub; write {' or '.join(hubs)}, or hf-hub:{name}"
-                )
-            if near := _of_transformers(name):
-                raise InputError(
-                    f"{name!r} is a name of Hugging Face's; the nearest of OpenCLIP's is {near}; write that"
-                )
+        repository = name if _REPOSITORY.fullmatch(name) else ""
+        if hubs := " or ".join(_of_hub(repository)):
+            raise InputError(f"{name!r} is a repository of the hub; write {hubs}, or hf-hub:{name}")
+        if near := _of_transformers(repository):
+            raise InputError(
+                f"{name!r} is a name of Hugging Face's; the nearest of OpenCLIP's is {near}; write that"
+            )
         raise InputError(
             f"no model {name!r}. A name is ARCHITECTURE/WEIGHTS as OpenCLIP has them, hf-hub:OWNER/REPOSITORY, "
             f"local-dir:PATH, or one of {', '.join(list_models())}{_near(name)}"
@@ -139,12 +141,10 @@ def _openclip_name(name: str, architecture: str, tag: str, seed: int) -> ModelNa
 
 def _of_hub(repository: str) -> list[str]:
     """Names of the weights that OpenCLIP itself gets from this repository."""
-    library = open_clip()
-    return [
-        f"{architecture}/{tag}"
-        for architecture, tag in library.list_pretrained()
-        if published_weights(library.get_pretrained_cfg(architecture, tag))[0].lower() == repository.lower()
-    ][:3]
+    places = {
+        name: published_weights(open_clip().get_pretrained_cfg(*name.split("/")))[0] for name in _published()
+    }
+    return [name for name, place in places.items() if place.lower() == repository.lower()][:3]
 
 
 def _of_transformers(repository: str) -> str:
@@ -159,7 +159,7 @@ def _of_transformers(repository: str) -> str:
         parts = _parts(name)
         return len(wanted & parts) / len(wanted | parts)
 
-    best = max((f"{architecture}/{tag}" for architecture, tag in open_clip().list_pretrained()), key=alike)
+    best = max(_published(), key=alike)
     return best if alike(best) >= _ALIKE else ""
 
 
@@ -183,9 +183,13 @@ def _split_seed(name: str) -> tuple[str, int]:
 
 
 def _near(name: str) -> str:
-    known = [f"{architecture}/{tag}" for architecture, tag in open_clip().list_pretrained()]
-    known += [f"{architecture}/…" for architecture in open_clip().list_models()]
-    return did_you_mean(name, [*list_models(), *known], most=3)
+    architectures = [f"{architecture}/…" for architecture in open_clip().list_models()]
+    return did_you_mean(name, [*list_models(), *_published(), *architectures], most=3)
+
+
+def _published() -> list[str]:
+    """``ARCHITECTURE/WEIGHTS`` of everything that OpenCLIP knows."""
+    return ["/".join(pair) for pair in open_clip().list_pretrained()]
 
 
 def available_models(*, every: bool = False) -> list[dict]:
@@ -200,8 +204,7 @@ def available_models(*, every: bool = False) -> list[dict]:
     rows = [_shipped(name) for name in list_models() if name not in PRESETS]
     rows += [_row(n, p.source, p.megabytes, is_cached(p.source), p.about) for n, p in PRESETS.items()]
     if every:
-        names = (f"{architecture}/{tag}" for architecture, tag in open_clip().list_pretrained())
-        rows += [_row(name, "hub", 0.0, is_cached(name), "") for name in names]
+        rows += [_row(name, "hub", 0.0, is_cached(name), "") for name in _published()]
     return rows
 
 

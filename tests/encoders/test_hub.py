@@ -343,7 +343,7 @@ def test_a_tokeniser_that_is_missing_offline_is_named_with_the_remedy(hub, tmp_p
     from huggingface_hub import constants
 
     pytest.importorskip("transformers")
-    from gapkit.encoders.tokenizers import tokeniser
+    from gapkit.encoders.model import tokeniser
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(InputError, match=r"tokeniser timm/ViT-B-16-SigLIP is not in the cache.*Connect to"):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gapkit.encoders import load_model
-from gapkit.encoders.tokenizers import simple_tokeniser
+from gapkit.encoders.model import simple_tokeniser
 from gapkit.errors import GapkitWarning, InputError
 from tests.encoders.tiny import CONFIG, write_tiny
 
