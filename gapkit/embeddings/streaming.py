@@ -20,7 +20,7 @@ from torch import Tensor
 
 from gapkit._files import check_regular, file_state, open_safetensors
 from gapkit.embeddings.archives import PICKLED
-from gapkit.embeddings.names import listed, pick
+from gapkit.embeddings.columns import listed, pick
 from gapkit.engine import run
 from gapkit.errors import InputError, refuse_as_damaged, short_reason
 from gapkit.geometry.streaming import Sums, add_in_a_tree, centres_of, finish, jackknife, pair_sums
