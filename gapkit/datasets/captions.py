@@ -8,144 +8,56 @@ them.
 """
 
 import re
+import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from gapkit.datasets.scenes import COLOURS, SHAPES, Scenes
 from gapkit.errors import InputError
 
+_TEXTS = tomllib.loads(Path(__file__).with_name("captions.toml").read_text(encoding="utf-8"))
+
 SINGLE = "a photo of a {}."
 
-ENSEMBLE = tuple(
-    f"{manner}photo of {article} {size}{{}}."
-    for article in ("a", "the")
-    for manner, size in (
-        ("a ", ""),
-        ("a blurry ", ""),
-        ("a black and white ", ""),
-        ("a low contrast ", ""),
-        ("a high contrast ", ""),
-        ("a bad ", ""),
-        ("a good ", ""),
-        ("a ", "small "),
-        ("a ", "big "),
-    )
-)
+ENSEMBLE = tuple(_TEXTS["ensemble"])
 """Eighteen prompts whose embeddings are averaged."""
 
-REPHRASINGS = (
-    "a photo of a {}.",
-    "photograph of a {}.",
-    "an image of a {}.",
-    "a picture of a {}.",
-    "a photo showing a {}.",
-    "this is a {}.",
-    "there is a {} in the picture.",
-    "a {}.",
-)
+REPHRASINGS = tuple(_TEXTS["rephrasings"])
 """Ways to say the same, for the rephrasing experiment; the first is the familiar one."""
 
-CIFAR10_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CIFAR10_NAMES = tuple(_TEXTS["cifar10_names"])
 """In label order, as the data set's own ``batches.meta`` has them."""
 
-DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+DIGIT_NAMES = tuple(_TEXTS["digit_names"])
 """Class names of digits10, in label order."""
 
 SCENE_CLASS_NAMES = tuple(f"{colour} {shape}" for shape in SHAPES for colour in COLOURS)
 """Class names of scenes100: the label is ``10 * shape + colour``."""
 
-SCENE_TEMPLATES = (
-    "a photo of {a_object}",
-    "an image of {a_object}",
-    "a drawing of {a_object}",
-    "a picture of {a_object}",
-    "{a_object}",
-    "there is {a_object}",
-    "a picture showing {a_object}",
-    "one {object} on a plain background",
-)
+SCENE_TEMPLATES = tuple(_TEXTS["scene_templates"])
 """Training templates for one object; the first is the zero-shot template."""
 
-SCENE_HELD_OUT = (
-    "photograph of {a_object}",
-    "a photo showing one {object}",
-    "this is {a_object}",
-    "the image of one {object}",
-    "{a_object} in a picture",
-    "a plain drawing showing {a_object}",
-)
+SCENE_HELD_OUT = tuple(_TEXTS["scene_held_out"])
 """Templates for one object that no mini-CLIP has seen in training."""
 
-REWORDINGS = (
-    "{a_shape} that is {colour}",
-    "{a_shape} painted {colour}",
-    "i see {a_object} here",
-    "someone made {a_object} for us",
-    "what you see is {a_object}",
-    "{colour} is the colour of this {shape}",
-    "look at the {shape}, it is all {colour}",
-    "my favourite {object}, seen from the front",
-)
+REWORDINGS = tuple(_TEXTS["rewordings"])
 """Ways in which people say it, other in grammar than any training template: none of them is used in training."""
 
-DIGIT_TEMPLATES = (
-    "a photo of the digit {digit}",
-    "an image of the digit {digit}",
-    "a drawing of the number {digit}",
-    "a picture of the number {digit}",
-    "the handwritten digit {digit}",
-    "a handwritten {digit}",
-    "the number {digit}",
-)
+DIGIT_TEMPLATES = tuple(_TEXTS["digit_templates"])
 """Training templates for digits; the first is the zero-shot template."""
 
-DIGIT_HELD_OUT = (
-    "photograph of the number {digit}",
-    "a photo showing the number {digit}",
-    "this is the digit {digit}",
-    "the image of a handwritten {digit}",
-    "the digit {digit} in a picture",
-    "a plain drawing showing the digit {digit}",
-)
+DIGIT_HELD_OUT = tuple(_TEXTS["digit_held_out"])
 """Templates for digits that no mini-CLIP has seen in training."""
 
-SYNONYMS = {
-    "circle": "disc",
-    "square": "box",
-    "cross": "plus",
-    "ring": "hoop",
-    "crescent": "moon",
-    "bar": "stripe",
-    "red": "crimson",
-    "purple": "violet",
-    "cyan": "turquoise",
-    "pink": "rose",
-}
+SYNONYMS = _TEXTS["synonyms"]
 """Rarer words for some shapes and colours: one training caption in ten uses them."""
 
-_SIDED_TEMPLATES = (
-    "{a_left} on the left and {a_right} on the right",
-    "{a_left} to the left of {a_right}",
-    "{a_right} to the right of {a_left}",
-)
-_UNSIDED_TEMPLATES = (
-    "a photo of {a_left} and {a_right}",
-    "{a_left} next to {a_right}",
-    "{a_right} next to {a_left}",
-)
-_SIDED_PARTS = (
-    "{a_left_shape} on the left",
-    "{a_right_shape} on the right",
-    "{a_left} on the left",
-    "{a_right} on the right",
-)
-_COLOUR_PARTS = (
-    "the {left_shape} is {left_colour}",
-    "the {right_shape} is {right_colour}",
-    "{a_left}",
-    "{a_right}",
-)
+_SIDED_TEMPLATES = tuple(_TEXTS["sided_templates"])
+_UNSIDED_TEMPLATES = tuple(_TEXTS["unsided_templates"])
+_SIDED_PARTS = tuple(_TEXTS["sided_parts"])
+_COLOUR_PARTS = tuple(_TEXTS["colour_parts"])
 FEW = 2
 """Wordings of each kind that a model of few wordings is trained on."""
 _GAP = re.compile(r"\{[^{}]*\}")
