@@ -5,6 +5,7 @@ message alone and ends with exit code 2.
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import NoReturn
 
@@ -51,8 +52,15 @@ class GapkitWarning(UserWarning):
 
 
 def short_reason(fault: BaseException, most: int = 200) -> str:
-    """What another library says, on one line of limited length; its kind where it says nothing."""
-    return " ".join(str(fault).split())[:most] or type(fault).__name__
+    """What another library says, on one line of limited length; its kind where it says nothing.
+
+    Without addresses in memory, which are others each time: what is stored shall have the same bytes.
+
+    >>> short_reason(OSError("cannot identify image file <_io.BytesIO object at 0x7f35ac74fbf0>"))
+    'cannot identify image file <_io.BytesIO object>'
+    """
+    said = re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(str(fault).split()))
+    return said[:most] or type(fault).__name__
 
 
 def is_out_of_memory(fault: BaseException) -> bool:

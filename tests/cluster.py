@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 QUICK = {
     "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "2",
     "DASK_DISTRIBUTED__SCHEDULER__WORKER_SATURATION": "1.0",
+    "HF_HUB_OFFLINE": "1",
     "DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON__OMP_NUM_THREADS": "1",
 }
 
@@ -90,3 +91,16 @@ def read(task: tuple[str, str]) -> tuple[str, bytes]:
 def sleep(task: str) -> None:
     Path(task).write_text(str(os.getpid()))
     time.sleep(3000)
+
+
+def embed_slowly(arguments: list[str]) -> None:
+    """The command line, which waits after its first shard until the file ``gone`` is there."""
+    from gapkit.cli.main import main
+    from gapkit.encoders.shards import ShardFolder
+
+    def write(*arguments):
+        whole(*arguments)
+        wait_until(Path("gone").exists)
+
+    whole, ShardFolder.write = ShardFolder.write, write
+    main(arguments)

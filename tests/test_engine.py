@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import hashlib
 import os
@@ -11,6 +12,11 @@ import pytest
 from PIL import Image
 
 from gapkit import engine
+from gapkit.cli.main import main
+from gapkit.datasets import load_dataset
+from gapkit.encoders import batches, load_model, loading
+from gapkit.encoders.embedding import embed_to_file
+from gapkit.encoders.shards import ShardFolder
 from gapkit.errors import InputError
 from tests import cluster
 from tests.encoders.tiny import write_tiny
@@ -40,20 +46,6 @@ def client(shared):
     with engine.connect(shared) as client:
         client.wait_for_workers(2)
         yield client
-
-
-def gapkit(folder, *arguments, **environment):
-    """The command line, in a folder of its own."""
-    settings = {
-        **os.environ,
-        "PYTHONPATH": str(cluster.ROOT),
-        "GAPKIT_CACHE": str(folder / "cache"),
-        **environment,
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "gapkit", *map(str, arguments)],
-        cwd=folder, env=settings, capture_output=True, text=True, timeout=PATIENCE, check=False,
-    )  # fmt: skip
 
 
 def test_a_cluster_gives_other_bits_or_more_threads_than_this_process(client):
@@ -129,82 +121,131 @@ def pictures(tmp_path_factory):
     return folder
 
 
-EMBED = (
-    "embed",
-    "local-dir:model",
-    "folder",
-    "--root",
-    "pics",
-    "--batch-size",
-    "1",
-    "--skip-unreadable",
-    "--quiet",
-)
+EMBED = ("embed", "local-dir:model", "folder", "--root", "pics", "--batch-size", "1", "--skip-unreadable")
 
 
-def embedded(place, pictures, *options, **environment):
-    shutil.copytree(pictures, place, dirs_exist_ok=True)
-    done = gapkit(place, *EMBED, "--out", "out.safetensors", *options, **environment)
-    assert done.returncode == 0, done.stderr
-    return (place / "out.safetensors").read_bytes()
+@pytest.fixture
+def gapkit(monkeypatch, capfd):
+    """The command line in a folder, with a cache of its own; returns what it said."""
+
+    def call(folder, *arguments):
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("GAPKIT_CACHE", str(folder / "cache"))
+        with pytest.raises(SystemExit) as ended:
+            main(list(map(str, arguments)))
+        said = capfd.readouterr().err
+        assert ended.value.code == 0, said
+        return said
+
+    return call
 
 
-def test_the_commands_give_other_files_on_a_cluster(shared, client, pictures, tmp_path):
-    alone = embedded(tmp_path / "alone", pictures)
-    assert embedded(tmp_path / "shared", pictures, "--cluster", shared) == alone
+@pytest.fixture(scope="module")
+def alone(pictures):
+    """What one process makes of the pictures."""
+    with pytest.MonkeyPatch.context() as patch, pytest.warns(UserWarning, match="left out"):
+        patch.chdir(pictures)
+        patch.setenv("GAPKIT_CACHE", str(pictures / "cache"))
+        data = load_dataset("folder", root="pics")
+        return embed_to_file("local-dir:model", data, batch_size=1, on_error="skip").read_bytes()
+
+
+def test_the_commands_give_other_files_on_a_cluster(shared, client, pictures, alone, gapkit, tmp_path):
+    shutil.copytree(pictures / "model", tmp_path / "model")
+    shutil.copytree(pictures / "pics", tmp_path / "pics")
+    said = gapkit(tmp_path, *EMBED, "--quiet", "--out", "out.safetensors", "--cluster", shared)
+    assert "dashboard: http://" in said
+    assert (tmp_path / "out.safetensors").read_bytes() == alone
     tables = []
-    for name, options in {"alone": (), "shared": ("--cluster", shared)}.items():
-        done = gapkit(tmp_path / name, "replicate", "--only", "gap", "--quiet", *options)
-        assert done.returncode == 0, done.stderr
-        tables.append((tmp_path / name / "results" / "tables" / "gap.csv").read_bytes())
+    for name, options in {"here": ("--processes", 1), "there": ("--cluster", shared)}.items():
+        gapkit(tmp_path, "replicate", "--only", "gap", "--quiet", "--out", name, *options)
+        tables.append({path.name: path.read_bytes() for path in (tmp_path / name / "tables").iterdir()})
     assert tables[0] == tables[1]
+    assert tables[0]
+
+
+def test_a_worker_killed_half_way_changes_a_file(client, pictures, alone, tmp_path, monkeypatch):
+    pids, written = client.run(os.getpid), []
+
+    def write(*arguments):
+        written.append(arguments)
+        if len(written) == 2:
+            os.kill(next(iter(pids.values())), signal.SIGKILL)
+        whole(*arguments)
+
+    whole = ShardFolder.write
+    monkeypatch.setattr(ShardFolder, "write", write)
+    monkeypatch.chdir(pictures)
+    monkeypatch.setenv("GAPKIT_CACHE", str(tmp_path))
+    data = load_dataset("folder", root="pics")
+    with pytest.warns(UserWarning, match="left out"):
+        path = embed_to_file("local-dir:model", data, batch_size=1, on_error="skip", cluster=client)
+    assert path.read_bytes() == alone
+    assert wait_until(lambda: pids != client.run(os.getpid))
 
 
 def test_images_and_models_that_workers_do_not_see_come_out_otherwise(
+    client, pictures, alone, tmp_path, monkeypatch
+):
+    unseen = tmp_path / "unseen"
+    shutil.copytree(pictures, unseen)
+    monkeypatch.setattr(batches, "_seen", lambda *arguments: False)
+    path = unseen / "model" / "open_clip_model.safetensors"
+    monkeypatch.setattr(
+        batches,
+        "model_files",
+        lambda model: tuple((file.replace("unseen", "moved"), digest) for file, digest in files(model)),
+    )
+    files, send = loading.model_files, engine._send
+    monkeypatch.setattr(
+        engine, "_send", lambda client, file, digest: send(client, file.replace("moved", "unseen"), digest)
+    )
+    monkeypatch.chdir(unseen)
+    monkeypatch.setenv("GAPKIT_CACHE", str(tmp_path))
+    data = load_dataset("folder", root="pics")
+    assert path.is_file()
+    with pytest.warns(UserWarning, match="left out"):
+        path = embed_to_file("local-dir:model", data, batch_size=1, on_error="skip", cluster=client)
+    assert path.read_bytes() == alone
+
+
+def test_a_worker_without_weights_and_network_is_told_of_twice_or_waited_for(
     client, pictures, tmp_path, monkeypatch
 ):
-    from gapkit.encoders import batches
-    from gapkit.encoders.embedding import embed
-
-    monkeypatch.setattr(batches, "_seen", lambda *arguments: False)
-    monkeypatch.chdir(pictures)
-    from gapkit.datasets import load_dataset
-
-    results = []
-    for name, where in (("here", None), ("there", client)):
-        monkeypatch.setenv("GAPKIT_CACHE", str(tmp_path / name))
-        data = load_dataset("folder", root="pics")
-        with pytest.warns(UserWarning, match="left out"):
-            entries = embed("local-dir:model", data, batch_size=1, on_error="skip", cluster=where)
-        results.append((entries.images.copy(), entries.metadata["skipped"]))
-    np.testing.assert_array_equal(results[0][0], results[1][0])
-    assert results[0][1] == results[1][1]
+    monkeypatch.setenv("GAPKIT_CACHE", str(tmp_path))
+    model = load_model(f"local-dir:{pictures / 'model'}")
+    elsewhere = dataclasses.replace(model, name="hf-hub:nobody/nothing")
+    with pytest.raises(InputError, match=r"^on a worker \(\S+\): cannot load hf-hub:nobody/nothing"):
+        embed_to_file(
+            elsewhere, load_dataset("folder", root=pictures / "pics"), on_error="skip", cluster=client
+        )
 
 
-def test_a_scheduler_that_goes_is_no_single_line_and_loses_what_is_done(tmp_path, pictures):
-    place = tmp_path / "run"
-    shutil.copytree(pictures, place)
+def test_a_scheduler_that_goes_is_no_single_line_and_loses_what_is_done(tmp_path, pictures, alone, gapkit):
+    for name in ("model", "pics"):
+        shutil.copytree(pictures / name, tmp_path / name)
+    command = [*EMBED, "--out", "out.safetensors", "--quiet"]
     with cluster.Processes() as processes:
         scheduler, address = processes.scheduler(tmp_path / "scheduler")
         processes.worker(tmp_path / "worker", address)
-        command = [sys.executable, "-m", "gapkit", *EMBED, "--out", "out.safetensors", "--cluster", address]
-        settings = {**os.environ, "PYTHONPATH": str(cluster.ROOT), "GAPKIT_CACHE": str(place / "cache")}
-        with subprocess.Popen(command, cwd=place, env=settings, stderr=subprocess.PIPE, text=True) as run:
-            shards = place / "cache" / "runs"
+        code = f"from tests import cluster; cluster.embed_slowly({[*command, '--cluster', address]!r})"
+        settings = {**os.environ, "PYTHONPATH": str(cluster.ROOT), "GAPKIT_CACHE": str(tmp_path / "cache")}
+        with subprocess.Popen(
+            [sys.executable, "-c", code], cwd=tmp_path, env=settings, stderr=subprocess.PIPE, text=True
+        ) as run:
+            shards = tmp_path / "cache" / "runs"
             assert wait_until(lambda: list(shards.glob("*/*.safetensors")))
             cluster.end(scheduler)
+            (tmp_path / "gone").touch()
             _, said = run.communicate(timeout=PATIENCE)
-    last = said.strip().splitlines()[-1]
-    if run.returncode:  # unless it had finished before
-        assert run.returncode == 2
-        assert last.startswith("gapkit: the scheduler is gone")
-        assert list(shards.glob("*/*.safetensors"))
-    again = gapkit(place, *EMBED, "--out", "out.safetensors")  # and one machine finishes it
-    assert again.returncode == 0, again.stderr
-    assert (place / "out.safetensors").read_bytes() == embedded(tmp_path / "whole", pictures)
+    assert run.returncode == 2
+    assert said.strip().splitlines()[-1].startswith("gapkit: the scheduler is gone")
+    assert list(shards.glob("*/*.safetensors"))
+    gapkit(tmp_path, *command)  # and one machine finishes it
+    assert (tmp_path / "out.safetensors").read_bytes() == alone
 
 
-def test_a_worker_of_another_version_or_without_weights_is_let_in(tmp_path, pictures):
+def test_a_worker_with_another_torch_is_let_in(tmp_path):
     other = tmp_path / "other.py"
     other.write_text("import torch\ntorch.__version__ = '1.2.3'\n")
     with cluster.Processes() as processes:
