@@ -8,6 +8,7 @@ import ctypes
 import functools
 import gc
 import hashlib
+import logging
 import math
 import multiprocessing
 import os
@@ -44,7 +45,7 @@ def run(
     *,
     processes: int = 1,
     cluster: Any = None,
-    files: Callable[[Any], Iterable[tuple[str, str]]] = lambda task: (),
+    pack: Callable[[Any], tuple[Any, Iterable[tuple[str, str]]]] = lambda task: (task, ()),
 ) -> Iterator[tuple[int, Any]]:
     """Call a function on each task, and yield the results as they come.
 
@@ -55,11 +56,11 @@ def run(
     Parameters
     ----------
     function : of one task; like the tasks and results it must be picklable
-    tasks : any number. On a cluster a task is asked for just before a worker is free for it, so that a sequence may
-        read what it hands out only then
+    tasks : any number
     processes : how many are done at once on this machine
     cluster : address of a Dask scheduler, ``tcp://HOST:PORT``; ``local:N`` for N workers here; or what `connect` gives
-    files : of a task, path and sha256 of what it reads through `local_file`
+    pack : called for a cluster just before a worker is free: what is sent in place of a task, and path and sha256 of each
+        file that it reads through `local_file`
 
     Yields
     ------
@@ -73,7 +74,7 @@ def run(
     """
     if cluster is not None:
         with connect(cluster) as client:
-            yield from _on_cluster(function, tasks, client, files)
+            yield from _on_cluster(function, tasks, client, pack)
     elif min(processes, len(tasks)) > 1:
         yield from _in_processes(function, tasks, min(processes, len(tasks)))
     else:
@@ -135,7 +136,10 @@ def connect(cluster: Any, tell: Callable[[str], object] = lambda line: None) -> 
     }
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
-        stack.enter_context(_quiet())
+        for name in ("distributed", "distributed.client"):  # what matters we say ourselves, in one line
+            logger = logging.getLogger(name)
+            stack.callback(logger.setLevel, logger.level)
+            logger.setLevel(logging.CRITICAL)
         try:
             where = cluster
             if count:
@@ -153,27 +157,11 @@ def connect(cluster: Any, tell: Callable[[str], object] = lambda line: None) -> 
         yield client
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    import logging
-
-    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client", "distributed.nanny")]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
-
-
-def _on_cluster(function, tasks, client, files) -> Iterator[tuple[int, Any]]:
+def _on_cluster(function, tasks, client, pack) -> Iterator[tuple[int, Any]]:
     import cloudpickle
     from distributed import as_completed as completed
     from distributed.scheduler import KilledWorker
 
-    _check_workers(client)
     name, here = f"gapkit-{os.urandom(6).hex()}", about()
     waiting, positions, sent, results = iter(range(len(tasks))), {}, {}, completed(loop=client.loop)
     looked, room = -math.inf, 0
@@ -184,11 +172,11 @@ def _on_cluster(function, tasks, client, files) -> Iterator[tuple[int, Any]]:
         if time.monotonic() > looked + 1:  # workers come and go
             looked, room = time.monotonic(), 2 * sum(client.nthreads().values()) + 2
         while len(positions) < room and (position := next(waiting, None)) is not None:
-            task = tasks[position]
-            for path, sha256 in (read := list(files(task))):
-                if (path, sha256) not in sent:
-                    sent[path, sha256] = _send(client, path, sha256)
-            contents = {file: sent[file] for file in read if sent[file] is not None}
+            task, files = pack(tasks[position])
+            for file in files:
+                if file not in sent:
+                    sent[file] = _send(client, *file)
+            contents = {file: sent[file] for file in files if sent[file] is not None}
             # The scheduler unpacks what it is given; for bytes it needs no torch.
             packed = cloudpickle.dumps((function, task))
             key = f"{name}-{position}"
@@ -200,6 +188,7 @@ def _on_cluster(function, tasks, client, files) -> Iterator[tuple[int, Any]]:
 
     finished = False
     try:
+        _check_workers(client)
         fill()
         for future in results:
             value = future.result()
@@ -246,15 +235,13 @@ def _check_workers(client) -> None:
 
 
 def _refuse_another(here: dict[str, str], there: Any, worker: str) -> None:
-    advice = "install the same on both"
     if not isinstance(there, dict):
-        raise InputError(
-            f"the worker {worker} has no gapkit, or another than here "
-            f"({here['gapkit']}): {short_reason(there, 120)}; {advice}"
-        )
+        there = {"gapkit": f"that is none or another ({short_reason(there, 120)})"}
     for what, known in here.items():
         if there.get(what) != known:
-            raise InputError(f"the worker {worker} has {what} {there.get(what)}, here is {known}; {advice}")
+            raise InputError(
+                f"the worker {worker} has {what} {there.get(what)}, here is {known}; install the same on both"
+            )
 
 
 @functools.cache

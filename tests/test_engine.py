@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ def test_a_file_that_workers_do_not_see_does_not_travel(client, tmp_path):
     seen = tmp_path / "here"
     seen.write_bytes(content)
     ((_, (path, read)),) = engine.run(
-        cluster.read, [(str(seen), sha256)], cluster=client, files=lambda task: [task]
+        cluster.read, [(str(seen), sha256)], cluster=client, pack=lambda task: (task, [task])
     )
     assert (path, read) == (str(seen), content)
     sent = functools.partial(engine._send, client)
@@ -86,7 +87,7 @@ def test_a_file_that_workers_do_not_see_does_not_travel(client, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "_send", lambda _, path, sha256: sent(str(seen), sha256))
         ((_, (path, read)),) = engine.run(
-            cluster.read, [elsewhere], cluster=client, files=lambda task: [task]
+            cluster.read, [elsewhere], cluster=client, pack=lambda task: (task, [task])
         )
     assert path != str(seen) and read == content
     with pytest.raises(InputError, match="has changed meanwhile"):
@@ -131,7 +132,7 @@ def gapkit(monkeypatch, capfd):
     def call(folder, *arguments):
         monkeypatch.chdir(folder)
         monkeypatch.setenv("GAPKIT_CACHE", str(folder / "cache"))
-        with pytest.raises(SystemExit) as ended:
+        with warnings.catch_warnings(action="ignore"), pytest.raises(SystemExit) as ended:
             main(list(map(str, arguments)))
         said = capfd.readouterr().err
         assert ended.value.code == 0, said
@@ -143,11 +144,13 @@ def gapkit(monkeypatch, capfd):
 @pytest.fixture(scope="module")
 def alone(pictures):
     """What one process makes of the pictures."""
-    with pytest.MonkeyPatch.context() as patch, pytest.warns(UserWarning, match="left out"):
+    with pytest.MonkeyPatch.context() as patch:
         patch.chdir(pictures)
         patch.setenv("GAPKIT_CACHE", str(pictures / "cache"))
         data = load_dataset("folder", root="pics")
-        return embed_to_file("local-dir:model", data, batch_size=1, on_error="skip").read_bytes()
+        with pytest.warns(UserWarning, match="left out"):
+            path = embed_to_file("local-dir:model", data, batch_size=1, on_error="skip")
+        return path.read_bytes()
 
 
 def test_the_commands_give_other_files_on_a_cluster(shared, client, pictures, alone, gapkit, tmp_path):

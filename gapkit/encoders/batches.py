@@ -8,7 +8,7 @@ import contextlib
 import functools
 import os
 import platform
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -213,52 +213,6 @@ def encode_images(
             blocks, faults = [], {}
 
 
-@dataclass(frozen=True)
-class _Shard:
-    """A task for a worker: rows of one side, as texts, or as images that it reads or that come along."""
-
-    called: str
-    dataset: str
-    content: Any
-    hashes: list[str] | None
-
-    def __str__(self) -> str:
-        return self.called
-
-
-class _Shards(Sequence):
-    """The shards that are missing; what one needs is read when it is asked for."""
-
-    def __init__(self, dataset, prompts, hashes, missing, *, read: bool) -> None:
-        self.dataset, self.prompts, self.hashes = dataset, prompts, hashes
-        self.missing, self.read = missing, read
-
-    def __len__(self) -> int:
-        return len(self.missing)
-
-    def __getitem__(self, position: int) -> _Shard:
-        side, _, rows = self.missing[position]
-        called = f"{side} {rows.start} to {rows.stop - 1} of {self.dataset.name}"
-        if side == "texts":
-            return _Shard(called, self.dataset.name, self.prompts[rows.start : rows.stop], None)
-        return _Shard(
-            called,
-            self.dataset.name,
-            self.dataset.images.part(rows, read=self.read),
-            self.hashes[rows.start : rows.stop],
-        )
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """A model that a worker loads for itself: by its name, or from files that come along."""
-
-    name: str
-    device: str
-    weights_sha256: str
-    files: tuple[tuple[str, str], ...]
-
-
 def embed_shards(
     client: Any,
     model: Model,
@@ -266,50 +220,52 @@ def embed_shards(
     prompts: Sequence[str],
     hashes: Sequence[str] | None,
     how: Precisely,
-    texts: Iterable[tuple[int, range]],
-    images: Iterable[tuple[int, range]],
+    missing: Sequence[tuple[str, int, range]],
 ) -> Iterator[tuple[str, int, np.ndarray, dict[int, str]]]:
     """Shards as the workers of a cluster finish them: side, number, embeddings, and row -> why not."""
     if hashes is None:
         raise InputError(
             f"the images of {dataset.name} are of a class of their own; embed them without a cluster"
         )
-    missing = [("texts", *one) for one in texts] + [("images", *one) for one in images]
-    wanted = _Wanted(model.name, how.device, model.weights_sha256(), model_files(model))
-    tasks = _Shards(dataset, prompts, hashes, missing, read=not _seen(client, dataset.images, hashes))
-    function = functools.partial(_embed_shard, wanted, how)
-    for position, (embeddings, faults) in engine.run(
-        function, tasks, cluster=client, files=lambda task: wanted.files
-    ):
+    files, seen = model_files(model), _seen(client, dataset.images, hashes)
+
+    def pack(shard: tuple[str, int, range]) -> tuple[Any, Sequence]:
+        side, _, rows = shard
+        if side == "texts":
+            return (prompts[rows.start : rows.stop], None), files
+        return (dataset.images.part(rows, read=not seen), hashes[rows.start : rows.stop]), files
+
+    load = functools.partial(_loaded, model.name, how.device, model.weights_sha256(), files)
+    function = functools.partial(_embed_shard, load, how, dataset.name)
+    for position, (embeddings, faults) in engine.run(function, missing, cluster=client, pack=pack):
         side, number, rows = missing[position]
         yield side, number, embeddings, {row + rows.start: why for row, why in faults.items()}
 
 
-def _embed_shard(wanted: _Wanted, how: Precisely, shard: _Shard) -> tuple[np.ndarray, dict[int, str]]:
-    model = _loaded(wanted)
+def _embed_shard(load: Callable[[], Model], how: Precisely, dataset: str, shard: tuple) -> tuple:
+    """On a worker: the embeddings of texts, or of images whose hashes are known, and row -> why not."""
+    model, (content, hashes) = load(), shard
     with how.calculating():
-        if shard.hashes is None:
-            return encode_texts(model, shard.content, how), {}
-        whole = {0: range(len(shard.content))}
-        ((_, embeddings, faults),) = encode_images(
-            model, shard.content, shard.hashes, whole, how, dataset=shard.dataset
-        )
-        return embeddings, faults
+        if hashes is None:
+            return encode_texts(model, content, how), {}
+        whole = {0: range(len(content))}
+        ((_, *result),) = encode_images(model, content, hashes, whole, how, dataset=dataset)
+        return tuple(result)
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(wanted: _Wanted) -> Model:
-    """A model, loaded once by each worker."""
-    name = wanted.name
-    if wanted.files:
-        weights = engine.local_file(*wanted.files[0])
-        name = f"local-dir:{weights.parent}#{weights.name}"
+def _loaded(name: str, device: str, weights_sha256: str, files: tuple[tuple[str, str], ...]) -> Model:
+    """A model, loaded once by each worker: by its name, or from files that come along."""
+    called = name
+    if files:
+        weights = engine.local_file(*files[0])
+        called = f"local-dir:{weights.parent}#{weights.name}"
     try:
-        model = load_model(name, device=wanted.device)
+        model = load_model(called, device=device)
     except InputError as fault:
         raise InputError(f"on a worker ({platform.node()}): {fault}") from fault
-    if model.weights_sha256() != wanted.weights_sha256:
-        raise InputError(f"a worker ({platform.node()}) has other weights of {wanted.name} than this machine")
+    if model.weights_sha256() != weights_sha256:
+        raise InputError(f"a worker ({platform.node()}) has other weights of {name} than this machine")
     return model
 
 

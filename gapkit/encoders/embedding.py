@@ -265,9 +265,9 @@ def _compute(model, dataset, hashes, run, how, workers, on_error, progress, clie
     prompts = [text for row in dataset.prompts for text in row]
     with tqdm(total=len(dataset.images), unit=" images", disable=not progress, initial=images.done()) as bar:
         if client is not None:
-            ready = embed_shards(
-                client, model, dataset, prompts, hashes, how, texts.missing(), images.missing()
-            )
+            missing = [("texts", *shard) for shard in texts.missing()]
+            missing += [("images", *shard) for shard in images.missing()]
+            ready = embed_shards(client, model, dataset, prompts, hashes, how, missing)
             for side, number, embeddings, faults in ready:
                 {"images": images, "texts": texts}[side].write(number, embeddings, faults)
                 bar.update(len(images.ranges[number]) if side == "images" else 0)

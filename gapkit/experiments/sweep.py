@@ -109,7 +109,7 @@ def run_jobs(
         else:
             yield kept
     timed = functools.partial(_timed, function)
-    for _, result in engine.run(timed, left, processes=processes, cluster=cluster, files=_files_of):
+    for _, result in engine.run(timed, left, processes=processes, cluster=cluster, pack=_with_file):
         if store:
             store.write(result)
         yield result
@@ -158,8 +158,8 @@ def tables_of(results: Iterable[Result]) -> dict[str, pd.DataFrame]:
     return {name: pd.DataFrame(some) for name, some in rows.items()}
 
 
-def _files_of(job: Job) -> list[tuple[str, str]]:
-    return [(job.path, job.sha256)] if job.path and job.sha256 else []
+def _with_file(job: Job) -> tuple[Job, list[tuple[str, str]]]:
+    return job, [(job.path, job.sha256)] if job.path else []
 
 
 def _tables_of_job(job: Job) -> Tables:
