@@ -146,6 +146,8 @@ class UnderNoise:
             after, before = (
                 untouched if side is None else law(self.task, side, sigma, metric) for side in sides
             )
+            if np.isnan(after + before).any():
+                return row | {"not_predicted": "margins do not stay as they were"}
             expected = self.resamples.difference(after, before)
             row[f"predicted_{name}"] = expected.value
             if metric != "cosine":  # its claim is older than the law for it, and asks every cell

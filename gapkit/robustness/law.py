@@ -329,7 +329,9 @@ def _check_margins(metric: str, *, before: Sides, after: Sides) -> None:
 
 def _check_one_length(x: Float[Tensor, "*g k d"]) -> None:
     lengths = torch.linalg.vector_norm(x, dim=-1)
-    if float(lengths.max()) > (1 + _ONE_LENGTH) * float(lengths.min()):
+    if (
+        lengths.amax(-1) > (1 + _ONE_LENGTH) * lengths.amin(-1)
+    ).any():  # within a gallery; each may have its own
         raise InputError(
             "gallery must have rows of one length for this prediction; got lengths from "
             f"{float(lengths.min()):.4g} to {float(lengths.max()):.4g}; normalise the rows first"

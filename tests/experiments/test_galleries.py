@@ -24,6 +24,7 @@ from gapkit.experiments.protocol import (
     RAW,
     Level,
     answers_to,
+    calibrated_levels,
     fit_closer,
     shift_gallery,
     survival_of,
@@ -274,3 +275,21 @@ def test_a_right_answer_in_another_gallery_is_not_noticed():
     labels = np.array(entries.labels)
     labels[0] += 8
     assert galleries_in(entries.replace(labels=labels)) == 0
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "dot", "cosine"])
+def test_every_gain_on_galleries_is_predicted_or_says_why_not(metric):
+    """Closed galleries differ in length from each other, which the law of the cosine must bear."""
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((60, 40))
+    texts, images = z + np.eye(40)[0] * 6, z + 0.9 * rng.standard_normal((60, 40)) - np.eye(40)[0] * 6
+    rows = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in (images, texts)]
+    task = gallery_task(EmbeddingSet(images=rows[0], texts=rows[1], task="pairs"), "m", "d", 10, partitions=1)
+    level = calibrated_levels(task, [MIDDLE])[0]
+    noise = UnderNoise(task, level, seed=0, metric=metric)
+    for name, told in ((PROJECTED, True), (RAW, False)):
+        moved = task.queries - fit_closer(name, task).shift_, task.gallery
+        row = noise.gain(moved, noise.survival(moved))
+        assert ("predicted_gain" in row) == told and ("not_predicted" in row) != told
+        if told:
+            assert row["predicted_gain"] == pytest.approx(row["gain"], abs=0.03)
