@@ -253,9 +253,9 @@ plots.show(ax, alt="Gain in robustness from closing the gap against the width of
 # 1. On average an image is closer to other images than to its own text. Why does classification work all the same?
 # 2. Give an example of an answer that is kept under noise and still wrong. Which of the two numbers counts it?
 # 3. A search engine mixes images and texts in one list of results. Will the gap be as harmless for it as for
-#    classification? Answer first, then compare: among the captions *and* the other images of the published models of section 6, every one of the six with a wide
-#    gap finds not a single image's caption first, though up to four in five come first among captions alone; the two with a narrow gap find about two in three.
+#    classification? Answer first, then compare: among the captions *and* the other images of the published models of section 6, none of the six with a wide
+#    gap finds a single image's caption first, although up to four in five come first among captions alone; the two with a narrow gap find about two in three.
 #    So here the gap costs accuracy. Taking both means off and renormalising (GR-CLIP) wins some of it back (CyCLIP 0 → 0.49, CLIP ViT-B/16 0 → 0.04), and costs
-#    the guarantee: 10 to 40 % of these models' answers among captions change. The shift of this lesson wins nothing, since it keeps away from the captions' span (`gapkit replicate --only mixed`).
+#    the guarantee: 10 to 40 % of these models' answers among captions change. The shift of this lesson wins nothing back, because it stays out of the captions' span (`gapkit replicate --only mixed`).
 #
 # Next: [01 · Measuring the gap](01_measuring_the_gap.ipynb)

@@ -85,7 +85,7 @@ assert width > 5 * np.max(shuffled)
 
 # %% [markdown]
 # Two points on the unit sphere are at most 2 apart, so are two means. And random groups have a small gap too, because
-# means of finitely many rows scatter. That is our first control: the gap is many times what chance makes.
+# means of finitely many rows scatter. That is our first control: the gap is many times what chance produces.
 #
 # ## 2. Distances between partners
 #
@@ -175,7 +175,7 @@ plots.show(ax, alt="Two histograms of cosines between images and texts: own text
            "far below 1.")  # fmt: skip
 
 # %% [markdown]
-# **What to see.** A cosine tells right from wrong only by comparison. Most of what it lacks to 1 is the gap: nearly all of it in this model, about half (0.362 of 0.690) in the real CLIP below. So never judge a
+# **What to see.** A cosine tells right from wrong only by comparison. Most of what separates it from 1 is the gap: nearly all of it in this model, about half (0.362 of 0.690) in the real CLIP below. So never judge a
 # CLIP by its cosines, and never carry a threshold from one model to another.
 #
 # Real models, from recorded figures (made by `gapkit replicate --published`; the embeddings are not shipped, `gapkit fetch
@@ -219,7 +219,7 @@ plots.show(ax, alt="Heat map of cosines in four blocks: the blocks text-text and
            "text-image are dark, with a faint diagonal.")  # fmt: skip
 
 # %% [markdown]
-# **What to see.** Four blocks. Inside a modality everything is similar to everything (bright), across modalities nothing
+# **What to see.** Four blocks. Within a modality everything is similar to everything (bright), across modalities nothing
 # is (dark); the diagonal of partners is a faint line in the dark blocks. Beware of two-dimensional pictures made by
 # t-SNE or UMAP: they show clusters even where there is no gap, and say nothing of its width.
 

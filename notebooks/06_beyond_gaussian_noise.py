@@ -210,7 +210,7 @@ for name in ("quantised-fixed", "quantised-unit-range", "quantised-fitted"):
 # wording; the rephrased texts are moved by that same shift. The other wordings were never seen in training.
 #
 # Besides all 100 classes at once, `scenes100` is cut into ten galleries of ten classes, each moved by a shift of its own.
-# That second look was added *after* the first results, which had turned out to be empty (we will see why); the rule and its smallest effect were not changed.
+# That second look was added *after* the first results, which had turned out to say nothing (we will see why); the rule and its smallest effect were not changed.
 #
 # > **Predict.** Noise is random, another wording is not. Will closing the gap win back what the wording costs?
 
@@ -277,7 +277,7 @@ verdict("rephrasing-mitigated")
 #
 # Ten classes span only nine directions, so there the shift can act, and rephrasing costs something. Closing wins nothing
 # back: with the widest gap it loses about a hundredth more, with certainty, and for the next three models the interval
-# excludes the smallest gain that counts. Their cost stays below the paper's six points, though.
+# excludes the smallest gain that counts. Their cost stays below the paper's six percentage points, though.
 #
 # So one more model was trained, to be easier to confuse: *few-words* has read two wordings of each kind and no others, its texts
 # span 159 dimensions, and it is asked in grammars like "a circle that is red". Rewording costs it ten points, more than in

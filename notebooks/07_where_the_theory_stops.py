@@ -98,7 +98,7 @@ assert empty["largest_change"].max() < 1e-6 < others["gain_low"].min()
 #
 # ## 2. One direction in 512
 #
-# Inside the lively cells it matters *where* the noise points. Expand the distance to a noisy, moved text:
+# In the cells where something happens it matters *where* the noise points. Expand the distance to a noisy, moved text:
 #
 # $$\|x_k + \varepsilon_k + \alpha g' - y\|^2 = \|x_k + \varepsilon_k - y\|^2 + 2\alpha\, g' \cdot \varepsilon_k + \text{a number common to all } k.$$
 #
@@ -329,7 +329,8 @@ for name, task in tasks.items():
     print(f"{name:10} distance of the texts' affine span from the origin: {away:.2f}")
 
 # %% [markdown]
-# **What to see.** #
+# **What to see.** The best closer depends on the metric and on the gallery.
+#
 # - Among those with a guarantee the affine projection is the best, as proved. The linear one is as good where the texts' span
 #   passes through the origin, nearly, but harmful where it does not (digits10): a projection for the wrong metric.
 # - The raw shift (= half-way shift = centring) is more robust on scenes100 and changes answers. `kept` counts images whose *untouched* answer

@@ -94,7 +94,7 @@ def intervals(
     value: str, title: str, mine: pd.DataFrame, where: str, *, height: int = 220, zero: bool = True
 ) -> alt.LayerChart:
     """Recorded real models with 95 % intervals, and what is chosen above them."""
-    x = alt.X(f"{value}:Q", title=title, scale=alt.Scale(zero=zero))
+    x = alt.X(f"{value}:Q", title=title, scale=alt.Scale(zero=zero), axis=alt.Axis(tickCount=5))
     order = [row["model"] for row in sorted(real_models(), key=lambda row: -row[value])] + MODELS
     y = alt.Y("model:N", title=None, sort=order, axis=alt.Axis(labelLimit=130))
     real = alt.Chart(table(real_models()))
@@ -147,7 +147,10 @@ def gap_explorer() -> tuple[alt.Chart, str]:
             )  # fmt: skip
     controls = menu("chart", "model ", MODELS), slider("pair", "marked pair ", 0, 119, 1, 0)
     data, where = table(pairs), chosen("chart", "pair")
-    along, across = alt.X("a:Q", title="along the gap"), alt.Y("b:Q", title="across it, where they vary most")
+    along, across = (
+        alt.X("a:Q", title="along the gap", axis=alt.Axis(tickCount=5)),
+        alt.Y("b:Q", title="across it, where they vary most"),
+    )
     cloud = (
         alt.Chart(table(points))
         .transform_filter(chosen("chart"))
@@ -204,7 +207,8 @@ def orthogonality_explorer() -> tuple[alt.Chart, str]:
     )  # fmt: skip
     lines = alt.Chart(table(spectra)).transform_filter(chosen("chart")).mark_line()
     colour = alt.Color("side:N", scale=SIDES, title=None, legend=alt.Legend(orient="top"))
-    dash = alt.StrokeDash("side:N", title=None)
+    dashes = alt.Scale(domain=["text", "image"], range=[[5, 3], [1, 0]])  # in the order of the colours: one legend
+    dash = alt.StrokeDash("side:N", title=None, scale=dashes, legend=alt.Legend(orient="top"))
     log = alt.Y(
         "variance:Q",
         title="variance (1: average direction)",
@@ -220,7 +224,7 @@ def orthogonality_explorer() -> tuple[alt.Chart, str]:
     words = readout(
         data, where, "'first ' + datum.k + ' components: share ' + " + fixed("share", 3),
         "'random: ' + " + fixed("low", 3) + " + ' to ' + " + fixed("high", 3) + " + ', so ' + datum.place",
-        "'variance along the gap: texts ' + " + fixed("variance_texts") + " + ', images ' + " + fixed("variance_images"),
+        "'along the gap: texts ' + " + fixed("variance_texts") + " + ', images ' + " + fixed("variance_images"),
         "'random directions, texts: ' + " + fixed("from") + " + ' to ' + " + fixed("to"),
     )  # fmt: skip
     beside = intervals("variance_images", "images’ variance along the gap", data, where)
@@ -276,7 +280,9 @@ def dynamics_explorer() -> tuple[alt.Chart, str]:
             line=" : ".join(f"datum.what === '{key}' ? '{name}'" for key, name in names.items()) + " : ''"
         )
     )
-    x = alt.X("s:Q", title="step + 1", scale=alt.Scale(type="log"))
+    x = alt.X(
+        "s:Q", title="step + 1", scale=alt.Scale(type="log"), axis=alt.Axis(values=[1, 10, 100, 1000, 10000])
+    )
     run = alt.layer(
         curves.mark_line().encode(
             x, alt.Y("value:Q", title="value"), alt.Color("line:N", title=None, legend=alt.Legend(orient="top")),
@@ -328,7 +334,7 @@ def boundary_explorer() -> tuple[alt.Chart, str]:
     )  # fmt: skip
     data, where = table(kept), chosen("gap", "sigma", "margin")
     x = alt.X("x:Q", title="across the boundary", scale=alt.Scale(domain=[-1.3, 1.3]))
-    y = alt.Y("y:Q", title="along the gap", scale=alt.Scale(domain=[-0.6, 2.7]))
+    y = alt.Y("y:Q", title="along the gap", scale=alt.Scale(domain=[-0.6, 2.7], nice=False))
     fan = (
         alt.Chart(table(lines))
         .transform_filter(chosen("sigma"))

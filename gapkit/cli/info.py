@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import platform
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -33,7 +34,11 @@ def info(as_json):
         return
     width = max(map(len, facts))
     for name, value in facts.items():
-        click.echo(f"{name:<{width}}  {', '.join(value) if isinstance(value, list) else value}")
+        words = ", ".join(value) if isinstance(value, list) else value
+        whole = {"break_long_words": False, "break_on_hyphens": False}  # a name or a path stays in one piece
+        click.echo(
+            textwrap.fill(f"{name:<{width}}  {words}", 80, subsequent_indent=" " * (width + 2), **whole)
+        )
 
 
 def collect() -> dict:

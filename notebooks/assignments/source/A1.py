@@ -96,7 +96,7 @@ check.Check(
 # Write `rmg(x, y)` for any rows, not only for rows of length 1.
 #
 # <details><summary>Hint 1</summary>Divide every row by its length; then cosines are entries of <code>x @ x.T</code>.</details>
-# <details><summary>Hint 2</summary>A point is no neighbour of its own. How many pairs with i ≠ j are there?</details>
+# <details><summary>Hint 2</summary>A point is not its own neighbour. How many pairs with i ≠ j are there?</details>
 
 
 # %% nbgrader={"grade": false, "grade_id": "a1-rmg", "locked": false, "schema_version": 3, "solution": true, "task": false}

@@ -110,7 +110,7 @@ check.Check(
 # $$ L = -\frac1N \sum_i \big[\log Q^x(i,i) + \log Q^y(i,i)\big] . $$
 #
 # Write `contrastive_loss(x, y, tau)`. (OpenCLIP averages the two directions where Eq. 6 adds them: its value is half
-# of this one. A public notebook transposes twice and so counts one direction two times; you will not.)
+# of this one. A public notebook transposes twice and so counts one direction twice; you will not.)
 #
 # <details><summary>Hint</summary>The logarithm of a probability that underflowed is −∞. Take it before the
 # exponential: <code>scipy.special.log_softmax</code> or <code>logsumexp</code>.</details>

@@ -66,7 +66,7 @@ SIGMA = float(f"{calibrate_sigma(queries, gallery, 0.7) * _rng.uniform(0.85, 1.1
 # %% [markdown]
 # ## 1 Nearest neighbours (10 points)
 #
-# Write `nearest(queries, gallery)`: for every query the index of the gallery row at the least Euclidean distance, shape `(m,)`. Rows have any
+# Write `nearest(queries, gallery)`: for every query the index of the gallery row at the smallest Euclidean distance, shape `(m,)`. Rows have any
 # length, so the largest dot product is something else. Where two rows are equally near, the lowest index wins.
 #
 # <details><summary>Hint</summary><code>((queries[:, None] - gallery[None]) ** 2).sum(-1)</code> has shape (m, K).</details>
@@ -146,7 +146,7 @@ check(monte_carlo)
 # ## 3 Two candidates and the dot product (10 points)
 #
 # If answers are the largest dot product, two candidates can be done in closed form. Let $x_1$ be the clean answer. It stays if
-# $y\cdot(x_1 + \varepsilon_1) > y\cdot(x_2 + \varepsilon_2)$. Which distribution has the difference? Write
+# $y\cdot(x_1 + \varepsilon_1) > y\cdot(x_2 + \varepsilon_2)$. How is the difference distributed? Write
 # `pair_robustness(query, first, second, sigma)`: the probability, a number; `first` is the clean answer.
 #
 # <details><summary>Hint 1</summary>y·ε is normal with mean 0 and standard deviation σ‖y‖.</details>
@@ -184,7 +184,7 @@ check.Check("pair_robustness", _by_difference, _draw_pair)(pair_robustness)
 # ## 4 Exactly, for Euclidean distances (25 points)
 #
 # $\|x_k + \varepsilon_k - y\|^2/\sigma^2$ follows a noncentral χ² distribution with $d$ degrees of freedom and noncentrality
-# $\lambda_k = \|x_k - y\|^2/\sigma^2$, independently for each $k$. The answer $i^*$ survives if it has the least of these numbers:
+# $\lambda_k = \|x_k - y\|^2/\sigma^2$, independently for each $k$. The answer $i^*$ survives if its number is the smallest:
 #
 # $$ \mathrm{Rob}(y) = \int_0^\infty f_{i^*}(t) \prod_{j \ne i^*} \big[1 - F_j(t)\big]\, dt . $$
 #
@@ -319,7 +319,7 @@ _compare_curves()
 # ## 6 Your numbers (5 points)
 #
 # For this assignment's `queries`, `gallery` and `SIGMA`, put into the dictionary `answers`: `"mean"`, the exact mean robustness over the
-# queries; `"least"`, the robustness of the least robust query; `"draws"`, the least number of draws for which the Monte Carlo
+# queries; `"least"`, the robustness of the least robust query; `"draws"`, the smallest number of draws for which the Monte Carlo
 # standard error of *that* query is at most 0.001.
 
 # %% nbgrader={"grade": false, "grade_id": "a3-numbers", "locked": false, "schema_version": 3, "solution": true, "task": false}

@@ -14,7 +14,7 @@
 # # A4 · Close the gap and defend the result
 #
 # **You will be able to** write the paper's projected shift and the best projection of a query; measure its effect under a
-# protocol that cannot fool you; say for which metric and which noise the effect exists; draw a conclusion that the numbers bear.
+# protocol that cannot fool you; say for which metric and which noise the effect exists; draw a conclusion that the numbers support.
 #
 # **Before you start:** lessons 05 to 07; assignments 1 and 3. **Time:** three hours.
 # **Points:** 100, of which 80 are given by tests and 20 by a person.
