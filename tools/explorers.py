@@ -207,7 +207,9 @@ def orthogonality_explorer() -> tuple[alt.Chart, str]:
     )  # fmt: skip
     lines = alt.Chart(table(spectra)).transform_filter(chosen("chart")).mark_line()
     colour = alt.Color("side:N", scale=SIDES, title=None, legend=alt.Legend(orient="top"))
-    dashes = alt.Scale(domain=["text", "image"], range=[[5, 3], [1, 0]])  # in the order of the colours: one legend
+    dashes = alt.Scale(
+        domain=["text", "image"], range=[[5, 3], [1, 0]]
+    )  # in the order of the colours: one legend
     dash = alt.StrokeDash("side:N", title=None, scale=dashes, legend=alt.Legend(orient="top"))
     log = alt.Y(
         "variance:Q",

@@ -187,7 +187,9 @@ def _model_cell(entry: Mapping | None) -> str:
     glyph = GLYPHS[entry["verdict"]]
     if entry["verdict"] == "partly":
         return "{} {}\u00a0of\u00a0{}".format(glyph, *yes_count(entry))
-    return f"{glyph}\u00a0{number(entry['value'], 3, scientific=False)}" if entry["value"] is not None else glyph
+    return (
+        f"{glyph}\u00a0{number(entry['value'], 3, scientific=False)}" if entry["value"] is not None else glyph
+    )
 
 
 def _legend(entries: Mapping[str, list[Mapping]]) -> str:
