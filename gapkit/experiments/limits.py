@@ -100,18 +100,12 @@ def measure_renormalised(task: Task, sigma: float, components: Sequence[int | No
         lengths = np.linalg.norm(gallery, axis=1)
         for after, metric in (("as moved", "euclidean"), ("renormalised", "cosine")):
             stored = normalise_rows(gallery) if after == "renormalised" else gallery
-            answers = nearest(task.queries, stored)
             rows.append(
-                task.head
-                | {"shift": name, "after": after}
+                {"shift": name, "after": after, "gap_left": l2m(stored, task.queries)}
                 | {"shortest": float(lengths.min()), "longest": float(lengths.max())}
-                | {"gap_left": l2m(stored, task.queries)}
-                | {"clean_accuracy": accuracy(answers, task.labels)}
-                | {"agreement": agreement(answers, untouched)}
-                | {
-                    "robustness": float(robustness(task.queries, gallery, sigma, metric=metric).mean()),
-                    "sigma_per_coordinate": sigma,
-                }
+                | _outcome(task, stored, untouched)
+                | {"robustness": float(robustness(task.queries, gallery, sigma, metric=metric).mean())}
+                | {"sigma_per_coordinate": sigma}
             )
     return rows
 
@@ -126,16 +120,20 @@ def measure_overshoot(
         closer = GapCloser(n_components=k).fit(task.gallery, task.queries)
         for alpha in alphas:
             gallery = task.gallery + alpha * closer.shift_
-            answers = nearest(task.queries, gallery)
             rows.append(
-                task.head
-                | {"components": closer.n_components_, "alpha": float(alpha), "sigma_per_coordinate": sigma}
+                {"components": closer.n_components_, "alpha": float(alpha), "sigma_per_coordinate": sigma}
                 | {"shift_norm": float(np.linalg.norm(closer.shift_))}
-                | {"clean_accuracy": accuracy(answers, task.labels)}
-                | {"agreement": agreement(answers, untouched)}
+                | _outcome(task, gallery, untouched)
                 | {"robustness": float(robustness(task.queries, gallery, sigma).mean())}
             )
     return rows
+
+
+def _outcome(task: Task, gallery: np.ndarray, untouched: np.ndarray) -> dict:
+    """Accuracy of the queries' answers to a moved gallery, and agreement with the untouched ones."""
+    answers = nearest(task.queries, gallery)
+    kept = {"agreement": agreement(answers, untouched)}
+    return task.head | {"clean_accuracy": accuracy(answers, task.labels)} | kept
 
 
 def measure_gallery_sizes(

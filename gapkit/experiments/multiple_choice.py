@@ -15,6 +15,7 @@ from gapkit.errors import InputError
 from gapkit.experiments import protocol
 from gapkit.experiments.data import load_set
 from gapkit.experiments.drawn import drawn_right
+from gapkit.experiments.gains import gain_slope
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Resamples, gap_vector
 from gapkit.robustness.calibration import solve_sigma
@@ -133,11 +134,12 @@ def measure_multiple_choice(job: Job) -> dict[str, Rows]:
 
 def _slope(questions: Questions, alpha: float, sigma: float) -> float:
     """How the gain changes with the untouched robustness as σ does."""
-    before, after = (
-        [float(questions.robustness(a, at).mean()) for at in (sigma * 1.03, sigma / 1.03)]
-        for a in (0.0, alpha)
-    )
-    return (after[0] - after[1]) / (before[0] - before[1]) - 1
+
+    def at(sigma: float) -> tuple[float, float]:
+        before, after = (float(questions.robustness(a, sigma).mean()) for a in (0.0, alpha))
+        return after - before, before
+
+    return gain_slope(at, sigma)
 
 
 def _at(questions: Questions, alpha: float, sigma: float, seed: int) -> dict[str, np.ndarray]:

@@ -163,11 +163,11 @@ def _better_beside_the_optimum(task: Task, closer: protocol.FittedCloser, sigma:
 
 
 def _refit_check(task: Task, level: protocol.Level, seed: int, draws: int = 3) -> dict:
-    rng = np.random.default_rng([seed, 1])
-    differ, untouched_closer = [], protocol.fit_closer(protocol.PROJECTED, task)
+    """Share of noisy answers that differ where the closer is fitted again on the noisy gallery: none."""
+    rng, differ = np.random.default_rng([seed, 1]), []
     for _ in range(draws):
         noisy = task.gallery + level.sigma * rng.standard_normal(task.gallery.shape)
-        untouched = protocol.answers_after(task, untouched_closer, 0.0, lambda _, noisy=noisy: noisy)
+        untouched = protocol.answers_to(task.queries, noisy)
         differ.append(
             1 - protocol.same(protocol.refitted_answers(task, lambda _, noisy=noisy: noisy), untouched)
         )
