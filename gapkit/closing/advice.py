@@ -10,8 +10,7 @@ from torch import Tensor
 from gapkit._arrays import ArrayInput, as_matrix, check_same_width
 from gapkit._options import check_choice, check_number
 from gapkit.closing.base import Closer
-from gapkit.closing.projections import AffineProjection, LinearProjection
-from gapkit.closing.published import SpanProjection
+from gapkit.closing.projections import AffineProjection, LinearProjection, SpanProjection
 from gapkit.closing.shifts import ProjectedShift
 from gapkit.errors import GapkitWarning, InputError
 from gapkit.geometry import nearest

@@ -11,17 +11,9 @@ import numpy as np
 
 from gapkit._files import as_path, open_safetensors, read_facts
 from gapkit._options import check_choice, check_number
+from gapkit.closing import published
 from gapkit.closing.base import FORMAT_VERSION, HASH, SIDES, Closer, digest
-from gapkit.closing.baselines import Centring, Procrustes, Standardisation
-from gapkit.closing.projections import AffineProjection, LinearProjection
-from gapkit.closing.published import (
-    GRCLIP,
-    I0T,
-    MeanDirectionRemoval,
-    ReAlign,
-    RenormalisedShift,
-    SpanProjection,
-)
+from gapkit.closing.projections import AffineProjection, LinearProjection, SpanProjection
 from gapkit.closing.shifts import HalfwayShift, MeanShift, ProjectedShift
 from gapkit.errors import InputError, did_you_mean
 
@@ -33,15 +25,15 @@ CLOSERS: dict[str, type[Closer]] = {
         HalfwayShift,
         AffineProjection,
         LinearProjection,
-        Centring,
-        Standardisation,
-        Procrustes,
+        published.Centring,
+        published.Standardisation,
+        published.Procrustes,
         SpanProjection,
-        I0T,
-        GRCLIP,
-        ReAlign,
-        MeanDirectionRemoval,
-        RenormalisedShift,
+        published.I0T,
+        published.GRCLIP,
+        published.ReAlign,
+        published.MeanDirectionRemoval,
+        published.RenormalisedShift,
     )
 }
 """Every closer by the name that tables use."""

@@ -15,6 +15,7 @@ The paper's projected shift is the part of P that all queries share.
 import warnings
 from typing import ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -127,3 +128,43 @@ class LinearProjection(_Projection):
 
     def _offset(self, x: Float[Tensor, "k d"], outside: Float[Tensor, "d d"]) -> Float[Tensor, " d"] | None:
         return None
+
+
+class SpanProjection(Closer):
+    r"""Project every query onto the span of the gallery's rows: the class-text subspace.
+
+    .. math:: y \leftarrow U U^\top y, \qquad U \text{ an orthonormal basis of } \operatorname{span}\{x_1, \dots, x_K\}
+
+    Every dot product with the gallery stays as it is, so every answer stays under all three metrics. COLA projects
+    so against adversarial images; `LinearProjection` goes one dimension further, onto the span of the *differences*.
+
+    Attributes
+    ----------
+    components_ : (r, d) array, the rows of Uᵀ
+    rank_ : int, dimension of the span
+    guarantee : tuple of str, all metrics, whatever the lengths of the gallery's rows
+
+    Examples
+    --------
+    >>> SpanProjection().fit([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], [[0.6, 0.5, 3.0]]).transform([[0.6, 0.5, 3.0]]).round(6)
+    array([[0.6, 0.5, 0. ]])
+    """
+
+    moves = "queries"
+    name: ClassVar[str] = "span projection"
+    reference: ClassVar[str] = (
+        "Zhu et al. 2025, Enhancing CLIP Robustness via Cross-Modality Alignment, NeurIPS (arXiv 2510.24038), COLA's projection"
+    )
+
+    def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
+        # Directions of rows that come with their mirror images, whose mean is 0, span what the rows span.
+        directions, _ = principal_directions(torch.cat([x, -x]))
+        self.rank_, self.components_ = len(directions), to_numpy(directions)
+        self.span_origin_ = np.zeros(x.shape[1])
+        self._set_map("queries", directions.T @ directions)
+
+    def _keeps(self) -> tuple[str, ...]:
+        return ("euclidean", "dot", "cosine")
+
+    def _answers_kept(self, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        return metrics  # the cosine too: the gallery's own lengths stay, and so does every product

@@ -1,7 +1,7 @@
-r"""Closers that others have published, written from their formulas: means taken off, lengths made 1 again.
+r"""Closers that others have proposed, written from their formulas: means taken off, rotations, lengths made 1 again.
 
-Most end in dividing every row by its length. That last step is no affine map, and it brings back part of a gap: rows
-whose mean is 0 need not have one after it. None keeps every answer but the projection onto the texts' span.
+Most published ones end in dividing every row by its length. That last step is no affine map, and it brings back part of a gap: rows
+whose mean is 0 need not have one after it. None keeps every answer.
 """
 
 from typing import ClassVar
@@ -14,13 +14,116 @@ from torch import Tensor
 from gapkit._arrays import off_mps
 from gapkit.closing.base import SIDES, Closer, to_numpy
 from gapkit.errors import InputError
-from gapkit.geometry.shape import principal_directions
 
 
 def _unit(rows: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
     """Rows of length 1; a row of zeros has no direction and stays."""
     lengths = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
     return rows / torch.where(lengths > 0, lengths, 1)
+
+
+class Centring(Closer):
+    r"""Take each side's mean off: :math:`x_i \leftarrow x_i - \mu_x`, :math:`y_j \leftarrow y_j - \mu_y`.
+
+    GR-CLIP's and mean removal's first step, without the lengths made 1 again. In Euclidean distance it is the raw shift
+    in other words.
+
+    Attributes
+    ----------
+    guarantee : tuple of str, empty
+
+    Examples
+    --------
+    >>> x, y = Centring().fit([[0.0], [2.0]], [[5.0], [7.0]]).transform_pair([[0.0], [2.0]], [[5.0], [7.0]])
+    >>> x.tolist(), y.tolist()
+    ([[-1.0], [1.0]], [[-1.0], [1.0]])
+    """
+
+    name: ClassVar[str] = "centring"
+    moves = "both"
+    reference: ClassVar[str] = (
+        "Li et al. 2025, Closing the Modality Gap for Mixed Modality Search (arXiv 2507.19054); arXiv 2511.11041 (2025), R1"
+    )
+
+    def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
+        self._set_map("gallery", offset=-x.mean(0))
+        self._set_map("queries", offset=-y.mean(0))
+
+
+class Standardisation(Closer):
+    r"""Each side, each dimension to mean 0 and variance 1: :math:`z \leftarrow (z - \mu_z) / s_z`.
+
+    It rescales: noise added *after* it is small beside the new spread, which proves nothing. Let noise enter
+    the raw gallery and pass through `linear_part`.
+
+    Attributes
+    ----------
+    guarantee : tuple of str, empty
+
+    Examples
+    --------
+    >>> x, y = Standardisation().fit([[0.0], [4.0]], [[5.0], [6.0]]).transform_pair([[4.0]], [[6.0]])
+    >>> x.tolist(), y.tolist()
+    ([[1.0]], [[1.0]])
+    """
+
+    name: ClassVar[str] = "standardisation"
+    moves = "both"
+    reference: ClassVar[str] = (
+        "the z-score of each side, dimension by dimension; no paper on the gap that we know of proposes it"
+    )
+
+    def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
+        for side, z in (("gallery", x), ("queries", y)):
+            mean, scale = z.mean(0), z.std(0, correction=0)
+            # A dimension that does not vary cannot be scaled to vary; what is left of it is rounding.
+            constant = scale <= 8 * torch.finfo(z.dtype).eps * z.abs().amax(0)
+            factor = 1 / torch.where(constant, torch.ones_like(scale), scale)
+            self._set_map(side, factor, -mean * factor)
+
+
+class Procrustes(Closer):
+    r"""Rotate the centred gallery onto the centred queries: :math:`x_i \leftarrow R (x_i - \mu_x) + \mu_y`.
+
+    .. math:: R = \arg\min_{R^\top R = I} \sum_i \|R (x_i - \mu_x) - (y_i - \mu_y)\|^2
+
+    ``fit`` needs matched pairs. Directions that the pairs say nothing about are turned as little as possible.
+
+    Attributes
+    ----------
+    guarantee : tuple of str, empty
+
+    Examples
+    --------
+    >>> x = [[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]]
+    >>> y = [[5.0, 5.0], [5.0, 6.0], [3.0, 5.0]]
+    >>> Procrustes().fit(x, y).transform(x).round(6) + 0.0
+    array([[5., 5.],
+           [5., 6.],
+           [3., 5.]])
+    """
+
+    name: ClassVar[str] = "Procrustes"
+    moves = "gallery"
+    reference: ClassVar[str] = (
+        "Schönemann 1966, A generalized solution of the orthogonal Procrustes problem, Psychometrika 31"
+    )
+
+    def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
+        if len(x) != len(y):
+            raise InputError(
+                f"Procrustes needs matched pairs to fit on; got {len(x)} gallery rows and {len(y)} queries "
+                "(give it each image with the text of its class)"
+            )
+        products = (y - y.mean(0)).T @ (x - x.mean(0))
+        left, values, right = torch.linalg.svd(products)
+        rank = int((values > values[0] * len(products) * torch.finfo(x.dtype).eps).sum())
+        rotation = left[:, :rank] @ right[:rank]
+        if rank < len(products):  # the rest: of all rotations that fit, the one nearest to the identity
+            free_left, free_right = left[:, rank:], right[rank:]
+            inner_left, _, inner_right = torch.linalg.svd(free_left.T @ free_right.T)
+            rotation = rotation + free_left @ inner_left @ inner_right @ free_right
+        self._set_map("gallery", rotation, y.mean(0) - rotation @ x.mean(0))
 
 
 class _Renormalising(Closer):
@@ -79,9 +182,7 @@ class I0T(_Renormalising):
         "An et al. 2025, I0T: Embedding Standardization Method Towards Zero Modality Gap, ACL (arXiv 2412.14384), I0T_post"
     )
 
-    def _fit_unit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
-        self._set_map("gallery", offset=-x.mean(0))
-        self._set_map("queries", offset=-y.mean(0))
+    _fit_unit = Centring._fit
 
 
 class GRCLIP(_Renormalising):
@@ -111,9 +212,7 @@ class GRCLIP(_Renormalising):
         """The map of ``side`` on a (…, d) tensor, computed in float64, in the dtype that came in; differentiable."""
         return _unit(Closer.move(self, off_mps(z).double(), side)).to(z.dtype).to(z.device)
 
-    def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
-        self._set_map("gallery", offset=-x.mean(0))
-        self._set_map("queries", offset=-y.mean(0))
+    _fit = Centring._fit
 
 
 class ReAlign(_Renormalising):
@@ -221,43 +320,3 @@ class MeanDirectionRemoval(Closer):
             direction = _unit(z.mean(0))
             identity = torch.eye(len(direction), dtype=z.dtype, device=z.device)
             self._set_map(side, identity - torch.outer(direction, direction))
-
-
-class SpanProjection(Closer):
-    r"""Project every query onto the span of the gallery's rows: the class-text subspace.
-
-    .. math:: y \leftarrow U U^\top y, \qquad U \text{ an orthonormal basis of } \operatorname{span}\{x_1, \dots, x_K\}
-
-    Every dot product with the gallery stays as it is, so every answer stays under all three metrics. COLA projects
-    so against adversarial images; `LinearProjection` goes one dimension further, onto the span of the *differences*.
-
-    Attributes
-    ----------
-    components_ : (r, d) array, the rows of Uᵀ
-    rank_ : int, dimension of the span
-    guarantee : tuple of str, all metrics, whatever the lengths of the gallery's rows
-
-    Examples
-    --------
-    >>> SpanProjection().fit([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], [[0.6, 0.5, 3.0]]).transform([[0.6, 0.5, 3.0]]).round(6)
-    array([[0.6, 0.5, 0. ]])
-    """
-
-    moves = "queries"
-    name: ClassVar[str] = "span projection"
-    reference: ClassVar[str] = (
-        "Zhu et al. 2025, Enhancing CLIP Robustness via Cross-Modality Alignment, NeurIPS (arXiv 2510.24038), COLA's projection"
-    )
-
-    def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
-        # Directions of rows that come with their mirror images, whose mean is 0, span what the rows span.
-        directions, _ = principal_directions(torch.cat([x, -x]))
-        self.rank_, self.components_ = len(directions), to_numpy(directions)
-        self.span_origin_ = np.zeros(x.shape[1])
-        self._set_map("queries", directions.T @ directions)
-
-    def _keeps(self) -> tuple[str, ...]:
-        return ("euclidean", "dot", "cosine")
-
-    def _answers_kept(self, metrics: tuple[str, ...]) -> tuple[str, ...]:
-        return metrics  # the cosine too: the gallery's own lengths stay, and so does every product

@@ -8,7 +8,7 @@ import numpy as np
 
 from gapkit.closing import CLOSERS
 from gapkit.closing.base import Closer
-from gapkit.closing.baselines import Procrustes
+from gapkit.closing.published import Procrustes
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task
 from gapkit.experiments.gains import UnderNoise, law

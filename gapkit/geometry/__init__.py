@@ -4,9 +4,8 @@ Pure functions of a gallery ``x`` (texts) and queries ``y`` (images); numpy arra
 """
 
 from gapkit._renamed import renamed
-from gapkit.geometry.axes import gap_axes
 from gapkit.geometry.bootstrap import Interval, Resamples
-from gapkit.geometry.gap import gap_vector, l2i, l2m, linear_separability, matched_cosine, rmg
+from gapkit.geometry.gap import gap_axes, gap_vector, l2i, l2m, linear_separability, matched_cosine, rmg
 from gapkit.geometry.neighbours import nearest
 from gapkit.geometry.orthogonality import (
     Band,

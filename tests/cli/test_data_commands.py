@@ -416,7 +416,7 @@ def test_replicate_names_the_option_that_is_missing_or_too_much(run, file, tmp_p
 
 
 def test_closers_that_mix_questions_are_refused():
-    from gapkit.closing.baselines import Centring
+    from gapkit.closing.published import Centring
 
     with pytest.raises(InputError, match="multiple choice"):
         close_set(toy("multiple-choice"), Centring())

@@ -5,7 +5,7 @@ import pytest
 
 import gapkit
 from gapkit.closing import AffineProjection, GapCloser, LinearProjection, advise
-from gapkit.closing.published import SpanProjection
+from gapkit.closing.projections import SpanProjection
 from gapkit.embeddings import published_sets
 from gapkit.geometry import nearest
 from gapkit.geometry.neighbours import METRICS

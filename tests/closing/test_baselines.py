@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.linalg import orthogonal_procrustes
 
-from gapkit.closing.baselines import Centring, Procrustes, Standardisation
+from gapkit.closing.published import Centring, Procrustes, Standardisation
 from gapkit.errors import InputError
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import gapkit
 from gapkit.closing import AffineProjection, GapCloser, LinearProjection, MeanShift, load_closer
-from gapkit.closing.published import SpanProjection
+from gapkit.closing.projections import SpanProjection
 from gapkit.errors import GapkitWarning, InputError
 from gapkit.geometry import nearest
 from gapkit.robustness import robustness

@@ -5,13 +5,13 @@ import pytest
 
 import gapkit
 from gapkit.closing import CLOSERS, LinearProjection
+from gapkit.closing.projections import SpanProjection
 from gapkit.closing.published import (
     GRCLIP,
     I0T,
     MeanDirectionRemoval,
     ReAlign,
     RenormalisedShift,
-    SpanProjection,
 )
 from gapkit.errors import InputError
 from gapkit.geometry import l2m, nearest

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gapkit.closing import GapCloser, select_closer
-from gapkit.closing.baselines import Standardisation
+from gapkit.closing.published import Standardisation
 from gapkit.errors import InputError
 from gapkit.geometry import nearest
 from tests.closing.conftest import make_sides

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gapkit.closing import GapCloser, MeanShift
-from gapkit.closing.baselines import Centring
+from gapkit.closing.published import Centring
 from gapkit.closing.shifts import HalfwayShift
 from gapkit.errors import GapkitWarning, InputError
 from gapkit.geometry import l2m, nearest

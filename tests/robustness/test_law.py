@@ -8,7 +8,7 @@ import torch
 
 import gapkit
 from gapkit.closing import AffineProjection, GapCloser, LinearProjection, MeanShift
-from gapkit.closing.baselines import Centring, Procrustes, Standardisation
+from gapkit.closing.published import Centring, Procrustes, Standardisation
 from gapkit.closing.shifts import HalfwayShift
 from gapkit.embeddings import published_sets
 from gapkit.robustness import calibrate_sigma, expected_shift, predict_closed, robustness
