@@ -42,51 +42,29 @@ def measure(file, images, texts, covariances, metric, sigma, intervals, processe
     from gapkit.embeddings.evaluation import measure_set
     from gapkit.embeddings.streaming import measure_files
 
-    if images or texts:
-        if file:
-            raise InputError(
-                f"--images and --texts take the place of FILE; got {file[0]!r} too. Is a pattern without quotes? --images 'img_emb/*.npy'"
-            )
-        for option, given in {"--metric": metric, "--sigma": sigma}.items():
-            if given is not None:
-                raise InputError(
-                    f"{option} is for FILE: answers need every row at once, --images are read in blocks"
-                )
-        if not (images and texts):
-            raise InputError("--images and --texts go together")
-        values, said = measure_files(
-            images,
-            texts,
-            covariances=covariances,
-            intervals=intervals,
-            processes=processes or 1,
-            cluster=cluster,
-        )
-        head, facts = said[:2], {"images": list(images), "texts": list(texts), "notes": said}
+    many = bool(images or texts)
+    whole = {"FILE (a pattern needs quotes)": file or None, "--metric": metric, "--sigma": sigma}
+    blocks = {"--covariances": covariances or None, "--processes": processes, "--cluster": cluster}
+    for option in (name for name, given in (whole if many else blocks).items() if given is not None):
+        not_both = "does not go with --images and --texts, of which only blocks are read"
+        raise InputError(f"{option} {not_both if many else 'is for --images and --texts'}")
+    if len(file) != 1 and not (images and texts):
+        raise InputError("measure takes one FILE, or --images and --texts; put patterns into quotes")
+    if many:
+        options = {"covariances": covariances, "intervals": intervals, "processes": processes or 1}
+        values, said = measure_files(images, texts, **options, cluster=cluster)
+        facts = {"images": list(images), "texts": list(texts), "notes": said}
     else:
-        for option, given in {
-            "--covariances": covariances,
-            "--processes": processes,
-            "--cluster": cluster,
-        }.items():
-            if given:
-                raise InputError(f"{option} is for --images and --texts")
-        if len(file) != 1:
-            raise InputError(f"measure takes one FILE, or --images and --texts; got {len(file)} files")
         entries = load_embeddings(file[0])
         values = measure_set(entries, metric=metric or "euclidean", sigma=sigma, intervals=intervals)
-        said, head = [], [f"{file[0]}: {entries}"]
-        facts = {"file": file[0], "task": entries.task}
+        said, facts = [f"{file[0]}: {entries}"], {"file": file[0], "task": entries.task}
     if as_json:
-        content = {**facts, **{name: _plain(value) for name, value in values.items()}}
+        content = facts | {name: _plain(value) for name, value in values.items()}
         click.echo(json.dumps(content, indent=1, allow_nan=False))
         return
-    for line in head:
-        click.echo(as_one_line(line))
-    for name, value in values.items():
-        click.echo(f"  {EXPLAINED.get(name, name.replace('_', ' ')):<52} {_shown(value)}")
-    for line in said[2:]:
-        click.echo(as_one_line(line))
+    shown = [f"  {EXPLAINED.get(name, name.replace('_', ' ')):<52} {_shown(v)}" for name, v in values.items()]
+    for line in (*map(as_one_line, said[:2]), *shown, *map(as_one_line, said[2:])):
+        click.echo(line)
 
 
 EXPLAINED = {

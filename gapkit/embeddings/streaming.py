@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from gapkit._files import check_regular, file_state, open_safetensors
-from gapkit.embeddings.archives import PICKLED
 from gapkit.embeddings.columns import listed, pick
+from gapkit.embeddings.tables import read_table
 from gapkit.engine import run
-from gapkit.errors import InputError, refuse_as_damaged, short_reason
+from gapkit.errors import InputError
 from gapkit.geometry.streaming import Sums, add_in_a_tree, centres_of, finish, jackknife, pair_sums
 
 PARTS = 64
@@ -133,9 +133,10 @@ def measure_files(
     finally:
         _opened.cache_clear()  # Windows deletes no open file
     values = finish(total, centres).values
+    notes = [str(side) for side in reversed(sides)]
     if intervals:
         values |= jackknife([parts[position] for position in sorted(parts)])
-    notes = [str(side) for side in reversed(sides)]
+        notes.append(f"intervals: 95 %, jackknife over {len(tasks)} parts of consecutive rows")
     for side, low, high in zip(sides, total.least[:2], -total.least[2:], strict=True):
         if max(abs(low - 1), abs(high - 1)) > 1e-5:
             notes.append(
@@ -176,12 +177,11 @@ def _find(given: Sequence[str], name: str) -> list[Path]:
 def _by_number(files: list[Path], where: str) -> list[Path]:
     """Sorted by the numbers in their names; raises if one is missing, or they are files of several kinds."""
     kinds = sorted({re.sub(r"\d+", "#", str(path)) for path in files})
-    if len(kinds) == len(files):
-        return sorted(files)
     if len(kinds) > 1:
-        raise InputError(
-            f"{where} has files of several kinds, {listed(Path(k).name for k in kinds)}; say which: 'img_emb_*.npy'"
-        )
+        if not any(re.search(r"\d", path.name) for path in files):
+            return sorted(files)
+        shown = listed(Path(kind).name for kind in kinds)
+        raise InputError(f"{where} has files of several kinds, {shown}; say which: 'img_emb_*.npy'")
     numbered = {tuple(map(int, re.findall(r"\d+", str(path)))): path for path in files}
     if len(numbered) < len(files):
         raise InputError(f"{where} has two files of the same number")
@@ -195,45 +195,33 @@ def _by_number(files: list[Path], where: str) -> list[Path]:
 
 
 def _side(paths: list[Path], name: str) -> Side:
-    states = [file_state(path)[:2] for path in paths]
+    states = tuple(file_state(path)[:2] for path in paths)
     matrices = [_open(path, name) for path in paths]
+    width, widest = matrices[0].shape[1], max((m.dtype for m in matrices), key=lambda dtype: dtype.itemsize)
     for path, matrix in zip(paths, matrices, strict=True):
-        if matrix.shape[1] != matrices[0].shape[1]:
+        if matrix.shape[1] != width:
             raise InputError(
-                f"{path} has {matrix.shape[1]} columns, {paths[0].name} has {matrices[0].shape[1]}; "
-                "files of one side must have as many"
+                f"{path} has {matrix.shape[1]} columns, {paths[0]} has {width}; they must be alike"
             )
-    starts = accumulate(map(len, matrices), initial=0)
-    widest = max((matrix.dtype for matrix in matrices), key=lambda dtype: dtype.itemsize)
-    return Side(
-        name, tuple(map(Path.absolute, paths)), tuple(starts), tuple(states), matrices[0].shape[1], widest
-    )
+    starts = tuple(accumulate(map(len, matrices), initial=0))
+    return Side(name, tuple(map(Path.absolute, paths)), starts, states, width, widest)
 
 
-def _check_fit(texts: Side, images: Side) -> None:
-    if images.width != texts.width:
+def _check_fit(*sides: Side) -> None:
+    (text, image), (k, n) = (side.paths for side in sides), (side.starts[-1] for side in sides)
+    if sides[0].width != sides[1].width:
+        widths = f"images have {sides[1].width}, texts {sides[0].width}"
         raise InputError(
-            f"both sides must have the same dimension; images have {images.width}, texts {texts.width}"
+            f"both sides must have the same dimension; {widths} (do they come from the same model?)"
         )
-    if images.starts[-1] != texts.starts[-1]:
-        raise InputError(
-            "images and texts must be matched row by row; got "
-            f"{images.starts[-1]:,} rows in {len(images.paths):,} files and {texts.starts[-1]:,} in {len(texts.paths):,}"
-        )
-    if images.starts[-1] < 2:
-        raise InputError("measuring needs at least two pairs of rows; got one")
-    firsts = [re.findall(r"\d+", side.paths[0].stem)[-1:] for side in (images, texts)]
-    if (
-        min(len(images.paths), len(texts.paths)) > 1
-        and all(firsts)
-        and int(firsts[0][0]) != int(firsts[1][0])
-    ):
-        raise InputError(
-            f"images begin with {images.paths[0].name} and texts with {texts.paths[0].name}; they must begin with one number"
-        )
-    twice = set(images.paths) & set(texts.paths)
-    if any(path.suffix.lower() == ".npy" for path in twice):
-        raise InputError(f"{listed(path.name for path in sorted(twice))} cannot be on both sides")
+    if n != k or n < 2:
+        got = f"{n:,} rows in {len(image):,} files and {k:,} in {len(text):,}"
+        raise InputError(f"images and texts must be matched row by row, two at least; got {got}")
+    first = [re.findall(r"\d+", paths[0].stem)[-1:] for paths in (image, text) if len(paths) > 1]
+    if len(first) == 2 and all(first) and int(first[0][0]) != int(first[1][0]):
+        raise InputError(f"both must begin with one number; {image[0].name} and {text[0].name} come first")
+    if twice := [path.name for path in image if path in text and path.suffix.lower() == ".npy"]:
+        raise InputError(f"{listed(twice)} cannot be on both sides")
 
 
 @functools.lru_cache(maxsize=16)
@@ -244,42 +232,27 @@ def _opened(path: Path, side: str, state: tuple[int, ...]) -> Tensor:
 
 def _open(path: Path, side: str) -> Tensor:
     """The matrix of a file, mapped into memory."""
-    check_regular(path)
-    if path.suffix.lower() == ".npy":
-        matrix = _open_npy(path)
-    elif path.suffix.lower() == ".safetensors":
-        with open_safetensors(path, "pt") as file:
-            fit = [name for name in file.keys() if len(file.get_slice(name).get_shape()) == 2]  # noqa: SIM118
-            if not fit:
-                raise InputError(f"{path} holds no matrix of shape (n, d)")
-            matrix = file.get_tensor(pick(fit, side, None, path, alone=True))
-    else:
+    if path.suffix.lower() not in ENDINGS:
         raise InputError(f"{path} ends in neither {' nor '.join(ENDINGS)}; bring it with gapkit import")
-    if not matrix.dtype.is_floating_point or matrix.dtype.itemsize == 1:
-        raise InputError(f"{path} must hold float16, float32 or float64; got {str(matrix.dtype)[6:]}")
-    if 0 in matrix.shape:
-        raise InputError(f"{path} must not be empty; got shape {tuple(matrix.shape)}")
+    if path.suffix.lower() == ".npy":
+        array = read_table(path, (side,)).matrices[side]
+        if not isinstance(array, np.memmap) or not array.flags.c_contiguous or not array.dtype.isnative:
+            raise InputError(
+                f"{path} must hold one array, row by row, in the machine's order of bytes; save it so"
+            )
+        with warnings.catch_warnings():  # torch warns of read-only memory; we never write
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            matrix = torch.from_numpy(array)
+    else:
+        with open_safetensors(path, "pt") as file:
+            names = [name for name in file.keys() if len(file.get_slice(name).get_shape()) == 2]  # noqa: SIM118
+            matrix = file.get_tensor(pick(names, side, None, path, alone=True))
+    if (
+        not matrix.dtype.is_floating_point
+        or matrix.dtype.itemsize == 1
+        or matrix.ndim != 2
+        or 0 in matrix.shape
+    ):
+        got = f"{str(matrix.dtype)[6:]} of shape {tuple(matrix.shape)}"
+        raise InputError(f"{path} must hold a matrix (n, d) of float16, float32 or float64; got {got}")
     return matrix
-
-
-def _open_npy(path: Path) -> Tensor:
-    try:
-        array: Any = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as fault:
-        reason = short_reason(fault, 150)
-        if any(words in reason for words in ("allow_pickle", "Python objects", "Object arrays")):
-            raise InputError(f"{path} {PICKLED}") from fault
-        refuse_as_damaged(fault, f"cannot read {path}, which is damaged or cut short ({reason})")
-    if not isinstance(array, np.ndarray) or array.ndim != 2:
-        raise InputError(
-            f"{path} must hold one matrix of shape (n, d); got {getattr(array, 'shape', 'an archive')}"
-        )
-    if array.dtype not in ("float16", "float32", "float64") or not array.flags.c_contiguous:
-        order = "" if array.flags.c_contiguous else ", column by column"
-        raise InputError(
-            f"{path} must hold float16, float32 or float64, row by row, in the machine's order of bytes; "
-            f"got {array.dtype.str}{order}"
-        )
-    with warnings.catch_warnings():  # torch warns of read-only memory; we never write
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(array)

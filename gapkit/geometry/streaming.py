@@ -8,7 +8,7 @@ import functools
 import operator
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -57,13 +57,9 @@ class Sums:
     products: np.ndarray  # (2, d, d): Σ(z−c)(z−c)ᵀ of either side about a given c; or (0, d, d)
 
     def __add__(self, other: "Sums") -> "Sums":
-        return Sums(
-            self.count + other.count,
-            self.totals + other.totals,
-            self.numbers + other.numbers,
-            np.minimum(self.least, other.least),
-            self.products + other.products,
-        )
+        with np.errstate(invalid="ignore"):  # what is not finite shows in the sums
+            sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
+        return Sums(**sums | {"least": np.minimum(self.least, other.least)})
 
 
 def _as_floats(z: Tensor, dtype: torch.dtype) -> np.ndarray:
@@ -225,18 +221,14 @@ def jackknife(parts: Sequence[Sums]) -> dict[str, Interval]:
     from scipy.stats import t
 
     g, total = len(parts), functools.reduce(operator.add, parts)
-    values = _values(total)
-    left = [
-        _values(replace(total, count=total.count - part.count, totals=total.totals - part.totals,
-                        numbers=total.numbers - part.numbers))
-        for part in parts
-    ]  # fmt: skip
-    result = {}
-    for name, value in values.items():
-        if isinstance(value, float):
-            half = float(t.ppf(0.975, g - 1) * (g - 1) ** 0.5 * np.std([each[name] for each in left]))
-            result[name] = Interval(value, value - half, value + half)
-    return result
+    adds = ("count", "totals", "numbers")
+    left = [replace(total, **{a: getattr(total, a) - getattr(part, a) for a in adds}) for part in parts]
+    each, factor = [_values(sums) for sums in left], float(t.ppf(0.975, g - 1)) * (g - 1) ** 0.5
+    values, intervals = _values(total), {}
+    for name in (name for name, value in values.items() if isinstance(value, float)):
+        half = factor * float(np.std([other[name] for other in each]))
+        intervals[name] = Interval(values[name], values[name] - half, values[name] + half)
+    return intervals
 
 
 def measure_stream(x: ArrayInput, y: ArrayInput, *, covariance: bool = False) -> Streamed:
@@ -287,7 +279,7 @@ def _values(sums: Sums) -> dict:
         total, directions = torch.from_numpy(sums.totals[2 * side : 2 * side + 2])
         values[f"mean_cosine_{name}"] = cone_from_moments(n, directions, None).mean_cosine
         spread = float(sums.numbers[side]) - float(total @ total) / n
-        values[f"total_variance_{name}"] = max(spread, 0.0) / (n - 1)
+        values[f"total_variance_{name}"] = max(spread, 0.0) / max(n - 1, 1)
     values["l2i"], values["alignment"], values["matched_cosine"] = (float(v) / n for v in sums.numbers[2:])
     values["rmg"] = rmg_from_cosines(
         values["matched_cosine"], values["mean_cosine_gallery"], values["mean_cosine_queries"]
