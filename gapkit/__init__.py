@@ -9,6 +9,7 @@ import lazy_loader
 from gapkit._renamed import renamed
 
 __version__ = "0.1.0"
+_INTERRUPTED = "gapkit: interrupted; finished parts are kept, run the same command to go on"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,

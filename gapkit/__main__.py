@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-INTERRUPTED = "gapkit: interrupted; finished parts are kept, run the same command to go on"
+import gapkit
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def _end(*_: object) -> None:
             OSError, ValueError, RuntimeError
         ):  # closed, not read, or in the midst of a flush
             stream.flush()
-    os.write(2, f"{INTERRUPTED}\n".encode())
+    os.write(2, f"{gapkit._INTERRUPTED}\n".encode())
     os._exit(130)
 
 

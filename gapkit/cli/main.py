@@ -10,7 +10,6 @@ from typing import NoReturn
 import click
 
 import gapkit
-from gapkit.__main__ import INTERRUPTED
 from gapkit.errors import GapkitWarning, InputError, as_one_line, did_you_mean, is_out_of_memory, short_reason
 
 COMMANDS = {
@@ -102,7 +101,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (BrokenPipeError, SystemExit):  # no command exits by itself; click and rich do, on a broken pipe
         _nobody_reads_on()
     except (KeyboardInterrupt, click.Abort):
-        say(INTERRUPTED)
+        say(gapkit._INTERRUPTED)
         sys.exit(130)
     except Exception as fault:
         if is_out_of_memory(fault):

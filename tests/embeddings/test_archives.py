@@ -241,7 +241,7 @@ def run(*arguments):
 
 def test_the_command_says_what_it_used_and_left_out_and_keeps_it(tmp_path):
     for name, matrix in {"a": Y, "b": X}.items():
-        lines = ["label;path;" + ";".join(f"d{j}" for j in range(D))]
+        lines = ["split;path;" + ";".join(f"d{j}" for j in range(D))]
         lines += [
             f"1;{FILES[i]};" + ";".join(f"{v:.9f}".replace(".", ",") for v in row)
             for i, row in enumerate(matrix)
@@ -250,7 +250,7 @@ def test_the_command_says_what_it_used_and_left_out_and_keeps_it(tmp_path):
     out = tmp_path / "out.safetensors"
     done = run(tmp_path / "a.csv", tmp_path / "b.csv", "--out", out)
     assert done.exit_code == 0, done.output
-    said = "a.csv: 6 columns, d0 to d5, names from path, header in line 1, separator semicolon, decimal comma; left out: label"
+    said = "a.csv: 6 columns, d0 to d5, names from path, header in line 1, separator semicolon, decimal comma; left out: split"
     assert said in done.output
     stored = EmbeddingSet.load(out)
     assert stored.metadata["columns"][0] == said
