@@ -46,6 +46,7 @@ from gapkit.geometry.neighbours import (
 )
 from gapkit.perturbations import GaussianNoise
 from gapkit.perturbations.gaussian import covariance_root
+from gapkit.robustness import exact_cosine
 from gapkit.robustness.exact_cosine import cosine
 from gapkit.robustness.exact_euclidean import CLOSED_FORM_FROM, euclidean, integrate
 from gapkit.robustness.quadrature import (
@@ -70,6 +71,10 @@ _ROUNDING = 4e-5
 """Of a distance in units of σ: from here on float32 is not enough where pairs are counted."""
 _COUNTED = 1e-5
 """Added to the error where pairs are counted: float32's share, of about twice _ROUNDING / 4, and less than 1e-6 of the grid's."""
+_LEVELS = 12
+"""Lengths for which cosines are tabulated at most, where they are counted."""
+_LONGEST = 1e6
+"""Length of a row in units of σ up to which its angles in float64 are fine enough for one set of panels."""
 _NORMAL = 1000
 """Degrees of freedom from which a χ falls like a normal variable: there is no origin to be fine at."""
 
@@ -129,8 +134,10 @@ def exact_values(
     problem: Solvable, metric: str, *, memory: int
 ) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"]]:
     """Robustness and clean answers, in blocks that take about ``memory`` bytes."""
-    if len(problem.x) >= galleries.LARGE and metric != "cosine" and (metric == "dot" or problem.scale > 0):
-        return _in_blocks(problem, metric, memory)
+    if len(problem.x) >= galleries.LARGE and (metric == "dot" or problem.scale > 0):
+        found = (_cosine_in_blocks if metric == "cosine" else _in_blocks)(problem, metric, memory)
+        if found is not None:
+            return found
     y, x = prepare(problem.y, problem.x, metric)
     lengths = torch.linalg.vector_norm(problem.x, dim=1, dtype=torch.float64)
     sigma = problem.scale
@@ -268,6 +275,20 @@ def _in_blocks(problem: Solvable, metric: str, memory: int) -> tuple[Float[Tenso
         if not sure.all():
             todo.append((part[~sure], torch.float64))
     return (values if metric == "euclidean" else torch.where(problem.scale > 0, values, 1)), answers
+
+
+def _cosine_in_blocks(
+    problem: Solvable, metric: str, memory: int
+) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"]] | None:
+    """The same for cosines; None where lengths differ too much for a few levels, or noise is tiny, or there is but a line."""
+    gallery = Gallery.of(problem.x, problem.y, metric)
+    sigma = max(problem.scale, _LEAST_NOISE * float(gallery.lengths.max()))
+    ends = torch.stack([gallery.lengths.min(), gallery.lengths.max()]) / sigma
+    levels = exact_cosine.levels_of(torch.stack([torch.zeros_like(ends), ends], 1), problem.x.shape[1])
+    if levels is None or len(levels) > _LEVELS or ends[1] > _LONGEST or problem.x.shape[1] == 1:
+        return None
+    y, answers = gallery.queries(problem.y), gallery.nearest(problem.y)
+    return exact_cosine.in_blocks(y, gallery, answers, sigma, levels, memory), answers
 
 
 def _counted(

@@ -25,16 +25,21 @@ says which query each belongs to.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from gapkit._arrays import row_lengths
+from gapkit.geometry.galleries import BLOCK, Gallery, cost_blocks, pairs_upto
 from gapkit.robustness.exact_euclidean import log_density
 from gapkit.robustness.quadrature import (
+    FINE,
     ORDER,
+    Counts,
     Panels,
     deposit,
     falling_edges,
@@ -97,14 +102,13 @@ def cosine(
     result, single = torch.ones_like(top), torch.zeros_like(bins, dtype=torch.bool)
     for number in range(len(counts)):
         members, chosen = bins == number, bins[rival_of] == number
-        levels = _levels(rivals[chosen], d) if counts[number] >= _MESH_FROM else None
+        levels = levels_of(rivals[chosen], d) if counts[number] >= _MESH_FROM else None
         if levels is None or counts[number] < _MESH_FROM * len(levels):
             single |= members
             continue
-        index = members.cumsum(0) - 1  # row of a query within its bin
-        result[members] = _by_mesh(
-            winners[members], rivals[chosen], index[rival_of[chosen]], window[members], levels, d
-        )
+        index = (members.cumsum(0) - 1)[rival_of[chosen]]  # row of a query within its bin
+        near = _Counted(rivals[chosen], index, levels)
+        result[members] = _by_mesh(winners[members], window[members], near.points, near.most, levels, d)
     single &= torch.bincount(rival_of, minlength=len(single)) > 0  # nobody near: certainly kept
     if single.any():
         chosen, index = single[rival_of], single.cumsum(0) - 1
@@ -114,7 +118,7 @@ def cosine(
     return result
 
 
-def _levels(rivals: Float[Tensor, "p 2"], d: int) -> Float[Tensor, " q"] | None:
+def levels_of(rivals: Float[Tensor, "p 2"], d: int) -> Float[Tensor, " q"] | None:
     """Chebyshev points over the lengths of the rivals, as many as interpolation to 1e-7 takes; None if too many.
 
     ln P is analytic in ζ up to about 3 from the real line, and ζ changes by at most ``swing`` over the lengths.
@@ -129,36 +133,128 @@ def _levels(rivals: Float[Tensor, "p 2"], d: int) -> Float[Tensor, " q"] | None:
     return (longest + shortest) / 2 + half * torch.cos((turns + 0.5) * math.pi / count)
 
 
+@dataclass(frozen=True)
+class _Counted:
+    """Rivals as `_by_mesh` takes them: each on every level, by Lagrange's weights in its length."""
+
+    rivals: Float[Tensor, "p 2"]
+    rival_of: Int[Tensor, " p"]
+    levels: Float[Tensor, " q"]
+
+    @property
+    def most(self) -> int:
+        return int(torch.bincount(self.rival_of).max())
+
+    def points(self, level: int) -> tuple[Float[Tensor, " p"], Int[Tensor, " p"], Float[Tensor, " p"]]:
+        return self.rivals[:, 0], self.rival_of, length_shares(self.rivals[:, 1], self.levels, level)
+
+
+def length_shares(
+    lengths: Float[Tensor, " p"], levels: Float[Tensor, " q"], level: int
+) -> Float[Tensor, " p"]:
+    """Lagrange's weights of one level."""
+    others = torch.cat([levels[:level], levels[level + 1 :]])
+    return ((lengths[:, None] - others) / (levels[level] - others)).prod(1)
+
+
 def _by_mesh(
     winners: Float[Tensor, "m 2"],
-    rivals: Float[Tensor, "p 2"],
-    rival_of: Int[Tensor, " p"],
     window: Float[Tensor, "m 3"],
+    points_of: Callable[[int], tuple[Tensor, Tensor, Tensor]],
+    candidates: int,
     levels: Float[Tensor, " q"],
     d: int,
 ) -> Float[Tensor, " m"]:
-    """Queries of one bin: a table over elevation for each of a few lengths, and interpolation in both."""
+    """Queries of one bin: a table over elevation for each of a few lengths, and interpolation in both.
+
+    ``points_of`` a level are the angles of rivals, the queries that they belong to, and their weights.
+    """
     low, top, finest = float(window[:, 0].min()), float(window[:, 1].max()), float(window[:, 2].max())
     # Three of the widest deviations below the answers' reach: from there the deep tails are integrated.
     low = max(-RIGHT, low - 3 / math.hypot(float(levels.min()), math.sqrt(d - 1.5)))
-    edges = falling_edges((top - low) * finest, d - 1, int(torch.bincount(rival_of).max()) + 1) / finest
+    edges = falling_edges((top - low) * finest, d - 1, candidates + 1) / finest
     rule = Panels((top - edges.flip(0)).to(winners.device))
     nodes = rule.nodes  # (t,)
     scale = max(1.0, float(levels.max()))
-    u = (RIGHT - rivals[:, 0]) * scale  # (p,)
-    points = grid_points(float(u.min()), float(u.max() - u.min()), winners.device)  # (g,)
-    elevations = (points / scale)[:, None]  # (g, 1)
-    logs = torch.zeros(len(winners), len(nodes), dtype=u.dtype, device=u.device)  # (m, t): Σ_j ln S_j
+    logs = torch.zeros(len(winners), len(nodes), dtype=nodes.dtype, device=nodes.device)  # (m, t): Σ_j ln S_j
     for q, level in enumerate(levels):
-        others = torch.cat([levels[:q], levels[q + 1 :]])
-        share = ((rivals[:, 1, None] - others) / (level - others)).prod(1)  # (p,): Lagrange's weights
+        angles, rival_of, shares = points_of(q)
+        if len(angles) == 0:
+            continue
+        u = (RIGHT - angles) * scale  # (p,)
+        points = grid_points(float(u.min()), float(u.max() - u.min()), u.device)  # (g,)
+        elevations = (points / scale)[:, None]  # (g, 1)
         a, b = level * elevations.sin(), level * elevations.cos().abs()
         table = log_below(elevation_density(nodes, a, b, d), rule, middle_and_spread(a, b, d)[1])  # (g, t)
         weights = deposit(
-            u, rival_of, count=len(winners), origin=float(points[0]), size=len(points), scale=share
+            u, rival_of, count=len(winners), origin=float(points[0]), size=len(points), scale=shares
         )
         logs += weights @ table  # (m, g) @ (g, t)
     return probability((density_at(nodes, winners, d) * logs.exp_()) @ rule.weights)
+
+
+def in_blocks(
+    y: Float[Tensor, "m d"],
+    gallery: Gallery,
+    answers: Int[Tensor, " m"],
+    sigma: float,
+    levels: Float[Tensor, " q"],
+    memory: int,
+) -> Float[Tensor, " m"]:
+    """Robustness of unit queries among a large gallery: its rivals are counted by their angles on every level."""
+    lengths, d = gallery.lengths / sigma, y.shape[1]
+    shares = torch.stack([length_shares(lengths, levels, q) for q in range(len(levels))])  # (q, K)
+    ends = torch.stack([lengths.min(), lengths.max()])
+    spreads = (ends.square() + (d - 1.5)).sqrt()  # M of the shortest and the longest
+    scale = max(1.0, float(levels.max()))
+    result = torch.ones_like(y[:, 0])
+    x = gallery.take(answers)
+    angle = 2 * torch.atan2(row_lengths(y - x), row_lengths(y + x))
+    winners = torch.stack([angle, lengths[answers]], 1)
+    mean, spread = (part[:, 0] for part in middle_and_spread(*_height_and_distance(winners), d))
+    # A rival within reach: sin φ₀ = L cos θ / M, and its M is no less than that of the shortest.
+    floor = mean - (_REACH / torch.minimum(spread, spreads[0])).clamp_max(1).asin()
+    floor = torch.where(torch.minimum(spread, spreads[0]) > _REACH, floor.clamp_min(-RIGHT), -RIGHT)
+    least = (floor.sin()[:, None] * spreads / ends).amin(1).clamp(-1, 1)  # cosines from which on rivals count
+    highest = middle_and_spread(*_height_and_distance(torch.cartesian_prod(angle, ends)), d)[0]
+    top = (highest.view(-1, 2).amax(1) + (TAIL / spreads[0]).clamp_max(1).asin()).clamp_max(RIGHT)
+    window = torch.stack([tail_edge(mean, spread, -1), top, spreads[1].expand_as(top)], 1)
+    place = mean * float(spread.median()) / BIN
+    bins = (place - place.min()).long().unique(return_inverse=True)[1]
+    reach = float(((least.acos() - angle) * scale).max()) + 1
+    step = max(1, int(memory // (100 * BLOCK + 80 * reach / FINE * len(levels))))
+    for part in torch.arange(len(y), device=y.device).split(step):
+        small = scale * torch.finfo(torch.float32).eps / angle[part].sin().clamp_min(1e-9) < 4e-5
+        dtype = torch.float32 if small.all() else torch.float64
+        counts = Counts(angle[part] * scale, reach, len(levels))
+        everyone = torch.arange(len(part), device=y.device)[:, None]
+        bound = 1e-6 - least[part]
+        for start, costs, _ in cost_blocks(-y[part], gallery, dtype):
+            own = answers[part] - start
+            inside = ((own >= 0) & (own < costs.shape[1])).nonzero()[:, 0]
+            costs[inside, own[inside]] = torch.inf
+            rows, columns, found = pairs_upto(bound, costs, start)
+            if len(rows) > costs.numel() // 4:
+                u = (-costs).clamp(-1, 1).acos_().mul_(scale)
+                u.masked_fill_(costs > bound.to(dtype)[:, None], torch.inf)
+                counts.add(u, everyone, shares[:, None, start : start + costs.shape[1]])
+            else:
+                counts.add((-found).clamp(-1, 1).acos_().mul_(scale), rows, shares[:, columns])
+        counted = [counts.points(level) for level in range(len(levels))]
+        some = torch.zeros_like(part, dtype=torch.bool)
+        some[torch.cat([rows for _, rows, _ in counted])] = True  # nobody near: certainly kept
+        for number in bins[part][some].unique().tolist():
+            members = some & (bins[part] == number)
+            index = members.cumsum(0) - 1
+
+            def points_of(level: int, members=members, index=index, counted=counted) -> tuple:
+                u, rows, weights = counted[level]
+                chosen = members[rows]
+                return u[chosen] / scale, index[rows[chosen]], weights[chosen]
+
+            of = part[members]
+            result[of] = _by_mesh(winners[of], window[of], points_of, len(lengths), levels, d)
+    return result
 
 
 def _one_by_one(
