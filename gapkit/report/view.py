@@ -135,29 +135,19 @@ def answer(record: Mapping, *, where: str = LEVEL, models: str = "models") -> li
 
     def points(chosen: list[str], digits: int) -> str:
         cells = [cell for m in chosen for cell in gains[m]["cells"] if cell["where"].endswith(where)]
-        counted = [
-            cell
-            for cell in cells
-            if not cell.get("reason") and (chosen is not more or cell["answer"] == "yes")
-        ]
-        return (
-            span((100 * cell["value"] for cell in counted or cells), digits)
-            if cells
-            else "an unknown number of"
-        )
+        asked = [cell for cell in cells if not cell.get("reason")]
+        counted = [cell for cell in asked if chosen is not more or cell["answer"] == "yes"] or cells
+        return span((100 * cell["value"] for cell in counted), digits) if cells else "an unknown number of"
 
     sentences = []
     if kept:
         changed = [short_model(model) for model, entry in kept.items() if entry["verdict"] != "holds"]
+        measured = f"any of the {_count(len(kept))} {models}" if len(kept) > 1 else "the model"
         sentences.append(
             f"For accuracy the gap matters on some models: closing it changes answers on {', '.join(changed)}."
             if changed
             else "For accuracy the gap is neither bug nor feature: closing it changes no answer on "
-            + (
-                f"any of the {_count(len(kept))} {models} measured here."
-                if len(kept) > 1
-                else "the model measured here."
-            )
+            f"{measured} measured here."
         )
     if more:
         sentences.append(
@@ -197,28 +187,33 @@ def counts_of(verdicts: Iterable[str]) -> list[tuple[str, int]]:
     return [(verdict, count[verdict]) for verdict in VERDICTS if count[verdict]]
 
 
-def _summary(record: Mapping, models: list[str]) -> list[dict]:
-    rows: dict[str, dict] = {}
-    where, leading = experiment_of(), {claim.id for claim in CLAIMS if claim.headline}
+def _by_claim(record: Mapping) -> dict[str, list[Mapping]]:
+    """Claim id -> its entries, one a model."""
+    groups: dict[str, list[Mapping]] = {}
     for entry in record["claims"]:
-        row = rows.setdefault(
-            entry["id"],
+        groups.setdefault(entry["id"], []).append(entry)
+    return groups
+
+
+def _summary(record: Mapping, models: list[str]) -> list[dict]:
+    where, leading = experiment_of(), {claim.id for claim in CLAIMS if claim.headline}
+    rows = []
+    for name, entries in _by_claim(record).items():
+        first, by_model = entries[0], {entry["model"]: entry for entry in entries}
+        ours = int(first["origin"] == "derived here")
+        rows.append(
             {
-                "statement": entry["statement"],
-                "source": entry["source"],
-                "experiment": where.get(entry["id"], "summary"),
-                "overall": record["overall"][entry["id"]],
-                "headline": entry["id"] in leading,
-                "part": 2
-                if entry.get("kind", "finding") != "finding"
-                else int(entry["origin"] == "derived here"),
-                "by_model": {},
-            },
+                "statement": first["statement"],
+                "source": first["source"],
+                "experiment": where.get(name, "summary"),
+                "overall": record["overall"][name],
+                "headline": name in leading,
+                "part": ours if first.get("kind", "finding") == "finding" else 2,
+                "by_model": by_model,
+                "cells": [_summary_cell(by_model.get(model), model) for model in models],
+            }
         )
-        row["by_model"][entry["model"]] = entry
-    for row in rows.values():
-        row["cells"] = [_summary_cell(row["by_model"].get(model), model) for model in models]
-    return list(rows.values())
+    return rows
 
 
 def _summary_cell(entry: Mapping | None, model: str) -> dict:
@@ -234,12 +229,11 @@ def _summary_cell(entry: Mapping | None, model: str) -> dict:
 
 def verdict_words(entry: Mapping) -> str:
     """The verdict, with how many of the cells say yes where they are divided: ``partly (2 of 6)``."""
+    if entry["verdict"] != "partly":
+        return entry["verdict"]
     yes, tested = yes_count(entry)
     harmed = sum(cell["answer"] == "harms" for cell in entry["cells"])
-    more = f", {harmed} harm" if harmed else ""
-    return (
-        f"{entry['verdict']} ({yes} of {tested}{more})" if entry["verdict"] == "partly" else entry["verdict"]
-    )
+    return f"partly ({yes} of {tested}{f', {harmed} harm' if harmed else ''})"
 
 
 def yes_count(entry: Mapping) -> tuple[int, int]:
@@ -256,16 +250,15 @@ def value_text(entry: Mapping) -> str:
 def _sections(record: Mapping) -> list[dict]:
     where = experiment_of()
     done = dict.fromkeys(job["experiment"] for job in record["jobs"])
-    sections = []
+    groups, sections = _by_claim(record), []
     for each in experiments():
-        if each.name not in done:
-            continue
-        entries: dict[str, list[Mapping]] = {}
-        for entry in record["claims"]:
-            if where.get(entry["id"]) == each.name:
-                entries.setdefault(entry["id"], []).append(entry)
-        claims = [_claim(group, record["overall"][name]) for name, group in entries.items()]
-        sections.append({**vars(each), "claims": claims, "command": command_for(each.name, record)})
+        if each.name in done:
+            claims = [
+                _claim(entries, record["overall"][name])
+                for name, entries in groups.items()
+                if where.get(name) == each.name
+            ]
+            sections.append({**vars(each), "claims": claims, "command": command_for(each.name, record)})
     return sections
 
 
