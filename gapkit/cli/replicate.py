@@ -225,6 +225,9 @@ def _print_summary(record: dict) -> None:
         words = claim.headline or claim.statement.rstrip(".")
         shown = words if len(words) <= 62 else f"{words[:61].rstrip()}…"
         click.echo(f"{click.style(f'{GLYPHS[verdict]} {verdict:<14}', **_color(verdict))} {shown}")
+    sizes = sorted({job["options"]["galleries"] for job in record["jobs"] if "galleries" in job["options"]})
+    if sizes:
+        click.echo(f"Pairs: in galleries of {', '.join(map(str, sizes))} candidates, and all as one gallery.")
     for part, name in enumerate(
         ("The paper and earlier work", "This project's own", "Controls and identities")
     ):

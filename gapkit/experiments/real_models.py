@@ -75,7 +75,9 @@ def compare_models(models: pd.DataFrame, seed: int) -> Rows:
         for name, some in sets.items():
             estimate = permuted_rank_correlation(some["gap_norm"], some["gain"], seed=seed)
             few = (
-                "" if len(some) >= LEAST_SETTINGS else f"only {len(some)} models; {LEAST_SETTINGS} are needed"
+                ""
+                if len(some) >= LEAST_SETTINGS
+                else f"only {len(some)} model{'s' if len(some) > 1 else ''}; {LEAST_SETTINGS} are needed"
             )
             rows.append({"check": "gap and gain", "dataset": name, "level": level, "reason": few} | estimate)
     return [{"model": "all models", "seed": seed} | row for row in rows]
