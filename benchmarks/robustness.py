@@ -4,7 +4,10 @@ Sampling to the same error would take hours: its time is extrapolated from a few
 say so.
 """
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -14,6 +17,7 @@ from benchmarks.clock import best, once
 from benchmarks.memory import growth, in_a_fresh_process
 from benchmarks.rows import Row
 from gapkit.closing import advise
+from gapkit.geometry import galleries
 from gapkit.robustness import robustness
 
 DIMENSION = 512
@@ -96,10 +100,79 @@ def rows(*, quick: bool = False, repeats: int = 3) -> Iterator[Row]:
     for sigma in LEVELS:
         megabytes = in_a_fresh_process(_growth_of, queries, candidates, sigma)
         yield Row(f"memory, {size}, σ = {sigma:g}", megabytes, "MB", most=500)
+    yield from _large(100 if quick else 1_000, 20_000 if quick else 100_000, repeats)
+    megabytes = in_a_fresh_process(_growth_of_a_map, 100 if quick else 1_000, 50_000 if quick else 1_000_000)
+    yield Row(
+        "memory, euclidean, 1,000 × 1,000,000 × 512 in a memory map (quick: less)", megabytes, "MB", most=1500
+    )
     yield from _advice(300 if quick else 1_000)
     yield from on_cuda(y, x, 0.07, repeats)
     yield from _against_others(*few, repeats)
     yield from _growth(repeats, quick)
+
+
+def large_problem(queries: int, candidates: int, noise: float = 0.4) -> tuple[np.ndarray, np.ndarray]:
+    """Unit queries near rows of a large gallery of unit rows, in float32, across a gap."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((candidates, DIMENSION), dtype=np.float32)
+    x /= np.linalg.norm(x, axis=1)[:, None]
+    y = x[:queries] + noise * rng.standard_normal((queries, DIMENSION), dtype=np.float32) / DIMENSION**0.5
+    y[:, 0] += 0.8
+    return y / np.linalg.norm(y, axis=1)[:, None], x
+
+
+def _large(queries: int, candidates: int, repeats: int) -> Iterator[Row]:
+    """Large galleries against their float64 product, side by side; what differs from the dense road stands beside."""
+    y, x = large_problem(queries, candidates)
+    wide_y, wide_x = (torch.from_numpy(side).double() for side in (y, x))
+
+    def product() -> None:
+        for part in wide_y.split(100):
+            part @ wide_x.T
+
+    for metric, sigma, most in (
+        ("euclidean", 0.115, 2.0),
+        ("euclidean", 0.05, 1.5),
+        ("dot", 0.115, 2.0),
+        ("cosine", 0.115, 10.0),
+    ):
+        values = robustness(y, x, sigma, metric=metric)
+        some = slice(0, 50 if metric != "cosine" else 3)  # the dense road takes seconds for a cosine
+        with mock.patch.object(galleries, "LARGE", candidates + 1):
+            apart = np.abs(robustness(y[some], x, sigma, metric=metric) - values[some]).max()
+        found = best(
+            {"": lambda s=sigma, m=metric: robustness(y, x, s, metric=m), "product": product}, repeats
+        )
+        what = (
+            f"{metric}, {queries:,} × {candidates:,} × {DIMENSION}, σ = {sigma:g}, mean {values.mean():.4f}, "
+            f"at most {apart:.1g} from the dense road"
+        )
+        against = (
+            "the float64 product" if apart <= 2e-5 else "the float64 product; TOO FAR FROM THE DENSE ROAD"
+        )
+        yield Row(
+            what,
+            found[""],
+            against=against,
+            other=found["product"],
+            most_ratio=most if apart <= 2e-5 else 0.0,
+        )
+
+
+def _growth_of_a_map(queries: int, candidates: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "gallery.npy"
+        out = np.lib.format.open_memmap(path, "w+", np.float32, (candidates, DIMENSION))
+        rng = np.random.default_rng(0)
+        for first in range(0, candidates, 10_000):
+            part = rng.standard_normal((min(10_000, candidates - first), DIMENSION), dtype=np.float32)
+            out[first : first + len(part)] = part / DIMENSION**0.5
+        out.flush()
+        del out
+        mapped = np.load(path, mmap_mode="r")
+        y = np.asarray(mapped[:queries]) + np.float32(0.01)
+        robustness(y[:5], mapped[:2_000], 0.115)
+        return growth(lambda: robustness(y, mapped, 0.115))
 
 
 def _advice(size: int) -> Iterator[Row]:

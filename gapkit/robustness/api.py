@@ -15,7 +15,7 @@ from gapkit.errors import InputError
 from gapkit.geometry.galleries import METRICS, as_gallery
 from gapkit.perturbations import GaussianNoise
 from gapkit.perturbations.base import as_generator
-from gapkit.robustness.exact import Solvable, error_bound, exact_values, solvable
+from gapkit.robustness.exact import Solvable, error_bound, exact_values, nearest_bounds, solvable
 from gapkit.robustness.monte_carlo import monte_carlo
 from gapkit.robustness.query_noise import quasi_monte_carlo, query_bounds
 from gapkit.robustness.saddlepoint import saddlepoint
@@ -54,9 +54,10 @@ class RobustnessInfo:
 
 def robustness(
     queries: ArrayInput,
-    gallery: ArrayInput,
+    gallery: ArrayInput | None,
     sigma: ArrayInput | None = None,
     *,
+    neighbours: tuple[ArrayInput, Number] | None = None,
     covariance: ArrayInput | None = None,
     perturbation: Any = None,
     metric: str = "euclidean",
@@ -84,7 +85,11 @@ def robustness(
     Parameters
     ----------
     queries : (m, d) array-like
-    gallery : (K, d) array-like
+    gallery : (K, d) array-like, or None where ``neighbours`` are given
+    neighbours : ((m, k) array-like, K), optional
+        In place of a gallery what an index such as FAISS returns of its K rows: each query's k least *squared* distances,
+        or under the dot product its k largest scores. The result is then a lower and an upper bound: as if all other
+        rows were as near as the k-th, and as if none of them mattered. They meet where k is K.
     sigma : float or (d,) array-like
         Standard deviation of Gaussian noise *per coordinate* (its length is about σ√d), one or one for each.
     covariance : (d, d) array-like
@@ -112,7 +117,7 @@ def robustness(
 
     Returns
     -------
-    (m,) float64, of the kind that came in; with ``return_std_error`` or ``return_info`` a tuple of it and those
+    (m,) float64, of the kind that came in (two of them, lower and upper bounds, for ``neighbours``); with ``return_std_error`` or ``return_info`` a tuple of it and those
 
     Raises
     ------
@@ -146,6 +151,16 @@ def robustness(
     True
     """
     y = as_matrix(queries, "queries", shape="(m, d)")
+    if neighbours is not None:
+        noise = as_noise(sigma, covariance, perturbation)
+        sampled = noise_on != "gallery" or transform is not None or method not in ("auto", "exact")
+        if gallery is not None or sampled or return_std_error or return_info:
+            raise InputError(
+                "neighbours take the place of the gallery (None) under noise on it, integrated exactly; "
+                "leave out noise_on, transform, method and return_…"
+            )
+        bounds = _from_neighbours(y, neighbours, noise, metric)
+        return tuple(like(bound, queries, neighbours[0]) for bound in bounds)
     x = as_gallery(gallery, y.device)
     check_same_width(y, "queries", x, "gallery")
     check_choice(metric, "metric", METRICS)
@@ -184,6 +199,34 @@ def robustness(
         kept = like(answers, queries, gallery)
         result.append(RobustnessInfo(chosen, kept, float(values.mean()), mean_error, bound, drawn))
     return result[0] if len(result) == 1 else tuple(result)
+
+
+def _from_neighbours(
+    y: Float[Tensor, "m d"], neighbours: Any, noise: Any, metric: str
+) -> tuple[Float[Tensor, " m"], Float[Tensor, " m"]]:
+    sigma = noise.isotropic if isinstance(noise, GaussianNoise) else None
+    if sigma is None or check_choice(metric, "metric", METRICS) == "cosine":
+        raise InputError(
+            "neighbours give bounds for one sigma under Euclidean distance or dot product; for cosines pass the gallery"
+        )
+    if not isinstance(neighbours, tuple) or len(neighbours) != 2:
+        raise InputError(
+            "neighbours must be a tuple ((m, k) distances or scores, K); got " + repr(type(neighbours))
+        )
+    nearest = as_matrix(neighbours[0], "neighbours", shape="(m, k)").to(y.device)
+    candidates = check_whole(neighbours[1], "the gallery's size", most=LARGEST_SEED)
+    if len(nearest) != len(y) or candidates < nearest.shape[1]:
+        raise InputError(
+            f"neighbours must be of {len(y)} queries among at least {nearest.shape[1]} rows; "
+            f"got {len(nearest)} among {candidates}"
+        )
+    if (
+        metric == "euclidean" and (nearest < -1e-5 * nearest.max()).any()
+    ):  # an index in float32 may round below 0
+        raise InputError(f"neighbours must be squared distances; got {float(nearest.min())!r}")
+    return nearest_bounds(
+        y, nearest.clamp_min(0) if metric == "euclidean" else nearest, candidates, sigma, metric
+    )
 
 
 def _choose(

@@ -352,6 +352,30 @@ def _counted(
     return _by_margins(margins[near], rival_of[near], len(y), len(gallery.rows), shares), answers, sure
 
 
+def nearest_bounds(
+    y: Float[Tensor, "m d"], nearest: Float[Tensor, "m k"], candidates: int, sigma: float, metric: str
+) -> tuple[Float[Tensor, " m"], Float[Tensor, " m"]]:
+    """Lower and upper bounds, all candidates but the nearest being as near as the last of these, or out of reach."""
+    d, unseen = y.shape[1], candidates - nearest.shape[1]
+    spread = sigma * (torch.ones_like(y[:, 0]) if metric == "euclidean" else row_lengths(y))
+    unit = torch.where(spread > 0, spread, 1)[:, None]
+    u = (nearest / unit.square() + d).sqrt() if metric == "euclidean" else -nearest / unit
+    u = u.sort(1).values
+    places = torch.cat([u[:, 1:], u[:, -1:]], 1)  # (m, k): the rivals, and all that were not seen
+    found = []
+    for count in (unseen, 0):
+        shares = torch.ones_like(places)
+        shares[:, -1] = count
+        rows, columns = ((places < u[:, :1] + REACH) & (shares > 0)).nonzero(as_tuple=True)
+        rivals, shares = places[rows, columns], shares[rows, columns]
+        if metric == "euclidean":
+            values = integrate(u[:, 0], rivals, rows, d, shares)
+        else:
+            values = _by_margins(rivals - u[rows, 0], rows, len(u), candidates, shares)
+        found.append(torch.where(spread > 0, values, 1))
+    return found[0], found[1]
+
+
 def cosine_on_a_line(
     scores: Float[Tensor, "m k"], answers: Int[Tensor, " m"], sigma: float
 ) -> Float[Tensor, " m"]:

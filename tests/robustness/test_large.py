@@ -143,3 +143,24 @@ def test_what_is_wrong_in_a_large_gallery_is_said(blockwise):
 def test_calibration_finds_the_same_noise(blockwise):
     y, x = sides()
     assert blockwise(calibrate_sigma, y, x, 0.6) == pytest.approx(calibrate_sigma(y, x, 0.6), rel=1e-4)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "dot"])
+def test_bounds_from_the_nearest_hold_the_value_and_meet(metric):
+    y, x = sides()
+    costs = ((y[:, None] - x) ** 2).sum(2) if metric == "euclidean" else -y @ x.T
+    nearest_first = np.sort(costs, 1) if metric == "euclidean" else -np.sort(costs, 1)
+    for sigma in (0.0, 0.05, 0.3):
+        value = robustness(y, x, sigma, metric=metric)
+        widths = []
+        for k in (1, 20, 300, len(x)):
+            pair = (nearest_first[:, :k], len(x))
+            lower, upper = robustness(y, None, sigma, neighbours=pair, metric=metric)
+            assert (lower <= value + 1e-6).all() and (value <= upper + 1e-6).all()
+            widths.append((upper - lower).max())
+        assert widths[-1] < 1e-6
+        assert widths == sorted(widths, reverse=True)
+    with pytest.raises(InputError, match="neighbours"):
+        robustness(y, x, 0.1, neighbours=pair, metric=metric)
+    with pytest.raises(InputError, match="at least 700 rows"):
+        robustness(y, None, 0.1, neighbours=(nearest_first, 5), metric=metric)
