@@ -131,10 +131,10 @@ def _large(queries: int, candidates: int, repeats: int) -> Iterator[Row]:
             part @ wide_x.T
 
     for metric, sigma, most in (
-        ("euclidean", 0.115, 2.0),
-        ("euclidean", 0.05, 1.5),
+        ("euclidean", 0.08, 2.0),
+        ("euclidean", 0.06, 1.5),
         ("dot", 0.115, 2.0),
-        ("cosine", 0.115, 10.0),
+        ("cosine", 0.09, 10.0),
     ):
         values = robustness(y, x, sigma, metric=metric)
         some = slice(0, 50 if metric != "cosine" else 3)  # the dense road takes seconds for a cosine
