@@ -352,7 +352,6 @@ def calls() -> dict[str, Call]:
         "geometry.Resamples": Call(
             _resamples, {"values": X[:, 0], "count": 6, "groups": LABELS, "draws": 10, "seed": 0},
             {"values": V, "count": C, "groups": I, "draws": C, "seed": C}),
-        "geometry.alignment": Call(g.alignment, {**PAIR, "power": 2.0}, {**PAIR_KINDS, "power": N}, 0),
         "geometry.bootstrap_interval": Call(
             lambda rows, **o: bootstrap_interval(rows, **o),
             {"rows": X[:, 0], "groups": LABELS, "resamples": 20, "confidence": 0.9, "method": "basic", "seed": 0, "least": 0.0},
