@@ -72,7 +72,7 @@ def many_workers(lengths: list[float], workers: int) -> Row:
     """The real scheduler, and workers in this process that only wait as long as each measurement took."""
     from distributed import Client, LocalCluster
 
-    options = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None, "memory_limit": 0}
     with (
         mock.patch.object(engine, "_ONE_TASK", contextlib.nullcontext()),  # here all workers are one process
         LocalCluster(processes=False, **options) as cluster,

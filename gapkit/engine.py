@@ -144,6 +144,7 @@ def connect(cluster: Any, tell: Callable[[str], object] = lambda line: None) -> 
             where = cluster
             if count:
                 options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "silence_logs": 50}
+                options["memory_limit"] = 0  # a share of a small machine's would be less than torch takes
                 where = stack.enter_context(LocalCluster(n_workers=count, **options))
             client = stack.enter_context(Client(where, set_as_default=False))
             tell(f"dashboard: {client.dashboard_link}")
