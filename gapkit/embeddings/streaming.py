@@ -7,7 +7,9 @@ of a block. What is added up depends on the number of rows alone: not on the fil
 import functools
 import glob
 import re
+import threading
 import warnings
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
@@ -27,6 +29,7 @@ from gapkit.geometry.streaming import Sums, add_in_a_tree, centres_of, finish, j
 
 PARTS = 64
 """Tasks, and what the jackknife leaves out in turn."""
+_ONE_OPENS = threading.Lock()  # what torch would warn of is ignored while a file is opened
 ENDINGS = (".npy", ".safetensors")
 LEFT_OUT = "right answers and robustness, which need every row at once (bring a sample with gapkit import)"
 
@@ -71,18 +74,17 @@ class _Range:
         self.shape = last - first, side.width
         self.files = [i for i, (a, b) in enumerate(pairwise(side.starts)) if a < last and b > first]
         side.check(self.files)
-        self.parts = {i: _opened(side.paths[i], side.name, side.states[i]) for i in self.files}
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, rows: slice) -> Tensor:
         first, last = (self.first + end for end in rows.indices(len(self))[:2])
-        pieces = [
-            part[max(first - start, 0) : last - start]
-            for i, part in self.parts.items()
-            if (start := self.side.starts[i]) < last and start + len(part) > first
-        ]
+        pieces, starts = [], self.side.starts
+        for i in range(bisect_right(starts, first) - 1, bisect_left(starts, last)):
+            with _ONE_OPENS:
+                part = _opened(self.side.paths[i], self.side.name, self.side.states[i])
+            pieces.append(part[max(first - starts[i], 0) : last - starts[i]])
         return pieces[0] if len(pieces) == 1 else torch.cat([piece.to(self.dtype) for piece in pieces])
 
     def row_name(self, row: int) -> str:
@@ -196,15 +198,15 @@ def _by_number(files: list[Path], where: str) -> list[Path]:
 
 def _side(paths: list[Path], name: str) -> Side:
     states = tuple(file_state(path)[:2] for path in paths)
-    matrices = [_open(path, name) for path in paths]
-    width, widest = matrices[0].shape[1], max((m.dtype for m in matrices), key=lambda dtype: dtype.itemsize)
-    for path, matrix in zip(paths, matrices, strict=True):
-        if matrix.shape[1] != width:
-            raise InputError(
-                f"{path} has {matrix.shape[1]} columns, {paths[0]} has {width}; they must be alike"
-            )
-    starts = tuple(accumulate(map(len, matrices), initial=0))
-    return Side(name, tuple(map(Path.absolute, paths)), starts, states, width, widest)
+    found = [
+        (*m.shape, m.dtype) for m in (_open(path, name) for path in paths)
+    ]  # no two of them open at once
+    counts, widths, dtypes = zip(*found, strict=True)
+    for path, width in zip(paths, widths, strict=True):
+        if width != widths[0]:
+            raise InputError(f"{path} has {width} columns, {paths[0]} has {widths[0]}; they must be alike")
+    starts, widest = tuple(accumulate(counts, initial=0)), max(dtypes, key=lambda dtype: dtype.itemsize)
+    return Side(name, tuple(map(Path.absolute, paths)), starts, states, widths[0], widest)
 
 
 def _check_fit(*sides: Side) -> None:
@@ -220,7 +222,7 @@ def _check_fit(*sides: Side) -> None:
     first = [re.findall(r"\d+", paths[0].stem)[-1:] for paths in (image, text) if len(paths) > 1]
     if len(first) == 2 and all(first) and int(first[0][0]) != int(first[1][0]):
         raise InputError(f"both must begin with one number; {image[0].name} and {text[0].name} come first")
-    if twice := [path.name for path in image if path in text and path.suffix.lower() == ".npy"]:
+    if twice := [p.name for p in sorted({*image} & {*text}) if p.suffix.lower() == ".npy"]:
         raise InputError(f"{listed(twice)} cannot be on both sides")
 
 

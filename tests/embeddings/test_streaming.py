@@ -137,6 +137,22 @@ def test_no_more_than_a_block_is_read_at_once(tmp_path, monkeypatch):
     assert peak < 3_000_000  # the files have 20 MB
 
 
+def test_more_files_than_may_be_open_are_measured(tmp_path):
+    resource = pytest.importorskip("resource")
+    x, y = pairs()
+    images, texts = write(tmp_path, "i", y, range(1, N)), write(tmp_path, "t", x, (90,))
+    expected = measure_files(images, texts).values
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with (tmp_path / "one").open("w") as file:
+        now = file.fileno()  # they are given out from the lowest
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, now + 80), hard))
+    try:
+        found = measure_files(images, texts).values
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert found == expected
+
+
 def edited(path, change):
     matrix = np.load(path)
     np.save(path, change(matrix))
