@@ -65,6 +65,7 @@ def measure(file, images, texts, covariances, metric, sigma, intervals, processe
     shown = [f"  {EXPLAINED.get(name, name.replace('_', ' ')):<52} {_shown(v)}" for name, v in values.items()]
     for line in (*map(as_one_line, said[:2]), *shown, *map(as_one_line, said[2:])):
         click.echo(line)
+    click.echo(f"The gap is {_shown(values['l2m'])} wide; between unit vectors 2 is the most.")
 
 
 EXPLAINED = {
@@ -186,7 +187,7 @@ def advise(file, metric, sigma, as_json):
         click.echo(
             f"{lever.robustness:>8.1%} {predicted:>9} {lever.answers_kept:>6.1%}  {_described(lever)}{mark}"
         )
-    click.echo("(survive: exact; predicted: by the law of the gap; kept: clean answers as before)")
+    click.echo("(survive: exact; predicted: by the law of gains; kept: same clean answers)")
     click.echo("")
     click.echo(click.wrap_text(_in_words(advice), width=min(100, shutil.get_terminal_size().columns)))
 

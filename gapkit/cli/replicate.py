@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -215,7 +216,7 @@ MOST = 13
 def _print_summary(record: dict) -> None:
     """The leading claims, one line each, then how many of the others hold: at 80 columns, less than a screen."""
     from gapkit.claims import CLAIMS
-    from gapkit.report.view import GLYPHS, build_summary, counts_of
+    from gapkit.report.view import GLYPHS, answer, build_summary, counts_of
 
     _, rows = build_summary(record)
     verdicts = record["overall"]
@@ -228,12 +229,12 @@ def _print_summary(record: dict) -> None:
     sizes = sorted({job["options"]["galleries"] for job in record["jobs"] if "galleries" in job["options"]})
     if sizes:
         click.echo(f"Pairs: in galleries of {', '.join(map(str, sizes))} candidates, and all as one gallery.")
-    for part, name in enumerate(
-        ("The paper and earlier work", "This project's own", "Controls and identities")
-    ):
+    for part, name in enumerate(("The paper", "This project", "Controls")):
         counts = counts_of([row["overall"] for row in rows if row["part"] == part])
         if counts:
             click.echo(f"{name}: {', '.join(f'{count} {verdict}' for verdict, count in counts)}")
+    if said := answer(record):
+        click.echo(click.wrap_text(" ".join(said), width=min(100, shutil.get_terminal_size().columns)))
 
 
 def _color(verdict: str) -> dict:

@@ -99,7 +99,7 @@ def pictures(
             lambda artist, title=title: isinstance(artist, Text) and artist.get_text() == title
         ):
             # A long name goes on in a second line; matplotlib's own wrapping takes $ for mathematics.
-            width = int(8 * style.figure_of(axes).get_figwidth())
+            width = int(7 * style.figure_of(axes).get_figwidth())
             text.set_text("\n".join(textwrap.fill(line, width) for line in title.splitlines()))
         x, y = axes.get_xlabel(), axes.get_ylabel()
         if legend:
