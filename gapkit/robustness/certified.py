@@ -35,8 +35,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, ArrayLike, like, row_lengths
+from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, check_same_width, like, row_lengths
 from gapkit._options import LARGEST_SEED, Number, check_choice, check_whole
+from gapkit.geometry import galleries
+from gapkit.geometry.galleries import METRICS, Gallery, as_gallery
 from gapkit.geometry.neighbours import angles_from, margins_and_answers, prepare, squares_and_answers
 
 PERTURBED = ("one row", "each row", "all rows", "query")
@@ -88,15 +90,31 @@ def certified_radius(
     array([0.7071])
     """
     check_choice(perturbed, "perturbed", PERTURBED)
-    y, x = prepare(queries, gallery, metric)
-    lengths = row_lengths(prepare(gallery, gallery, "dot")[0].to(x.device))
-    raw = row_lengths(prepare(queries, queries, "dot")[0])
-    step = max(1, check_whole(memory_limit, "memory_limit", most=LARGEST_SEED) // (_PAIR_BYTES * len(x)))
-    radii = []
-    for first in range(0, len(y), step):
-        part = slice(first, first + step)
-        radii.append(_block(y[part], x, lengths, raw[part], metric, perturbed))
-    return like(torch.cat(radii), queries, gallery)
+    memory = check_whole(memory_limit, "memory_limit", most=LARGEST_SEED)
+    y = as_matrix(queries, "queries", shape="(m, d)")
+    x = as_gallery(gallery, y.device)
+    check_same_width(y, "queries", x, "gallery")
+    if len(x) < galleries.LARGE:
+        return like(_dense(y, x, metric, perturbed, memory), queries, gallery)
+    # The answers, which win ties where they come first, among one block of rivals at a time: the least of the radii counts.
+    answers = Gallery.of(x, y, check_choice(metric, "metric", METRICS)).nearest(y)
+    radii = torch.full_like(y[:, 0], math.inf)
+    for part in torch.arange(len(y), device=y.device).split(galleries.BLOCK):
+        first = answers[part].unique()
+        for rows in torch.arange(len(x), device=y.device).split(4 * galleries.BLOCK):
+            some = x[torch.cat([first, rows[~torch.isin(rows, first)]])].double()
+            radii[part] = torch.minimum(radii[part], _dense(y[part], some, metric, perturbed, memory))
+    return like(radii, queries, gallery)
+
+
+def _dense(
+    y: Float[Tensor, "m d"], x: Float[Tensor, "k d"], metric: str, perturbed: str, memory: int
+) -> Float[Tensor, " m"]:
+    lengths, raw = row_lengths(x), row_lengths(y)
+    y, x = prepare(y, x, metric)
+    step = max(1, memory // (_PAIR_BYTES * len(x)))
+    parts = zip(y.split(step), raw.split(step), strict=True)
+    return torch.cat([_block(some, x, lengths, of, metric, perturbed) for some, of in parts])
 
 
 def _block(

@@ -6,7 +6,7 @@ import torch
 
 from gapkit.errors import InputError
 from gapkit.geometry import galleries, nearest
-from gapkit.robustness import calibrate_sigma, exact, reference, robustness
+from gapkit.robustness import calibrate_sigma, certified_radius, exact, reference, robustness
 
 METRICS = ("euclidean", "dot", "cosine")
 
@@ -164,3 +164,14 @@ def test_bounds_from_the_nearest_hold_the_value_and_meet(metric):
         robustness(y, x, 0.1, neighbours=pair, metric=metric)
     with pytest.raises(InputError, match="at least 700 rows"):
         robustness(y, None, 0.1, neighbours=(nearest_first, 5), metric=metric)
+
+
+@pytest.mark.parametrize("perturbed", ["one row", "all rows", "query"])
+@pytest.mark.parametrize("metric", METRICS)
+def test_certified_radii_are_those_of_the_whole(blockwise, metric, perturbed):
+    y, x = sides(rows=150)
+    x[140] = x[3]  # a duplicate, and a query on top of both
+    y[0] = x[3]
+    expected = certified_radius(y, x, metric=metric, perturbed=perturbed)
+    found = blockwise(certified_radius, y, x, metric=metric, perturbed=perturbed)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
