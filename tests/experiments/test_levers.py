@@ -48,7 +48,9 @@ def test_r_squared_is_one_minus_the_share_that_is_missed():
     gain, noise = rng.uniform(0, 0.2, 60), 0.01 * rng.standard_normal(60)
     table = pd.DataFrame(
         {"metric": "euclidean", "closer": "projected shift", "gain": gain, "predicted_gain": gain + noise}
-    )
+    ).assign(model=[f"m{i % 6}" for i in range(len(gain))], dataset="d")
     row = compare_predictions(table, 0)[0]
+    assert row["reason"] == ""
+    assert compare_predictions(table.assign(model="m"), 0)[0]["reason"]  # one set alone decides nothing
     assert row["value"] == pytest.approx(1 - (noise**2).sum() / ((gain - gain.mean()) ** 2).sum(), abs=1e-12)
     assert compare_predictions(table.head(2), 0) == []
