@@ -93,7 +93,10 @@ class Gallery:
         if metric != "cosine":
             for part in rows.split(BLOCK):
                 centre += part.sum(0, dtype=torch.float64) / len(rows)
-        lengths = torch.cat([row_lengths(part - centre) for part in rows.split(BLOCK)])
+        # Filled in place: small results kept between large buffers would leave the heap full of holes.
+        lengths = torch.empty(len(rows), dtype=torch.float64, device=y.device)
+        for part, of in zip(rows.split(BLOCK), lengths.split(BLOCK), strict=True):
+            of.copy_(row_lengths(part - centre))
         if metric == "cosine":
             check_directions(y, "queries")
             check_directions(lengths[:, None], "gallery")
