@@ -77,8 +77,16 @@ def quoted(entry: Mapping) -> Mapping:
 
 
 def answer(record: Mapping | None = None) -> str:
-    """Bug or feature? Three sentences that follow from the verdicts on real models."""
-    sentences = view.answer(record or read_record(RECORD), where=LEVEL, models="published models")
+    """Bug or feature? Sentences that follow from the verdicts on real models, and what they say of the paper's main claim."""
+    record = record or read_record(RECORD)
+    sentences = view.answer(record, where=LEVEL, models="published models")
+    gains, kept = view.on_models(record, "gain"), view.on_models(record, "answers-kept")
+    both = [
+        m for m, entry in gains.items() if entry["verdict"] == "holds" and kept[m]["verdict"] == "holds"
+    ]
+    sentences.append(
+        f"So the paper's main claim, more robustness at no cost in accuracy, holds on {len(both)} of {len(gains)} models."
+    )
     return textwrap.fill(" ".join(re.sub(r"^([^:]*:)", r"**\1**", sentence) for sentence in sentences), 120)
 
 
