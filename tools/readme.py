@@ -81,9 +81,7 @@ def answer(record: Mapping | None = None) -> str:
     record = record or read_record(RECORD)
     sentences = view.answer(record, where=LEVEL, models="published models")
     gains, kept = view.on_models(record, "gain"), view.on_models(record, "answers-kept")
-    both = [
-        m for m, entry in gains.items() if entry["verdict"] == "holds" and kept[m]["verdict"] == "holds"
-    ]
+    both = [m for m, entry in gains.items() if entry["verdict"] == "holds" and kept[m]["verdict"] == "holds"]
     sentences.append(
         f"So the paper's main claim, more robustness at no cost in accuracy, holds on {len(both)} of {len(gains)} models."
     )
