@@ -16,7 +16,6 @@ from gapkit.experiments.galleries import gallery_task
 from gapkit.experiments.record import Experiment, Job, Rows
 
 SIZE = 10
-PARTITIONS = 10
 
 
 def measure_model(job: Job) -> dict[str, Rows]:
@@ -24,7 +23,7 @@ def measure_model(job: Job) -> dict[str, Rows]:
     entries = load_set(*job.source)
     if len(entries.images) < 5 * SIZE or entries.task != "pairs":
         return {}
-    task = gallery_task(entries, job.model, job.dataset, SIZE, partitions=PARTITIONS, seed=job.seed)
+    task = gallery_task(entries, job.model, job.dataset, SIZE, seed=job.seed)
     resamples = task.resamples(job.seed)
     closer = protocol.fit_closer(protocol.PROJECTED, task)
     texts, images = (z.astype(np.float64) for z in entries.modalities())
