@@ -16,7 +16,8 @@ import gapkit
 from gapkit import check, contrastive
 from gapkit._options import check_number
 from gapkit.check.diagnosis import difference, plain
-from gapkit.check.engine import CheckFailed, exercises, gallery_and_queries
+from gapkit.check.engine import CheckFailed, exercises
+from gapkit.check.inputs import gallery_and_queries
 from gapkit.robustness import robustness
 
 CHECKS = {name: one for name, one in exercises() if isinstance(one, check.Check)}

@@ -20,7 +20,8 @@ import types
 
 from gapkit._renamed import renamed
 from gapkit.check.axes import AxesDescription, describe
-from gapkit.check.engine import Check, check, exercise, fresh_rng
+from gapkit.check.engine import Check, check, exercise
+from gapkit.check.inputs import fresh_rng
 
 __all__ = ["AxesDescription", "Check", "check", "describe", "fresh_rng"]
 

@@ -5,7 +5,6 @@ import copy
 import importlib
 import inspect
 import linecache
-import os
 import sys
 import traceback
 import types
@@ -17,9 +16,8 @@ import numpy as np
 import torch
 
 from gapkit.check.diagnosis import Result, difference, plain, single_precision
+from gapkit.check.inputs import fresh_rng, unit
 from gapkit.errors import did_you_mean
-
-SEED_VARIABLE = "GAPKIT_CHECK_SEED"
 
 
 class CheckFailed(AssertionError):
@@ -226,6 +224,8 @@ def _faults_below(frame: types.FrameType | None) -> list[CheckFailed]:
     if frame is None or "get_ipython" not in frame.f_globals:
         return []
     here, file = inspect.getframeinfo(frame).positions, frame.f_code.co_filename
+    if here is None:
+        return []
     for node in ast.parse("".join(linecache.getlines(file))).body:
         wanted = isinstance(node, ast.FunctionDef | ast.Import | ast.ImportFrom | ast.Assign)
         wanted |= isinstance(node, ast.Expr) and ast.unparse(node).startswith("check")
@@ -243,13 +243,6 @@ def must_be_function(function, name: str) -> None:
     """Raise unless ``function`` can be called."""
     if not callable(function):
         raise CheckFailed(f"give the function itself: check({name}), without calling it")
-
-
-def fresh_rng(seed: int | None = None) -> np.random.Generator:
-    """A generator from ``seed``, from ``$GAPKIT_CHECK_SEED`` (which repeats them), or from fresh entropy."""
-    if seed is None and os.environ.get(SEED_VARIABLE):
-        seed = int(os.environ[SEED_VARIABLE])
-    return np.random.default_rng(seed)
 
 
 def call(function: Any, arguments: tuple, name: str, **options) -> Result:
@@ -312,57 +305,3 @@ def _equal(a: Result, b: Result) -> bool:
     if isinstance(a, tuple) or isinstance(b, tuple):
         return isinstance(a, tuple) and isinstance(b, tuple) and all(map(_equal, a, b))
     return np.array_equal(a, b, equal_nan=True)
-
-
-def unit(z: np.ndarray) -> np.ndarray:
-    """Rows of length 1."""
-    return z / np.linalg.norm(z, axis=1, keepdims=True)
-
-
-def components(z: np.ndarray, *, centred: bool = True) -> np.ndarray:
-    """Principal components as rows; of uncentred rows they are a usual mistake."""
-    return np.linalg.svd(z - z.mean(0) if centred else z, full_matrices=False)[2]
-
-
-# Fresh inputs. Sizes differ from each other, so that a wrong axis shows.
-
-
-def cloud(rng: np.random.Generator, n: int, d: int, *, centre: float = 1.0) -> np.ndarray:
-    """(n, d) points around a centre that is not zero, wider along some axes than along others."""
-    return centre * rng.normal(size=d) + rng.normal(size=(n, d)) * rng.uniform(0.3, 1.5, size=d)
-
-
-def two_clouds(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A gallery and queries, in different numbers."""
-    d = int(rng.integers(3, 6))
-    return cloud(rng, int(rng.integers(6, 9)), d), cloud(rng, int(rng.integers(9, 13)), d)
-
-
-def matched_clouds(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Texts and images, row by row partners; the rows have many lengths."""
-    n, d = int(rng.integers(7, 11)), int(rng.integers(3, 6))
-    x = cloud(rng, n, d)
-    return x, x + rng.normal(size=d) + 0.3 * rng.normal(size=(n, d))
-
-
-def cloud_and_direction(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """One modality, and a direction that is no unit vector."""
-    d = int(rng.integers(4, 7))
-    return cloud(rng, int(rng.integers(8, 12)), d), 3 * rng.normal(size=d)
-
-
-def pairs_and_tau(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
-    """Texts, images and τ, such that no probability is close to 0 or 1."""
-    x, y = matched_clouds(rng)
-    return x, y, float(rng.uniform(2.0, 6.0))
-
-
-def gallery_and_queries(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Queries near a gallery of unit rows, a gap away: the setting of robustness."""
-    d = int(rng.integers(8, 12))
-    gallery = rng.normal(size=(6, d))
-    gallery /= np.linalg.norm(gallery, axis=1, keepdims=True)
-    queries = (
-        gallery[rng.integers(6, size=8)] + 0.25 * rng.normal(size=(8, d)) + 0.5 * rng.normal(size=d) / d**0.5
-    )
-    return queries, gallery

@@ -4,8 +4,8 @@ import numpy as np
 from scipy.special import softmax
 
 from gapkit import contrastive, geometry
-from gapkit.check.engine import (
-    Check,
+from gapkit.check.engine import Check
+from gapkit.check.inputs import (
     cloud,
     cloud_and_direction,
     components,

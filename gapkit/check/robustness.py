@@ -6,18 +6,8 @@ import numpy as np
 from scipy.stats import norm
 
 from gapkit.check.diagnosis import split
-from gapkit.check.engine import (
-    Check,
-    CheckFailed,
-    Passed,
-    call_each,
-    cloud,
-    components,
-    fresh_rng,
-    gallery_and_queries,
-    must_be_function,
-    unit,
-)
+from gapkit.check.engine import Check, CheckFailed, Passed, call_each, must_be_function
+from gapkit.check.inputs import cloud, components, fresh_rng, gallery_and_queries, unit
 from gapkit.closing import AffineProjection, GapCloser, LinearProjection
 from gapkit.geometry import nearest as nearest_reference
 from gapkit.perturbations import UniformQuantization

@@ -35,10 +35,10 @@ def info(as_json):
     width = max(map(len, facts))
     for name, value in facts.items():
         words = ", ".join(value) if isinstance(value, list) else value
-        whole = {"break_long_words": False, "break_on_hyphens": False}  # a name or a path stays in one piece
-        click.echo(
-            textwrap.fill(f"{name:<{width}}  {words}", 80, subsequent_indent=" " * (width + 2), **whole)
+        fold = textwrap.TextWrapper(  # a name or a path stays in one piece
+            80, subsequent_indent=" " * (width + 2), break_long_words=False, break_on_hyphens=False
         )
+        click.echo(fold.fill(f"{name:<{width}}  {words}"))
 
 
 def collect() -> dict:

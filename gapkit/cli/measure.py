@@ -53,11 +53,12 @@ def measure(file, images, texts, covariances, metric, sigma, intervals, processe
     if many:
         options = {"covariances": covariances, "intervals": intervals, "processes": processes or 1}
         values, said = measure_files(images, texts, **options, cluster=cluster)
-        facts = {"images": list(images), "texts": list(texts), "notes": said}
+        facts: dict[str, object] = {"images": list(images), "texts": list(texts), "notes": said}
     else:
         entries = load_embeddings(file[0])
         values = measure_set(entries, metric=metric or "euclidean", sigma=sigma, intervals=intervals)
-        said, facts = [f"{file[0]}: {entries}"], {"file": file[0], "task": entries.task}
+        said = [f"{file[0]}: {entries}"]
+        facts = {"file": file[0], "task": entries.task}
     if as_json:
         content = facts | {name: _plain(value) for name, value in values.items()}
         click.echo(json.dumps(content, indent=1, allow_nan=False))

@@ -1,4 +1,4 @@
-r"""Exact robustness under Gaussian noise on the gallery: for which noise it is known, and the shortest of the integrals.
+r"""Exact robustness under Gaussian noise on the gallery: for which noise it is known, and how a problem is cut into blocks.
 
 *Which noise.* Under the dot product any Gaussian noise on the gallery is exact: :math:`y \cdot \varepsilon \sim N(0, y^\top \Sigma y)`. For
 distances and angles the derivations need noise that is alike in all directions, :math:`\Sigma = \sigma^2 I`, or alike in
@@ -7,18 +7,9 @@ what is common to all candidates then adds the same to all squared distances, an
 coordinates in V. (For the cosine the gallery must lie in the subspace.) This is the noise that a projecting
 closer leaves of isotropic noise.
 
-*The dot product.* :math:`y \cdot (x_k + \varepsilon_k) \sim N(y \cdot x_k, \tau^2)` with one :math:`\tau^2 = y^\top \Sigma y` for all candidates
-(:math:`\sigma^2\|y\|^2` for isotropic noise), independent over k. With the margins :math:`\Delta_j = y \cdot (x_i - x_j) \ge 0`
-
-.. math:: \mathrm{Rob}(y) = \int \varphi(z) \prod_{j \ne i} \Phi(z + \Delta_j/\tau)\, dz .
-
-A common translation of the gallery leaves every margin as it is, and τ too: it changes nothing at all.
-Candidates more than 10.5 τ behind are dropped, each for less than :math:`\Phi(-10.5/\sqrt2) < 10^{-13}`.
-
-Distances and angles take a module each: `gapkit.robustness.exact_euclidean` and `gapkit.robustness.exact_cosine`.
+Each metric takes a module: `gapkit.robustness.exact_dot`, `gapkit.robustness.exact_euclidean` and `gapkit.robustness.exact_cosine`.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -48,17 +39,12 @@ from gapkit.perturbations import GaussianNoise
 from gapkit.perturbations.gaussian import covariance_root
 from gapkit.robustness import exact_cosine
 from gapkit.robustness.exact_cosine import cosine
+from gapkit.robustness.exact_dot import by_margins, dot
 from gapkit.robustness.exact_euclidean import CLOSED_FORM_FROM, euclidean, integrate
 from gapkit.robustness.quadrature import (
     FINE,
     REACH,
-    TAIL,
     Counts,
-    Panels,
-    deposit,
-    falling_edges,
-    grid_points,
-    probability,
 )
 
 _ALIKE = 1e-9
@@ -75,8 +61,6 @@ _LEVELS = 12
 """Lengths for which cosines are tabulated at most, where they are counted."""
 _LONGEST = 1e6
 """Length of a row in units of σ up to which its angles in float64 are fine enough for one set of panels."""
-_NORMAL = 1000
-"""Degrees of freedom from which a χ falls like a normal variable: there is no origin to be fine at."""
 
 
 @dataclass(frozen=True)
@@ -211,44 +195,6 @@ def _block(
     return euclidean(squares, answers, scale, x.shape[1]), answers
 
 
-def dot(
-    margins: Float[Tensor, "m k"], answers: Int[Tensor, " m"], spread: Float[Tensor, " m"]
-) -> Float[Tensor, " m"]:
-    """Robustness of each query, K > 1 candidates.
-
-    Parameters
-    ----------
-    margins : (m, K) score of the answer minus that of each candidate
-    answers : (m,) the answers
-    spread : (m,) standard deviation τ of every score; where it is 0 nothing changes
-    """
-    moved = spread > 0
-    u = (margins / torch.where(moved, spread, 1)[:, None]).clamp_min_(0)  # (m, K): Δ_j / τ
-    near = (u < REACH) & moved[:, None]
-    near.scatter_(1, answers[:, None], False)
-    rival_of, columns = near.nonzero(as_tuple=True)
-    values = _by_margins(u[rival_of, columns], rival_of, len(u), u.shape[1])
-    return torch.where(moved, values, 1)
-
-
-def _by_margins(
-    u: Float[Tensor, " p"],
-    rival_of: Int[Tensor, " p"],
-    count: int,
-    candidates: int,
-    shares: Float[Tensor, " p"] | None = None,
-) -> Float[Tensor, "{count}"]:
-    """Robustness of ``count`` queries from their rivals' margins in units of τ."""
-    rule = Panels(falling_edges(2 * TAIL + 2, _NORMAL, candidates).to(u.device))
-    nodes = rule.nodes - (TAIL + 1)
-    points = grid_points(0.0, REACH, u.device)
-    table = torch.special.log_ndtr(nodes + points[:, None])  # (g, t)
-    weights = deposit(u, rival_of, count=count, origin=0.0, size=len(points), scale=shares)  # (m, g)
-    logs = weights @ table  # (m, t): Σ_j ln Φ
-    density = torch.exp(-0.5 * nodes.square()) / math.sqrt(2 * math.pi)
-    return probability(logs.exp_() @ (density * rule.weights))
-
-
 def _in_blocks(problem: Solvable, metric: str, memory: int) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"]]:
     """The same for a large gallery, read block by block."""
     gallery = Gallery.of(problem.x, problem.y, metric)
@@ -349,7 +295,7 @@ def _counted(
     margins = rivals - winners[rival_of]
     near = margins < REACH
     shares = None if few else shares[near]
-    return _by_margins(margins[near], rival_of[near], len(y), len(gallery.rows), shares), answers, sure
+    return by_margins(margins[near], rival_of[near], len(y), len(gallery.rows), shares), answers, sure
 
 
 def nearest_bounds(
@@ -371,7 +317,7 @@ def nearest_bounds(
         if metric == "euclidean":
             values = integrate(u[:, 0], rivals, rows, d, shares)
         else:
-            values = _by_margins(rivals - u[rows, 0], rows, len(u), candidates, shares)
+            values = by_margins(rivals - u[rows, 0], rows, len(u), candidates, shares)
         found.append(torch.where(spread > 0, values, 1))
     return found[0], found[1]
 

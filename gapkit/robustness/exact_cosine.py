@@ -25,7 +25,7 @@ says which query each belongs to.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +35,17 @@ from torch import Tensor
 
 from gapkit._arrays import row_lengths
 from gapkit.geometry.galleries import BLOCK, Gallery, cost_blocks, pairs_upto
-from gapkit.robustness.exact_euclidean import log_density
+from gapkit.robustness.elevation import (
+    ARRAYS,
+    RIGHT,
+    TAIL,
+    density_at,
+    elevation_density,
+    height_and_distance,
+    log_below,
+    middle_and_spread,
+    tail_edge,
+)
 from gapkit.robustness.quadrature import (
     FINE,
     ORDER,
@@ -44,19 +54,12 @@ from gapkit.robustness.quadrature import (
     deposit,
     falling_edges,
     grid_points,
-    log_complement,
     probability,
 )
 
-RIGHT = math.pi / 2
-TAIL = 7.0
-"""Deviations from its middle beyond which an elevation is left out."""
 BIN = 3.0
 _REACH = 10.75
 _MESH_FROM = 250
-_HERMITE_FROM = 32
-_ARRAYS = 26
-"""About as many arrays of its shape does `elevation_density` hold at once."""
 _MOST_LENGTHS = 40
 
 
@@ -211,12 +214,12 @@ def in_blocks(
     x = gallery.take(answers)
     angle = 2 * torch.atan2(row_lengths(y - x), row_lengths(y + x))
     winners = torch.stack([angle, lengths[answers]], 1)
-    mean, spread = (part[:, 0] for part in middle_and_spread(*_height_and_distance(winners), d))
+    mean, spread = (part[:, 0] for part in middle_and_spread(*height_and_distance(winners), d))
     # A rival within reach: sin φ₀ = L cos θ / M, and its M is no less than that of the shortest.
     floor = mean - (_REACH / torch.minimum(spread, spreads[0])).clamp_max(1).asin()
     floor = torch.where(torch.minimum(spread, spreads[0]) > _REACH, floor.clamp_min(-RIGHT), -RIGHT)
     least = (floor.sin()[:, None] * spreads / ends).amin(1).clamp(-1, 1)  # cosines from which on rivals count
-    highest = middle_and_spread(*_height_and_distance(torch.cartesian_prod(angle, ends)), d)[0]
+    highest = middle_and_spread(*height_and_distance(torch.cartesian_prod(angle, ends)), d)[0]
     top = (highest.view(-1, 2).amax(1) + (TAIL / spreads[0]).clamp_max(1).asin()).clamp_max(RIGHT)
     window = torch.stack([tail_edge(mean, spread, -1), top, spreads[1].expand_as(top)], 1)
     place = mean * float(spread.median()) / BIN
@@ -276,7 +279,7 @@ def _one_by_one(
     while order:
         # From the most panels down. Shorter ones are filled up with panels of no width.
         longest = len(edges[order[-1]])
-        count = max(1, memory // (8 * _ARRAYS * (longest - 1) * ORDER))
+        count = max(1, memory // (8 * ARRAYS * (longest - 1) * ORDER))
         together = [i for i in order[-count:] if 2 * len(edges[i]) >= longest]
         del order[-len(together) :]
         filled = [np.pad(edges[i], (0, longest - len(edges[i])), mode="edge") for i in together]
@@ -289,97 +292,11 @@ def _one_by_one(
             row = torch.tensor(owners[first : first + count], device=winners.device)
             rival = torch.tensor(members[first : first + count], device=winners.device)
             density = density_at(nodes[row], rivals[rival], d)  # (c, t)
-            spread = middle_and_spread(*_height_and_distance(rivals[rival]), d)[1]  # (c, 1)
+            spread = middle_and_spread(*height_and_distance(rivals[rival]), d)[1]  # (c, 1)
             logs.index_add_(0, row, log_below(density, Panels(rule.edges[row]), spread))
         density = density_at(nodes, winners[together], d)
         result[together] = probability((density * logs.exp_() * rule.weights).sum(1))
     return result
-
-
-def _radial_rule(peak: Tensor, width: Tensor, d: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Nodes ρ and weights around the peak: Gauss–Hermite, or in few dimensions Gauss–Legendre from ρ = 0 on."""
-    if d >= _HERMITE_FROM:
-        t, w = np.polynomial.hermite_e.hermegauss(14)
-        for node, weight in zip(t, w * np.exp(t * t / 2), strict=True):
-            yield peak + width * float(node), width * float(weight)
-    else:
-        low, high = (peak - 6).clamp_min(0), peak + 6
-        for node, weight in zip(*np.polynomial.legendre.leggauss(30), strict=True):
-            yield low + (high - low) * float(1 + node) / 2, (high - low) * float(weight) / 2
-
-
-def elevation_density(
-    phi: Float[Tensor, "*#s t"], a: Float[Tensor, "*#s 1"], b: Float[Tensor, "*#s 1"], d: int
-) -> Float[Tensor, "*out t"]:
-    r"""The density of a candidate's elevation, d ≥ 2.
-
-    .. math:: f(\phi; a, b) = \int_0^\infty \rho\, \varphi(\rho\sin\phi - a)\, f_R(\rho\cos\phi; b)\, d\rho
-
-    Parameters
-    ----------
-    phi : (..., t) elevations in [−π/2, π/2]
-    a, b : (..., 1) height and distance from the axis, in units of σ
-    d : dimension
-
-    Examples
-    --------
-    >>> middle, nothing = torch.zeros(1, 1).double(), torch.zeros(1, 1).double()
-    >>> elevation_density(middle, nothing, nothing, 2) * math.pi        # pure noise in the plane: uniform
-    tensor([[1.0000]], dtype=torch.float64)
-    """
-    sin, cos = phi.sin(), phi.cos().clamp_min(0)
-    nu = (d - 3) / 2
-    phi, up, out = torch.broadcast_tensors(phi, a * sin, b * cos)
-    # The peak over ρ, by Newton's rule from the right on ρ² − aρ sin φ − (ν + 2) − √(ν² + (ρ b cos φ)²) = 0.
-    peak = (up + out).clamp_min(0) + math.sqrt(d + 1)
-    for _ in range(6):
-        root = torch.sqrt(nu * nu + (peak * out).square() + 1e-30)
-        slope = 2 * peak - up - peak * out.square() / root
-        peak = peak - (peak * (peak - up) - (nu + 2) - root) / slope
-    root = torch.sqrt(nu * nu + (peak * out).square() + 1e-30)
-    width = (peak / (2 * peak - up - peak * out.square() / root)).clamp(1e-3, 1).sqrt()
-    total = torch.zeros_like(peak)
-    for rho, weight in _radial_rule(peak, width, d):
-        log = log_density(rho * cos, b, d - 1) - 0.5 * (rho * sin - a).square()
-        total += rho * weight * log.exp()
-    return total / math.sqrt(2 * math.pi)
-
-
-def _height_and_distance(
-    candidates: Float[Tensor, "p 2"],
-) -> tuple[Float[Tensor, "p 1"], Float[Tensor, "p 1"]]:
-    """A and b, along the query and from its axis."""
-    angle, length = candidates[:, :1], candidates[:, 1:]
-    return length * angle.cos(), length * angle.sin()
-
-
-def density_at(phi: Float[Tensor, "*s"], candidates: Float[Tensor, "m 2"], d: int) -> Float[Tensor, "m t"]:
-    """`elevation_density` of candidates given as (angle, length in units of σ)."""
-    return elevation_density(phi, *_height_and_distance(candidates), d)
-
-
-def log_below(
-    density: Float[Tensor, "*s t"], rule: Panels, spread: Float[Tensor, "*#s 1"]
-) -> Float[Tensor, "*s t"]:
-    """Ln P(elevation < φ) at every node: one minus the integral of the density from the top down.
-
-    ``spread`` is the M of `middle_and_spread`: `log_complement` takes the density per standard deviation, not per radian.
-    """
-    below, above = rule.running(density)
-    return log_complement(above, below, density / spread)
-
-
-def middle_and_spread(a: Tensor, b: Tensor, d: int) -> tuple[Tensor, Tensor]:
-    """About where the elevation is, φ₀, and M, the inverse of its standard deviation."""
-    across = (b.square() + (d - 1.5)).sqrt()
-    return torch.atan2(a, across), torch.hypot(a, across)
-
-
-def tail_edge(mean: Float[Tensor, "..."], spread: Float[Tensor, "..."], side: int) -> Float[Tensor, "..."]:
-    """Elevation beyond which, below (−1) or above (+1), at most 1e-12 lies; a right angle if there is none."""
-    wide = spread > TAIL
-    edge = mean + side * (TAIL / torch.where(wide, spread, TAIL)).asin()
-    return torch.where(wide, edge, side * RIGHT).clamp(-RIGHT, RIGHT)
 
 
 def panel_edges(
@@ -393,7 +310,7 @@ def panel_edges(
     query = torch.cat([torch.arange(len(winners), device=rival_of.device), rival_of])  # (m + p,)
     by_query = query.argsort(stable=True)
     candidates = torch.cat([winners, rivals])[by_query]  # (m + p, 2): a query's winner and rivals together
-    mean, spread = middle_and_spread(*(part[:, 0] for part in _height_and_distance(candidates)), d)
+    mean, spread = middle_and_spread(*(part[:, 0] for part in height_and_distance(candidates)), d)
     begins, ends = (tail_edge(mean, spread, side).cpu().numpy() for side in (-1, 1))
     spread = spread.cpu().numpy()
     lasts = torch.bincount(query).cumsum(0).tolist()

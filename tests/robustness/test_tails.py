@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from gapkit.robustness.exact_cosine import elevation_density
+from gapkit.robustness.elevation import elevation_density
 from gapkit.robustness.exact_euclidean import closed_form_log_survival, log_density
 from gapkit.robustness.quadrature import Panels, falling_edges
 
