@@ -37,7 +37,16 @@ MODULES = (
     "errors",
 )
 DERIVED_IN = {
-    "robustness": ("reference", "exact", "exact_dot", "exact_euclidean", "exact_cosine", "law", "certified", "query_noise")
+    "robustness": (
+        "reference",
+        "exact",
+        "exact_dot",
+        "exact_euclidean",
+        "exact_cosine",
+        "law",
+        "certified",
+        "query_noise",
+    )
 }
 """Package -> its modules whose own text is a derivation that readers should find."""
 ELSEWHERE = {"../README.md": "../../results.md", "../docs/": "../../"}

@@ -145,7 +145,7 @@ class Gallery:
         factors, rounding = self.factors(y)
         answers = torch.empty_like(rounding, dtype=torch.int64)
         every = torch.arange(len(y), device=y.device)
-        todo = [(part, torch.float32) for part in every.split(BLOCK_BYTES // (16 * BLOCK))]
+        todo = [(part, torch.float32) for part in every.split(max(1, BLOCK_BYTES // (16 * BLOCK)))]
         while todo:
             part, dtype = todo.pop()
             near, slack = None, slack_of(rounding[part], y[part], dtype)

@@ -85,7 +85,7 @@ ENTRY = 'id = "a"\nstatement = "A."\nsource = "s"\ntable = "noise"\nmeasured = "
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ((ENTRY, ENTRY + "thresold = 1\n"), "claim 'a': .*unexpected keyword argument 'thresold'"),
+        ((ENTRY, ENTRY + "smallest = 1\n"), "claim 'a': .*unexpected keyword argument 'smallest'"),
         (('source = "s"\n', ""), "claim 'a': .*missing .*'source'"),
         (("rises", "raises"), "rule of claim 'a' must be one of .*did you mean 'rises'"),
         ((", 0.01", ""), "claim 'a': .*missing .*'edge'"),

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gapkit.errors import InputError
-from gapkit.geometry import nearest, neighbours
+from gapkit.geometry import galleries, nearest, neighbours
 from gapkit.geometry.neighbours import METRICS
 
 
@@ -83,7 +83,7 @@ def test_one_long_row_does_not_tie_the_others(rng, metric):
 
 @pytest.mark.parametrize("size", [2**26, 200])
 def test_the_first_of_rows_that_are_alike(rng, monkeypatch, size):
-    monkeypatch.setattr(neighbours, "BLOCK_BYTES", size)
+    monkeypatch.setattr(galleries, "BLOCK_BYTES", size)
     for x in (rng.integers(0, 2, (60, 4)) * 1.0, rng.standard_normal((9, 7))[rng.integers(9, size=80)]):
         expected = [next(j for j in range(len(x)) if (x[j] == row).all()) for row in x]
         assert neighbours.first_alike(torch.from_numpy(x)).tolist() == expected
@@ -113,7 +113,7 @@ def test_many_duplicates_are_answered_as_each_query_alone(rng, monkeypatch, metr
 def test_blocks_change_nothing(rng, monkeypatch):
     y, x = rng.standard_normal((50, 9)), rng.standard_normal((11, 9))
     whole = nearest(y, x)
-    monkeypatch.setattr(neighbours, "BLOCK_BYTES", 11 * 8 * 3 * 7)
+    monkeypatch.setattr(galleries, "BLOCK_BYTES", 11 * 8 * 3 * 7)
     assert (nearest(y, x) == whole).all()
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import top_k_accuracy_score
 
 from gapkit.errors import InputError
-from gapkit.geometry import neighbours
+from gapkit.geometry import galleries
 from gapkit.geometry.neighbours import METRICS
 from gapkit.tasks import (
     accuracy,
@@ -123,7 +123,7 @@ def test_small_blocks_change_no_task(rng, monkeypatch):
     x, y = rng.standard_normal((2, 60, 4))
     options = rng.standard_normal((60, 3, 4))
     whole = retrieval_ranks(y, x), k_occurrence(y, x, k=3), answer_multiple_choice(y, options)
-    monkeypatch.setattr(neighbours, "BLOCK_BYTES", 4000)
+    monkeypatch.setattr(galleries, "BLOCK_BYTES", 4000)
     small = retrieval_ranks(y, x), k_occurrence(y, x, k=3), answer_multiple_choice(y, options)
     for one, other in zip(whole, small, strict=True):
         assert (one == other).all()
