@@ -87,7 +87,7 @@ def test_shipped_models_are_checked_against_the_manifest(folder, tmp_path, monke
     (data / "manifest.json").write_text(json.dumps({"files": files}))
     monkeypatch.setenv("GAPKIT_DATA", str(data))
     assert load_model("miniclip-wide").weights_sha256() == load_model(f"local-dir:{folder}").weights_sha256()
-    with pytest.raises(InputError, match=r"miniclip-wide@1.*only embeddings are shipped"):
+    with pytest.raises(InputError, match=r"miniclip-wide@1 ships as embeddings.*--seed 1 --out runs/wide-1"):
         load_model("miniclip-wide@1")
     path = data / "models" / "miniclip-wide" / "open_clip_model.safetensors"
     path.write_bytes(path.read_bytes() + b" ")
