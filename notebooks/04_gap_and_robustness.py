@@ -484,7 +484,7 @@ for query, column in zip(chosen, grid.T, strict=True):
 # $$\tfrac12\|x+\varepsilon-y\|^2-\tfrac12\|x-y\|^2=(x-y)\cdot\varepsilon+\tfrac12\|\varepsilon\|^2 ,$$
 # whose variance is $s^2=\sigma^2\bigl(D^2+\tfrac d2\sigma^2\bigr)$ with $D=\|x-y\|$: the first term gives $\sigma^2D^2$, the second $\tfrac14\cdot2d\sigma^4$, and they are uncorrelated. Closing keeps the *margins* between candidates and shortens $D$. If $D$ is about the same for all competing candidates, and the perturbation is nearly normal, robustness depends only on the margins divided by $s$. So the closed gallery at noise $\sigma$ is as robust as the *untouched* one at the noise $\sigma^\ast$ that has the same $s$:
 # $$\sigma^\ast\sqrt{D^2+\tfrac d2{\sigma^\ast}^2}=\sigma\sqrt{D_\text{closed}^2+\tfrac d2\sigma^2}.$$
-# **Closing the gap is turning the noise down**, by a factor given by two lengths. (Derived in this project.)
+# **Closing the gap turns the noise down**, by a factor given by two lengths. (Derived in this project.)
 #
 # > **Predict.** In this model $D^2$ falls by more than a third. By about what factor is the noise turned down when $d\sigma^2$ is small compared with $D^2$? And when it is large?
 
@@ -502,7 +502,7 @@ for target in targets:
     assert abs(predicted - measured) < 0.02
 
 # %% [markdown]
-# **What to see.** Nothing was fitted: the prediction uses no robustness of the closed gallery. At weak noise the factor is $D_\text{closed}/D$. Strong noise adds a length of its own, $\sigma\sqrt{d/2}$, which closing cannot shorten, so the factor goes to 1. Over all shipped models and sets and all published ones we have, the law explains more than 98 % of the differences between gains and errs by at most 0.03 (`gapkit replicate --only levers`).
+# **What to see.** Nothing was fitted, and the prediction uses no robustness of the closed gallery. At weak noise the factor is $D_\text{closed}/D$. Strong noise adds a length of its own, $\sigma\sqrt{d/2}$, which closing cannot shorten, so the factor goes to 1. Over all shipped models and sets and all published ones we have, the law explains more than 98 % of the differences between gains and errs by at most 0.03 (`gapkit replicate --only levers`).
 #
 # Three things follow. First, the gain can be predicted *before* closing anything (`gapkit.robustness.predict_closed`). Second, the part of a random gap outside the span of $K$ texts has squared length $\|g\|^2\bigl(1-\frac{K-1}{d}\bigr)$ on average (`expected_shift`), so gains shrink as galleries grow. Third, another *metric* means another $s$. Under the dot product it is $\sigma\|y\|$. For unit rows this is smaller where $D^2+\frac d2\sigma^2>1$, that is, for cosines below about one half. This holds for every real CLIP we have, but not for this model. So choose the metric first; lesson 07 returns to this.
 #
@@ -514,7 +514,7 @@ for target in targets:
 # - Robustness asks whether answers stay the same, not whether they are right: report both.
 # - A shift orthogonal to the gallery's differences changes no answer, for any query and any α (Theorem 3.5).
 # - Noise on the gallery turns the boundary; the farther the query, the farther the boundary sweeps. The probability is one integral over noncentral χ² laws, exact and without sampling.
-# - A common offset of all squared distances lowers robustness, for any $K$ and $d$ (Theorem 3.4), so closing the gap raises it, up to α = 1 for the average query and α* for each.
+# - Adding the same amount to all squared distances lowers robustness, for any $K$ and $d$ (Theorem 3.4), so closing the gap raises it, up to α = 1 for the average query and α* for each.
 # - Two lengths predict the gain: closing the gap turns the noise down to the $\sigma^\ast$ with the same $s$.
 # - All of this is about *Euclidean* neighbours and a *perturbed gallery*. Lesson 07 changes the metric and the side, and some of the gain disappears.
 #

@@ -177,7 +177,7 @@ print(f"500 captions: left of ‖g‖ by chance: {expected_shift(1.0, 500, 512):
 # ## 4. Every image has its own α
 #
 # Moving the gallery by $\alpha g'$ changes all squared distances of the image $y$ by the same amount, a parabola in α.
-# The image is most robust at its lowest point:
+# The image is most robust at the lowest point of the parabola:
 #
 # $$\alpha^*(y) = 1 + \frac{g' \cdot (y - \mu_y)}{\|g'\|^2}.$$
 #
@@ -205,8 +205,8 @@ assert not (beside > at(best) + 1e-5).any()
 # %% [markdown]
 # ## 5. Too few components, and the raw shift
 #
-# The guarantee needs *all* components. Why not fewer? Because less of the gap is projected away, and the gallery moves
-# farther. With none at all ($k = 0$) we get the raw shift of Liang et al. (2022), which closes the gap completely.
+# The guarantee needs *all* components. Why use fewer? Because then less of the gap is projected away, and the gallery
+# moves farther. With none at all ($k = 0$) we get the raw shift of Liang et al. (2022), which closes the gap completely.
 #
 # > **Predict.** With fewer components, which of these rise and which fall: clean accuracy, unchanged answers, robustness?
 
@@ -343,7 +343,7 @@ print(f"rank correlation of ‖g‖ and gain: {order:.2f}")
 assert (real["gain_low"] > 0).all() and order > 0.64  # which 95 % of all orders of eight models stay below
 
 # %% [markdown]
-# **What to see.** The models with wide gaps gain, nearly in the order of their gaps.
+# **What to see.** The models with wide gaps gain, in nearly the order of their gaps' widths.
 # The two CLOOBs have narrow gaps and gain less than 0.01 from the shift. The affine projection has more to remove, because it
 # takes every image to the texts' span, and it gains on all eight models. None of them gains as much as our digits.
 #
@@ -421,11 +421,11 @@ widgets.present(
 #
 # ## 9. Summary and questions
 #
-# - Project the gap out of the gallery's span and shift: no answer changes, for any α; robustness to noise on the gallery
-#   rises up to about α = 1 and falls past it.
+# - Remove from the gap its part in the gallery's span, then shift the gallery: no answer changes, for any α. Robustness to
+#   noise on the gallery rises up to about α = 1 and falls past it.
 # - Without the projection some answers change. Robustness alone does not show that.
-# - Projecting each query is at least as good as shifting all by one vector, for every single query, with one projection for
-#   each metric.
+# - For every single query, projecting it is at least as good as shifting all queries by one vector. Each metric has its own
+#   projection.
 # - Under dot products, moving the gallery gains nothing. With noise on the queries, closing gains nothing at all.
 #
 # **Questions**
