@@ -30,7 +30,7 @@ def as_one_line(text: object) -> str:
 
 
 class InputError(ValueError):
-    """Input that gapkit cannot work with; its message is one line, whatever it quotes.
+    """Input that gapkit cannot use; the message is always one line.
 
     Derives from ``ValueError``, so code that knows nothing of gapkit can catch it.
 
@@ -45,7 +45,7 @@ class InputError(ValueError):
 
 
 class GapkitWarning(UserWarning):
-    """Something a caller should know, although gapkit could go on; its message is one line too."""
+    """Something the caller should know, although gapkit can continue; the message is always one line."""
 
     def __init__(self, *message: object) -> None:
         super().__init__(*map(as_one_line, message))

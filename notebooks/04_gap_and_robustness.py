@@ -45,11 +45,11 @@ from gapkit.robustness import boundary_scene, calibrate_sigma, robustness, sweep
 # %% [markdown]
 # ## 1. The question
 #
-# A query $y$ (an image) looks for its nearest neighbour in a gallery $X$ (texts). Somebody stores the gallery with errors $\varepsilon$. Does the answer stay the same? (Eq. 10)
+# A query $y$ (an image) looks for its nearest neighbour in a gallery $X$ (texts). Suppose the gallery is stored with errors $\varepsilon$. Does the answer stay the same? (Eq. 10)
 #
 # $$\mathrm{Rob}(y)=P_\varepsilon\bigl[\mathrm{NN}(y,X)=\mathrm{NN}(y,X+\varepsilon)\bigr],\qquad \varepsilon_k\sim N(0,\sigma^2I_d)\ \text{independent}.$$
 #
-# Staying the same is not being right: a model that is robustly wrong scores 1. So we always look at three numbers.
+# Robust does not mean right: a model that always gives the same wrong answers has robustness 1. So we always look at three numbers.
 #
 # > **Predict.** A mini-CLIP answers more than 95 % of its test images correctly. At a noise level where 70 % of its answers survive, what is its accuracy: about 70 %, more, or less?
 
@@ -70,10 +70,10 @@ print(f"answers kept {np.mean(noisy == answers):.2f}   exact {robustness(Y, X, s
 assert abs(np.mean(noisy == answers) - 0.7) < 0.02
 
 # %% [markdown]
-# The noise length is $\sigma\sqrt d$; what counts of it is mostly one component for each text: the one along $x_k-y$, the line from the image to that text. All these lines cross the gap, so they share most of their direction: the gap's. The last number was computed without sampling; section 5 shows how.
+# The noise has length $\sigma\sqrt d$, but for each text only one component matters much: the one along $x_k-y$, the line from the image to that text. All these lines cross the gap, so they point mostly along it. The last number was computed without sampling; section 5 shows how.
 
 # %% [markdown]
-# ## 2. Theorem 3.5: what keeps the answers
+# ## 2. Theorem 3.5: shifts that change no answer
 #
 # **Theorem 3.5.** If $v$ is orthogonal to the affine subspace of the gallery, that is $v\cdot(x_i-x_j)=0$ for all $i,j$, then $X+\alpha v$ gives every query the same nearest neighbour as $X$, for every $\alpha$.
 #
@@ -81,9 +81,9 @@ assert abs(np.mean(noisy == answers) - 0.7) < 0.02
 #
 # $$\|x_i+\alpha v-y\|^2=\|x_i-y\|^2+2\alpha\,v\cdot(x_i-y)+\alpha^2\|v\|^2 .$$
 #
-# By assumption $v\cdot x_i=c$ for all $i$. The second term is $2\alpha\,(c-v\cdot y)$: it depends on the query, not on the candidate. So all squared distances of one query change by the same amount, their differences do not change at all, and the smallest stays the smallest. ∎
+# By assumption $v\cdot x_i=c$ for all $i$. The second term is $2\alpha\,(c-v\cdot y)$: it depends on the query, not on the candidate. So all squared distances of one query change by the same amount. Their differences do not change, and the smallest stays the smallest. ∎
 #
-# Nothing was assumed about the query, the noise, or the number of candidates. The paper's algorithm makes such a $v$ out of the gap: it subtracts from $g$ its part in the span of the differences, $g'=g-VV^\top g$. The raw gap comes with no such promise.
+# The proof assumes nothing about the query, the noise, or the number of candidates. The paper's algorithm makes such a $v$ from the gap: it removes from $g$ the part in the span of the differences, $g'=g-VV^\top g$. The raw gap has no such guarantee.
 
 # %% tags=["nbval-check-output"]
 for name, closer in {"projected shift": GapCloser, "raw shift": MeanShift}.items():
@@ -97,9 +97,9 @@ for name, closer in {"projected shift": GapCloser, "raw shift": MeanShift}.items
 # %% [markdown]
 # ## 3. Why distance costs robustness: the picture
 #
-# Two candidates, and the boundary half-way between them: on its left the answer is the left one. Noise on the candidates moves the boundary a little and *turns* it a little. Turning matters little near the candidates and much far away.
+# Take two candidates and the boundary half-way between them. To the left of it, the answer is the left candidate. Noise on the candidates moves the boundary a little and *turns* it a little. The turn matters little near the candidates and a lot far away.
 #
-# > **Predict.** The query keeps its place relative to the boundary (the margin is the same) but moves up, away from both candidates. What happens to the probability that it keeps its answer?
+# > **Predict.** The query stays at the same distance from the boundary (the margin is the same) but moves up, away from both candidates. What happens to the probability that it keeps its answer?
 
 # %%
 axes = plots.canvas(1, 3, width=9, height=4.8)
@@ -115,7 +115,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **What to see.** The fan of boundaries is the same in all panels. Solid grey boundaries still leave the query with its answer; the dashed pink ones have swept over it: 4 of 60 near the candidates, 22 of 60 far away. The margin, measured across, never changed.
+# **What to see.** The fan of boundaries is the same in all panels. With a solid grey boundary the query keeps its answer. The dashed pink boundaries have swept over it: 4 of 60 near the candidates, 22 of 60 far away. The margin is the same in all three panels.
 #
 # In three dimensions the boundary is a plane and tilts:
 
@@ -132,7 +132,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **What to see.** The same five tilts in both pictures; the low query sits where the planes are close together and one of them has passed it (dashed), the high one where they have spread apart and three have.
+# **What to see.** Both pictures show the same five tilts. The low query sits where the planes are close together, and one of them has passed it (dashed). The high query sits where they have spread apart, and three have passed it.
 
 # %%
 from gapkit.widgets import boundary_explorer, present
@@ -140,23 +140,23 @@ from gapkit.widgets import boundary_explorer, present
 present(boundary_explorer(), "The panels above show three settings; here you move gap, noise and margin.")
 
 # %% [markdown]
-# ## 4. The pairwise case, written out
+# ## 4. Two candidates: the formulas
 #
-# Two candidates in $d$ dimensions. Put $a=x_1+\varepsilon_1-y$ and $b=x_2+\varepsilon_2-y$; the answer 1 is kept when $\|a\|^2<\|b\|^2$, that is when
+# Take two candidates in $d$ dimensions. Put $a=x_1+\varepsilon_1-y$ and $b=x_2+\varepsilon_2-y$. Answer 1 is kept when $\|a\|^2<\|b\|^2$, that is, when
 #
 # $$(a-b)\cdot(a+b)<0 .$$
 #
-# $a-b$ and $a+b$ are jointly normal with covariance $\sigma^2I-\sigma^2I=0$, hence *independent*. Condition on the first. Its direction $n=(a-b)/\|a-b\|$ is the normal of the turned boundary, and $n\cdot(a+b)$ is normal with mean $2n\cdot(m-y)$, where $m=(x_1+x_2)/2$, and variance $2\sigma^2$. So
+# $a-b$ and $a+b$ are jointly normal with covariance $\sigma^2I-\sigma^2I=0$, so they are *independent*. Condition on the first. Its direction $n=(a-b)/\|a-b\|$ is the normal of the turned boundary, and $n\cdot(a+b)$ is normal with mean $2n\cdot(m-y)$, where $m=(x_1+x_2)/2$, and variance $2\sigma^2$. So
 #
 # $$\mathrm{Rob}(y)=E_n\,\Phi\!\left(\frac{\sqrt2}{\sigma}\;n\cdot(y-m)\right):$$
 #
 # the signed distance of the query from the turned boundary, averaged over the turns. That is the picture of section 3 as a formula.
 #
-# A second look, at squared distances: $\|a\|^2-\|b\|^2$ has mean $D_1^2-D_2^2$ (the noise adds $d\sigma^2$ to both) and variance $4\sigma^2(D_1^2+D_2^2)+4d\sigma^4$. If it is nearly normal,
+# Another way is to look at squared distances: $\|a\|^2-\|b\|^2$ has mean $D_1^2-D_2^2$ (the noise adds $d\sigma^2$ to both) and variance $4\sigma^2(D_1^2+D_2^2)+4d\sigma^4$. If it is nearly normal,
 #
 # $$\mathrm{Rob}(y)\approx\Phi\!\left(\frac{D_2^2-D_1^2}{2\sigma\sqrt{D_1^2+D_2^2+d\sigma^2}}\right).$$
 #
-# Closing the gap takes the same amount off $D_1^2$ and $D_2^2$: the numerator stays, the denominator shrinks. Write this approximation for a query and two candidates, the first of which is the answer.
+# Closing the gap takes the same amount off $D_1^2$ and $D_2^2$: the numerator stays the same, and the denominator shrinks. Write this approximation for a query and two candidates; the first candidate is the answer.
 
 
 # %%
@@ -169,7 +169,7 @@ def pair_approximation(query, first, second, sigma):
 check(pair_approximation)
 
 # %% [markdown]
-# Now both formulas against the exact value:
+# Now compare both formulas with the exact value:
 
 # %% tags=["nbval-check-output"]
 draws = 200_000
@@ -189,12 +189,12 @@ for gap in (0.0, 1.0, 2.0):
 # %% [markdown]
 # ## 5. The exact probability, for any number of candidates
 #
-# $\|x_k+\varepsilon_k-y\|^2/\sigma^2$ is the squared length of a normal vector with mean $(x_k-y)/\sigma$ and unit variances: by definition *noncentral χ²* with $d$ degrees of freedom and $\lambda_k=\|x_k-y\|^2/\sigma^2$. The noise of different candidates is independent.
-# Write $f_k$ for its density and $S_k$ for the probability to exceed $t$. The answer $i$ survives if it lands at some $t$ and all others land beyond:
+# $\|x_k+\varepsilon_k-y\|^2/\sigma^2$ is the squared length of a normal vector with mean $(x_k-y)/\sigma$ and unit variances. By definition it is *noncentral χ²* with $d$ degrees of freedom and $\lambda_k=\|x_k-y\|^2/\sigma^2$. The noise of different candidates is independent.
+# Write $f_k$ for its density and $S_k$ for the probability that it exceeds $t$. The answer $i$ survives if it lands at some $t$ and all others land beyond:
 #
 # $$\boxed{\;\mathrm{Rob}(y)=\int_0^\infty f_i(t)\prod_{j\ne i}S_j(t)\,dt\;}$$
 #
-# A single one-dimensional integral, for any $d$ and $K$. The distributions show what closing a gap does: mean $d+\lambda_k$, variance $2d+4\lambda_k$. Taking $c$ off every $\lambda_k$ moves all of them alike and makes all of them narrower.
+# This is a single one-dimensional integral, for any $d$ and $K$. The distributions show what closing a gap does. Their mean is $d+\lambda_k$ and their variance $2d+4\lambda_k$, so subtracting $c$ from every $\lambda_k$ shifts them all by the same amount and makes them all narrower.
 
 # %%
 before = np.sort(np.linalg.norm(X - Y[0], axis=1))[:2]
@@ -214,9 +214,9 @@ plots.show(
 assert np.isclose(before[1] ** 2 - before[0] ** 2, after[1] ** 2 - after[0] ** 2, atol=1e-6)
 
 # %% [markdown]
-# **What to see.** Both panels have the same width and height of axes. The distance between the means is the same left and right, 0.018; the standard deviation is smaller on the right, so the peaks are narrower and taller and overlap less, and the rival wins less often.
+# **What to see.** The axes span the same width and height in both panels. The distance between the means is the same left and right, 0.018. The standard deviation is smaller on the right: the peaks are narrower and taller and overlap less, so the rival wins less often.
 #
-# Now the exact value against brute force, query by query:
+# Now compare the exact value with brute force, query by query:
 
 # %% tags=["nbval-check-output"]
 exact = robustness(Y[:40], X, sigma=sigma)
@@ -232,13 +232,13 @@ assert np.abs(z[exact < 0.999]).max() < 4.5
 #
 # **Theorem.** Let $i$ be the answer, $\lambda_i\le\lambda_j$ for all $j$, and let all $\lambda_k$ grow by a common offset $c$. Then $\mathrm{Rob}$ does not increase.
 #
-# It holds for any number of candidates $K\ge2$ and any dimension $d\ge1$. In the paper's statement the *query* moves along the gap towards the other modality; two short steps lead from there to a common offset.
+# It holds for any number of candidates $K\ge2$ and any dimension $d\ge1$. In the paper's statement the *query* moves along the gap towards the other modality. Two short steps turn that into a common offset.
 #
 # *Query or gallery.* $\|x_k+\varepsilon_k-(y-\beta g)\|=\|(x_k+\beta g)+\varepsilon_k-y\|$: under noise on the gallery, moving the query by $-\beta g$ is the same experiment as moving the gallery by $+\beta g$.
 #
 # *A common offset.* Assumption 3.3 says $g\cdot x_k=g\cdot\mu_x$ and $g\cdot y=g\cdot\mu_y$ for every text and image, so $g\cdot(x_k-y)=g\cdot(\mu_x-\mu_y)=-\|g\|^2$ for every $k$, and
 # $$\|x_k+\beta g-y\|^2-\|x_k-y\|^2=2\beta\,g\cdot(x_k-y)+\beta^2\|g\|^2=\|g\|^2\bigl[(1-\beta)^2-1\bigr].$$
-# Divided by $\sigma^2$ it is the common offset $c(\beta)$ of all $\lambda_k$. It falls on $0\le\beta\le1$, so by the theorem robustness rises until the gap is closed: the paper's Theorem 3.4. Where the assumption does not hold, section 7 does the same with $g'$.
+# Divided by $\sigma^2$, this is the common offset $c(\beta)$ of all $\lambda_k$. It falls on $0\le\beta\le1$, so by the theorem robustness rises until the gap is closed: the paper's Theorem 3.4. Where the assumption does not hold, section 7 does the same with $g'$.
 
 # %% tags=["nbval-check-output"]
 fresh = np.random.default_rng(1)
@@ -266,22 +266,22 @@ for beta in (0.0, 0.5, 1.0):
 # **Step 0: a Poisson mixture.** Rotate so that the mean lies on one axis. There $(Z+\sqrt\lambda)^2$ has density $\frac{e^{-(t+\lambda)/2}}{\sqrt{2\pi t}}\cosh\sqrt{\lambda t}$. Expand $\cosh\sqrt{\lambda t}=\sum_m(\lambda t)^m/(2m)!$ and use $(2m)!=4^m\,m!\,\Gamma(m+\frac12)/\sqrt\pi$: each term is $w_m$ times the central χ² density with $1+2m$ degrees of freedom, $w_m=e^{-\lambda/2}(\lambda/2)^m/m!$. The other $d-1$ coordinates add $d-1$ degrees of freedom:
 # $$f_{d,\lambda}=\sum_m w_m(\lambda)\,f_{d+2m}.$$
 #
-# **Step A: by λ.** $w_m'=\frac12(w_{m-1}-w_m)$, so $\;\partial_\lambda f_{d,\lambda}=\frac12\,(f_{d+2,\lambda}-f_{d,\lambda})$.
+# **Step A: the derivative in λ.** $w_m'=\frac12(w_{m-1}-w_m)$, so $\;\partial_\lambda f_{d,\lambda}=\frac12\,(f_{d+2,\lambda}-f_{d,\lambda})$.
 #
-# **Step B: by $t$.** For the central density $f_{\nu+2}'=\frac12(f_\nu-f_{\nu+2})$ (differentiate $t^{\nu/2}e^{-t/2}$), so the mixture has $\partial_t f_{d+2,\lambda}=\frac12(f_{d,\lambda}-f_{d+2,\lambda})$. Compare with A: $\;\partial_\lambda f_{d,\lambda}=-\partial_t f_{d+2,\lambda}$. Integrated from 0 to $t$ (where $f_{d+2}(0)=0$): $\;\partial_\lambda F=-f_{d+2,\lambda}$, so $\;\partial_\lambda S=+f_{d+2,\lambda}$.
+# **Step B: the derivative in $t$.** For the central density $f_{\nu+2}'=\frac12(f_\nu-f_{\nu+2})$ (differentiate $t^{\nu/2}e^{-t/2}$), so the mixture has $\partial_t f_{d+2,\lambda}=\frac12(f_{d,\lambda}-f_{d+2,\lambda})$. Compare with A: $\;\partial_\lambda f_{d,\lambda}=-\partial_t f_{d+2,\lambda}$. Integrate from 0 to $t$ (where $f_{d+2}(0)=0$): $\;\partial_\lambda F=-f_{d+2,\lambda}$, so $\;\partial_\lambda S=+f_{d+2,\lambda}$.
 #
 # **Step C: product rule and integration by parts.**
 # $$\frac{d\,\mathrm{Rob}}{dc}=\int\Bigl[-\partial_t f_{i,d+2}\prod_{j\ne i}S_j+f_{i,d}\sum_{j\ne i}f_{j,d+2}\prod_{l\ne i,j}S_l\Bigr]dt .$$
-# In the first term the boundary values vanish ($f_{i,d+2}$ is 0 at 0 and at ∞), and $\partial_tS_j=-f_{j,d}$, so it becomes $-\int f_{i,d+2}\sum_j f_{j,d}\prod_{l\ne i,j}S_l$. Together
+# In the first term the boundary values vanish ($f_{i,d+2}$ is 0 at 0 and at ∞), and $\partial_tS_j=-f_{j,d}$, so the term becomes $-\int f_{i,d+2}\sum_j f_{j,d}\prod_{l\ne i,j}S_l$. Together
 # $$\frac{d\,\mathrm{Rob}}{dc}=\int\sum_{j\ne i}\bigl[f_{i,d}\,f_{j,d+2}-f_{i,d+2}\,f_{j,d}\bigr]\prod_{l\ne i,j}S_l\,dt .$$
 #
 # **Step D: the ratio falls with λ.** The bracket is $f_{i,d}f_{j,d}\,(r_j-r_i)$ with $r_\lambda(t)=f_{d+2,\lambda}(t)/f_{d,\lambda}(t)$. Since $f_{\nu+2}(t)=\frac t\nu f_\nu(t)$,
 # $$r_\lambda(t)=\frac{\sum_m w_m f_{d+2m}(t)\cdot\frac{t}{d+2m}}{\sum_m w_m f_{d+2m}(t)}=E_\lambda[\varphi(M)],\qquad \varphi(m)=\frac{t}{d+2m},$$
-# the mean of a falling function of a random whole number $M$ with probabilities $p_m\propto w_m(\lambda)f_{d+2m}(t)$. (For fixed $t$; this is not the Poisson law any more.) The factor $e^{-\lambda/2}$ cancels, so $p_m=\lambda^mc_m/Z(\lambda)$ with $c_m=f_{d+2m}(t)/(2^mm!)$ free of λ.
+# the mean of a falling function of a random whole number $M$ with probabilities $p_m\propto w_m(\lambda)f_{d+2m}(t)$. (This is for fixed $t$; it is no longer the Poisson law.) The factor $e^{-\lambda/2}$ cancels, so $p_m=\lambda^mc_m/Z(\lambda)$ with $c_m=f_{d+2m}(t)/(2^mm!)$ free of λ.
 #
 # *The derivative is a covariance.* Differentiate the weights: $\partial_\lambda p_m=p_m\bigl(\frac m\lambda-\frac{Z'}{Z}\bigr)$ with $\frac{Z'}{Z}=\frac1\lambda\sum_m m\,p_m=\frac{E_\lambda[M]}\lambda$. Hence
 # $$\frac{d}{d\lambda}E_\lambda[\varphi(M)]=\frac{E_\lambda[M\varphi(M)]-E_\lambda[M]\,E_\lambda[\varphi(M)]}{\lambda}=\frac1\lambda\operatorname{Cov}_\lambda(M,\varphi(M)).$$
-# No factor ½ is left over: the $(\lambda/2)^m$ in $w_m$ is $\lambda^m$ times a constant, and the constant sits in $c_m$.
+# No factor ½ is left over: the $(\lambda/2)^m$ in $w_m$ is $\lambda^m$ times a constant, which is part of $c_m$.
 #
 # *The covariance is not positive.* Take an independent copy $M'$ of $M$ and expand:
 # $$2\operatorname{Cov}_\lambda(M,\varphi(M))=E_\lambda\bigl[(M-M')(\varphi(M)-\varphi(M'))\bigr]\le0,$$
@@ -294,17 +294,17 @@ for beta in (0.0, 0.5, 1.0):
 # <details>
 # <summary><b>Three technical remarks</b>: a query that lies on a candidate; one dimension; derivatives under sums and integrals</summary>
 #
-# *A query on a candidate*, $\lambda_i=0$. Then $w_0=1$, only $m=0$ remains, and $r_0(t)=t/d$. Steps A to C hold as they are (the mixture is a power series in λ, so its one-sided derivative at 0 is the same expression). In step D the division by λ is not allowed at 0 itself, but not needed either: $p_0\to1$ as $\lambda\to0$, so $r_\lambda(t)\to t/d$, and a continuous function that falls on $\lambda>0$ falls on $\lambda\ge0$.
+# *A query on a candidate*, $\lambda_i=0$. Then $w_0=1$, only $m=0$ remains, and $r_0(t)=t/d$. Steps A to C hold unchanged (the mixture is a power series in λ, so its one-sided derivative at 0 is the same expression). Step D divides by λ, which is not allowed at 0, but it is not needed there either: $p_0\to1$ as $\lambda\to0$, so $r_\lambda(t)\to t/d$, and a continuous function that falls on $\lambda>0$ falls on $\lambda\ge0$.
 #
-# *One dimension.* $f_1(t)\sim t^{-1/2}$ at 0 is unbounded but integrable, so every integral above converges. Step C needs $f_{i,d+2}$ at 0, and that is $f_3\sim t^{1/2}\to0$. For numbers, integrate over $s=\sqrt t$: $2s\,f_1(s^2)$ is smooth.
+# *One dimension.* $f_1(t)\sim t^{-1/2}$ at 0 is unbounded but integrable, so every integral above converges. Step C needs $f_{i,d+2}$ at 0, and that is $f_3\sim t^{1/2}\to0$. To compute it numerically, integrate over $s=\sqrt t$: $2s\,f_1(s^2)$ is smooth.
 #
 # *Derivatives under the sum.* Take $0\le\lambda\le L$ and $t\ge t_0>0$. For $\nu\ge2$, $f_\nu\le\frac12$, so the terms of the mixture and those of its derivatives in λ and $t$ are, from $m=2$ on, at most $w_m+w_{m-1}\le2(L/2)^{m-1}/(m-1)!\cdot\max(1,L/2)$. That sum converges for all λ and $t$, so the series may be differentiated term by term; $t_0$ is arbitrary.
 #
-# *Derivative under the integral.* Let $L$ be the largest λ on the path. $w_m(\lambda)\le e^{L/2}w_m(L)$, so $f_{\nu,\lambda}\le e^{L/2}f_{\nu,L}$. With $S\le1$ and $f_{d+2}\le\frac12$, the derivative of the integrand by $c$ is at most $\frac12e^{L/2}\bigl(f_{d,L}+f_{d+2,L}\bigr)+\frac{K-1}2e^{L/2}f_{d,L}$, which does not depend on $c$ and has a finite integral: dominated convergence.
+# *Derivative under the integral.* Let $L$ be the largest λ on the path. $w_m(\lambda)\le e^{L/2}w_m(L)$, so $f_{\nu,\lambda}\le e^{L/2}f_{\nu,L}$. With $S\le1$ and $f_{d+2}\le\frac12$, the derivative of the integrand with respect to $c$ is at most $\frac12e^{L/2}\bigl(f_{d,L}+f_{d+2,L}\bigr)+\frac{K-1}2e^{L/2}f_{d,L}$, which does not depend on $c$ and has a finite integral: dominated convergence.
 #
 # </details>
 #
-# The ratio is also $t\,I_{\nu+1}(z)\big/(z\,I_\nu(z))$ with $\nu=\frac d2-1$, $z=\sqrt{\lambda t}$ and $I$ the modified Bessel function, which gives an independent check. Now every step by numbers.
+# The ratio is also $t\,I_{\nu+1}(z)\big/(z\,I_\nu(z))$ with $\nu=\frac d2-1$, $z=\sqrt{\lambda t}$ and $I$ the modified Bessel function, which gives an independent check. Now check every step numerically.
 
 # %% tags=["nbval-check-output"]
 d, lam, h = 7, 5.0, 1e-4
@@ -341,7 +341,7 @@ assert (np.diff(ratios, axis=0) < 0).all()
 assert np.abs(ratios[1] - ratios[0]).max() < 1e-4  # continuous at λ = 0
 
 # %% [markdown]
-# Step C and the conclusion, on 30 problems: one dimension, 512, queries that lie on their answer, up to 20 candidates. The formula for the derivative stands against a finite difference of the integral itself. Both are integrated over the distance $s=\sqrt t$.
+# Now check step C and the conclusion on 30 problems, with 1 to 512 dimensions, up to 20 candidates, and some queries that lie on their answer. We compare the formula for the derivative with a finite difference of the integral itself. Both are integrated over the distance $s=\sqrt t$.
 
 
 # %% tags=["nbval-check-output"]
@@ -388,9 +388,9 @@ assert largest < 1e-6
 assert max(derivatives) < 0
 
 # %% [markdown]
-# The condition $\lambda_i\le\lambda_j$ is needed: it is what makes $i$ the *answer*. What happens to the others? Their probabilities and Rob add to 1, so with $K=2$ the only rival gets exactly what the answer loses: $1-\mathrm{Rob}$, which rises with the offset towards ½.
+# The condition $\lambda_i\le\lambda_j$ is needed: it makes $i$ the *answer*. What happens to the other candidates? Their probabilities and Rob add up to 1. So with $K=2$ the only rival gains exactly what the answer loses: its probability is $1-\mathrm{Rob}$, which rises with the offset towards ½.
 #
-# > **Predict.** With three candidates, does the runner-up's probability to win rise with the offset too?
+# > **Predict.** With three candidates, does the runner-up's probability of winning rise with the offset too?
 
 # %% tags=["nbval-check-output"]
 offsets = (0, 1, 50, 100, 200, 100_000)
@@ -409,16 +409,16 @@ for name, lams in (("K = 2", np.array([5, 5.1])), ("K = 3", np.array([5, 5.1, 40
         np.testing.assert_allclose(table[[0, 2, 3, 4], 1], [0.4949, 0.4871, 0.4740, 0.4539], atol=1e-4)
 
 # %% [markdown]
-# No. It gains a little at first, and from then on loses nearly as much as the answer, because the third candidate, hopeless at the start, comes into play. Far away the differences drown in the noise and all three tend to ⅓, which is *less* than the 0.49 that the runner-up began with. Only for the two ends is there a law: the nearest never gains, and the *farthest* never loses (steps A to D hold for any candidate; for the farthest every bracket is ≥ 0). Those between may do either.
+# No. It gains a little at first. After that it loses nearly as much as the answer, because the third candidate, which had no chance at the start, now has one. Far away the differences drown in the noise and all three probabilities tend to ⅓, which is *less* than the runner-up's initial 0.49. Only the nearest and the farthest follow a rule: the nearest never gains, and the *farthest* never loses (steps A to D hold for any candidate; for the farthest every bracket is ≥ 0). Those in between can gain or lose.
 
 # %% [markdown]
 # ## 7. The curve, on a trained model
 #
-# Move the gallery of the mini-CLIP by $\alpha g'$. The gap's length along $g'$ goes from $\|g'\|$ to $(1-\alpha)\|g'\|$. Assumption 3.3 is not needed now; two facts about $g'=g-VV^\top g$ take its place. It is orthogonal to all differences of texts, so $g'\cdot x_k=g'\cdot\mu_x$ for every $k$. And it is a projection of $g$, so $g'\cdot g=\|g'\|^2$. For a query with coordinate $u=g'\cdot(y-\mu_y)$,
+# Move the gallery of the mini-CLIP by $\alpha g'$. The gap's length along $g'$ goes from $\|g'\|$ to $(1-\alpha)\|g'\|$. Assumption 3.3 is no longer needed; two facts about $g'=g-VV^\top g$ take its place. It is orthogonal to all differences of texts, so $g'\cdot x_k=g'\cdot\mu_x$ for every $k$. And it is a projection of $g$, so $g'\cdot g=\|g'\|^2$. For a query with coordinate $u=g'\cdot(y-\mu_y)$,
 # $$g'\cdot(x_k-y)=g'\cdot(\mu_x-\mu_y)-g'\cdot(y-\mu_y)=-g'\cdot g-u=-\bigl(\|g'\|^2+u\bigr),$$
-# the same for every $k$. So every squared distance changes by $2\alpha\,g'\cdot(x_k-y)+\alpha^2\|g'\|^2=\alpha^2\|g'\|^2-2\alpha(\|g'\|^2+u)$, and, the square completed, every $\lambda_k$ by the common offset
+# the same for every $k$. So every squared distance changes by $2\alpha\,g'\cdot(x_k-y)+\alpha^2\|g'\|^2=\alpha^2\|g'\|^2-2\alpha(\|g'\|^2+u)$, and, after completing the square, every $\lambda_k$ changes by the common offset
 # $$\frac{\|g'\|^2}{\sigma^2}\bigl[(\alpha^\ast-\alpha)^2-(\alpha^\ast)^2\bigr],\qquad \alpha^\ast=1+\frac{u}{\|g'\|^2},$$
-# least at $\alpha=\alpha^\ast$. By the theorem *each query* is most robust exactly there. Under Assumption 3.3, $u=0$ and $\alpha^\ast=1$ for all.
+# which is smallest at $\alpha=\alpha^\ast$. By the theorem *each query* is most robust exactly there. Under Assumption 3.3, $u=0$ and $\alpha^\ast=1$ for all.
 #
 # > **Predict.** Does the *mean* robustness rise all the way to α = 1? And beyond?
 
@@ -453,7 +453,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **What to see.** Three noise levels, one shape: robustness rises as the gap closes, is flat near α = 1, and falls when the gallery overshoots. No answer changed anywhere on the horizontal axis (section 2). The maximum of the mean need not lie at 1 exactly, because each query has its own optimum $\alpha^\ast$. Write it from the formula above:
+# **What to see.** The curve has the same shape at all three noise levels: robustness rises as the gap closes, is flat near α = 1, and falls when the gallery overshoots. Without noise, no answer changes at any α (section 2). The maximum of the mean need not lie exactly at 1, because each query has its own optimum $\alpha^\ast$. Write a function for it, from the formula above:
 
 
 # %%
@@ -480,13 +480,13 @@ for query, column in zip(chosen, grid.T, strict=True):
 # %% [markdown]
 # ## 8. How much? The law of the gap
 #
-# The theorem says that closing helps, not how much. One candidate at a time: half its squared distance is perturbed by
+# The theorem says that closing helps, but not how much. Take one candidate at a time. The noise changes half its squared distance by
 # $$\tfrac12\|x+\varepsilon-y\|^2-\tfrac12\|x-y\|^2=(x-y)\cdot\varepsilon+\tfrac12\|\varepsilon\|^2 ,$$
-# whose variance is $s^2=\sigma^2\bigl(D^2+\tfrac d2\sigma^2\bigr)$ with $D=\|x-y\|$: the first term gives $\sigma^2D^2$, the second $\tfrac14\cdot2d\sigma^4$, and they are uncorrelated. Closing leaves the *margins* between candidates as they are and shortens $D$. If $D$ is alike for the candidates that compete, and the noise nearly normal, robustness depends on margins over $s$ and on nothing else. So the closed gallery at noise $\sigma$ is as robust as the *untouched* one at the noise $\sigma^\ast$ that has the same $s$:
+# whose variance is $s^2=\sigma^2\bigl(D^2+\tfrac d2\sigma^2\bigr)$ with $D=\|x-y\|$: the first term gives $\sigma^2D^2$, the second $\tfrac14\cdot2d\sigma^4$, and they are uncorrelated. Closing keeps the *margins* between candidates and shortens $D$. If $D$ is about the same for all competing candidates, and the perturbation is nearly normal, robustness depends only on the margins divided by $s$. So the closed gallery at noise $\sigma$ is as robust as the *untouched* one at the noise $\sigma^\ast$ that has the same $s$:
 # $$\sigma^\ast\sqrt{D^2+\tfrac d2{\sigma^\ast}^2}=\sigma\sqrt{D_\text{closed}^2+\tfrac d2\sigma^2}.$$
-# **Closing the gap is turning the noise down**, by a factor given by two lengths. (Derived in this project.)
+# **Closing the gap turns the noise down**, by a factor given by two lengths. (Derived in this project.)
 #
-# > **Predict.** In this model $D^2$ falls by more than a third. By about which factor is the noise turned down while $d\sigma^2$ is small compared with $D^2$? And when it is large?
+# > **Predict.** In this model $D^2$ falls by more than a third. By about what factor is the noise turned down when $d\sigma^2$ is small compared with $D^2$? And when it is large?
 
 # %% tags=["nbval-check-output"]
 closed = closer.transform(X)
@@ -502,11 +502,11 @@ for target in targets:
     assert abs(predicted - measured) < 0.02
 
 # %% [markdown]
-# **What to see.** Nothing was fitted, and no robustness of the closed gallery was used to predict it. At weak noise the factor is $D_\text{closed}/D$; strong noise has a length of its own, $\sigma\sqrt{d/2}$, which closing cannot shorten, so the factor goes to 1. Over all shipped models and sets and all published ones we have, the law explains more than 98 % of the differences between gains and errs by at most 0.03 (`gapkit replicate --only levers`).
+# **What to see.** Nothing was fitted, and the prediction uses no robustness of the closed gallery. At weak noise the factor is $D_\text{closed}/D$. Strong noise adds a length of its own, $\sigma\sqrt{d/2}$, which closing cannot shorten, so the factor goes to 1. Over all shipped models and sets and all published ones we have, the law explains more than 98 % of the differences between gains and errs by at most 0.03 (`gapkit replicate --only levers`).
 #
-# Three consequences. The gain can be told *before* closing anything (`gapkit.robustness.predict_closed`). Of a random gap the part outside the span of $K$ texts has the squared length $\|g\|^2\bigl(1-\frac{K-1}{d}\bigr)$ on average (`expected_shift`), so gains die as galleries grow. And another *metric* is another $s$: under the dot product it is $\sigma\|y\|$, which for unit rows is the smaller one where $D^2+\frac d2\sigma^2>1$, that is for cosines below about one half: true of every real CLIP we have, not of this model. So choose the metric first; lesson 07 returns to this.
+# Three things follow. First, the gain can be predicted *before* closing anything (`gapkit.robustness.predict_closed`). Second, the part of a random gap outside the span of $K$ texts has squared length $\|g\|^2\bigl(1-\frac{K-1}{d}\bigr)$ on average (`expected_shift`), so gains shrink as galleries grow. Third, another *metric* means another $s$. Under the dot product it is $\sigma\|y\|$. For unit rows this is smaller where $D^2+\frac d2\sigma^2>1$, that is, for cosines below about one half. This holds for every real CLIP we have, but not for this model. So choose the metric first; lesson 07 returns to this.
 #
-# *Where it fails:* if one competitor is much nearer than the others, their $s$ differ and the mean $D$ stands for none of them; and in a few dimensions a squared distance is far from normal.
+# *Where it fails:* if one competitor is much nearer than the others, their $s$ differ and the mean $D$ describes none of them. And in few dimensions a squared distance is far from normal.
 
 # %% [markdown]
 # ## Summary
@@ -514,14 +514,14 @@ for target in targets:
 # - Robustness asks whether answers stay the same, not whether they are right: report both.
 # - A shift orthogonal to the gallery's differences changes no answer, for any query and any α (Theorem 3.5).
 # - Noise on the gallery turns the boundary; the farther the query, the farther the boundary sweeps. The probability is one integral over noncentral χ² laws, exact and without sampling.
-# - A common offset of all squared distances lowers robustness, for any $K$ and $d$ (Theorem 3.4), so closing the gap raises it, up to α = 1 for the average query and α* for each.
-# - How much is gained follows from two lengths: closing is turning the noise down to the $\sigma^\ast$ with the same $s$.
-# - All of this is about *Euclidean* neighbours and a *perturbed gallery*. Lesson 07 changes the metric and the side, and some of it evaporates.
+# - Adding the same amount to all squared distances lowers robustness, for any $K$ and $d$ (Theorem 3.4), so closing the gap raises it, up to α = 1 for the average query and α* for each.
+# - Two lengths predict the gain: closing the gap turns the noise down to the $\sigma^\ast$ with the same $s$.
+# - All of this is about *Euclidean* neighbours and a *perturbed gallery*. Lesson 07 changes the metric and the side, and some of the gain disappears.
 #
 # ### Questions
 #
-# 1. Where does the proof of Theorem 3.4 use that $i$ is the nearest candidate? Give an example with two candidates where the other one's probability to win rises with the offset.
+# 1. Where does the proof of Theorem 3.4 use that $i$ is the nearest candidate? Give an example with two candidates where the other one's probability of winning rises with the offset.
 # 2. Why does noise on the *query* give no such gain? (Which of the terms in section 4 would be missing?)
-# 3. You may move each query by its own vector instead of all by one. Which translation that leaves all differences of squared distances alone is best?
+# 3. Suppose each query may move by its own vector. Among the translations that keep all differences of squared distances, which is best?
 #
 # ← [Is the gap orthogonal?](03_is_the_gap_orthogonal.ipynb) · next: [Closing the gap](05_closing_the_gap.ipynb) →

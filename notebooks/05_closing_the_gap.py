@@ -14,14 +14,14 @@
 # %% [markdown]
 # # 05 · Closing the gap
 #
-# The theory is done. Now we do what the paper proposes to do with a trained CLIP: nothing to its weights, one vector
-# added to its text embeddings. No answer changes, and the answers become harder to disturb. We will see it, measure it
-# exactly, find out when it fails, and then do it better.
+# The theory is done. Now we do to a trained CLIP what the paper proposes: leave its weights alone and add one vector to
+# its text embeddings. No answer changes, and the answers become more robust. We will see the gain, measure it exactly,
+# find out when the method fails, and then improve on it.
 #
 # **Objectives.** After this lesson you can
 #
 # - close a gap with the paper's algorithm, and say which guarantee it gives and under which condition
-# - measure what is gained, at a noise level calibrated beforehand, with a paired interval
+# - measure the gain at a noise level calibrated beforehand, with a paired interval
 # - explain why the raw shift changes answers and the projected one does not
 # - name the best way to close a gap for each metric, and the cases in which nothing can be gained
 #
@@ -56,13 +56,13 @@ print(scenes)
 # ## 1. The recipe
 #
 # The gallery $X$ holds the class texts, the queries $Y$ are the images, and $g = \mu_y - \mu_x$ is the gap. Let $V$ hold
-# the principal components of the *gallery*: every difference of two texts is a combination of its columns. Take
+# the principal components of the *gallery*: every difference of two texts is a combination of its columns. Project
 # them out of the gap, and shift the gallery by what is left (Eq. 11 of Chowers et al. 2026):
 #
 # $$g' = g - V V^\top g, \qquad x_i \leftarrow x_i + \alpha\, g'.$$
 #
-# $\alpha = 0$ leaves everything as it is, $\alpha = 1$ closes the gap as far as $V$ allows. Nothing is renormalised
-# afterwards. (The paper's Fig. 8 runs the axis the other way.) Write both steps yourself.
+# $\alpha = 0$ changes nothing, and $\alpha = 1$ closes the gap as far as $V$ allows. Nothing is renormalised
+# afterwards. (In the paper's Fig. 8 the axis runs the other way.) Write both steps yourself.
 
 
 # %%
@@ -82,8 +82,8 @@ check(projected_gap, close_gap)
 
 # %% [markdown]
 # > **Predict.** `scenes100` has 100 classes in 512 dimensions. Of a random direction, $\sqrt{99/512}
-# > \approx 44\,\%$ of the length lies inside $V$, and $1 - \sqrt{1 - 99/512} \approx 10\,\%$ of its length is lost when that part is taken off.
-# > Has the gap more inside $V$, or less?
+# > \approx 44\,\%$ of the length lies inside $V$, and removing that part shortens it by $1 - \sqrt{1 - 99/512} \approx 10\,\%$.
+# > Does more of the gap than that lie inside $V$, or less?
 
 # %% tags=["nbval-check-output"]
 for name, entries in (("digits10", digits), ("scenes100", scenes)):
@@ -96,7 +96,7 @@ for name, entries in (("digits10", digits), ("scenes100", scenes)):
 # %% [markdown]
 # ## 2. No answer changes
 #
-# Theorem 3.5 says so for *every* α, past full closure too. A theorem about real numbers still has to survive floating
+# Theorem 3.5 says so for *every* α, also past full closure. The theorem is about real numbers, and we compute in floating
 # point, so we check the share of images that keep their answer.
 
 # %% tags=["nbval-check-output"]
@@ -111,13 +111,13 @@ assert min(kept) == 1.0
 # %% [markdown]
 # Exactly 1. So closing leaves accuracy untouched.
 #
-# ## 3. What is gained
+# ## 3. The gain
 #
-# Noise of standard deviation σ in every coordinate of every text; robustness is the probability that an image keeps
-# its answer. Which σ? A single level can be chosen to impress. We *calibrate* it: three levels, at which the untouched
-# gallery keeps 90, 70 and 50 % of its answers. So models are compared at equal *untouched robustness*, not at equal noise: the σ of one model can be several times that of another.
+# Add noise of standard deviation σ to every coordinate of every text. Robustness is the probability that an image keeps
+# its answer. Which σ? A single level could be picked to look good. So we *calibrate* three levels, at which the untouched
+# gallery keeps 90, 70 and 50 % of its answers. Models are then compared at equal *untouched robustness*, not at equal noise: the σ of one model can be several times that of another.
 #
-# > **Predict.** Sketch robustness over α from −0.5 to 1.5 for the three levels. Where is it steepest? Where does it turn?
+# > **Predict.** Sketch robustness against α from −0.5 to 1.5 for the three levels. Where is it steepest? Where does it turn?
 
 # %%
 rows = []
@@ -133,11 +133,11 @@ plots.show(ax, alt="Three curves of robustness over α from −0.5 to 1.5. Each 
            "to a maximum near α = 1 and falls beyond it.")  # fmt: skip
 
 # %% [markdown]
-# **What to see.** Each curve rises all the way to about α = 1 and falls past it: the distance to the gallery is what costs
-# robustness (Theorem 3.4), and past closure it grows again. This is the paper's Fig. 8, with exact values instead of
+# **What to see.** Each curve rises until about α = 1 and falls beyond it. Distance to the gallery costs robustness
+# (Theorem 3.4), and past closure that distance grows again. This is the paper's Fig. 8, with exact values instead of
 # sampled ones.
 #
-# Is the gain real, or would other images have shown none? The comparison is *paired*, the same images before and after, so the interval is that of the differences.
+# Is the gain real, or might other images show none? The comparison is *paired*: the images are the same before and after, so we take the interval of the differences.
 
 # %% tags=["nbval-check-output"]
 for name, entries in (("digits10", digits), ("scenes100", scenes)):
@@ -151,12 +151,12 @@ for name, entries in (("digits10", digits), ("scenes100", scenes)):
         assert low > 0
 
 # %% [markdown]
-# ### Could it have been known?
+# ### Can the gain be predicted?
 #
-# Lesson 04 derived that closing is turning the noise down: the mean squared distances to the answers, before and after, tell by how
-# much. So the gain can be read off the *untouched* curve, and with $\|g'\|^2 \approx \|g\|^2\bigl(1-\frac{K-1}{d}\bigr)$ even guessed before a closer is fitted.
+# Lesson 04 showed that closing turns the noise down. The mean squared distances to the answers, before and after, say by how
+# much. So the gain can be read off the *untouched* curve. With $\|g'\|^2 \approx \|g\|^2\bigl(1-\frac{K-1}{d}\bigr)$ it can even be estimated before a closer is fitted.
 #
-# > **Predict.** Ten classes or a hundred, in 512 dimensions: how much of $\|g\|$ is left to move, if the texts lie at random? And with 500 captions in one gallery?
+# > **Predict.** Ten classes or a hundred, in 512 dimensions: how much of $\|g\|$ is left to close, if the texts lie at random? And with 500 captions in one gallery?
 
 # %% tags=["nbval-check-output"]
 for name, entries in (("digits10", digits), ("scenes100", scenes)):
@@ -170,18 +170,18 @@ for name, entries in (("digits10", digits), ("scenes100", scenes)):
 print(f"500 captions: left of ‖g‖ by chance: {expected_shift(1.0, 500, 512):.2f}")
 
 # %% [markdown]
-# **What to see.** The law errs by about a hundredth. `gapkit close` and the report print its prediction beside every gain that they measure, so that a gain which no length explains is noticed. And it says where not to look for one: a
-# gallery as large as the dimension has nothing left to move.
+# **What to see.** The law is off by about 0.01. `gapkit close` and the report print its prediction beside every measured gain, so a gain that the lengths do not explain stands out. The law also says where to expect no gain: a
+# gallery with more texts than dimensions leaves nothing to close.
 
 # %% [markdown]
 # ## 4. Every image has its own α
 #
 # Moving the gallery by $\alpha g'$ changes all squared distances of the image $y$ by the same amount, a parabola in α.
-# Its lowest point is where that image is most robust:
+# The image is most robust at the lowest point of the parabola:
 #
 # $$\alpha^*(y) = 1 + \frac{g' \cdot (y - \mu_y)}{\|g'\|^2}.$$
 #
-# For the mean image it is 1. For the others it scatters with the images' spread along $g'$: this is where orthogonality (Assumption 3.3) comes in. If the images did not vary along the gap, all would agree on α = 1.
+# For the mean image it is 1. For the others it varies with their position along $g'$. This is where orthogonality (Assumption 3.3) comes in: if the images did not vary along the gap, α = 1 would be best for all of them.
 
 # %% tags=["nbval-check-output"]
 shift = closer.shift_
@@ -205,10 +205,10 @@ assert not (beside > at(best) + 1e-5).any()
 # %% [markdown]
 # ## 5. Too few components, and the raw shift
 #
-# The guarantee needs *all* components. Why not fewer? Because less of the gap is projected away, and the gallery moves
-# farther. With none at all ($k = 0$) it is the raw shift of Liang et al. (2022), which closes the gap completely.
+# The guarantee needs *all* components. Why use fewer? Because then less of the gap is projected away, and the gallery
+# moves farther. With none at all ($k = 0$) we get the raw shift of Liang et al. (2022), which closes the gap completely.
 #
-# > **Predict.** Which of clean accuracy, unchanged answers and robustness go up with fewer components, which go down?
+# > **Predict.** With fewer components, which of these rise and which fall: clean accuracy, unchanged answers, robustness?
 
 # %% tags=["nbval-check-output"]
 print("  k   ‖g'‖   accuracy   same answers   robustness")
@@ -222,8 +222,8 @@ for k in (0, 3, 10, 30, 60, 99):
     )
 
 # %% [markdown]
-# Now clean accuracy over the whole range of α, for the raw and the projected shift, each with the 95 % band over
-# images. Compare the height of the band with the change before you believe any wiggle.
+# Next we plot clean accuracy over the whole range of α, for the raw and the projected shift, each with its 95 % band over
+# images. Before you believe any wiggle, compare it with the height of the band.
 
 # %%
 raw = MeanShift().fit(X, Y)
@@ -253,20 +253,21 @@ print(f"change of accuracy at α = 1: {change:.3f}, 95 % interval {low:.3f} to {
 print(f"images with another answer at α = 1: {other}")
 
 # %% [markdown]
-# **What to see.** Look at the axis before you look at the curves. The raw shift makes a handful of the 500 images right or
-# wrong; the band of 95 % is wider than the whole change, and the paired interval at α = 1 includes zero: 500 images cannot
-# say whether *accuracy* suffers here. That *answers* change is certain: the projected shift changes none, the raw one some,
-# because the gap has a part inside the span of the texts, and along that part the shift favours some classes over
-# others. Robustness alone would praise it: it counts kept answers, not right ones. Always report the
-# three numbers together.
+# **What to see.** Look at the axis before you look at the curves. The raw shift turns a handful of the 500 answers right or
+# wrong. The 95 % band is wider than the whole change, and the paired interval at α = 1 includes zero: 500 images cannot
+# tell whether *accuracy* suffers here. But some *answers* certainly change. The projected shift changes none. The raw
+# shift changes some, because part of the gap lies inside the span of the texts, and along that part the shift favours
+# some classes over others. Robustness alone would make it look good: it counts kept answers, not right ones. Always
+# report the three numbers together.
 #
 # ## 6. Better than a shift
 #
-# The paper moves the gallery by one vector for all images. Section 4 says that every image would like its own α. It could also move in other directions: all those orthogonal to the differences of texts. Move the *query*
-# instead, freely within those. For Euclidean neighbours the best place is the nearest point of the texts' affine span,
-# the **affine projection** of the query: it keeps every margin and, among all points that do, has the smallest distances. For the dot
-# product noise enters as $y \cdot \varepsilon_k$, so the shortest such query is the best: the **linear projection**. (Derived in
-# this project; lesson 04 has the proof that a smaller common distance is always better.)
+# The paper moves the gallery by one vector for all images. But each image has its own best α (section 4), and there are
+# other directions to move in: all those orthogonal to the differences of texts. So move the *query* instead, anywhere
+# along those directions. For Euclidean neighbours the best place is the nearest point of the texts' affine span, the
+# **affine projection** of the query. It keeps every margin, and of all points that do it has the smallest distances. For
+# the dot product noise enters as $y \cdot \varepsilon_k$, so the shortest such query is best: the **linear projection**.
+# (Derived in this project; lesson 04 proves that a smaller common distance is always better.)
 
 # %% tags=["nbval-check-output"]
 candidates = {
@@ -287,8 +288,8 @@ for metric in ("euclidean", "dot"):
     assert (found[optimum] >= found["projected shift"] - 1e-5).all()
 
 # %% [markdown]
-# The assertions say more than the means: not a single image would be better off with the shift. And the length of the query
-# is all that counts under the dot product, which a shift across the gap need not shorten:
+# The assertions say more than the means: not a single image would be better off with the shift. Under the dot product
+# only the length of the query counts, and a shift across the gap need not shorten it:
 
 # %% tags=["nbval-check-output"]
 x, y = digits.texts.astype(float), digits.images.astype(float)
@@ -302,13 +303,13 @@ for name, queries in moved.items():
     print(f"{name:18} mean length of a query {length:.2f}   robustness 0.70 → {kept:.2f}")
 
 # %% [markdown]
-# On the digits the shift takes the images from one end of the gap to the other: as long as before, and nothing is gained.
+# On the digits the shift takes the images from one end of the gap to the other. They are as long as before, and nothing is gained.
 #
 # ### On real models
 #
-# Does this hold for models that were not trained for this course? For eight published ones we have recorded figures (`gapkit
-# replicate --published` makes them; the embeddings come with `gapkit fetch --all`): sets of pairs, cut at random into
-# galleries of ten, one σ for all of them, at which 70 % of the answers survive untouched.
+# Does this hold for models that were not trained for this course? We have recorded figures for eight published models (`gapkit
+# replicate --published` makes them; `gapkit fetch --all` downloads the embeddings). Each set of pairs was split at random
+# into galleries of ten. All galleries share one σ, at which 70 % of the untouched answers survive.
 
 # %%
 real = recorded_figures().query("level == 'untouched 0.7'").sort_values("gap_norm")
@@ -342,15 +343,15 @@ print(f"rank correlation of ‖g‖ and gain: {order:.2f}")
 assert (real["gain_low"] > 0).all() and order > 0.64  # which 95 % of all orders of eight models stay below
 
 # %% [markdown]
-# **What to see.** The wide gaps gain, nearly in the order of their width.
-# The two CLOOBs, whose gap is narrow, gain less than 0.01 from the shift; the affine projection has more to remove, because it
-# takes every image to the texts' span, and it gains on all eight. None of them gains as much as our digits.
+# **What to see.** The models with wide gaps gain, in nearly the order of their gaps' widths.
+# The two CLOOBs have narrow gaps and gain less than 0.01 from the shift. The affine projection has more to remove, because it
+# takes every image to the texts' span, and it gains on all eight models. None of them gains as much as our digits.
 #
 # ## 7. Which side moves, which side is perturbed, which metric
 #
-# Moving the gallery by $+\alpha g'$ or the queries by $-\alpha g'$: in Euclidean distance it is the same. Under the dot product it
-# is not: $y \cdot (x_k + \alpha g')$ differs from $y \cdot x_k$ by a number common to all $k$, so nothing at all happens, noise or no noise.
-# And if the noise is on the query, it is common to all candidates; closing changes nothing under any of the three.
+# In Euclidean distance, moving the gallery by $+\alpha g'$ is the same as moving the queries by $-\alpha g'$. Under the dot product it
+# is not: $y \cdot (x_k + \alpha g')$ differs from $y \cdot x_k$ by a number common to all $k$, so moving the gallery changes nothing, noise or no noise.
+# And noise on the query is common to all candidates, so closing changes nothing under any of the three metrics.
 #
 # > **Predict.** Fill in the table before you run it: which of the eighteen cells differ from "nothing moved"?
 
@@ -374,13 +375,13 @@ plots.show(ax, alt="Gains for four combinations of who is perturbed and who move
            "queries, none under the dot product with the gallery moved, gains elsewhere.")  # fmt: skip
 
 # %% [markdown]
-# **What to see.** The paper's gain is a statement about Euclidean neighbours with a perturbed gallery. That is a real case (a
-# stored, quantised, approximated index), but it is not every case; systems that rank by dot product gain only if
-# they move the queries, and then by shortening them.
+# **What to see.** The paper's gain holds for Euclidean neighbours with a perturbed gallery. That is a real case (a
+# stored, quantised or approximate index), but not the only one. Systems that rank by dot product gain only if
+# they move the queries, and then only by shortening them.
 #
 # ## 8. Explore
 #
-# First three settings side by side, then the sliders. A point is an image; crosses are images whose answer changed.
+# First come three settings side by side, then the sliders. Each point is an image; a cross is an image whose answer changed.
 
 # %%
 outcome = ClosingOutcome(scenes.texts, scenes.images, scenes.labels)
@@ -413,24 +414,24 @@ widgets.present(
 )
 
 # %% [markdown]
-# **What to see.** With all components no point lies below the diagonal and none is crossed out. With $k = 0$ the mean is
-# higher still, but not for every image: some are crosses, more robust answers to a different question, and a few that
-# keep their answer lie *under* the diagonal. A shift inside the span of the texts moves the borders between the
-# classes, and some images are then nearer to one than before. No theorem protects them.
+# **What to see.** With all components no point lies below the diagonal, and there are no crosses. With $k = 0$ the mean is
+# higher still, but not every image gains. Some are crosses: they are more robust, but in a different answer. And a few
+# that keep their answer lie *below* the diagonal. A shift inside the span of the texts moves the boundaries between the
+# classes, so some images end up nearer to a boundary. No theorem protects them.
 #
 # ## 9. Summary and questions
 #
-# - Project the gap out of the gallery's span and shift: no answer changes, for any α; robustness to noise on the gallery
-#   rises up to about α = 1 and falls past it.
-# - Without the projection answers change. Robustness alone does not see that.
-# - Projecting each query is at least as good as shifting all by one vector, for every single query, with one projection for
-#   each metric.
-# - Under dot products a moved gallery gains nothing; with noise on the queries nothing gains anything.
+# - Remove from the gap its part in the gallery's span, then shift the gallery: no answer changes, for any α. Robustness to
+#   noise on the gallery rises up to about α = 1 and falls past it.
+# - Without the projection some answers change. Robustness alone does not show that.
+# - For every single query, projecting it is at least as good as shifting all queries by one vector. Each metric has its own
+#   projection.
+# - Under dot products, moving the gallery gains nothing. With noise on the queries, closing gains nothing at all.
 #
 # **Questions**
 #
 # 1. A gallery has 600 texts in general position in 512 dimensions. What is $g'$, and what does closing gain?
-# 2. Somebody standardises every dimension of both sides and reports that robustness at σ = 0.02 rose to 0.99. What
+# 2. A colleague standardises every dimension of both sides and reports that robustness at σ = 0.02 rose to 0.99. What
 #    do you ask?
 # 3. Your vector database ranks by cosine and stores 8-bit codes of the texts. Which side do you move, and why?
 #

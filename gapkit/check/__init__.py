@@ -1,8 +1,8 @@
-"""Self-checks: give one your function, and it says whether it is right, or in what way it is not.
+"""Self-checks: pass your function to one, and it says whether the function is right or what is wrong with it.
 
 ``check(gap_vector)`` finds the exercise by the function's name and compares with the reference in float64 on fresh
-random inputs. The message names what differs (shape, sign, normalisation, wrong axis …) and never the answer. Several
-functions can be checked at once, ``check()`` lists what there is, and ``check.gap_vector`` is the check itself.
+random inputs. The message names what differs (shape, sign, normalisation, wrong axis …) but never gives the answer. Several
+functions can be checked at once. ``check()`` lists the exercises, and ``check.gap_vector`` is the check itself.
 
 >>> from gapkit import check
 >>> def gap_vector(x, y):
@@ -37,7 +37,7 @@ __getattr__ = renamed(__name__, _exercise)
 
 
 class _CallablePackage(types.ModuleType):
-    """A package that is called like its function, as `gapkit.robustness` is, and for the same reason."""
+    """A package that can be called like its function, for the same reason as `gapkit.robustness`."""
 
     def __call__(self, *functions: object, seed: int | None = None) -> None:
         check(*functions, seed=seed)

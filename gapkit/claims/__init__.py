@@ -1,8 +1,8 @@
-"""The paper's claims, earlier work's and our own, as data: statement, source, measurement, rule, verdict.
+"""The claims of the paper, of earlier work and of this project, as data: statement, source, measurement, rule, verdict.
 
 `CLAIMS` holds them; `decide` applies each rule to the tables of `gapkit.experiments`. Rules and smallest
-effects were written first; what was changed after looking is told in
-``claims.toml``, which holds them.
+effects were written first; ``claims.toml``, which holds them, lists what was changed after
+looking at results.
 """
 
 from gapkit._renamed import renamed

@@ -1,7 +1,7 @@
 """Ways to close the modality gap, behind one interface: ``fit(X, Y)`` (gallery first), ``transform``, ``transform_pair``.
 
-What each is called, what it moves, where it comes from and what it guarantees is in its ``name``, ``moves``, ``reference``
-and ``guarantee``; `CLOSERS` lists them. `GapCloser` is the short name of `ProjectedShift`, the closer of the paper.
+Each closer says what it is called, what it moves, where it comes from and what it guarantees, in its ``name``, ``moves``,
+``reference`` and ``guarantee``. `CLOSERS` lists them. `GapCloser` is the short name of `ProjectedShift`, the paper's closer.
 """
 
 from gapkit._renamed import renamed

@@ -63,7 +63,7 @@ def find_closer(name: str) -> type[Closer]:
 
 
 def load_closer(path: str | os.PathLike) -> Closer:
-    """Read a closer that `Closer.save` has written.
+    """Load a closer saved with `Closer.save`.
 
     Parameters
     ----------

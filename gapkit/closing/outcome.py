@@ -17,7 +17,7 @@ MOST_COSINE_QUERIES = 16
 
 
 class ClosingOutcome:
-    """The outcome of closing for a gallery and its queries, at any setting; what settings share is computed once.
+    """The outcome of closing for a gallery and its queries, at any setting; shared parts are computed once.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ def select_closer(
     agreement: Number = 0.99,
     metric: str = "euclidean",
 ) -> Selection:
-    """The most robust setting of a closer subject to a least agreement with the untouched answers.
+    """The most robust setting of a closer that keeps at least a given share of the untouched answers.
 
     Every setting is fitted on the untouched data. Only closers whose gallery map is a translation (or leaves the
     gallery alone) can be compared this way: others rescale or turn the noise as well.

@@ -157,7 +157,7 @@ GapCloser = ProjectedShift
 
 
 class MeanShift(_Shift):
-    r"""The raw shift, :math:`x_i \leftarrow x_i + \alpha g`: the means meet, whatever becomes of the answers.
+    r"""The raw shift, :math:`x_i \leftarrow x_i + \alpha g`: it makes the means meet but may change answers.
 
     Liang et al. (2022) moved embeddings along the gap and found accuracy to change either way.
 

@@ -1,9 +1,9 @@
 """The contrastive loss: its value, its gradient, and what descent does to free embeddings.
 
-Theorem 3.1 (descent shrinks the variance along the gap) is derived in `gapkit.contrastive.gradient`, and seen happening by
-`simulate`.
+Theorem 3.1 (descent shrinks the variance along the gap) is derived in `gapkit.contrastive.gradient`, and `simulate` shows
+it happening.
 
-Texts are ``x``, images ``y``; row i of one belongs to row i of the other.
+Texts are ``x`` and images ``y``; row i of one is paired with row i of the other.
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""Images, the texts they are compared with, and which text is right: `load_dataset` knows them by name."""
+"""Datasets: images, the texts they are compared with, and which text is right; `load_dataset` loads one by name."""
 
 from gapkit._paths import shipped_file, shipped_folder
 from gapkit._renamed import renamed

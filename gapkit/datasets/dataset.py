@@ -18,7 +18,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """What a model is to embed.
+    """The images and texts that a model embeds.
 
     Parameters
     ----------

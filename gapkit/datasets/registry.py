@@ -41,7 +41,7 @@ def list_datasets() -> list[str]:
 
 
 def load_dataset(name: str, **options: Any) -> Dataset:
-    """A dataset by name; ``options`` go to its builder, such as ``template=`` or ``root=``.
+    """Load a dataset by name; ``options`` go to its builder, such as ``template=`` or ``root=``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Embeddings of images and texts, with what is needed to use them again: `EmbeddingSet`.
+"""Embeddings of images and texts, saved with all that is needed to reuse them: `EmbeddingSet`.
 
 Files are safetensors, never pickles. `load_embeddings` takes a shipped name, the name of a
 downloaded set, or a path.

@@ -11,7 +11,7 @@ from gapkit.errors import InputError, did_you_mean
 
 
 def load_embeddings(name: str | os.PathLike, *, memory_map: bool = False) -> EmbeddingSet:
-    """Embeddings by name or from a file.
+    """Load embeddings by name or from a file.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def embeddings_file(name: str | os.PathLike) -> Path:
 
 
 def list_embeddings() -> list[str]:
-    """The names `load_embeddings` knows: shipped sets, then the published ones in the cache.
+    """List the names `load_embeddings` knows: shipped sets, then published ones in the cache.
 
     A shipped set whose file is missing is listed, so that asking for it says what is missing.
     """

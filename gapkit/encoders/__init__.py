@@ -1,7 +1,7 @@
 """From a model's name and a dataset to a file of embeddings.
 
-`load_model` finds and checks the model, `embed` runs it: in batches, resumable after any
-interruption, and never twice for the same model and data.
+`load_model` finds and checks the model, and `embed` runs it in batches. `embed` resumes if interrupted
+and never computes the same model and data twice.
 """
 
 from gapkit._renamed import renamed

@@ -43,7 +43,7 @@ _MOST_THREADS = 257  # on which an unfinished run is looked for
 
 
 def embed(model: Model | str, dataset: Dataset | str, **options: Any) -> EmbeddingSet:
-    """The embeddings of a dataset's images and texts, computed now or taken from the cache.
+    """Embed a dataset's images and texts, or take the embeddings from the cache.
 
     Interrupted at any moment, even by ``kill -9``, the same call resumes and ends with the
     same bytes.

@@ -27,7 +27,7 @@ _WEIGHT_ENDINGS = (".safetensors", ".bin", ".pth", ".pt")
 
 
 def load_model(name: str, *, device: str = "cpu") -> Model:
-    """A model by name, ready to embed.
+    """Load a model by name, ready to embed.
 
     Parameters
     ----------

@@ -1,11 +1,11 @@
-"""The paper's experiments, each returning tidy tables, and the replication that does them all.
+"""The paper's experiments, each returning tidy tables, and the replication that runs them all.
 
-`plan` lists the jobs, `replicate` does them, `measure` does a single one. An experiment is one module, which measures
-and holds its record; `experiment` finds it by name. Embeddings come in by model and dataset, tables go out: one row a
-setting, units in the column names, every mean with its paired bootstrap interval, every row with its seed.
+`plan` lists the jobs, `replicate` runs them all, and `measure` runs one. Each experiment is one module, which measures
+and holds its record; `experiment` finds it by name. It takes embeddings by model and dataset and returns tables: one row
+per setting, units in the column names, a paired bootstrap interval for every mean, and a seed in every row.
 
-Nine modules are no experiments but what these share: `plan`, `sweep`, `record`, `protocol`, `data`, `galleries`, `gains` and
-the drawn controls of `drawn`, besides `limits`, which only lesson 07 measures.
+Nine modules are not experiments but hold what experiments share: `plan`, `sweep`, `record`, `protocol`, `data`, `galleries`,
+`gains` and the drawn controls of `drawn`, besides `limits`, which only lesson 07 measures.
 """
 
 from gapkit._renamed import renamed

@@ -74,7 +74,7 @@ class JobStore:
 
 
 def measure(job: Job) -> Result:
-    """Do one job, in this process."""
+    """Run one job in this process."""
     return _timed(_tables_of_job, job)
 
 

@@ -1,6 +1,6 @@
-"""The geometry of two modalities: the gap, its orthogonality, the shape of each side, with intervals.
+"""The geometry of two modalities, with intervals: the gap, its orthogonality, and the shape of each modality.
 
-Pure functions of a gallery ``x`` (texts) and queries ``y`` (images); numpy arrays and torch tensors alike.
+Pure functions of a gallery ``x`` (texts) and queries ``y`` (images); both numpy arrays and torch tensors work.
 """
 
 from gapkit._renamed import renamed

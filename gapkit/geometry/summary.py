@@ -52,7 +52,7 @@ def measure(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> dict:
-    """Every cheap measure of the gap between a gallery and its queries.
+    """Compute every cheap measure of the gap between a gallery and its queries.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 """What can happen to stored embeddings: noise, coarser numbers, lost dimensions.
 
 Each perturbation is a small frozen object with one method, ``apply(embeddings, generator=...)``, that returns a
-perturbed copy. `gapkit.robustness` takes any of them, and anything else with that method.
+perturbed copy. `gapkit.robustness` takes any of them, and any other object with that method.
 
-Two facts about each decide how it may be sampled: ``deterministic`` (applying it twice gives the same) and
-``per_row`` (each row is perturbed for itself, so that several galleries can be perturbed in one stack).
+Two attributes decide how each may be sampled: ``deterministic`` (applying it twice gives the same result) and
+``per_row`` (each row is perturbed independently, so several galleries can be perturbed in one stack).
 """
 
 from gapkit._renamed import renamed

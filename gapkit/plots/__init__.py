@@ -1,7 +1,7 @@
-"""Pictures: one style, one palette, and every function returns what it drew on.
+"""Plots in one style and one palette; every function returns the axes it drew on.
 
-Texts are blue circles and images orange triangles wherever they appear, so that no picture depends on
-colour alone. ``show(axes, alt=…)`` puts a picture into a notebook together with its alternative text.
+Texts are always blue circles and images orange triangles, so no picture depends on
+colour alone. ``show(axes, alt=…)`` shows a picture in a notebook with its alternative text.
 matplotlib is loaded here and by what draws (`gapkit.widgets`, `gapkit.report`), never by the numerics; pandas
 only by the pictures of tables.
 """

@@ -1,9 +1,9 @@
-"""How many answers survive when the embeddings are perturbed, and how large a perturbation none can notice.
+"""How many answers survive when the embeddings are perturbed, and how large a perturbation changes none.
 
 `robustness` is the paper's Eq. 10: the probability that a query keeps its nearest neighbour, exact for Gaussian noise on the
-gallery under all three metrics. Read `gapkit.robustness.reference` first: the same in a page of scipy. Theorem 3.4 (the
-farther the candidates, the likelier an answer changes) is drawn by `boundary_scene` and `sweep_boundary`, put into numbers by
-`predict_closed`, and measured query by query in `gapkit.experiments.noise`. This package can be called as that function, too:
+gallery under all three metrics. Read `gapkit.robustness.reference` first: it does the same in a page of scipy. Theorem 3.4
+(the farther the candidates, the likelier an answer changes) is drawn by `boundary_scene` and `sweep_boundary`, quantified by
+`predict_closed`, and measured query by query in `gapkit.experiments.noise`. The package itself can be called, too:
 ``gapkit.robustness(queries, gallery, sigma=0.02)`` is ``gapkit.robustness.robustness(...)``.
 """
 

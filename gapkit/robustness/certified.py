@@ -53,7 +53,7 @@ def certified_radius(
     perturbed: str = "one row",
     memory_limit: Number = 2**28,
 ) -> ArrayLike:
-    r"""For each query the largest perturbation that provably cannot change its answer.
+    r"""The size of perturbation below which each query's answer provably cannot change.
 
     Any perturbation of length below the radius keeps the answer, and there is one just above it that does not. With D₁ ≤ D₂
     the two least distances, under the Euclidean metric the radius is

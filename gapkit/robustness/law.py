@@ -241,7 +241,7 @@ def equal_noise(before: Sides, after: Sides, sigma: float, *, metric: str = "euc
 
 
 def expected_shift(gap: ArrayInput, n_candidates: int, dimension: int | None = None) -> float:
-    r"""The length of the part of a gap that is orthogonal to K candidates, if they lie as chance would have it.
+    r"""The length of the part of a gap that is orthogonal to K candidates lying at random.
 
     .. math:: \mathbb{E}\,\|g'\|^2 = \|g\|^2 \left(1 - \frac{K - 1}{d}\right) \qquad \text{(derived)}
 

@@ -1,7 +1,7 @@
 """From embeddings to answers and scores: zero-shot classification, retrieval, multiple choice.
 
-All of them are nearest-neighbour tasks; `nearest` says how ties and rounding are handled. A score that is
-a share lies in [0, 1].
+All of them are nearest-neighbour tasks; `nearest` explains how ties and rounding are handled. Scores that
+are shares lie in [0, 1].
 """
 
 from gapkit._renamed import renamed

@@ -1,7 +1,7 @@
-"""Sliders over the pictures: garnish, never the only way to see something.
+"""Sliders for the pictures: an extra, never the only way to see something.
 
 Every widget is a plain function from the controls' values to a picture and a sentence (a `View`), which
-is what the tests test, and a `panel` that connects it to its controls, made by `slider` and `choice`. Each
+the tests check, and a `panel` that connects it to its controls, made by `slider` and `choice`. Each
 returns the panel; ``present(panel, …)`` displays it with a sentence for readers without a kernel.
 """
 
