@@ -46,6 +46,12 @@ def measure_noise(job: Job) -> dict[str, Rows]:
         for alpha in sorted({*protocol.ALPHAS, *paper_alphas, *alphas})
     }
     rows, checks = [], _clean_checks(task, clean, resamples)
+
+    def moved(
+        alpha: float,
+    ) -> protocol.Sides:  # made when asked for: all at once they take most of the memory
+        return task.queries, protocol.shift_gallery(task.gallery, closer, alpha)
+
     for level in (
         *protocol.calibrated_levels(task, unsolved=True),
         *protocol.paper_levels(task.gallery.shape[-1]),
@@ -55,8 +61,7 @@ def measure_noise(job: Job) -> dict[str, Rows]:
             continue
         here = alphas if level.metric else paper_alphas
         noise = UnderNoise(task, level, seed=job.seed)
-        moved = {alpha: (task.queries, protocol.shift_gallery(task.gallery, closer, alpha)) for alpha in here}
-        exact = {a: noise.survival(sides) if a else noise.untouched for a, sides in moved.items()}
+        exact = {alpha: noise.survival(moved(alpha)) if alpha else noise.untouched for alpha in here}
         noisy = noisy_answers(task, closer, here, level.sigma, draws=draws, seed=job.seed)
         for alpha, survives in exact.items():
             # A query that is right without noise is right with it as often as its answer survives.
@@ -64,7 +69,7 @@ def measure_noise(job: Job) -> dict[str, Rows]:
             kept = np.where(correct == 1, survives, (noisy[alpha] == task.labels).mean(0))
             about = {"closer": protocol.PROJECTED, "alpha": alpha}
             known = {"answers": clean[alpha], "noisy": kept, "expect": alpha == 1.0 or PARTLY}
-            rows.append(noise.row(about, moved[alpha], survives, **known))
+            rows.append(noise.row(about, moved(alpha), survives, **known))
         if not level.metric:
             continue
         about = {"level": level.name, "sigma_per_coordinate": level.sigma, "reason": level.reason}
