@@ -83,6 +83,8 @@ def run(
 
 def _in_processes(function: Callable, tasks: Sequence, processes: int) -> Iterator[tuple[int, Any]]:
     context = multiprocessing.get_context("fork" if _may_fork() else "spawn")
+    gc.collect()
+    _give_back()  # each process would begin with what this one holds on to
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin)
     finished = False
@@ -326,11 +328,14 @@ def _may_fork() -> bool:
 def _do(function: Callable, task: Any) -> Any:
     """One task; what it took of memory goes back to the system, where it would stay with this process for hours."""
     result = function(task)
-    with contextlib.suppress(
-        AttributeError, OSError, TypeError
-    ):  # glibc alone has this, and holds on to so much
-        ctypes.CDLL(None).malloc_trim(0)
+    _give_back()
     return result
+
+
+def _give_back() -> None:
+    """Return freed memory to the system; glibc alone holds on to so much, and has a function for it."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _begin() -> None:
