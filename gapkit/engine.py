@@ -50,8 +50,7 @@ def run(
     """Call a function on each task, and yield the results as they come.
 
     In this process the tasks are done in their order, each when its result is asked for. Several processes work on one
-    thread each, and end with this one, however it ends. On Linux they are forked from it, as those of
-    torch's ``DataLoader`` are, and share its memory, most of which is libraries.
+    thread each and end with this one; on Linux they are forked from it and share its memory, most of which is libraries.
 
     Parameters
     ----------
