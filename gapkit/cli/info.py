@@ -115,7 +115,7 @@ def models(every, as_json):
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True,
               help="Threads for torch; one is often fastest.")  # fmt: skip
 def train_miniclip(name: str, seed: int, out: Path | None, steps: int | None, threads: int) -> None:
-    """Train the mini-CLIP called NAME (wide, t0.01, learned, siglip) and save it in OpenCLIP's format.
+    """Train the mini-CLIP called NAME, such as wide or few-words (gapkit models lists all), in OpenCLIP's format.
 
     Run it again after an interruption and it goes on from the last checkpoint.
     """

@@ -193,11 +193,10 @@ def galleries_in(entries: EmbeddingSet) -> int:
     return count if at_home.all() else 0
 
 
-def near_twins_task(entries: EmbeddingSet, model: str, dataset: str) -> GalleryTask:
-    """The galleries that a set brings along, each with its own queries."""
-    count = galleries_in(entries)
-    gallery = entries.texts.astype(np.float64).reshape(count, -1, entries.texts.shape[1])  # (G, K, d)
-    queries = entries.images.astype(np.float64).reshape(count, -1, gallery.shape[-1])  # (G, m, d)
+def near_twins_task(entries: EmbeddingSet, count: int, model: str, dataset: str) -> GalleryTask:
+    """The ``count`` galleries that a set brings along (`galleries_in`), each with its own queries."""
+    texts, images = (z.astype(np.float64) for z in entries.modalities())
+    gallery, queries = (z.reshape(count, -1, z.shape[1]) for z in (texts, images))  # (G, K, d), (G, m, d)
     return GalleryTask(
         model=model,
         dataset=dataset,
@@ -205,7 +204,7 @@ def near_twins_task(entries: EmbeddingSet, model: str, dataset: str) -> GalleryT
         queries=queries,
         gallery=gallery,
         labels=np.asarray(entries.labels) % gallery.shape[1],
-        centre=entries.images.astype(np.float64).mean(0),
+        centre=images.mean(0),
         partitions=1,
         dropped=0,
     )
@@ -218,8 +217,8 @@ def task_of(job: Job) -> Task:
     """
     size = job.options.get("galleries")
     entries = load_set(*job.source)
-    if galleries_in(entries):
-        return near_twins_task(entries, job.model, job.dataset)
+    if count := galleries_in(entries):
+        return near_twins_task(entries, count, job.model, job.dataset)
     if not size:
         return zero_shot_task(*job.source)
     partitions = int(job.options.get("partitions", PARTITIONS))

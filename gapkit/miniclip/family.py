@@ -87,7 +87,7 @@ SETTINGS = {
     "t0.03": Setting("softmax", 0.03, everywhere=False),
     "random": Setting("softmax", 0.07, steps=0),
 }
-"""The family. ``random`` is the control: initialised like the others, never trained."""
+"""The family, *few-words* (no member: another tower, fewer wordings), and the control ``random``, never trained."""
 
 TRAINED = tuple(name for name, setting in SETTINGS.items() if setting.in_family and setting.everywhere)
 """The members of the family that all experiments are done on."""

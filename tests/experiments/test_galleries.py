@@ -253,7 +253,7 @@ def twins(count=6, size=8, asked=3, d=30, **notes):
 
 def test_a_set_with_galleries_of_its_own_is_not_asked_gallery_by_gallery():
     entries = twins()
-    task = near_twins_task(entries, "m", "d")
+    task = near_twins_task(entries, 6, "m", "d")
     found = answers_to(task.queries, task.gallery).reshape(6, 3)
     for g in range(6):
         texts, images = entries.texts[8 * g : 8 * g + 8], entries.images[3 * g : 3 * g + 3]
