@@ -6,9 +6,10 @@ float32, and added up in float64. NaN and infinity need no look of their own: th
 
 import functools
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
+from math import ceil
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -21,10 +22,10 @@ from gapkit.geometry.bootstrap import Interval
 from gapkit.geometry.gap import rmg_from_cosines
 from gapkit.geometry.shape import cone_from_moments, rank_entropy
 
-CACHED_ROWS, BLOCK_ROWS, PRODUCT_ROWS, TURN_ROWS = 512, 2048, 8192, 65_536
-"""Rows read from the cache, summed by a thread, multiplied at once; and after how many the products have their turn."""
-CONVERTED = 32_768
-"""Entries that torch converts on one thread."""
+BLOCK_ROWS, PRODUCT_ROWS, TURN_ROWS = 4096, 8192, 65_536
+"""Rows summed by a thread, multiplied at once; and after how many the products have their turn."""
+CACHED, CONVERTED = 262_144, 32_768
+"""Entries of a side read from the cache, and those that torch converts on one thread."""
 UNIT, CLOSE = 8, 1 / 8
 """Squared lengths so many roundings from 1 are 1; squared distances below this share of ‖x‖² + ‖y‖² are taken again."""
 Rows: TypeAlias = Any
@@ -62,14 +63,18 @@ class Sums:
         return Sums(**sums | {"least": np.minimum(self.least, other.least)})
 
 
-def _as_floats(z: Tensor, dtype: torch.dtype) -> np.ndarray:
-    """The same memory where the dtype is right; else converted in pieces too small for torch to start threads for them."""
-    if z.device.type == "cpu" and z.dtype == dtype:
-        return z.numpy()
-    result, rows = torch.empty(z.shape, dtype=dtype), max(1, CONVERTED // z.shape[1])
-    for to, part in zip(result.split(rows), z.cpu().split(rows), strict=True):
-        to.copy_(part)
-    return result.numpy()
+def _few_at_a_time(z: Tensor, dtype: torch.dtype, rows: int) -> Iterator[np.ndarray]:
+    """Few rows after few: the same memory where the dtype is right; else converted, always into one place."""
+    if (z := z.cpu()).dtype == dtype:
+        yield from (z.numpy()[few] for few in _slices(0, len(z), rows))
+        return
+    piece = max(1, CONVERTED // z.shape[1])  # too small for torch to start threads for it
+    place = torch.empty(min(rows, len(z)), z.shape[1], dtype=dtype)
+    for few in z.split(rows):
+        place = place[: len(few)]
+        for to, part in zip(place.split(piece), few.split(piece), strict=True):
+            to.copy_(part)
+        yield place.numpy()
 
 
 def _block_sums(x: Tensor, y: Tensor, dtype: torch.dtype) -> Sums:
@@ -77,30 +82,27 @@ def _block_sums(x: Tensor, y: Tensor, dtype: torch.dtype) -> Sums:
 
     Vectors times matrix and row by row products are the cheapest ways that BLAS has for these sums.
     """
-    sides = [_as_floats(z, dtype) for z in (x, y)]
-    (n, d), kind = x.shape, sides[0].dtype
-    totals, squares = np.zeros((4, d)), np.empty((3, n), dtype=kind)  # ‖x‖², ‖y‖², x·y
-    cached, ones = _slices(0, n, CACHED_ROWS), np.ones(n, dtype=kind)
+    (n, d), kind, few = x.shape, np.dtype(str(dtype)[6:]), max(1, CACHED // x.shape[1])
+    totals, squares, ones = np.zeros((4, d)), np.empty((3, n), kind), np.ones(few, kind)  # ‖x‖², ‖y‖², x·y
+    low, high = 1 - UNIT * np.finfo(kind).eps, 1 + UNIT * np.finfo(kind).eps
     with np.errstate(all="ignore"):  # what is not finite shows in the sums
-        for rows in cached:
-            a, b = (z[rows] for z in sides)
-            for row, pair in enumerate(((a, a), (b, b), (a, b))):
-                np.vecdot(*pair, out=squares[row, rows])
-            totals[0] += ones[rows] @ a
-            totals[2] += ones[rows] @ b
+        for rows, *pair in zip(
+            _slices(0, n, few), *(_few_at_a_time(z, dtype, few) for z in (x, y)), strict=True
+        ):
+            for side, z in enumerate(pair):
+                square = np.vecdot(z, z, out=squares[side, rows])
+                totals[2 * side] += (total := ones[: len(z)] @ z)
+                if not (low <= square.min() and square.max() <= high):  # so where there is a NaN
+                    total = (1 / np.sqrt(square)) @ z
+                totals[2 * side + 1] += total
+            np.vecdot(*pair, out=squares[2, rows])
         lengths = np.sqrt(squares[:2])
-        for side, z in enumerate(sides):
-            if np.abs(squares[side] - 1).max() <= UNIT * np.finfo(kind).eps:  # not where there is a NaN
-                totals[2 * side + 1] = totals[2 * side]
-                continue
-            for rows in cached:
-                totals[2 * side + 1] += (1 / lengths[side, rows]) @ z[rows]
         both = squares[0] + squares[1]
         apart = both - 2 * squares[2]  # ‖x − y‖², unless x and y are so close that it cancels
         close = np.flatnonzero(apart < CLOSE * both)
-        if len(close):
-            difference = sides[0][close] - sides[1][close]
-            apart[close] = np.vecdot(difference, difference)
+        for rows in np.split(close, range(few, len(close), few)):
+            difference = np.subtract(*(z[rows].to("cpu", dtype).numpy() for z in (x, y)))
+            apart[rows] = np.vecdot(difference, difference)
         each = (*squares[:2], np.sqrt(apart), apart, squares[2] / (lengths[0] * lengths[1]))
         numbers = np.array([entries.sum(dtype=np.float64) for entries in each])
     least = np.concatenate([lengths.min(1), -lengths.max(1)], dtype=np.float64)
@@ -123,7 +125,10 @@ def _stream(x: Rows, y: Rows, centres: np.ndarray | None, dtype: torch.dtype) ->
     with ThreadPoolExecutor(threads := torch.get_num_threads()) as pool:
         each = pool.map if threads > 1 else map  # starting a thread takes as long as a block
         for turn in _slices(0, n, TURN_ROWS):
-            blocks = _slices(turn.start, turn.stop, BLOCK_ROWS)
+            rows = turn.stop - turn.start
+            blocks = _slices(
+                turn.start, turn.stop, ceil(rows / (2 * ceil(rows / (2 * BLOCK_ROWS))))
+            )  # an even number
             for part in each(lambda rows: _block_sums(x[rows], y[rows], dtype), blocks):
                 total += part
             for z, product, centre in zip((x, y), products, () if centres is None else centres, strict=False):

@@ -48,7 +48,7 @@ def test_without_covariance_nothing_else_changes(rng):
 def test_blocks_change_nothing_but_rounding(rng, monkeypatch, rows):
     x, y = pairs(rng, n=1000, dtype=np.float64)
     whole = measure_stream(x, y, covariance=True).values
-    monkeypatch.setattr(streaming, "CACHED_ROWS", rows[0])
+    monkeypatch.setattr(streaming, "CACHED", rows[0] * x.shape[1])
     monkeypatch.setattr(streaming, "PRODUCT_ROWS", rows[1])
     assert measure_stream(x, y, covariance=True).values == pytest.approx(whole, rel=1e-10)
 
