@@ -82,8 +82,8 @@ def run(
 
 def _in_processes(function: Callable, tasks: Sequence, processes: int) -> Iterator[tuple[int, Any]]:
     context = multiprocessing.get_context("fork" if _may_fork() else "spawn")
-    gc.collect()
     _give_back()  # each process would begin with what this one holds on to
+    gc.freeze()  # what all share is looked at, and so copied, no more: neither here nor there
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin)
     finished = False
@@ -98,6 +98,7 @@ def _in_processes(function: Callable, tasks: Sequence, processes: int) -> Iterat
             "and what is finished is not measured again"
         ) from fault
     finally:
+        gc.unfreeze()
         pool.shutdown(wait=finished, cancel_futures=True)
         if not finished:  # whoever interrupts does not want to wait for tasks that are half done
             for process in set(multiprocessing.active_children()) - others:
@@ -333,12 +334,12 @@ def _do(function: Callable, task: Any) -> Any:
 
 def _give_back() -> None:
     """Return freed memory to the system; glibc alone holds on to so much, and has a function for it."""
+    gc.collect()  # arrays in a cycle are not freed yet
     with contextlib.suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def _begin() -> None:
-    gc.freeze()  # what is shared with the first process is looked at, and so copied, no more
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's to answer
     threading.Thread(target=_end_with_the_first_process, daemon=True).start()
     limit_threads(1)

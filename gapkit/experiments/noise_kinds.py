@@ -141,20 +141,20 @@ class GaussianProblem:
         )
 
 
-def _others(task: Task, closer: protocol.FittedCloser, job: Job) -> Iterator[tuple[str, list]]:
+def _others(task: Task, closer: protocol.FittedCloser, job: Job) -> Iterator[tuple[str, Iterator]]:
     """What is no Gaussian noise: the stored gallery untouched and closed, draw by draw, with both in the same draw."""
     seeds = [job.seed + 1000 * draw for draw in range(int(job.options.get("draws", DRAWS)))]
     closed, axes = protocol.shift_gallery(task.gallery, closer, 1.0), RandomAxes(UniformQuantization(32))
     both = np.stack([task.gallery, closed])  # in one call, so in the same axes
     rows = both.reshape(-1, both.shape[-1])
-    yield "32 bins, random axes", [axes.apply(rows, generator=s).reshape(both.shape) for s in seeds]
+    yield "32 bins, random axes", (axes.apply(rows, generator=s).reshape(both.shape) for s in seeds)
     if f"{job.model}@1/{job.dataset}" in list_embeddings():
         stale = StaleRows(load_set(f"{job.model}@1", job.dataset).texts, STALE)
         drawn = (stale.apply(task.gallery, generator=s) for s in seeds)
-        yield "stale rows", [(x, protocol.shift_gallery(x, closer, 1.0)) for x in drawn]
+        yield "stale rows", ((x, protocol.shift_gallery(x, closer, 1.0)) for x in drawn)
 
 
-def _drawn_gain(task: Task, drawn: list, seed: int) -> dict:
+def _drawn_gain(task: Task, drawn: Iterator, seed: int) -> dict:
     """Untouched robustness and the gain, its interval widened by the doubt of the draws, which all queries share."""
     clean = protocol.answers_to(task.queries, task.gallery)  # closing keeps them
     kept = np.array([[protocol.same(unique_answers(task.queries, x), clean) for x in pair] for pair in drawn])

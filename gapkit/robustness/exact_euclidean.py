@@ -113,8 +113,9 @@ def _by_mesh(
         rivals, rival_of, count=len(winners), origin=lowest, size=len(points), scale=shares
     )  # (m, g)
     logs = weights @ table  # (m, t): Σ_j ln S_j
-    density = log_density(rule.nodes + start, _rho(winners, d)[:, None], d)
-    return probability(logs.add_(density).exp_() @ rule.weights)
+    for part, of in zip(logs.split(_BLOCK), _rho(winners, d)[:, None].split(_BLOCK), strict=True):
+        part += log_density(rule.nodes + start, of, d)
+    return probability(logs.exp_() @ rule.weights)
 
 
 def _one_by_one(

@@ -231,11 +231,14 @@ def equal_noise(before: Sides, after: Sides, sigma: float, *, metric: str = "euc
     (y, x), (moved_y, moved_x) = (tuple(map(torch.as_tensor, side)) for side in (before, after))
     _check_margins(metric, before=(y, x), after=(moved_y, moved_x))
     answers = nearest(y, x, metric=metric) if x.ndim == 2 else _scores(y, x, metric).argmax(-1)
-    own, moved = (torch.take_along_dim(z, answers[..., None], -2) for z in (x, moved_x))  # (…, m, d)
+    own = (
+        torch.take_along_dim(z, answers[..., None], -2) for z in (x, moved_x)
+    )  # one by one: each (…, m, d)
     if metric == "cosine":
-        target = _mean_variance(moved_y, moved, sigma, metric)
-        return _solve(lambda s: _mean_variance(y, own, s, metric), target, start=sigma)
-    ways = (own - y, moved - moved_y) if metric == "euclidean" else (y, moved_y)
+        before, closed = own
+        target = _mean_variance(moved_y, closed, sigma, metric)
+        return _solve(lambda s: _mean_variance(y, before, s, metric), target, start=sigma)
+    ways = map(torch.sub, own, (y, moved_y)) if metric == "euclidean" else (y, moved_y)
     squares = (float(way.square().sum(-1).mean()) for way in ways)
     return equal_sigma(sigma, *squares, x.shape[-1] / 2 if metric == "euclidean" else 0.0)
 

@@ -25,6 +25,8 @@ from gapkit.perturbations import GaussianNoise
 
 _LEFT, _RIGHT, _POINTS = -13.0, 9.0, 56
 _ENDS, _STEP = 7.0, 0.25
+_PAIRS = 1024
+"""Pairs whose coordinates are looked at together."""
 _NONE = 1e-13
 """Of the largest variance: what rounding leaves of none."""
 _REACH = 6.5
@@ -67,7 +69,9 @@ def _block(y, x, variances):
     near.scatter_(1, first, True)
     rows, columns = near.nonzero(as_tuple=True)
     u = _grid(float(deviation[rows, columns].median()), float(own.max()), y)
-    t, r = _tails((b[columns] - a[rows]).square(), own, u)  # (pairs, J)
+    pairs = list(zip(rows.split(_PAIRS), columns.split(_PAIRS), strict=True))
+    parts = (_tails((b[candidates] - a[queries]).square(), own, u) for queries, candidates in pairs)
+    t, r = map(torch.cat, zip(*parts, strict=True))  # (pairs, J)
     t = t + squares[rows, columns, None]
     z = torch.arange(-_ENDS, _ENDS + _STEP / 2, _STEP, dtype=y.dtype, device=y.device)
     owner = (columns == answers[rows]).nonzero()[:, 0]  # the pair of each query with its answer
