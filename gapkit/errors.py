@@ -4,9 +4,10 @@ An error says what was expected, what came, and what to do about it. The command
 message alone and ends with exit code 2.
 """
 
+import contextlib
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 _LONGEST_WORD, _LONGEST = 300, 2000
@@ -80,6 +81,23 @@ def refuse_as_damaged(fault: Exception, message: str) -> NoReturn:
     if is_out_of_memory(fault):
         raise MemoryError(short_reason(fault)) from fault
     raise InputError(message) from fault
+
+
+@contextlib.contextmanager
+def refusing(*kinds: type[Exception], before: str, after: str = "") -> Iterator[None]:
+    """Raise whatever of these kinds is raised inside as `InputError`: its reason between the parts of a message.
+
+    >>> with refusing(OSError, before="cannot read a.csv: "):
+    ...     open("nowhere/a.csv")
+    Traceback (most recent call last):
+    ...
+    gapkit.errors.InputError: cannot read a.csv: [Errno 2] No such file or directory: 'nowhere/a.csv'
+    """
+    try:
+        yield
+    except kinds as fault:
+        reason = str(fault) if isinstance(fault, InputError) else short_reason(fault)
+        raise InputError(f"{before}{reason}{after}") from fault
 
 
 def did_you_mean(value: object, known: Iterable[str], *, most: int = 1) -> str:

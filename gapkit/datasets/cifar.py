@@ -14,14 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from gapkit._files import short_reason
 from gapkit._openclip import ensure_torchvision
 from gapkit._options import check_choice
 from gapkit._paths import cache_folder, download
 from gapkit.datasets.captions import CIFAR10_NAMES, REPHRASINGS, fill
 from gapkit.datasets.dataset import Dataset, rephrased
 from gapkit.datasets.images import ArrayImages
-from gapkit.errors import InputError
+from gapkit.errors import InputError, refusing
 
 _HARMLESS = {
     ("numpy.core.multiarray", "_reconstruct"),
@@ -148,7 +147,8 @@ def _cifar(name: str, root, split: str, template, fetch: bool) -> Dataset:
 def _contents(folder: Path, archive: Path, md5: str, files: list[str]) -> dict[str, bytes]:
     """The bytes of published files, from their folder, else from the archive, which must be the published one."""
     contents: dict[str, bytes] = {}
-    try:
+    kinds = OSError, EOFError, tarfile.TarError, zlib.error
+    with refusing(*kinds, before=f"cannot read {archive.name} in {folder.parent}: "):
         for file in (file for file in files if (folder / file).is_file()):
             if (folder / file).stat().st_size > _LARGEST_FILE:
                 raise InputError(f"{folder / file} is too large to be a file of CIFAR")
@@ -170,10 +170,6 @@ def _contents(folder: Path, archive: Path, md5: str, files: list[str]) -> dict[s
                 for member in tar:
                     if member.name in missing:
                         contents[missing[member.name]] = tar.extractfile(member).read()
-    except (OSError, EOFError, tarfile.TarError, zlib.error) as fault:
-        raise InputError(
-            f"cannot read {archive.name} in {folder.parent}: {short_reason(fault, 120)}"
-        ) from fault
     return contents
 
 
@@ -191,19 +187,15 @@ class _OnlyArrays(pickle.Unpickler):
 
 
 def _unpickled(content: bytes, path: Path) -> dict:
-    try:
+    with refusing(
+        Exception, before=f"{path} is damaged, or no file of CIFAR: "
+    ):  # a damaged pickle raises anything
         value = _OnlyArrays(io.BytesIO(content), encoding="latin1").load()
         return {key.decode("latin1") if isinstance(key, bytes) else key: part for key, part in value.items()}
-    except Exception as fault:  # a damaged pickle raises anything
-        raise InputError(f"{path} is damaged, or no file of CIFAR: {short_reason(fault, 120)}") from fault
 
 
 def _fetch(archive: Path, published) -> None:
     folder = os.environ.get("GAPKIT_CIFAR_URL", published.url.rsplit("/", 1)[0])
-    try:
+    say = f"Fetch it elsewhere, put it into {archive.parent}, and run the same again"
+    with refusing(InputError, before=f"cannot download {archive.name} from {folder}: ", after=f". {say}"):
         download(f"{folder}/{archive.name}", archive, published.tgz_md5)
-    except InputError as fault:
-        raise InputError(
-            f"cannot download {archive.name} from {folder}: {fault}. Fetch it elsewhere, put it into {archive.parent}, "
-            "and run the same again"
-        ) from fault

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gapkit.datasets.images import has_hashes
-from gapkit.errors import InputError
+from gapkit.errors import InputError, refusing
 from gapkit.tasks.answers import INDICES, check_answers
 
 FORMAT = 1
@@ -58,10 +58,8 @@ class Dataset:
         names = tuple(row[0] for row in prompts) if self.text_names is None else tuple(self.text_names)
         answers = {name: getattr(self, name) for name in INDICES}
         object.__setattr__(self, "image_of_text", None)  # unless it is another than 0, 1, 2, …
-        try:
+        with refusing(InputError, before=f"dataset {self.name}: "):
             answers = check_answers(self.task, images=len(self.images), texts=len(prompts), **answers)
-        except InputError as fault:
-            raise InputError(f"dataset {self.name}: {fault}") from fault
         for key, value in {"prompts": prompts, "text_names": names, **answers}.items():
             object.__setattr__(self, key, value)
 

@@ -200,17 +200,9 @@ def render(scenes: Scenes, *, size: int = IMAGE_SIZE) -> np.ndarray:
             paint = palette[scenes.colour[rows, slot]] + scenes.tint[rows, slot]
             canvas[rows] += coverage * (paint[:, None] - canvas[rows])
 
-    noise = (
-        np.stack(
-            [
-                np.random.default_rng(s).standard_normal((size * size, 3), dtype=np.float32)
-                for s in scenes.noise_seed
-            ]
-        )
-        if n
-        else np.zeros((0, size * size, 3), np.float32)
-    )
-    canvas += scenes.noise[:, None, None] * noise
+    for row, seed in enumerate(scenes.noise_seed):
+        noise = np.random.default_rng(seed).standard_normal((size * size, 3), dtype=np.float32)
+        canvas[row] += scenes.noise[row] * noise
     return (np.clip(canvas, 0, 1) * 255 + 0.5).astype(np.uint8).reshape(n, size, size, 3)
 
 

@@ -15,7 +15,7 @@ from gapkit.embeddings.columns import listed, names_images
 from gapkit.embeddings.layout import TableOptions
 from gapkit.embeddings.sets import EmbeddingSet
 from gapkit.embeddings.tables import Table, read_matrix, read_table
-from gapkit.errors import InputError
+from gapkit.errors import InputError, refusing
 
 MOST_BYTES = 2**26
 _NEAR_ONE = (0.9959, 1.0041)
@@ -233,20 +233,18 @@ def import_gram(
     InputError
         If the file cannot be read, or does not hold such a matrix.
     """
-    gram = read_matrix(Path(path))
-    try:
+    gram, about = read_matrix(Path(path)), {"imported_from": [Path(path).name], **(metadata or {})}
+    with refusing(InputError, before=f"{path}: "):
         rows = None if labels is None else _read_labels(Path(labels))
-        about = {"imported_from": [Path(path).name], **(metadata or {})}
         return EmbeddingSet.from_gram(
             gram, images=images, dimension=dimension, task=task, labels=rows, metadata=about
         )
-    except InputError as fault:
-        raise InputError(f"{path}: {fault}") from fault
 
 
 def _read_labels(path: Path) -> np.ndarray:
     check_regular(path)
-    try:
+    kinds = ValueError, OSError, OverflowError, EOFError
+    with refusing(*kinds, before=f"cannot read labels from {path}, one whole number a line: "):
         if path.suffix.lower() == ".npy":
             # mapped: what it claims to have must be there
             rows = as_rows(np.load(path, mmap_mode="r", allow_pickle=False))
@@ -255,6 +253,3 @@ def _read_labels(path: Path) -> np.ndarray:
             raise ValueError(f"more than {MOST_BYTES:,} bytes are no list of labels; bring .npy")
         lines = path.read_text(encoding="utf-8-sig").split()
         return np.array([int(line) for line in lines], dtype=np.int64)
-    except (ValueError, OSError, OverflowError, EOFError) as fault:
-        reason = " ".join(str(fault).split())[:120]
-        raise InputError(f"cannot read labels from {path}, one whole number a line: {reason}") from fault

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gapkit.embeddings import layout as text
 from gapkit.embeddings.columns import MISSING, Column, could_be_names, is_title, listed
-from gapkit.embeddings.layout import SEPARATORS, Layout, TableOptions
+from gapkit.embeddings.layout import SEPARATORS, TableOptions
 from gapkit.errors import InputError
 
 _SAMPLE_LINES, _SAMPLE_CHARACTERS, _MOST_BEFORE = 300, 4_000_000, 50
@@ -21,7 +21,7 @@ _SIGNS = {sign: name for name, sign in SEPARATORS.items()}
 _FILES = re.compile(r"\.(jpe?g|png|webp|gif|bmp|tiff?|npy|pt|mp4|wav|jfif|avif|heic)$", re.IGNORECASE)
 
 
-def describe(path: Path, options: TableOptions) -> Layout:
+def describe(path: Path, options: TableOptions) -> "Layout":
     """The layout of a table, from what the caller says and the first lines.
 
     Raises
@@ -32,11 +32,11 @@ def describe(path: Path, options: TableOptions) -> Layout:
     encoding = text.encoding_of(path)
     excel = _excel_separator(path, encoding)
     said = options.separator or excel
-    ways: list[_Way] = []
+    ways: list[Layout] = []
     faults: list[InputError] = []
     for separator in [said] if said else SEPARATORS.values():
         try:
-            way = _Way(path, encoding, separator, options, skipped=0 if excel is None else 1)
+            way = Layout(path, encoding, separator, options, skipped=0 if excel is None else 1)
             if way.covered > 0 and not any(way.rows == other.rows for other in ways):
                 ways.append(way)
         except InputError as fault:
@@ -53,7 +53,8 @@ def describe(path: Path, options: TableOptions) -> Layout:
         raise InputError(
             f"{path} can be read with {' or '.join(signs)} between the columns; say which with --separator {'|'.join(signs)}"
         )
-    return ways[0].layout()
+    ways[0].settle()
+    return ways[0]
 
 
 def _excel_separator(path: Path, encoding: str) -> str | None:
@@ -66,8 +67,19 @@ def _excel_separator(path: Path, encoding: str) -> str | None:
     return match[1] if match else None
 
 
-class _Way:
-    """One way of reading the first lines: with one separator."""
+class Layout:
+    """One way of reading a table: with one separator. It is whole once it is settled.
+
+    Attributes
+    ----------
+    separator, decimal, encoding : of the file
+    first : line of the first row of data
+    width : cells in a row
+    columns : what each holds
+    paths : places of columns whose texts look like files
+    announced : rows that a first line "n d" promises, or None
+    notes : what is said about it
+    """
 
     def __init__(
         self, path: Path, encoding: str, separator: str, options: TableOptions, skipped: int
@@ -132,31 +144,30 @@ class _Way:
         words = self.separator == " " and {*self.kinds[1:]} - {"number"}
         return inside / outside if (useful and not words) or self.options.separator else 0.0
 
-    def layout(self) -> Layout:
-        """The description; raises where the decimal mark or the header could be two things."""
-        path, notes = self.path, []
-        decimal = self._decimal()
-        header, first, names = self._header(decimal)
-        announced = self._check_before(header)
-        rows = [self._padded(r) for line, r in self.filled if line >= first and self._length(r) == self.width]
+    def settle(self) -> None:
+        """Decide the rest; raises where the decimal mark or the header could be two things."""
+        path, self.decimal = self.path, self._decimal()
+        header, self.first, names = self._header(self.decimal)
+        self.announced = self._check_before(header)
+        body = (record for line, record in self.filled if line >= self.first)
+        rows = [self._padded(record) for record in body if self._length(record) == self.width]
         if not rows:
             raise InputError(f"{path} has no row below its header")
-        columns = tuple(self._column(j, names, rows, decimal) for j in range(self.width))
+        self.columns = [self._column(j, names, rows, self.decimal) for j in range(self.width)]
         if header is None and names is None:
-            self._check_split_decimals(columns, rows)
-        paths = tuple(c.place for c in columns if c.kind == "text" and _all_files(r[c.place] for r in rows))
-        notes.append(f"header in line {header}" if header is not None else "no header")
-        notes += [f"separator {_SIGNS.get(self.separator, self.separator)}"] if self.width > 1 else []
-        notes += ["decimal comma"] if decimal == "," else []
+            self._check_split_decimals(self.columns, rows)
+        texts = (column.place for column in self.columns if column.kind == "text")
+        self.paths = [place for place in texts if _all_files(row[place] for row in rows)]
+        self.notes = [f"header in line {header}" if header is not None else "no header"]
+        self.notes += [f"separator {_SIGNS.get(self.separator, self.separator)}"] if self.width > 1 else []
+        self.notes += ["decimal comma"] if self.decimal == "," else []
         if self.hollow and self.width == 1:
             raise InputError(f"{path}: line {self.hollow[0]} holds an empty cell; delete it, or fill it in")
         if self.hollow:
-            notes.append(f"left out: empty cells in line {listed(self.hollow)}")
+            self.notes.append(f"left out: empty cells in line {listed(self.hollow)}")
         if self.before:
             lines = (f"line {line} ({self.separator.join(record)[:40]})" for line, record in self.before)
-            notes.append(f"left out before the table: {listed(lines)}")
-        written = self.separator, decimal, self.encoding, header, first, self.width
-        return Layout(*written, columns, paths, announced, tuple(notes))
+            self.notes.append(f"left out before the table: {listed(lines)}")
 
     def _column(self, j: int, names, rows: list[list[str]], decimal: str) -> Column:
         kind = self._kind([row[j] for row in rows])

@@ -22,8 +22,8 @@ import numpy as np
 import torch
 
 from gapkit._arrays import check_unit_rows, normalise_rows
-from gapkit._files import open_safetensors, parse_json, read_facts, short_reason, write_atomically
-from gapkit.errors import InputError
+from gapkit._files import open_safetensors, parse_json, read_facts, write_atomically
+from gapkit.errors import InputError, refusing
 from gapkit.tasks.answers import INDICES
 
 FORMAT_VERSION = 1
@@ -37,10 +37,10 @@ _CODES = {"float16": "F16", "float32": "F32", "float64": "F64", "int64": "I64", 
 
 @dataclass(frozen=True)
 class Part:
-    """A matrix that arrives in blocks of rows, so that it need not fit into memory."""
+    """An array that arrives in blocks of rows, so that it need not fit into memory."""
 
     dtype: str
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     blocks: Iterable[np.ndarray]
 
     def pieces(self) -> Iterator[bytes]:
@@ -65,31 +65,27 @@ def write_parts(
     fields : the other fields of an `EmbeddingSet`, arrays and lists of strings; None is left out
     task, normalised, metadata : as in `EmbeddingSet`
     """
-    facts = {"task": task, "normalised": normalised, "metadata": metadata}
-    try:
+    with refusing(TypeError, before="metadata must hold plain values only (text, numbers, lists): "):
+        facts = {"task": task, "normalised": normalised, "metadata": metadata}
         header = {
             _HASH: _ZEROS,
             "gapkit_format": str(FORMAT_VERSION),
             "gapkit": json.dumps(facts, sort_keys=True),
         }
-    except TypeError as fault:
-        raise InputError(f"metadata must hold plain values only (text, numbers, lists): {fault}") from None
-    small = {}
+    parts = dict(parts)
     for name, value in fields.items():
         if value is None or (task == "pairs" and name == "labels"):
             continue
         if name in STRINGS:
-            text = json.dumps(list(value), ensure_ascii=False).encode()
-            small[name] = np.frombuffer(text, dtype=np.uint8)
+            array = np.frombuffer(json.dumps(list(value), ensure_ascii=False).encode(), dtype=np.uint8)
         else:
-            small[name] = np.ascontiguousarray(value, dtype=np.int64)
+            array = np.asarray(value, dtype=np.int64)
+        parts[name] = Part(array.dtype.name, array.shape, [array])
     # The format wants numbers aligned to their width: the widest first.
-    every = {name: (part.dtype, part.shape, part.pieces()) for name, part in parts.items()}
-    every |= {name: (array.dtype.name, array.shape, [array.tobytes()]) for name, array in small.items()}
-    order = sorted(every, key=lambda name: (-np.dtype(every[name][0]).itemsize, name))
+    order = sorted(parts, key=lambda name: (-np.dtype(parts[name].dtype).itemsize, name))
     layout, start = {"__metadata__": header}, 0
     for name in order:
-        dtype, shape, _ = every[name]
+        dtype, shape = parts[name].dtype, parts[name].shape
         stop = start + np.dtype(dtype).itemsize * math.prod(shape)
         layout[name] = {"dtype": _CODES[dtype], "shape": list(shape), "data_offsets": [start, stop]}
         start = stop
@@ -102,7 +98,7 @@ def write_parts(
         with open(temporary, "wb") as file:
             file.write(head)
             for name in order:
-                for piece in every[name][2]:
+                for piece in parts[name].pieces():
                     digest.update(piece)
                     file.write(piece)
             if file.tell() != 8 + len(described) + start:
@@ -197,15 +193,13 @@ def _how_to_import(path: Path) -> str:
 
 
 def _strings(tensor: torch.Tensor, name: str, path: Path) -> list[str]:
-    try:
+    with refusing(ValueError, before=f"{path} is damaged: {name} cannot be read (", after=")"):
         if tensor.dtype != torch.uint8 or tensor.ndim != 1:
             raise ValueError(f"{tensor.dtype} of shape {tuple(tensor.shape)}")
         strings = parse_json(bytes(tensor.numpy()), "it")
         if not isinstance(strings, list) or not all(isinstance(text, str) for text in strings):
             raise ValueError("no list of strings")
-    except ValueError as fault:  # InputError is one
-        raise InputError(f"{path} is damaged: {name} cannot be read ({short_reason(fault)})") from fault
-    return strings
+        return strings
 
 
 def _named(matrix: torch.Tensor, name: str, path: Path) -> torch.Tensor:
@@ -216,8 +210,6 @@ def _named(matrix: torch.Tensor, name: str, path: Path) -> torch.Tensor:
         )
     if (torch.linalg.vector_norm(matrix, dim=1) == 0).any():
         raise InputError(f"{path} is damaged: {name} is said to be normalised and has a zero row")
-    try:
+    with refusing(InputError, before=f"{path} is said to be normalised, but "):
         check_unit_rows(matrix, name)  # more than rounding: what the header says is wrong
-    except InputError as fault:
-        raise InputError(f"{path} is said to be normalised, but {fault}") from fault
     return matrix

@@ -12,7 +12,6 @@ from itertools import pairwise
 from math import hypot, isfinite
 from pathlib import Path
 
-from gapkit.embeddings.columns import Column
 from gapkit.errors import InputError
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
@@ -71,34 +70,6 @@ class TableOptions:
         return [f"--{name}" for name, value in said.items() if value is not None]
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How a table of text is written.
-
-    Attributes
-    ----------
-    separator, decimal, encoding : of the file
-    header : line of the header, or None
-    first : line of the first row of data
-    width : cells in a row
-    columns : what each holds
-    paths : places of columns whose texts look like files
-    announced : rows that a first line "n d" promises, or None
-    notes : what is said about it
-    """
-
-    separator: str
-    decimal: str
-    encoding: str
-    header: int | None
-    first: int
-    width: int
-    columns: tuple[Column, ...]
-    paths: tuple[int, ...] = ()
-    announced: int | None = None
-    notes: tuple[str, ...] = ()
-
-
 def encoding_of(path: Path) -> str:
     """UTF-8, or what the file's first bytes say."""
     with open(path, "rb") as file:
@@ -154,7 +125,8 @@ def length(record: list[str], width: int) -> int:
 
 def is_number(cell: str, decimal: str = ".") -> bool:
     """Whether a cell is a finite number, written with this decimal mark."""
-    return _NUMBER[decimal].fullmatch(cell) is not None
+    written = _NUMBER[decimal].fullmatch(cell) is not None
+    return written and isfinite(float(cell.replace(",", ".")))
 
 
 def is_whole(cell: str) -> bool:
@@ -198,14 +170,6 @@ def numbers(cells: Sequence[str], decimal: str = ".") -> list[float]:
     return values
 
 
-def is_finite(cell: str, decimal: str) -> bool:
-    """Whether `numbers` takes a cell."""
-    try:
-        return bool(numbers([cell], decimal))
-    except ValueError:
-        return False
-
-
 def looks_like_vector(cell: str) -> bool:
     """Whether a cell is several numbers: in brackets, or at least three with one separator."""
     try:
@@ -232,29 +196,21 @@ def vector(cell: str) -> list[float]:
         text = _DETAILS.sub("", wrapped[1]).strip().rstrip(",").strip()
     if "(" in text[1:]:
         text = _SINGLE.sub(r"\1", text)
-    depth = 0
-    while depth < 8 and _is_wrapped(text):  # each look goes over all of it
-        text, depth = text[1:-1].strip().rstrip(",").rstrip(), depth + 1
+    behind = text.lstrip("[({ \t\r\n")
+    opened = "".join(text[: len(text) - len(behind)].split())
+    if opened:
+        text = behind.rstrip("])}, \t\r\n")
+        closed = "".join(_PAIRS[sign] for sign in reversed(opened))
+        if re.sub(r"[\s,]", "", behind[len(text) :]) != closed or behind.endswith(","):
+            raise ValueError("no vector")
     if "..." in text or "…" in text:
-        raise ValueError(SHORTENED if depth and re.search(r"\d", text) else "no vector")
-    if depth and re.fullmatch(r"[\[({].*[\])}]", text, re.DOTALL) and re.search(r"\d", text):
+        raise ValueError(SHORTENED if opened and re.search(r"\d", text) else "no vector")
+    if len(opened) > 1 and re.search(r"[\])}].*[\[({]", text, re.DOTALL) and re.search(r"\d", text):
         raise ValueError(MATRIX)
     values = _split(text)
-    if not depth and len(values) < 3:
+    if not opened and len(values) < 3:
         raise ValueError("no vector")
     return values
-
-
-def _is_wrapped(text: str) -> bool:
-    """Whether one pair of brackets holds all of a text."""
-    if not text or _PAIRS.get(text[0]) != text[-1]:
-        return False
-    depth = 0
-    for sign in re.findall(r"[\[({\])}]", text[1:-1]):
-        depth += 1 if sign in _PAIRS else -1
-        if depth < 0:
-            return False
-    return depth == 0
 
 
 def _split(text: str) -> list[float]:

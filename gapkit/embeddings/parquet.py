@@ -83,9 +83,10 @@ class ParquetTable:
     def _texts(self, name: str) -> list[str]:
         found, size = [], 0
         for piece in self._pieces(name):
-            size += piece.get_total_buffer_size() if not hasattr(piece, "dictionary") else _spelt_out(piece)
+            texts = [_as_text(value) for value in piece.to_pylist()]
+            size += sum(map(len, texts))
             check_size(size, self.path)
-            found += map(_as_text, piece.to_pylist())
+            found += texts
         return found
 
     def _matrix(self, columns: list[Column]) -> np.ndarray:
@@ -188,11 +189,6 @@ def _floats(values) -> np.ndarray:
     if types.is_decimal(values.type):
         values = values.cast("double")
     return np.asarray(values.to_numpy(zero_copy_only=False)).astype(np.float64)
-
-
-def _spelt_out(piece) -> int:
-    lengths = [len(value or "") for value in piece.dictionary.to_pylist()]
-    return sum(lengths[i] for i in piece.indices.to_pylist() if i is not None)
 
 
 def _as_text(value) -> str:

@@ -20,7 +20,7 @@ from gapkit._paths import cache_folder, download, shipped_file
 from gapkit.embeddings.convert import import_embeddings
 from gapkit.embeddings.sets import EmbeddingSet
 from gapkit.embeddings.tables import read_matrix
-from gapkit.errors import InputError
+from gapkit.errors import InputError, refusing
 
 LAYOUTS = ("stacked", "table", "gram")
 
@@ -161,10 +161,8 @@ def read_register(text: str) -> dict[str, Published]:
         entry = dict(given)
         source = dict(content["sources"][entry.pop("source")])
         source["address"] += entry["file"]
-        try:
+        with refusing(TypeError, before=f"published set {entry.get('name')!r}: "):
             item = Published(**source, **entry)
-        except TypeError as fault:
-            raise InputError(f"published set {entry.get('name')!r}: {fault}") from None
         check_choice(item.layout, f"layout of {item.name}", LAYOUTS)
         if item.name in register:
             raise InputError(f"two published sets are called {item.name!r}")
@@ -274,10 +272,6 @@ def _not_found(source: Path, entry: Published) -> str:
 def _download(entry: Published) -> Path:
     folder = os.environ.get("GAPKIT_PUBLISHED_URL")
     address = f"{folder.rstrip('/')}/{entry.file}" if folder else entry.address
-    try:
+    say = f"Without a network, fetch {entry.file} elsewhere and run: gapkit fetch {entry.name} --from FILE"
+    with refusing(InputError, before=f"cannot download {entry.name} from {address}: ", after=f". {say}"):
         return download(address, entry.path, entry.sha256)
-    except InputError as fault:
-        raise InputError(
-            f"cannot download {entry.name} from {address}: {fault}. Without a network, fetch {entry.file} "
-            f"elsewhere and run: gapkit fetch {entry.name} --from FILE"
-        ) from fault

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from gapkit._arrays import as_matrix, check_finite, check_same_width, check_unit_rows, normalise_rows
-from gapkit._options import check_choice
+from gapkit._options import check_choice, check_whole
 from gapkit.embeddings.files import MATRICES, STRINGS, Part, read_fields, write_parts
-from gapkit.errors import InputError
+from gapkit.errors import InputError, refusing
 from gapkit.geometry.gram import points_from_gram
 from gapkit.tasks.answers import INDICES, check_answers
 
@@ -187,10 +187,8 @@ class EmbeddingSet:
             If the file is missing, truncated, damaged, of a newer format, or not gapkit's.
         """
         fields = read_fields(path, memory_map=memory_map)
-        try:
+        with refusing(InputError, before=f"{path}: "):
             return cls(**fields)
-        except InputError as fault:
-            raise InputError(f"{path}: {fault}") from fault
 
     @classmethod
     def from_gram(
@@ -231,10 +229,7 @@ class EmbeddingSet:
         rebuilt = points_from_gram(gram, dimension=dimension)
         points = np.asarray(rebuilt.points)
         rows = len(points)
-        if isinstance(images, bool) or images != int(images) or not 0 < images < rows:
-            which = f"how many of the {rows} rows are images"
-            raise InputError(f"images must be a whole number from 1 to {rows - 1}, {which}; got {images!r}")
-        images = int(images)
+        images = check_whole(images, f"images (how many of the {rows} rows are images)", most=rows - 1)
         if labels is None and 2 * images != rows:
             need = "pairs need as many of both, other sets need labels"
             raise InputError(f"images={images} leaves {rows - images} texts; {need}")

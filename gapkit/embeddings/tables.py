@@ -101,8 +101,7 @@ class TextTable:
 
     def __init__(self, path: Path, options: TableOptions) -> None:
         self.path, self.layout = path, describe(path, options)
-        self.columns, self.paths = list(self.layout.columns), self.layout.paths
-        self.notes = list(self.layout.notes)
+        self.columns, self.paths, self.notes = self.layout.columns, self.layout.paths, self.layout.notes
 
     def read(self, groups: dict[str, list[Column]], names: dict[str, Column]) -> tuple[dict, dict]:
         """The matrices of groups of columns, and the names of rows.
@@ -168,7 +167,7 @@ class TextTable:
         except ValueError as fault:
             reason = str(fault) if str(fault) in (text.SHORTENED, text.MATRIX) else "is no vector"
         if column.kind != "vector":
-            column = next(c for c in columns if not text.is_finite(record[c.place], decimal))
+            column = next(c for c in columns if not text.is_number(record[c.place], decimal))
             reason = "is not a number"
         shown = " ".join(record[column.place].split())
         shown = repr(shown if len(shown) <= 40 else f"{shown[:38]} …") if shown else "an empty cell"

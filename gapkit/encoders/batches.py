@@ -21,7 +21,7 @@ from gapkit.datasets import Dataset
 from gapkit.datasets.images import FileImages, has_hashes, path_in
 from gapkit.encoders.loading import load_model, model_files
 from gapkit.encoders.model import Model
-from gapkit.errors import InputError
+from gapkit.errors import InputError, refusing
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -260,10 +260,8 @@ def _loaded(name: str, device: str, weights_sha256: str, files: tuple[tuple[str,
     if files:
         weights = engine.local_file(*files[0])
         called = f"local-dir:{weights.parent}#{weights.name}"
-    try:
+    with refusing(InputError, before=f"on a worker ({platform.node()}): "):
         model = load_model(called, device=device)
-    except InputError as fault:
-        raise InputError(f"on a worker ({platform.node()}): {fault}") from fault
     if model.weights_sha256() != weights_sha256:
         raise InputError(f"a worker ({platform.node()}) has other weights of {name} than this machine")
     return model

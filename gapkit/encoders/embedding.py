@@ -36,7 +36,7 @@ from gapkit.encoders.batches import (
 from gapkit.encoders.loading import load_model
 from gapkit.encoders.model import Model, check_texts, cut_texts
 from gapkit.encoders.shards import ShardFolder, assemble, listed, remove_leftovers, remove_stale
-from gapkit.errors import GapkitWarning, InputError
+from gapkit.errors import GapkitWarning, InputError, refusing
 
 _SHARD_BATCHES = 16
 _MOST_THREADS = 257  # on which an unfinished run is looked for
@@ -189,11 +189,9 @@ def _refuse_faults(faults: dict[int, str], on_error: str) -> None:
 
 def _check_texts(dataset: Dataset) -> None:
     prompts = [text for row in dataset.prompts for text in row]
-    try:
+    with refusing(InputError, before=f"dataset {dataset.name}: "):
         for texts in (prompts, dataset.text_names, dataset.images.names, dataset.groups or ()):
             check_texts(texts)
-    except InputError as fault:
-        raise InputError(f"dataset {dataset.name}: {fault}") from fault
 
 
 def _long_texts(model: Model, dataset: Dataset, on_long_text: str) -> dict:
@@ -263,10 +261,12 @@ def _compute(model, dataset, hashes, run, how, workers, on_error, progress, clie
     if on_error == "raise":
         images.forget_faults()  # perhaps it was a passing one
     prompts = [text for row in dataset.prompts for text in row]
-    with tqdm(total=len(dataset.images), unit=" images", disable=not progress, initial=images.done()) as bar:
+    todo = dict(images.missing())
+    total, done = len(dataset.images), len(dataset.images) - sum(map(len, todo.values()))
+    with tqdm(total=total, unit=" images", disable=not progress, initial=done) as bar:
         if client is not None:
             missing = [("texts", *shard) for shard in texts.missing()]
-            missing += [("images", *shard) for shard in images.missing()]
+            missing += [("images", *shard) for shard in todo.items()]
             ready = embed_shards(client, model, dataset, prompts, hashes, how, missing)
             for side, number, embeddings, faults in ready:
                 {"images": images, "texts": texts}[side].write(number, embeddings, faults)
@@ -279,7 +279,7 @@ def _compute(model, dataset, hashes, run, how, workers, on_error, progress, clie
                 model,
                 dataset.images,
                 hashes,
-                dict(images.missing()),
+                todo,
                 how,
                 dataset=dataset.name,
                 workers=workers,

@@ -23,9 +23,7 @@ _ATTEMPTS = 3
 _PASSING = ("ReadError", "WriteError", "RemoteProtocolError", "ChunkedEncodingError", "ConnectionError")
 
 
-def hub_file(
-    repository: str, names: str | tuple[str, ...], *, model: str, revision: str | None = None
-) -> Path:
+def hub_file(repository: str, names: tuple[str, ...], *, model: str, revision: str | None = None) -> Path:
     """The first of ``names`` that ``repository`` has, from the cache or downloaded into it.
 
     Parameters
@@ -42,7 +40,6 @@ def hub_file(
     """
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RevisionNotFoundError
 
-    names = (names,) if isinstance(names, str) else names
     path, reason = None, f"{repository} has no {' or '.join(names)}"
     if not hub_answers():  # asked first: the client would try for half a minute
         path = cached_file(repository, names, revision=revision)
@@ -73,11 +70,10 @@ def hub_cache() -> Path:
     return Path(constants.HF_HUB_CACHE)
 
 
-def cached_file(repository: str, names: str | tuple[str, ...], *, revision: str | None = None) -> Path | None:
+def cached_file(repository: str, names: tuple[str, ...], *, revision: str | None = None) -> Path | None:
     """The first of ``names`` that lies in the cache."""
     from huggingface_hub import try_to_load_from_cache
 
-    names = (names,) if isinstance(names, str) else names
     paths = (
         try_to_load_from_cache(repository, name, cache_dir=hub_cache(), revision=revision) for name in names
     )

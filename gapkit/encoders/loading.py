@@ -18,7 +18,7 @@ from gapkit._paths import shipped_file, shipped_names
 from gapkit.encoders.hub import OTHER_WEIGHTS, SAFE_WEIGHTS, hub_file, published_weights
 from gapkit.encoders.model import Model, check_options, simple_tokeniser, tokeniser
 from gapkit.encoders.names import ModelName, parse_model_name
-from gapkit.errors import GapkitWarning, InputError, refuse_as_damaged, short_reason
+from gapkit.errors import GapkitWarning, InputError, refuse_as_damaged, refusing, short_reason
 
 _MOST = {"layers": 1000, "image_size": 10_000, "size": 10_000}
 _SPARE = 2**26
@@ -118,7 +118,7 @@ def _load_random(parsed: ModelName, name: str):
 
 def _load_hub(parsed: ModelName, name: str):
     revision = parsed.tag or None
-    config = hub_file(parsed.place, "open_clip_config.json", model=name, revision=revision)
+    config = hub_file(parsed.place, ("open_clip_config.json",), model=name, revision=revision)
     weights = hub_file(parsed.place, (SAFE_WEIGHTS, *OTHER_WEIGHTS), model=name, revision=revision)
     return _load_files(config, weights, name, folder=None)
 
@@ -174,16 +174,13 @@ def _load_miniclip(parsed: ModelName, name: str):
 
 def _load_files(config: Path, weights: Path, name: str, *, folder: Path | None):
     """A model from its OpenCLIP configuration and its weights, which need not lie in one folder."""
-    try:
+    before = f"cannot load {name}: {config} is not an OpenCLIP configuration ("
+    with refusing(ValueError, KeyError, TypeError, before=before, after=")"):
         facts = read_json(config)
         architecture = facts["model_cfg"]
         embed_dim, text = architecture["embed_dim"], architecture["text_cfg"]
         if not isinstance(embed_dim, int) or not isinstance(text, dict):
             raise TypeError(f"embed_dim {one_line(embed_dim)}, text_cfg {one_line(text)}")
-    except (ValueError, KeyError, TypeError) as fault:
-        raise InputError(
-            f"cannot load {name}: {config} is not an OpenCLIP configuration ({fault})"
-        ) from fault
     check_regular(weights)
     check_options(text, name)
     given = facts.get("preprocess_cfg") or {}
@@ -275,17 +272,14 @@ def _quiet() -> Iterator[None]:
     The hub's client has a handler of its own, and a line for each of its attempts.
     """
     root, silent = logging.getLogger(), logging.NullHandler()
-    loggers = [root, logging.getLogger("huggingface_hub")]
-    levels = [logger.level for logger in loggers]
+    disabled = root.manager.disable
     root.addHandler(silent)
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
+    logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
         root.removeHandler(silent)
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logging.disable(disabled)
 
 
 @contextlib.contextmanager
@@ -309,11 +303,9 @@ def _in_one_line(name: str) -> Iterator[None]:
         elif "trust_remote_code" in said:
             said = "it wants to run Python code of its own, which gapkit never does; ask for a model without"
         elif kind == "SafetensorError" or "PytorchStreamReader" in said:
-            refuse_as_damaged(
-                fault, f"cannot load {name}: its weights are truncated or damaged; get them again"
-            )
+            said = "its weights are truncated or damaged; get them again"
         elif "state_dict" in said and "CLIP" in said:
             said = "the weights do not fit the architecture"
         else:
-            refuse_as_damaged(fault, f"cannot load {name}: {short_reason(fault)}")
-        raise InputError(f"cannot load {name}: {said}") from fault
+            said = short_reason(fault)
+        refuse_as_damaged(fault, f"cannot load {name}: {said}")

@@ -47,10 +47,6 @@ class ShardFolder:
             if self._open(number) is None:
                 yield number, rows
 
-    def done(self) -> int:
-        """How many rows lie in finished shards."""
-        return sum(len(rows) for number, rows in enumerate(self.ranges) if self._open(number) is not None)
-
     def write(self, number: int, embeddings: np.ndarray, faults: dict[int, str]) -> None:
         """Store a finished shard: the embeddings of its readable rows, in order."""
         from safetensors.numpy import save_file

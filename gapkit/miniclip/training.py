@@ -1,5 +1,6 @@
 """Training a member of the family, with a recorded curve, checkpoints, and exact resumption."""
 
+import functools
 import json
 import math
 import os
@@ -99,7 +100,8 @@ def train(
     out = Path(out)
     make_folder(out)
     checkpoint = out / "checkpoint.pt"
-    state = _load_checkpoint(checkpoint, {"setting": name, "seed": seed, "steps": steps})
+    run = {"setting": name, "seed": seed, "steps": steps}
+    state = _load_checkpoint(checkpoint, run)
     model = build(setting, seed=seed)
     model.visual.to(memory_format=torch.channels_last)
     tokenise = Tokeniser()
@@ -127,11 +129,11 @@ def train(
         lambda s: min((s + 1) / warmup, 0.5 * (1 + math.cos(math.pi * min(s / max(steps, 1), 1.0)))),
     )
 
+    parts = {"model": model, "optimiser": optimiser, "schedule": schedule}
     curve, start = [], 0
     if state is not None:
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
+        for part in parts:
+            parts[part].load_state_dict(state[part])
         curve, start = [columns_of_today(row) for row in state["curve"]], state["step"]
 
     record = set(recorded_steps(steps))
@@ -144,8 +146,9 @@ def train(
         if step == steps:
             break
         if step and step % checkpoint_every == 0 and step != start:
-            run = {"setting": name, "seed": seed, "steps": steps}
-            _save_checkpoint(checkpoint, run, model, optimiser, schedule, curve, step)
+            reached = {part: parts[part].state_dict() for part in parts}
+            reached |= {"run": run, "curve": curve, "step": step}
+            write_atomically(checkpoint, functools.partial(torch.save, reached))
         images, captions = data.batch(step, few_wordings=setting.few_wordings)
         y = model.encode_image(_to_tower(images), normalize=True)
         x = model.encode_text(tokenise(captions), normalize=True)
@@ -155,8 +158,7 @@ def train(
         torch.nn.utils.clip_grad_norm_(matrices + vectors, 1.0)
         optimiser.step()
         schedule.step()
-    about = {"setting": name, "seed": seed, "steps": steps, "torch": torch.__version__}
-    save(model.eval(), out, setting=setting, curve={**about, "rows": curve})
+    save(model.eval(), out, setting=setting, curve={**run, "torch": torch.__version__, "rows": curve})
     checkpoint.unlink(missing_ok=True)
     return out
 
@@ -170,9 +172,7 @@ def save(model, out: Path, *, setting: Setting, curve: dict) -> None:
     from safetensors.torch import save_file
 
     weights = {
-        key: value.detach()
-        .to("cpu", torch.float16 if value.is_floating_point() else value.dtype)
-        .contiguous()
+        key: (value.half() if value.is_floating_point() else value).contiguous()
         for key, value in model.state_dict().items()
     }
     config = {"model_cfg": setting.config, "preprocess_cfg": PREPROCESS_CONFIG}
@@ -197,15 +197,3 @@ def _load_checkpoint(path: Path, run: dict) -> dict | None:
         its, wanted = (", ".join(f"{k} {v}" for k, v in which.items()) for which in (interrupted, run))
         raise InputError(f"{path} belongs to another run ({its}; asked for is {wanted}); {remedy}")
     return state
-
-
-def _save_checkpoint(path, run, model, optimiser, schedule, curve, step) -> None:
-    state = {
-        "run": run,
-        "model": model.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "schedule": schedule.state_dict(),
-        "curve": curve,
-        "step": step,
-    }
-    write_atomically(path, lambda temporary: torch.save(state, temporary))
