@@ -61,17 +61,12 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
         If the folder cannot be written to, or the disk is full.
     """
     path = check_target(path)
-    temporary = None
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}{PART_SUFFIX}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART_SUFFIX, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
         write(temporary)
         _flush(temporary)
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files that nobody else may read
         os.replace(temporary, path)
-        temporary = None
         _flush(path.parent)
     except Exception as fault:
         if not isinstance(fault, OSError) and type(fault).__name__ != "SafetensorError":  # of a full disk
@@ -79,8 +74,8 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
         reason = getattr(fault, "strerror", None) or short_reason(fault, 120)
         raise InputError(f"cannot write {path}: {reason}") from fault
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
     return path
 
 
@@ -283,9 +278,3 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

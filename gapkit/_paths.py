@@ -13,9 +13,10 @@ import importlib.metadata
 import json
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+import gapkit
 from gapkit._files import known_sha256, write_atomically
 from gapkit.errors import InputError
 
@@ -25,8 +26,7 @@ SECONDS_OF_SILENCE = 30
 _CHUNK = 65_536
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(NamedTuple):
     """Where shipped files lie, and what they must be."""
 
     folder: Path
@@ -98,7 +98,9 @@ def shipped_file(relative: str) -> Path:
     expected = place.manifest.get(f"data/{relative}")
     if place.fetched:
         if expected is None:
-            raise InputError(f"gapkit {_version()} ships no file {relative}; look for it in the repository")
+            raise InputError(
+                f"gapkit {gapkit.__version__} ships no file {relative}; look for it in the repository"
+            )
         if not (path.is_file() and known_sha256(path) == expected["sha256"]):
             _fetch(relative, path, expected)
         return path
@@ -196,13 +198,6 @@ def _beside() -> Path:
 def _is_about(path: Path) -> bool:
     """Whether a file in the data folder is about the data, not one of them."""
     return path.name in (MANIFEST, "README.md") or any(part.startswith(".") for part in path.parts)
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("gapkit")
-    except importlib.metadata.PackageNotFoundError:
-        return ""
 
 
 def _fetch(relative: str, path: Path, expected: dict) -> None:

@@ -204,8 +204,7 @@ def check(*functions: object, seed: int | None = None) -> None:
             continue
         name = after if isinstance(after, str) else getattr(function, "__name__", None)
         try:
-            if not callable(function):
-                raise CheckFailed("give the function itself, as in check(gap_vector), without calling it")
+            must_be_function(function, "gap_vector")
             if (checked := exercise(name)) is None:
                 near = did_you_mean(name, dict(exercises()))
                 raise CheckFailed(f"{name}: no exercise has this name{near}; check() lists them")
@@ -287,14 +286,14 @@ def call_each(function: Any, rounds: list[tuple], name: str) -> list[Result]:
         if not isinstance(fault.__cause__, Exception) or isinstance(fault.__cause__, NotImplementedError):
             raise
         try:
-            return [call(function, as_torch(arguments), name) for arguments in rounds]
+            return [call(function, tuple(map(_as_torch, arguments)), name) for arguments in rounds]
         except CheckFailed as other:
             raise (fault if other.__cause__ else other) from fault.__cause__
 
 
-def as_torch(arguments: tuple) -> tuple:
-    """The same arguments with arrays as float64 (or int64) tensors."""
-    return tuple(torch.from_numpy(a.copy()) if isinstance(a, np.ndarray) else a for a in arguments)
+def _as_torch(value: Any) -> Any:
+    """An array as a float64 (or int64) tensor; anything else as it is."""
+    return torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value
 
 
 def _double(value) -> bool:

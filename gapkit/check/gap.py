@@ -156,7 +156,6 @@ column_sums = Check("column_sums", lambda x, y, tau: contrastive.q_matrices(x, y
 contrastive_loss = Check("contrastive_loss", contrastive.contrastive_loss, pairs_and_tau, mistakes=(
     ("is half of Eq. 6: the two directions are added there, not averaged",
      lambda x, y, tau: contrastive.contrastive_loss(x, y, tau) / 2),
-    ("has the wrong sign: a loss of probabilities is positive", lambda x, y, tau: -contrastive.contrastive_loss(x, y, tau)),
     ("counts one direction twice", lambda x, y, tau: _loss(-_distances(x, y) / tau, 1, 1)),
     ("counts one direction twice", lambda x, y, tau: _loss(-_distances(x, y) / tau, 0, 0)),
     ("multiplies by τ where Eq. 6 divides", lambda x, y, tau: _loss(-_distances(x, y) * tau)),

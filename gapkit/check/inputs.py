@@ -4,13 +4,11 @@ import os
 
 import numpy as np
 
-SEED_VARIABLE = "GAPKIT_CHECK_SEED"
-
 
 def fresh_rng(seed: int | None = None) -> np.random.Generator:
     """A generator from ``seed``, from ``$GAPKIT_CHECK_SEED`` (which repeats them), or from fresh entropy."""
-    if seed is None and os.environ.get(SEED_VARIABLE):
-        seed = int(os.environ[SEED_VARIABLE])
+    if seed is None and (repeated := os.environ.get("GAPKIT_CHECK_SEED")):
+        seed = int(repeated)
     return np.random.default_rng(seed)
 
 
@@ -27,9 +25,9 @@ def components(z: np.ndarray, *, centred: bool = True) -> np.ndarray:
 # Fresh inputs. Sizes differ from each other, so that a wrong axis shows.
 
 
-def cloud(rng: np.random.Generator, n: int, d: int, *, centre: float = 1.0) -> np.ndarray:
+def cloud(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
     """(n, d) points around a centre that is not zero, wider along some axes than along others."""
-    return centre * rng.normal(size=d) + rng.normal(size=(n, d)) * rng.uniform(0.3, 1.5, size=d)
+    return rng.normal(size=d) + rng.normal(size=(n, d)) * rng.uniform(0.3, 1.5, size=d)
 
 
 def two_clouds(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -60,8 +58,7 @@ def pairs_and_tau(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, flo
 def gallery_and_queries(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Queries near a gallery of unit rows, a gap away: the setting of robustness."""
     d = int(rng.integers(8, 12))
-    gallery = rng.normal(size=(6, d))
-    gallery /= np.linalg.norm(gallery, axis=1, keepdims=True)
+    gallery = unit(rng.normal(size=(6, d)))
     queries = (
         gallery[rng.integers(6, size=8)] + 0.25 * rng.normal(size=(8, d)) + 0.5 * rng.normal(size=d) / d**0.5
     )

@@ -11,7 +11,6 @@ from gapkit.check.inputs import cloud, components, fresh_rng, gallery_and_querie
 from gapkit.closing import AffineProjection, GapCloser, LinearProjection
 from gapkit.geometry import nearest as nearest_reference
 from gapkit.perturbations import UniformQuantization
-from gapkit.tasks import agreement as agreement_reference
 
 
 def _distances(queries, gallery):
@@ -60,20 +59,17 @@ pair_robustness = Check("pair_robustness", _phi(lambda y, s: s * np.linalg.norm(
     ("counts the noise of one candidate only: both are perturbed", _phi(lambda y, s: s * np.linalg.norm(y))),
     ("leaves out the length of the query: y·ε has the standard deviation σ‖y‖", _phi(lambda y, s: s * np.sqrt(2))),
     ("adds standard deviations: variances add", _phi(lambda y, s: 2 * s * np.linalg.norm(y))),
-    ("is the probability that the answer is lost",
-     lambda y, a, b, s: norm.cdf(-(y @ (a - b)) / (s * np.linalg.norm(y) * np.sqrt(2)))),
 ))  # fmt: skip
 
 
-def _by_distances(query, first, second, sigma, *, power=2, noise=1.0, spread=2.0, order=1):
+def _by_distances(query, first, second, sigma, *, power=2, noise=1.0, spread=2.0):
     """The normal approximation with its usual mistakes built in; the defaults make none."""
     near, far = (np.linalg.norm(candidate - query) for candidate in (first, second))
     width = spread * sigma * np.sqrt(near**2 + far**2 + noise * len(query) * sigma**2)
-    return norm.cdf(order * (far**power - near**power) / width)
+    return norm.cdf((far**power - near**power) / width)
 
 
 pair_approximation = Check("pair_approximation", _by_distances, _pair_by_distance, mistakes=(
-    ("is the probability that the answer is lost", lambda *given: _by_distances(*given, order=-1)),
     ("takes distances: it is the squared ones whose difference is nearly normal",
      lambda *given: _by_distances(*given, power=1)),
     ("leaves out dσ²: what the noise adds to both squared lengths adds to the variance too",
@@ -237,13 +233,6 @@ close_gap = Check("close_gap", lambda x, y, alpha: GapCloser(alpha=alpha).fit(x,
     ("normalises the rows afterwards: the guarantee is for Euclidean distances of the rows as they are",
      lambda x, y, alpha: unit(GapCloser(alpha=alpha).fit(x, y).transform(x))),
     ("centres the gallery", lambda x, y, alpha: GapCloser(alpha=alpha).fit(x, y).transform(x) - x.mean(0)),
-))  # fmt: skip
-
-
-agreement = Check("agreement", agreement_reference, lambda rng: tuple(rng.integers(4, size=(2, 40))),
-    rtol=1e-6, mistakes=(
-    ("counts the answers that changed", lambda a, b: np.mean(a != b)),
-    ("is a number of answers: a share is asked for", lambda a, b: np.sum(a == b)),
 ))  # fmt: skip
 
 

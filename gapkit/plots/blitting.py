@@ -1,66 +1,86 @@
-"""Figures that redraw fast enough for a slider, by blitting: only the artists that move are drawn again."""
+"""Figures that redraw fast enough for a slider, by blitting: only what moves is drawn again."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.collections import Collection
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from PIL import Image
 
-from gapkit.plots.style import STYLE, Drawn, figure_of, styled
+from gapkit.plots.style import STYLE, Drawn, canvas, figure_of, styled
+
+DPI = 90
+"""Dots per inch of a widget's picture."""
 
 
 class BlittedFigure:
-    """What stays (axes, ticks, legends) is laid out and drawn once and kept as pixels; the rest goes over it.
-
-    Subclasses draw the figure, call this ``__init__``, and move their artists in `axes`.
+    """Axes, ticks, legends and what is in the axes beforehand are drawn once and kept as pixels; the rest goes over them.
 
     Parameters
     ----------
-    figure : the figure, of which the first picture decides the layout
-    moving : the artists that change from picture to picture, in the order in which they are drawn
-    dpi : dots per inch
+    axes : one `Axes` or an array of them
+    draw : draws lines, points and words for some values into the axes, always within the same limits
     """
 
-    def __init__(self, figure: Figure, moving: Iterable[Artist], *, dpi: int) -> None:
-        figure.set_dpi(dpi)
-        self._figure, self._moving = figure, tuple(moving)
-        self._screen, self._still = FigureCanvasAgg(figure), None
+    def __init__(self, axes: Axes | np.ndarray, draw: Callable[..., object]) -> None:
+        self._axes, self._draw, self._still = axes, draw, None
+        self._stay = set(self._inside())
+        figure_of(axes).set_dpi(DPI)
+        self._screen = FigureCanvasAgg(figure_of(axes))
 
-    def axes(self, *values: Any, **named: Any) -> Any:
+    def axes(self, *values: Any) -> Any:
         """The axes, showing these values."""
-        raise NotImplementedError
+        for artist in self._inside():
+            if artist not in self._stay:
+                artist.remove()
+        self._draw(*values)
+        return self._axes
 
     @styled
-    def png(self, *values: Any, **named: Any) -> bytes:
+    def png(self, *values: Any) -> bytes:
         """The same as PNG bytes, quickly."""
-        self.axes(*values, **named)
+        self.axes(*values)
+        moving = [artist for artist in self._inside() if isinstance(artist, Text) or artist not in self._stay]
         if self._still is None:
-            self._still = self._draw_still()
+            self._still = self._draw_still(moving)
         self._screen.restore_region(self._still)
         renderer = self._screen.get_renderer()
-        for artist in self._moving:
+        for artist in sorted(moving, key=Artist.get_zorder):
             artist.draw(renderer)
         return _encoded(self._screen)
 
-    def _draw_still(self):
-        for artist in self._moving:
+    def _inside(self) -> Iterator[Artist]:
+        for ax in np.atleast_1d(np.asarray(self._axes, dtype=object)):
+            yield from (part for part in ax.get_children() if isinstance(part, Line2D | Collection | Text))
+
+    def _draw_still(self, moving: list[Artist]):
+        for artist in moving:
             artist.set_animated(True)  # leaves them out of this picture
         self._screen.draw()
-        self._figure.set_layout_engine("none")
-        for artist in self._moving:
+        figure_of(self._axes).set_layout_engine("none")
+        for artist in moving:
             artist.set_animated(False)
-        return self._screen.copy_from_bbox(self._figure.bbox)
+        return self._screen.copy_from_bbox(figure_of(self._axes).bbox)
 
 
-def quick_png(drawn: Drawn, *, dpi: int = 90) -> bytes:
+def still_axes(width: float, height: float, **margins: float) -> Axes:
+    """Axes with fixed margins: laying out a figure by its contents takes longer than drawing it."""
+    ax = canvas(width=width, height=height, layout=None)
+    figure_of(ax).subplots_adjust(**{"right": 0.98, "top": 0.95, **margins})
+    return ax
+
+
+def quick_png(drawn: Drawn) -> bytes:
     """A picture as PNG bytes, larger than `gapkit.plots.style.png` makes them and sooner: for widgets."""
     figure = figure_of(drawn)
-    figure.set_dpi(dpi)
+    figure.set_dpi(DPI)
     screen = FigureCanvasAgg(figure)
     with mpl.rc_context(STYLE):
         screen.draw()

@@ -2,18 +2,17 @@
 
 import functools
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PathCollection
-from matplotlib.text import Annotation, Text
+from matplotlib.collections import LineCollection
 
 from gapkit._arrays import ArrayInput
 from gapkit._options import Number
 from gapkit.errors import InputError
-from gapkit.plots.blitting import BlittedFigure
-from gapkit.plots.style import MARKERS, PALETTE, canvas, figure_of, line_style, styled
+from gapkit.plots.blitting import BlittedFigure, still_axes
+from gapkit.plots.style import MARKERS, PALETTE, canvas, figure_of, legend_below, line_style, styled
 from gapkit.robustness import robustness
 from gapkit.robustness.boundary import boundary_scene, sweep_boundary
 
@@ -77,8 +76,7 @@ def plot_boundary(
     alone = ax is None
     if dimension == 2:
         ax = canvas(ax=ax, width=3.8, height=5.2)
-        moving = _draw_scene(ax, half_width=half_width)
-        _move(moving, gap, sigma, draws=draws or 60, seed=seed, half_width=half_width, margin=margin)
+        _draw_lines(ax, gap, sigma, draws=draws or 60, seed=seed, half_width=half_width, margin=margin)
     else:
         ax = canvas(ax=ax, width=4.4, height=4.8, projection="3d")
         _draw_planes(ax, gap, sigma, draws=draws or 5, seed=seed, **scene)
@@ -124,97 +122,49 @@ def _draw_planes(ax: Axes, gap: Number, sigma: Number, *, draws: int, seed: int,
     ax.set_box_aspect((2.4, 1.6, 3.2), zoom=0.95)
 
 
-class _Moving(NamedTuple):
-    """The artists of a boundary picture that change with gap, noise or margin."""
-
-    kept: LineCollection
-    swept: LineCollection
-    noisy: PathCollection
-    query: PathCollection
-    name: Annotation
-    title: Text
-
-
-def _draw_scene(ax: Axes, *, half_width: Number = 0.5) -> _Moving:
-    """Draw what never moves, and the artists that `_move` will move."""
-    candidates, _ = boundary_scene(0.0, half_width=half_width)
-    kept = LineCollection([], colors=PALETTE["grey"], linewidths=0.7, alpha=0.5, label=LABELS["kept"])
-    swept = LineCollection([], colors=PALETTE["pink"], linewidths=1.0, linestyles="--", label=LABELS["swept"])
-    ax.add_collection(kept)
-    ax.add_collection(swept)
-    ax.axvline(0, color=PALETTE["gap"], linewidth=1.5, label=LABELS["still"])
-    noisy = ax.scatter([], [], s=6, color=PALETTE["texts"], alpha=0.3, linewidths=0)
-    ax.scatter(*candidates.T, s=70, marker=MARKERS["texts"], color=PALETTE["texts"], zorder=4)
-    query = ax.scatter([], [], s=80, marker=MARKERS["images"], color=PALETTE["images"], zorder=4)
-    for place, name in zip(candidates, ("answer", "rival"), strict=True):
-        ax.annotate(name, place, (0, -14), textcoords="offset points", ha="center", fontsize=9)
-    # Left of the fan and tied to its point: above the point it would read as the answer's name.
-    name = ax.annotate("query", (0, 0), (0, 0), fontsize=9, va="center", zorder=5,
-                       bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
-                       arrowprops={"arrowstyle": "-", "color": PALETTE["images"], "linewidth": 0.8, "shrinkA": 0})  # fmt: skip
-    ax.set(xlim=(-1.3, 1.3), ylim=(-0.8, 2.8))
-    ax.set(xlabel="across the boundary\n(embedding units)", ylabel="along the gap (embedding units)")
-    ax.set_aspect("equal", adjustable="box")
-    ax.grid(visible=False)
-    return _Moving(kept, swept, noisy, query, name, ax.set_title("\n"))
-
-
-def _move(moving: _Moving, gap: Number, sigma: Number, *, draws: int, seed: int, **scene: Any) -> None:
-    """Move the artists of `_draw_scene` to where one gap, noise and margin put them."""
-    _, query = boundary_scene(gap, **scene)
+def _draw_lines(ax: Axes, gap: Number, sigma: Number, *, draws: int, seed: int, **scene: Any) -> None:
+    candidates, query = boundary_scene(gap, **scene)
     noisy, kept = sweep_boundary(gap, sigma, draws=draws, seed=seed, **scene)
     middle, normal = noisy.mean(1), noisy[:, 1] - noisy[:, 0]
     along = np.stack([-normal[:, 1], normal[:, 0]], 1)
     along /= np.linalg.norm(along, axis=1, keepdims=True)
     ends = np.stack([middle - 6 * along, middle + 6 * along], 1)  # (draws, 2 ends, 2 coordinates)
-    moving.kept.set_segments(list(ends[kept]))
-    moving.swept.set_segments(list(ends[~kept]))
-    moving.noisy.set_offsets(noisy.reshape(-1, 2))
-    moving.query.set_offsets(query)
-    moving.name.xy = tuple(query[0])
-    moving.name.set_position((-1.22, min(query[0, 1] + 0.5, 2.6)))
-    moving.title.set_text(_title(gap, sigma, **scene))
+    grey = {"colors": PALETTE["grey"], "linewidths": 0.7, "alpha": 0.5, "label": LABELS["kept"]}
+    pink = {"colors": PALETTE["pink"], "linewidths": 1.0, "linestyles": "--", "label": LABELS["swept"]}
+    for part, look in ((kept, grey), (~kept, pink)):
+        ax.add_collection(LineCollection(list(ends[part]), **look))
+    ax.axvline(0, color=PALETTE["gap"], linewidth=1.5, label=LABELS["still"])
+    ax.scatter(*noisy.reshape(-1, 2).T, s=6, color=PALETTE["texts"], alpha=0.3, linewidths=0)
+    for points, side, size in ((candidates, "texts", 70), (query, "images", 80)):
+        ax.scatter(*points.T, s=size, marker=MARKERS[side], color=PALETTE[side], zorder=4)
+    for place, name in zip(candidates, ("answer", "rival"), strict=True):
+        ax.annotate(name, place, (0, -14), textcoords="offset points", ha="center", fontsize=9)
+    # Left of the fan and tied to its point: above the point it would read as the answer's name.
+    ax.annotate("query", tuple(query[0]), (-1.22, min(query[0, 1] + 0.5, 2.6)), fontsize=9, va="center", zorder=5,
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+                arrowprops={"arrowstyle": "-", "color": PALETTE["images"], "linewidth": 0.8, "shrinkA": 0})  # fmt: skip
+    ax.set(xlim=(-1.3, 1.3), ylim=(-0.8, 2.8), title=_title(gap, sigma, **scene))
+    ax.set(xlabel="across the boundary\n(embedding units)", ylabel="along the gap (embedding units)")
+    ax.set_aspect("equal", adjustable="box")
+    ax.grid(visible=False)
 
 
 @styled
 def boundary_legend(axes: Axes | np.ndarray) -> None:
     """One legend for all panels of boundary pictures, below them: it says what the line styles mean."""
-    panels = np.atleast_1d(np.asarray(axes, dtype=object)).ravel()
-    entries = {}
-    for ax in panels:
-        entries.update({label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)})
-    names = [label for label in LABELS.values() if label in entries]
-    figure = figure_of(panels[0])
-    columns = 1 if figure.get_figwidth() < 6 else len(names)
-    figure.legend([entries[name] for name in names], names, loc="outside lower center", ncols=columns)
+    legend_below(axes, columns=1 if figure_of(axes).get_figwidth() < 6 else 3, order=LABELS.values())
 
 
-class BoundaryPlayer(BlittedFigure):
-    """One figure that shows the boundary picture at any gap, noise and margin.
+def boundary_player() -> BlittedFigure:
+    """One figure that shows the boundary picture at any gap, noise and margin."""
+    ax = canvas(width=4.0, height=5.4)
 
-    Only what lies inside the axes, and the title, is drawn again.
+    def draw(gap: Number, sigma: Number, margin: Number) -> None:
+        _draw_lines(ax, gap, sigma, draws=60, seed=0, margin=margin)
+        if not figure_of(ax).legends:
+            boundary_legend(ax)
 
-    Parameters
-    ----------
-    draws : how many noisy boundaries are drawn
-    seed : seed of the draws, the same for every picture
-    dpi : dots per inch of `png`
-    """
-
-    @styled
-    def __init__(self, *, draws: int = 60, seed: int = 0, dpi: int = 90) -> None:
-        self._draws, self._seed = draws, seed
-        self._ax = canvas(width=4.0, height=5.4)
-        self._artists = _draw_scene(self._ax)
-        boundary_legend(self._ax)
-        inside = [*self._ax.collections, *self._ax.lines, *self._ax.texts, self._artists.title]
-        inside.sort(key=lambda artist: artist.get_zorder())
-        super().__init__(figure_of(self._ax), inside, dpi=dpi)
-
-    def axes(self, gap: Number, sigma: Number, margin: Number) -> Axes:
-        """The Axes, showing one gap, noise and margin."""
-        _move(self._artists, gap, sigma, draws=self._draws, seed=self._seed, margin=margin)
-        return self._ax
+    return BlittedFigure(ax, draw)
 
 
 @styled
@@ -269,30 +219,23 @@ def plot_robustness(
     offsets: ArrayInput,
     curves: Mapping,
     *,
-    errors: Mapping | None = None,
     xlabel: str = "gap",
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Probability of keeping the answer against the gap (or α), with error bars where there are any.
+    """Probability of keeping the answer against the gap (or α).
 
     Parameters
     ----------
     offsets : positions on the horizontal axis
     curves : label to probabilities
-    errors : label to half widths of intervals; a curve with errors is drawn as points
     xlabel : what the offsets are
     ax : axes to draw on
     title : title of the axes
     """
     ax = canvas(ax=ax, width=6.0)
     for i, (label, curve) in enumerate(curves.items()):
-        look = line_style(i, marker=bool(errors and label in errors))
-        if errors and label in errors:
-            look |= {"linestyle": "none", "markersize": 4, "capsize": 2}
-            ax.errorbar(offsets, curve, yerr=errors[label], label=label, **look)
-        else:
-            ax.plot(offsets, curve, label=label, **look)
+        ax.plot(offsets, curve, label=label, **line_style(i))
     ax.set(xlabel=xlabel, ylabel="probability of keeping the answer", title=title)
     ax.legend()
     return ax
@@ -325,25 +268,8 @@ def plot_closing(
     return ax
 
 
-class ClosingPlayer(BlittedFigure):
-    """The figure of `plot_closing`, made once: a redraw paints only what a control can change."""
-
-    @styled
-    def __init__(self, *, dpi: int = 80) -> None:
-        self._ax = canvas(width=4.8, height=3.6, layout=None)
-        figure = figure_of(self._ax)
-        figure.subplots_adjust(left=0.13, right=0.98, top=0.93, bottom=0.14)
-        plot_closing(np.zeros(1), np.zeros(1), np.zeros(1, dtype=bool), ax=self._ax)
-        self._ax.set(xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-        self.kept, self.lost, self.after, self.before = self._ax.lines[1:]
-        self._title = self._ax.set_title("")
-        super().__init__(figure, (*self._ax.lines[1:], self._title), dpi=dpi)
-
-    def axes(self, before: np.ndarray, after: np.ndarray, changed: np.ndarray, title: str) -> Axes:
-        """The Axes, showing one outcome."""
-        self.kept.set_data(before[~changed], after[~changed])
-        self.lost.set_data(before[changed], after[changed])
-        self.after.set_ydata([after.mean()] * 2)
-        self.before.set_xdata([before.mean()] * 2)
-        self._title.set_text(title)
-        return self._ax
+def closing_player() -> BlittedFigure:
+    """The figure of `plot_closing`, made once."""
+    ax = still_axes(4.8, 3.6, left=0.13, top=0.93, bottom=0.14)
+    ax.set(xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+    return BlittedFigure(ax, lambda *shown: plot_closing(*shown[:3], title=shown[3], ax=ax))

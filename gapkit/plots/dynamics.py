@@ -52,17 +52,15 @@ def plot_trajectory(
     grid = np.atleast_1d(canvas(rows, columns, height=2.5 * rows + 0.3, squeeze=False)).ravel()
     for ax, quantity in zip(grid, quantities, strict=False):
         title, unit, scale = QUANTITIES[quantity]
-        for i, (label, run) in enumerate(runs.items()):
-            ax.plot(run.steps, _recorded(run, quantity), label=label, **line_style(i))
-        _step_axis(ax, max(int(run.steps[-1]) for run in runs.values()))
-        ax.set(title=title, ylabel=unit, yscale=scale)
+        recorded = {label: (run.steps, _recorded(run, quantity)) for label, run in runs.items()}
+        _draw_over_steps(ax, recorded, title=title, ylabel=unit, yscale=scale)
         if quantity in ("gap", "accuracy", "mismatch"):
             low, high = ax.get_ylim()
             ax.set_ylim(min(0, low), high + 0.04 * abs(high))
     for ax in grid[len(quantities) :]:
         ax.set_visible(False)
     if len(runs) > 1:
-        _shared_legend(grid)
+        legend_below(grid, columns=None)
     return grid[: len(quantities)]
 
 
@@ -89,25 +87,22 @@ def plot_curves(
         "variance_along_gap_texts": ("texts' variance along the gap\n(relative to isotropic)", "log"),
         "one_sided_defect": ("doubly-stochastic defect, one side\n(mean |Sᵢ − 1| over the images)", "linear"),
         "temperature": ("temperature (1 / logit scale)", "log"),
-        "accuracy": ("accuracy within the batch", "linear"),
-        "loss": ("loss (nats)", "log"),
     }
-    last = max(int(row["step"]) for rows in curves.values() for row in rows)
     grid = np.atleast_1d(canvas(1, len(quantities), height=3.2, width=3 * len(quantities)))
     for ax, quantity in zip(grid, quantities, strict=True):
-        for i, (label, rows) in enumerate(curves.items()):
-            steps, values = ([row[key] for row in rows] for key in ("step", quantity))
-            ax.plot(steps, values, label=label, **line_style(i))
+        table = {
+            label: [[row[key] for row in rows] for key in ("step", quantity)]
+            for label, rows in curves.items()
+        }
         title, scale = titles.get(quantity, (quantity, "linear"))
-        _step_axis(ax, last)
-        ax.set(title=title, yscale=scale)
+        _draw_over_steps(ax, table, title=title, yscale=scale)
         if scale == "linear":
             ax.set_ylim(bottom=0)
         if quantity == "temperature":  # it spans little more than a factor of ten: plain numbers, few of them
             ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             ax.yaxis.set_major_formatter("{x:g}")
             ax.yaxis.set_minor_locator(NullLocator())
-    _shared_legend(grid)
+    legend_below(grid, columns=None)
     return grid
 
 
@@ -163,7 +158,7 @@ def plot_theorem_fit(table: Sequence[Mapping]) -> np.ndarray:
             yscale="linear" if quantity == "slope" else "log",
         )
     grid[0].axhline(1, color=PALETTE["grey"], linestyle=":", linewidth=1)
-    _shared_legend(grid)
+    legend_below(grid, columns=None)
     return grid
 
 
@@ -172,24 +167,15 @@ def _recorded(run: Trajectory, quantity: str) -> np.ndarray:
     return run.variance_along_gap_y if quantity == "variance" else getattr(run, quantity)
 
 
-def _shared_legend(grid: np.ndarray) -> None:
-    """One legend for all axes, under them, in as many columns as its longest entry leaves room for."""
-    figure = grid[0].get_figure()
-    handles, labels = grid[0].get_legend_handles_labels()
-    inches = 0.75 + 0.075 * max(map(len, labels))
-    columns = min(int(np.clip(figure.get_figwidth() / inches, 1, 5)), len(labels))
-    lines = -(-len(labels) // columns)
-    figure.set_figheight(figure.get_figheight() + 0.2 * (lines - 1))  # not at the cost of the axes
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
-
-
-def _step_axis(ax: Axes, last: int) -> None:
-    """Horizontal axis of steps: linear up to 10, logarithmic after."""
+def _draw_over_steps(ax: Axes, curves: Mapping[str, Sequence], **labels: str) -> None:
+    """Steps and values of each label; the axis of steps is linear up to 10, logarithmic after."""
+    for i, (label, (steps, values)) in enumerate(curves.items()):
+        ax.plot(steps, values, label=label, **line_style(i))
+    last = max(int(steps[-1]) for steps, _ in curves.values())
     ax.set_xscale("symlog", linthresh=10, linscale=0.6)
-    ax.set_xlim(0, max(last, 1))
-    ax.set_xticks([step for step in (0, 10, 100, 1000, 10000) if step <= last])
-    ax.set_xticklabels([f"{step:,}".replace(",", " ") for step in ax.get_xticks().astype(int)])
-    ax.set_xlabel("step")
+    ax.set(xlim=(0, max(last, 1)), xlabel="step", **labels)
+    ticks = [step for step in (0, 10, 100, 1000, 10000) if step <= last]
+    ax.set_xticks(ticks, [f"{step:,}".replace(",", " ") for step in ticks])
 
 
 _FOLLOWED = {
@@ -202,6 +188,7 @@ _TALL = 0.78
 """Height of the picture of the clouds over its width."""
 
 
+@styled
 def plot_frame(run: Trajectory, index: int, *, partners: int = 12) -> np.ndarray:
     """One moment of a run: the clouds on the left, where it stands on its curves on the right.
 
@@ -274,62 +261,44 @@ def plot_space(run: Trajectory, indices: Sequence[int], *, partners: int = 12) -
 
 
 class FramePlayer(BlittedFigure):
-    """One figure that shows any recorded moment of a run.
-
-    A moment only moves the points, the partner lines and the cursor; the rest stays.
+    """One figure that shows any recorded moment of a run: its points, partner lines and cursor move, the curves stay.
 
     Parameters
     ----------
     run : Trajectory
     partners : how many pairs are connected by lines
-    dpi : dots per inch of `png`
     """
 
     @styled
-    def __init__(self, run: Trajectory, *, partners: int = 12, dpi: int = 90) -> None:
-        self.run = run
+    def __init__(self, run: Trajectory, *, partners: int = 12) -> None:
+        self.run, self._partners = run, partners
         plane, origin, limits = _view(run)
         self._flat = (run.x - origin) @ plane, (run.y - origin) @ plane
-        self._partners = partners
-        self._axes = left, right = canvas(1, 2, width=9, height=4.0, width_ratios=[1, 1.15])
+        left, right = canvas(1, 2, width=9, height=4.0, width_ratios=[1, 1.15])
         left.set(ylabel="along the first gap (embedding units)")
         left.set(xlabel="along the leading component across it")
         left.set(xlim=limits[0], ylim=limits[1])
         left.set_box_aspect(_TALL)  # the limits have this shape, so both axes have one scale
-        draw_clouds(left, self._flat[0][0], self._flat[1][0], partners=partners)
-        self._title = left.set_title("")
-        for quantity, (label, colour, line) in _FOLLOWED.items():
-            right.plot(
-                run.steps, _recorded(run, quantity), color=PALETTE[colour], linestyle=line, label=label
-            )
-        _step_axis(right, int(run.steps[-1]))
-        right.set(ylim=(-0.05, max(1.05, right.get_ylim()[1])))
-        right.set(title="the whole run, cursor at this step", ylabel="value (units in the legend)")
-        figure = left.get_figure()
-        handles, labels = left.get_legend_handles_labels()
-        more = right.get_legend_handles_labels()
-        figure.legend(handles + more[0], labels + more[1], loc="outside lower center", ncols=3)
-        colours = [PALETTE[colour] for _, colour, _ in _FOLLOWED.values()]
-        self._dots = right.scatter([0, 0, 0], [0, 0, 0], color=colours, s=36, zorder=5, clip_on=False)
-        self._cursor = right.axvline(0, color=PALETTE["grey"], linewidth=1, linestyle=":")
-        moving = [*left.lines, *left.collections, self._title, self._cursor, self._dots]
-        super().__init__(figure, moving, dpi=dpi)
+        followed = {
+            label: (run.steps, _recorded(run, quantity)) for quantity, (label, *_) in _FOLLOWED.items()
+        }
+        _draw_over_steps(right, followed, title="the whole run, cursor at this step")
+        for curve, (_, colour, line) in zip(right.lines, _FOLLOWED.values(), strict=True):
+            curve.set(color=PALETTE[colour], linestyle=line)
+        right.set(ylabel="value (units in the legend)", ylim=(-0.05, max(1.05, right.get_ylim()[1])))
+        super().__init__(np.array([left, right]), self._draw_moment)
+        legend_below(self.axes(0), columns=3)
 
-    def axes(self, index: int) -> np.ndarray:
-        """The two Axes, showing recorded step number ``index``."""
+    def _draw_moment(self, index: int) -> None:
         if not 0 <= index < len(self.run):
             raise InputError(f"index must lie in 0 … {len(self.run) - 1}; got {index}")
-        left, step = self._axes[0], self.run.steps[index]
-        x, y = (flat[index] for flat in self._flat)
-        for cloud, flat in zip(left.collections, (x, y), strict=True):
-            cloud.set_offsets(flat)
-        for line, ends in zip(left.lines, np.stack([x, y], 1)[: self._partners], strict=True):
-            line.set_data(*ends.T)
-        self._title.set_text(f"step {step}")
-        self._cursor.set_xdata([step, step])
+        (left, right), step = self._axes, self.run.steps[index]
+        draw_clouds(left, *(flat[index] for flat in self._flat), partners=self._partners)
+        left.set_title(f"step {step}")
         heights = [_recorded(self.run, quantity)[index] for quantity in _FOLLOWED]
-        self._dots.set_offsets(np.stack([np.full(3, step), heights], 1))
-        return self._axes
+        colours = [PALETTE[colour] for _, colour, _ in _FOLLOWED.values()]
+        right.axvline(step, color=PALETTE["grey"], linewidth=1, linestyle=":")
+        right.scatter([step] * len(heights), heights, color=colours, s=36, zorder=5, clip_on=False)
 
 
 def _view(run: Trajectory) -> tuple[np.ndarray, np.ndarray, tuple]:

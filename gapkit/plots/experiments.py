@@ -95,7 +95,6 @@ def plot_effects(
     by: str,
     xlabel: str,
     title: str = "",
-    zero: Number | None = 0.0,
     counts: Number | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -106,14 +105,12 @@ def plot_effects(
     table : rows with ``value``, its interval, ``rows`` and ``by``
     value, rows, by : names of columns
     xlabel, title : labels of the axes
-    zero : where the line of no effect stands
     counts : the smallest effect that counts, marked by a dashed line
     ax : axes to draw on
     """
     names, groups = (list(dict.fromkeys(table[column])) for column in (rows, by))
     ax = _named_rows(len(names), 0.42, ax)
-    if zero is not None:
-        ax.axvline(zero, color=PALETTE["grey"], linewidth=1)
+    ax.axvline(0, color=PALETTE["grey"], linewidth=1)
     if counts is not None:
         ax.axvline(counts, color=PALETTE["grey"], linewidth=1, linestyle="--", label="smallest that counts")
     at = table[rows].map(names.index) + 0.22 * (table[by].map(groups.index) - (len(groups) - 1) / 2)
@@ -153,9 +150,7 @@ def _chance_bands(ax: Axes, table: pd.DataFrame, at: np.ndarray, *, height: Numb
 
 
 @styled
-def plot_along_gap(
-    table: pd.DataFrame, *, threshold: Number | None = 0.1, title: str = "", ax: Axes | None = None
-) -> Axes:
+def plot_along_gap(table: pd.DataFrame, *, title: str = "", ax: Axes | None = None) -> Axes:
     """Relative variance along the gap, with intervals, each against its own band of random directions.
 
     Every row of the table gets a line of its own; lines of one model stand together, texts above images.
@@ -164,7 +159,6 @@ def plot_along_gap(
     ----------
     table : rows with ``model``, ``side`` ("texts" or "images"), ``value``, its interval, ``band_low`` and
         ``band_high``; several seeds of a model are several rows
-    threshold : where a dashed line stands, such as the largest value that an absolute rule allows
     title : title of the axes
     ax : axes to draw on
     """
@@ -180,9 +174,8 @@ def plot_along_gap(
         look = {"fmt": MARKERS[side], "color": PALETTE[side], "markersize": 4.5, "linewidth": 1.2}
         ax.errorbar(rows["value"], at[here], xerr=_reach(rows, "value"), label=side, **look)
     ax.axvline(1, color=PALETTE["grey"], linestyle=":", linewidth=1.2, zorder=0)
-    if threshold is not None:
-        line = {"color": PALETTE["gap"], "linestyle": "--", "linewidth": 1, "label": f"{threshold:g}"}
-        ax.axvline(threshold, zorder=0, **line)
+    # The largest value that an absolute rule would allow.
+    ax.axvline(0.1, color=PALETTE["gap"], linestyle="--", linewidth=1, label="0.1", zorder=0)
     lowest = min(ordered["band_low"].min(), ordered["value"].min())
     ax.set(xscale="log", xlim=(lowest / 1.6, None), ylim=(at[-1] + 0.8, at[0] - 0.8), title=title)
     ax.set_xlabel("variance along the gap, relative to average")

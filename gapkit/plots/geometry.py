@@ -18,7 +18,7 @@ from gapkit.geometry import (
     subspace_share_chance,
 )
 from gapkit.plots.blitting import BlittedFigure
-from gapkit.plots.style import MARKERS, PALETTE, SIDES, canvas, figure_of, styled
+from gapkit.plots.style import MARKERS, PALETTE, SIDES, canvas, styled
 
 SMALLEST_SHARE = 1e-6
 """Where the logarithmic axis of a squared share ends: the lower edge of the band for k = 1 of 512."""
@@ -140,22 +140,10 @@ def plot_spectrum(x: ArrayInput, y: ArrayInput, *, ax: Axes | None = None, title
     """
     x, y = _both(x, y)
     ax = canvas(ax=ax, width=6.0)
-    g = gap_vector(x, y)
-    for z, side, line in ((x, "texts", "-"), (y, "images", "--")):
-        variances = relative_spectrum(z)
-        variances = variances[variances > 1e-12 * variances[0]]  # a logarithmic axis has no place for zero
-        place = np.arange(1, len(variances) + 1)
-        ax.plot(place, variances, color=PALETTE[side], linestyle=line, label=f"{side}: components")
-        share = relative_variance(z, g)
-        ax.axhline(share, color=PALETTE[side], linestyle=line, linewidth=1)
-        ax.plot([1], [share], color=PALETTE[side], marker=MARKERS[side], linestyle="none", markersize=8,
-                label=f"{side}: along the gap {share:.2g}", clip_on=False)  # fmt: skip
-    ax.axhline(1, color=PALETTE["grey"], linestyle=":", linewidth=1.2)
-    ax.text(
-        1, 1, "isotropic", color=PALETTE["grey"], ha="right", va="top", transform=ax.get_yaxis_transform()
-    )
-    ax.set(xscale="log", yscale="log", xlabel="principal component, largest first", title=title)
-    ax.set_ylabel("variance relative to isotropic")
+    sides = {"texts": x, "images": y}
+    along = {side: relative_variance(z, gap_vector(x, y)) for side, z in sides.items()}
+    _draw_spectra(ax, {side: relative_spectrum(z) for side, z in sides.items()}, along, shown=" {:.2g}")
+    ax.set_title(title)
     ax.legend()
     return ax
 
@@ -186,12 +174,9 @@ def plot_share(
     vector = as_vector(direction, "direction")
     check_same_width(z, "z", vector, "direction")
     ax = canvas(ax=ax, width=6.0)
-    rank, d = min(len(z) - 1, z.shape[1]), z.shape[1]
-    steps = np.unique(np.geomspace(1, max(rank, 1), 60).round().astype(int))
-    _draw_share_band(ax, steps, d)
-    shares = np.asarray(subspace_share(z.numpy(), vector.numpy(), steps)) ** 2
-    ax.plot(steps, shares, color=PALETTE[side], marker=MARKERS[side], markevery=6, label=f"gap in the {side}")
-    _share_axes(ax, yscale)
+    steps = _share_steps(min(len(z) - 1, z.shape[1]))
+    _draw_share_band(ax, steps, z.shape[1])
+    _draw_share(ax, steps, np.asarray(subspace_share(z.numpy(), vector.numpy(), steps)) ** 2, side, yscale)
     ax.set_title(title)
     ax.legend(loc="upper left" if yscale == "linear" else "lower right")
     return ax
@@ -248,8 +233,35 @@ def draw_clouds(
                    label=side, zorder=2)  # fmt: skip
 
 
-def _share_axes(ax: Axes, yscale: str) -> None:
-    """Label and scale the axes of a squared share over k."""
+def _draw_spectra(
+    ax: Axes, spectra: Mapping[str, np.ndarray], along: Mapping[str, float], *, shown: str = ""
+) -> None:
+    """Both modalities' variances along their components and along the gap; ``shown`` formats the latter for a legend."""
+    for side, line in zip(SIDES, ("-", "--"), strict=True):
+        variances = spectra[side][
+            spectra[side] > 1e-12 * spectra[side][0]
+        ]  # a logarithm has no place for zero
+        look, height = {"color": PALETTE[side], "linestyle": line}, max(along[side], _FLOOR)
+        ax.plot(np.arange(1, len(variances) + 1), variances, **look, label=f"{side}: components")
+        ax.axhline(height, **look, linewidth=1)
+        ax.plot([1], [height], color=PALETTE[side], marker=MARKERS[side], linestyle="none", markersize=8,
+                label=f"{side}: along the gap{shown.format(along[side])}", clip_on=False)  # fmt: skip
+    ax.axhline(1, color=PALETTE["grey"], linestyle=":", linewidth=1.2)
+    ax.text(
+        1, 1, "isotropic", color=PALETTE["grey"], ha="right", va="top", transform=ax.get_yaxis_transform()
+    )
+    ax.set(xscale="log", yscale="log", xlabel="principal component, largest first")
+    ax.set_ylabel("variance relative to isotropic")
+
+
+def _share_steps(rank: int) -> np.ndarray:
+    """At most 60 numbers of components, evenly spread on a logarithmic axis."""
+    return np.unique(np.geomspace(1, max(rank, 1), 60).round().astype(int))
+
+
+def _draw_share(ax: Axes, steps: np.ndarray, shares: np.ndarray, side: str, yscale: str) -> None:
+    look = {"color": PALETTE[side], "linestyle": "-", "marker": MARKERS[side], "markevery": 6}
+    ax.plot(steps, shares, **look, label=f"gap in the {side}")
     ax.set(xscale="log", yscale=yscale, xlabel="k, number of leading components")
     ax.set_ylim((-0.02, 1.02) if yscale == "linear" else (SMALLEST_SHARE, 1.5))
     ax.set_ylabel("squared share inside")
@@ -284,55 +296,19 @@ class Orthogonality(NamedTuple):
     shares: np.ndarray
 
 
-class OrthogonalityPlayer(BlittedFigure):
-    """The spectrum and the share of the gap, for one model after another, drawn fast enough for a slider.
+@styled
+def orthogonality_player(dimension: int) -> BlittedFigure:
+    """One figure for the spectra and the share of the gap of one `Orthogonality` after another, all of one dimension."""
+    left, right = axes = canvas(1, 2, width=9, height=3.4)
+    _draw_share_band(right, _share_steps(dimension - 1), dimension)
 
-    Axes, legends and the band of chance depend on the dimension alone and stay; each model only draws its
-    lines over them.
-
-    Parameters
-    ----------
-    dimension : d of all embeddings to be shown
-    dpi : dots per inch of `png`
-    """
-
-    @styled
-    def __init__(self, dimension: int, *, dpi: int = 90) -> None:
-        self._axes = left, right = canvas(1, 2, width=9, height=3.4)
-        self._components, self._along = {}, {}
-        for side, line in zip(SIDES, ("-", "--"), strict=True):
-            look = {"color": PALETTE[side], "linestyle": line}
-            self._components[side] = left.plot([], [], **look, label=f"{side}: components")[0]
-            self._along[side] = (
-                left.axhline(1, **look, linewidth=1),
-                left.plot([1], [1], **look | {"linestyle": "none"}, marker=MARKERS[side], markersize=8,
-                          label=f"{side}: along the gap", clip_on=False)[0],
-            )  # fmt: skip
-        left.axhline(1, color=PALETTE["grey"], linestyle=":", linewidth=1.2)
-        left.set(xscale="log", yscale="log", xlim=(0.85, dimension), ylim=(_FLOOR, 2 * dimension))
-        left.set(title="variance by component", xlabel="principal component, largest first")
-        left.set_ylabel("variance relative to isotropic")
+    def draw(shown: Orthogonality) -> None:
+        _draw_spectra(left, shown.spectra, shown.along)
+        left.set(xlim=(0.85, dimension), ylim=(_FLOOR, 2 * dimension), title="variance by component")
         left.legend(loc="lower left")
-        steps = np.unique(np.geomspace(1, max(dimension - 1, 1), 60).round().astype(int))
-        _draw_share_band(right, steps, dimension)
-        self._share = right.plot(
-            [], [], color=PALETTE["texts"], marker=MARKERS["texts"], label="gap in the texts"
-        )[0]
-        _share_axes(right, "log")
-        right.set(title="share of the gap", xlim=(0.85, dimension))
+        steps = _share_steps(len(shown.shares))
+        _draw_share(right, steps, np.maximum(shown.shares[steps - 1], SMALLEST_SHARE), "texts", "log")
+        right.set(xlim=(0.85, dimension), title="share of the gap")
         right.legend(loc="lower right")
-        moving = [*self._components.values(), *sum(self._along.values(), ()), self._share]
-        super().__init__(figure_of(left), moving, dpi=dpi)
 
-    def axes(self, shown: Orthogonality) -> np.ndarray:
-        """The two Axes, showing these numbers."""
-        for side in SIDES:
-            spectrum = np.maximum(shown.spectra[side], _FLOOR)
-            self._components[side].set_data(np.arange(1, len(spectrum) + 1), spectrum)
-            for line in self._along[side]:
-                line.set_ydata(np.full(len(line.get_ydata()), max(shown.along[side], _FLOOR)))
-        count = len(shown.shares)
-        self._share.set_data(np.arange(1, count + 1), np.maximum(shown.shares, SMALLEST_SHARE))
-        marked = np.unique(np.geomspace(1, max(count, 1), 10).round().astype(int)) - 1
-        self._share.set_markevery(marked[marked < count].tolist())
-        return self._axes
+    return BlittedFigure(axes, draw)

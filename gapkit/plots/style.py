@@ -7,7 +7,7 @@ state, nothing to close.
 
 import functools
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import matplotlib as mpl
@@ -75,10 +75,29 @@ def line_style(index: int, *, marker: bool = False) -> dict:
     return look | ({"marker": SERIES_MARKERS[index % len(SERIES_MARKERS)]} if marker else {})
 
 
-def legend_below(ax: Axes, *, columns: int = 2, **options) -> None:
-    """The legend of ``ax`` under its figure, out of the way of the data."""
-    handles, labels = ax.get_legend_handles_labels()
-    figure_of(ax).legend(handles, labels, loc="outside lower center", ncols=columns, **options)
+def legend_below(
+    axes: Drawn, *, columns: int | None = 2, order: Iterable[str] | None = None, **options: Any
+) -> None:
+    """One legend for one or several axes, under their figure and out of the way of the data.
+
+    Parameters
+    ----------
+    axes : whose entries it names, those of one name once
+    columns : how many; None for as many as its longest entry leaves room for, and a taller figure if there are few
+    order : what it may name, in this order; all in the order of drawing when left out
+    **options : of `matplotlib.figure.Figure.legend`
+    """
+    entries: dict[str, Any] = {}
+    for ax in np.atleast_1d(np.asarray(axes, dtype=object)):
+        entries |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    names = [name for name in order or entries if name in entries]
+    figure = figure_of(axes)
+    if columns is None:
+        inches = 0.75 + 0.075 * max(map(len, names))
+        columns = min(int(np.clip(figure.get_figwidth() / inches, 1, 5)), len(names))
+        figure.set_figheight(figure.get_figheight() + 0.2 * (-(-len(names) // columns) - 1))
+    handles = [entries[name] for name in names]
+    figure.legend(handles, names, loc="outside lower center", ncols=columns, **options)
 
 
 def plain(drawn: Drawn) -> Figure:

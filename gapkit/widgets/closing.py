@@ -7,7 +7,7 @@ import ipywidgets as ipw
 from gapkit.closing import ClosingOutcome
 from gapkit.embeddings import load_embeddings
 from gapkit.geometry.neighbours import METRICS
-from gapkit.plots.boundary import ClosingPlayer
+from gapkit.plots.boundary import closing_player
 from gapkit.widgets.panel import View, choice, limit, panel, slider
 
 
@@ -17,9 +17,7 @@ def _outcome(model: str, dataset: str) -> ClosingOutcome:
     return ClosingOutcome(entries.texts, entries.images, entries.labels)
 
 
-@functools.lru_cache(maxsize=1)
-def _player() -> ClosingPlayer:
-    return ClosingPlayer()
+_player = functools.lru_cache(maxsize=1)(closing_player)
 
 
 def closing_view(

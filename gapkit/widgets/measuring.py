@@ -27,7 +27,7 @@ from gapkit.geometry import (
 )
 from gapkit.geometry.orthogonality import band_of_spectrum, place_in_band
 from gapkit.plots.blitting import quick_png
-from gapkit.plots.geometry import Orthogonality, OrthogonalityPlayer, plot_pca, plot_similarity
+from gapkit.plots.geometry import Orthogonality, orthogonality_player, plot_pca, plot_similarity
 from gapkit.plots.style import PALETTE, SIDES, canvas
 from gapkit.widgets.panel import View, choice, limit, panel, slider
 
@@ -244,9 +244,7 @@ def orthogonality_numbers(texts, images) -> tuple[Orthogonality, dict[str, Band]
     return Orthogonality(spectra, along, np.asarray(subspace_share(texts, g, steps)) ** 2), bands
 
 
-@functools.lru_cache(maxsize=2)
-def _player(dimension: int) -> OrthogonalityPlayer:
-    return OrthogonalityPlayer(dimension)
+_player = functools.lru_cache(maxsize=2)(orthogonality_player)
 
 
 @functools.lru_cache(maxsize=16)

@@ -7,7 +7,7 @@ import ipywidgets as ipw
 from gapkit.contrastive import simulate
 from gapkit.contrastive.dynamics import Trajectory
 from gapkit.contrastive.initialisation import STARTS, usual_gap_and_spread
-from gapkit.plots.boundary import BoundaryPlayer, survival
+from gapkit.plots.boundary import boundary_player, survival
 from gapkit.plots.dynamics import FramePlayer
 from gapkit.widgets.panel import View, choice, panel, slider
 
@@ -89,15 +89,12 @@ def dynamics_player() -> ipw.VBox:
     return box
 
 
-@functools.lru_cache(maxsize=1)
-def boundary_player() -> BoundaryPlayer:
-    """The figure behind the boundary explorer, made once."""
-    return BoundaryPlayer()
+_boundary_player = functools.lru_cache(maxsize=1)(boundary_player)
 
 
 def boundary_view(gap, sigma, margin) -> View:
     """The boundary picture and the exact probability that the answer survives."""
-    picture = boundary_player().png(gap, sigma, margin)
+    picture = _boundary_player().png(gap, sigma, margin)
     kept, near = (survival(height, sigma, margin=margin) for height in (gap, 0.0))
     return View(
         picture,

@@ -43,7 +43,7 @@ def test_checks_that_no_lesson_uses_are_named_and_stand_in_an_assignment():
     used = set().union(*map(called, SOURCES))
     said = PAGES["objectives"].partition("## Checks that no lesson uses")[2]
     listed = set(re.findall(r"`(\w+)`", said.partition(" stand in the assignments")[0]))
-    assert listed == CHECKS - used - {"agreement"}
+    assert listed == CHECKS - used
     assert listed <= set().union(*map(called, (ROOT / "notebooks/assignments/source").glob("*.py")))
 
 

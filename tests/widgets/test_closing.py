@@ -8,7 +8,7 @@ import pytest
 from gapkit.closing import ClosingOutcome, GapCloser
 from gapkit.closing import outcome as outcomes
 from gapkit.embeddings import load_embeddings
-from gapkit.plots.boundary import ClosingPlayer
+from gapkit.plots.boundary import closing_player
 from gapkit.robustness import robustness
 from gapkit.widgets import closing
 from gapkit.widgets.closing import closing_explorer, closing_view
@@ -120,14 +120,15 @@ def test_another_dataset_is_read_once_and_drawn_into_the_same_figure(work):
 
 
 def test_a_redraw_depends_on_what_was_drawn_before():
-    player = ClosingPlayer()
+    player = closing_player()
     first = np.array([0.2, 0.4]), np.array([0.3, 0.9]), np.array([False, True]), "one"
     other = np.array([0.8]), np.array([0.1]), np.array([False]), "two"
     picture = player.png(*first)
     assert picture.startswith(b"\x89PNG")
     assert player.png(*other) != picture
     assert player.png(*first) == picture
-    assert player.lost.get_xydata().tolist() == [[0.4, 0.9]]
-    assert player.kept.get_xydata().tolist() == [[0.2, 0.3]]
-    assert player.after.get_ydata() == pytest.approx([0.6, 0.6])
-    assert player.before.get_xdata() == pytest.approx([0.3, 0.3])
+    lines = {line.get_label(): line for line in player.axes(*first).lines}
+    assert lines["another answer"].get_xydata().tolist() == [[0.4, 0.9]]
+    assert lines["same answer"].get_xydata().tolist() == [[0.2, 0.3]]
+    assert lines["mean after"].get_ydata() == pytest.approx([0.6, 0.6])
+    assert lines["mean before"].get_xdata() == pytest.approx([0.3, 0.3])

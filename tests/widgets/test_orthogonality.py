@@ -10,7 +10,7 @@ import pytest
 import gapkit.widgets.measuring as module
 from gapkit.embeddings import load_embeddings
 from gapkit.geometry import gap_vector, relative_variance, relative_variance_band, subspace_share
-from gapkit.plots.geometry import SMALLEST_SHARE, OrthogonalityPlayer
+from gapkit.plots.geometry import SMALLEST_SHARE, orthogonality_player
 from gapkit.widgets import orthogonality_explorer
 from gapkit.widgets.measuring import orthogonality_numbers, orthogonality_view
 from tests.widgets.counting import counted
@@ -70,7 +70,7 @@ def test_the_sentence_gives_the_numbers_of_the_package():
 
 def test_the_player_draws_the_numbers_of_the_last_model_only():
     rng = np.random.default_rng(0)
-    player = OrthogonalityPlayer(20)
+    player = orthogonality_player(20)
     for count in (30, 12):
         texts, images = rng.normal(size=(count, 20)), rng.normal(size=(50, 20)) + 1
         shown, _ = orthogonality_numbers(texts, images)
@@ -78,6 +78,8 @@ def test_the_player_draws_the_numbers_of_the_last_model_only():
         drawn = {line.get_label(): line.get_ydata() for ax in (left, right) for line in ax.lines}
         assert drawn["texts: components"] == pytest.approx(shown.spectra["texts"])
         assert drawn["images: along the gap"] == pytest.approx([shown.along["images"]])
+        steps = next(line for line in right.lines if line.get_label() == "gap in the texts").get_xdata()
+        assert steps.tolist() == list(range(1, len(shown.shares) + 1))  # so few that each is drawn
         assert drawn["gap in the texts"] == pytest.approx(np.maximum(shown.shares, SMALLEST_SHARE))
 
 
