@@ -16,7 +16,6 @@ class AxesDescription:
     legend (empty if it cannot be told), its marker and its line style.
     """
 
-    title: str = ""
     xlabel: str = ""
     ylabel: str = ""
     legend: list = field(default_factory=list)
@@ -80,7 +79,6 @@ def describe(value: Any, *, quietly: bool = False) -> AxesDescription | None:
     ]
     scatters = [artist for artist in value.collections if type(artist).__name__ == "PathCollection"]
     return AxesDescription(
-        title=value.get_title(),
         xlabel=value.get_xlabel(),
         ylabel=value.get_ylabel(),
         bars_ends=[float(end) for segment in segments for end in (segment[0][1], segment[1][1])],

@@ -4,7 +4,6 @@ import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -14,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from PIL import Image
 
-from gapkit.plots.style import STYLE, Drawn, canvas, figure_of, styled
+from gapkit.plots.style import canvas, figure_of, styled
 
 DPI = 90
 """Dots per inch of a widget's picture."""
@@ -54,7 +53,9 @@ class BlittedFigure:
         renderer = self._screen.get_renderer()
         for artist in sorted(moving, key=Artist.get_zorder):
             artist.draw(renderer)
-        return _encoded(self._screen)
+        pixels, stream = Image.fromarray(np.asarray(self._screen.buffer_rgba())).convert("RGB"), io.BytesIO()
+        pixels.save(stream, "png", compress_level=3)  # packing tightly takes longer than drawing
+        return stream.getvalue()
 
     def _inside(self) -> Iterator[Artist]:
         for ax in np.atleast_1d(np.asarray(self._axes, dtype=object)):
@@ -75,20 +76,3 @@ def still_axes(width: float, height: float, **margins: float) -> Axes:
     ax = canvas(width=width, height=height, layout=None)
     figure_of(ax).subplots_adjust(**{"right": 0.98, "top": 0.95, **margins})
     return ax
-
-
-def quick_png(drawn: Drawn) -> bytes:
-    """A picture as PNG bytes, larger than `gapkit.plots.style.png` makes them and sooner: for widgets."""
-    figure = figure_of(drawn)
-    figure.set_dpi(DPI)
-    screen = FigureCanvasAgg(figure)
-    with mpl.rc_context(STYLE):
-        screen.draw()
-    return _encoded(screen)
-
-
-def _encoded(screen: FigureCanvasAgg) -> bytes:
-    stream = io.BytesIO()
-    pixels = Image.fromarray(np.asarray(screen.buffer_rgba())).convert("RGB")
-    pixels.save(stream, "png", compress_level=3)  # packing tightly takes longer than drawing
-    return stream.getvalue()

@@ -8,7 +8,7 @@ from gapkit.closing import ClosingOutcome
 from gapkit.embeddings import load_embeddings
 from gapkit.geometry.neighbours import METRICS
 from gapkit.plots.boundary import closing_player
-from gapkit.widgets.panel import View, choice, limit, panel, slider
+from gapkit.widgets.panel import View, choice, choose_set, limit, panel, slider
 
 
 @functools.lru_cache(maxsize=8)
@@ -67,16 +67,12 @@ def closing_explorer(models: list[str], datasets: tuple[str, ...] = ("scenes100"
     -------
     VBox, to be displayed by `gapkit.widgets.present`
     """
-    model, dataset = choice("model", models, models[0]), choice("dataset", datasets, datasets[0])
-    components = slider("components k", 0, 0, 0, 1)
+    chosen, components = choose_set(models, datasets), slider("components k", 0, 0, 0, 1)
     return panel(
         closing_view,
-        model=model,
-        dataset=dataset,
+        **chosen,
         alpha=slider("α (0 untouched, 1 closed)", 1.0, -0.5, 1.5, 0.05),
-        components=limit(
-            components, lambda: _outcome(model.value, dataset.value).most_components, model, dataset
-        ),
+        components=limit(components, lambda *of: _outcome(*of).most_components, chosen),
         sigma=slider("noise σ per coordinate", 0.02, 0.002, 0.08, 0.002, readout=".3f"),
         metric=choice("metric", METRICS, "euclidean"),
         moves=choice("moved side", ("gallery", "queries"), "gallery"),

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import ipywidgets as ipw
 import numpy as np
-from matplotlib.axes import Axes
 from PIL import Image
 
 from gapkit._arrays import normalise_rows
@@ -26,10 +25,10 @@ from gapkit.geometry import (
     subspace_share,
 )
 from gapkit.geometry.orthogonality import band_of_spectrum, place_in_band
-from gapkit.plots.blitting import quick_png
+from gapkit.plots.blitting import still_axes
 from gapkit.plots.geometry import Orthogonality, orthogonality_player, plot_pca, plot_similarity
-from gapkit.plots.style import PALETTE, SIDES, canvas
-from gapkit.widgets.panel import View, choice, limit, panel, slider
+from gapkit.plots.style import PALETTE, SIDES, png
+from gapkit.widgets.panel import View, choose_set, limit, panel, slider
 
 DATASETS = ("scenes100", "digits10", "scenes-pairs")
 THUMBNAIL = 40
@@ -40,6 +39,9 @@ MARKED = 120
 
 _STYLE = Path(__file__).with_name("measuring.css").read_text(encoding="utf-8")
 _STYLE = _STYLE.replace("THUMBNAIL", str(THUMBNAIL)).replace("GAP", PALETTE["gap"])
+
+
+_png = functools.partial(png, dpi=90, packing=3)
 
 
 class Scene(NamedTuple):
@@ -80,19 +82,12 @@ def _thumbnail(row: int, *, attributes: str = "") -> str:
 @functools.lru_cache(maxsize=16)
 def _scene(model: str, dataset: str) -> Scene:
     entries = _entries(model, dataset)
-    ax = plot_pca(entries.texts, entries.images, ax=_still_axes(6.4, 5.0, left=0.14, bottom=0.115, top=0.88))
-    picture = quick_png(ax)
+    ax = plot_pca(entries.texts, entries.images, ax=still_axes(6.4, 5.0, left=0.14, bottom=0.115, top=0.88))
+    picture = _png(ax)
     width, height = ax.figure.bbox.size
     drawn = [np.asarray(cloud.get_offsets()) for cloud in ax.collections[:2]]
     texts, images = (ax.transData.transform(flat) / (width, -height) + (0, 1) for flat in drawn)
     return Scene(entries, picture, texts, images, _spots(entries, texts, images))
-
-
-def _still_axes(width, height, **margins) -> Axes:
-    """Axes with fixed margins: laying out a figure by its contents takes longer than drawing it."""
-    ax = canvas(width=width, height=height, layout=None)
-    ax.figure.subplots_adjust(**{"right": 0.98, "top": 0.95, **margins})
-    return ax
 
 
 def _named_texts(entries: EmbeddingSet) -> tuple[list[str], np.ndarray]:
@@ -154,24 +149,17 @@ def gap_view(model: str, dataset: str, pair: int) -> View:
         f'<div class="gk-chosen gk-round" style="{_at(start)}"></div><div class="gk-chosen" style="{_at(end)}"></div>'
         f'<div class="gk-box">marked: {picture} {html.escape(names[text])}</div>'
     )
+    width = float(np.linalg.norm(gap_vector(entries.texts, entries.images)))
+    answer = int(nearest(entries.images[row : row + 1], entries.texts)[0])
+    cosine = matched_cosine(entries.texts[text : text + 1], entries.images[row : row + 1])
+    verdict = "which is right" if answer == text else f"where “{names[text]}” is right"
     return View(
         scene.png,
         "Texts (circles) on the left and images (triangles) on the right of the gap; a line joins the marked image "
         "to its own text.",
-        _gap_summary(entries, model, dataset, row, text),
-        _sheet(dataset) + line + scene.spots + marks,
-    )
-
-
-def _gap_summary(entries: EmbeddingSet, model: str, dataset: str, row: int, text: int) -> str:
-    width = float(np.linalg.norm(gap_vector(entries.texts, entries.images)))
-    answer = int(nearest(entries.images[row : row + 1], entries.texts)[0])
-    cosine = matched_cosine(entries.texts[text : text + 1], entries.images[row : row + 1])
-    names, _ = _named_texts(entries)
-    verdict = "which is right" if answer == text else f"where “{names[text]}” is right"
-    return (
         f"{model} on {dataset}: gap {width:.2f}. Image {row} and its own text “{names[text]}”: cosine {cosine:.2f}; "
-        f"nearest text “{names[answer]}”, {verdict}."
+        f"nearest text “{names[answer]}”, {verdict}.",
+        _sheet(dataset) + line + scene.spots + marks,
     )
 
 
@@ -182,13 +170,9 @@ def gap_explorer(models: list[str], datasets: tuple[str, ...] = DATASETS) -> ipw
     """
     for dataset in datasets:
         _sheet(dataset)
-    model, dataset = choice("model", models, models[0]), choice("dataset", datasets, datasets[0])
-    pair = slider("marked pair", 0, 0, MARKED - 1, 1)
+    chosen, pair = choose_set(models, datasets), slider("marked pair", 0, 0, MARKED - 1, 1)
     return panel(
-        gap_view,
-        model=model,
-        dataset=dataset,
-        pair=limit(pair, lambda: len(marked_rows(_entries(model.value, dataset.value))) - 1, model, dataset),
+        gap_view, **chosen, pair=limit(pair, lambda *of: len(marked_rows(_entries(*of))) - 1, chosen)
     )
 
 
@@ -202,9 +186,9 @@ def similarity_view(model: str, dataset: str, rows: int, centred: bool) -> View:
     own = float(np.diag(cosines).mean())
     others = float(cosines[~np.eye(len(cosines), dtype=bool)].mean())
     title = "means subtracted" if centred else "as the model gives them"
-    ax = _still_axes(5.2, 4.4, left=0.06, right=0.93, bottom=0.08)
+    ax = still_axes(5.2, 4.4, left=0.06, right=0.93, bottom=0.08)
     return View(
-        quick_png(plot_similarity(x, y, rows=rows, title=title, ax=ax)),
+        _png(plot_similarity(x, y, rows=rows, title=title, ax=ax)),
         "Heat map of cosines in four blocks: texts with texts, texts with images, images with images.",
         f"{model} on {dataset}, {title}: mean cosine of an image and its own text {own:.2f}, and of an image and "
         f"other texts {others:.2f}.",
@@ -213,13 +197,11 @@ def similarity_view(model: str, dataset: str, rows: int, centred: bool) -> View:
 
 def similarity_explorer(models: list[str], datasets: tuple[str, ...] = DATASETS) -> ipw.VBox:
     """Choose a model, a dataset and how many pairs, and see the two modalities' blocks, with and without the gap."""
-    model, dataset = choice("model", models, models[0]), choice("dataset", datasets, datasets[0])
-    rows = slider("pairs", 60, 10, 100, 10)
+    chosen, rows = choose_set(models, datasets), slider("pairs", 60, 10, 100, 10)
     return panel(
         similarity_view,
-        model=model,
-        dataset=dataset,
-        rows=limit(rows, lambda: min(100, len(_entries(model.value, dataset.value).images)), model, dataset),
+        **chosen,
+        rows=limit(rows, lambda *of: min(100, len(_entries(*of).images)), chosen),
         centred=ipw.Checkbox(value=False, description="subtract each modality's mean", indent=False),
     )
 
@@ -269,8 +251,4 @@ def orthogonality_view(model: str, dataset: str) -> View:
 
 def orthogonality_explorer(models: list[str], datasets: tuple[str, ...] = DATASETS) -> ipw.VBox:
     """Choose a model and a dataset, and see how orthogonal its gap is."""
-    return panel(
-        orthogonality_view,
-        model=choice("model", models, models[0]),
-        dataset=choice("dataset", datasets, datasets[0]),
-    )
+    return panel(orthogonality_view, **choose_set(models, datasets))

@@ -116,13 +116,13 @@ def slider(
     )
 
 
-def limit(control: ipw.Widget, most: Callable[[], int], *by: ipw.Widget) -> ipw.Widget:
+def limit(control: ipw.Widget, most: Callable[..., int], by: dict[str, ipw.Widget]) -> ipw.Widget:
     """A slider whose end is what ``most`` says whenever one of the controls ``by`` changes; at its end it stays there.
 
     Parameters
     ----------
     control : the slider
-    most : its largest value now
+    most : its largest value for the values of these controls
     by : the controls that this depends on, before they are given to `panel`
 
     Returns
@@ -132,11 +132,11 @@ def limit(control: ipw.Widget, most: Callable[[], int], *by: ipw.Widget) -> ipw.
 
     def fit(_change=None) -> None:
         at_the_end = control.value == control.max
-        control.max = most()
+        control.max = most(*(other.value for other in by.values()))
         if at_the_end:
             control.value = control.max
 
-    for other in by:
+    for other in by.values():
         other.observe(fit, names="value")
     fit()
     return control
@@ -163,6 +163,11 @@ def choice(description: str, options: Iterable, value: object, *, width: str = "
         style={"description_width": "initial"},
         layout=ipw.Layout(width=width),
     )
+
+
+def choose_set(models: list[str], datasets: tuple[str, ...]) -> dict[str, ipw.Widget]:
+    """The controls ``model`` and ``dataset`` of an explorer of embeddings."""
+    return {"model": choice("model", models, models[0]), "dataset": choice("dataset", datasets, datasets[0])}
 
 
 def present(box: ipw.Widget, static: str) -> None:

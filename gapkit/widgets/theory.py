@@ -5,7 +5,6 @@ import functools
 import ipywidgets as ipw
 
 from gapkit.contrastive import simulate
-from gapkit.contrastive.dynamics import Trajectory
 from gapkit.contrastive.initialisation import STARTS, usual_gap_and_spread
 from gapkit.plots.boundary import boundary_player, survival
 from gapkit.plots.dynamics import FramePlayer
@@ -52,21 +51,14 @@ def player_step_size(start: str, tau, gap) -> float:
 def player_view(start: str, tau, gap, spread, sphere: bool, frame: int) -> View:
     """One recorded moment of a run; scrubbing only redraws, it never simulates again."""
     player = player_run(start, tau, gap, spread, sphere)
-    index = min(frame, len(player.run) - 1)
+    run, index = player.run, min(frame, len(player.run) - 1)
     return View(
         player.png(index),
         "Left: texts and images in the plane of the first gap, which points upwards. Right: gap, variance along "
         "it and accuracy over the steps, with a cursor at this one.",
-        f"{player_summary(player.run, index)} Step size {player_step_size(start, tau, gap):.2g}.",
-    )
-
-
-def player_summary(run: Trajectory, index: int) -> str:
-    """The numbers of one moment, as a sentence."""
-    return (
         f"Step {run.steps[index]}: gap {run.gap[index]:.3f}, variance along it {run.variance_along_gap_y[index]:.2g} "
         f"(1 = isotropic), accuracy {run.accuracy[index]:.3f}, defect {run.defect[index]:.2g}, "
-        f"loss {run.loss[index]:.3f}."
+        f"loss {run.loss[index]:.3f}. Step size {player_step_size(start, tau, gap):.2g}.",
     )
 
 

@@ -153,7 +153,7 @@ def test_a_heat_map_is_drawn_twice_or_read_twice(dataset, fresh):
 @pytest.mark.parametrize("centred", [False, True])
 def test_the_label_of_the_similarity_map_is_cut_off(centred, monkeypatch):
     drawn = []
-    monkeypatch.setattr(measuring, "quick_png", lambda ax: drawn.append(ax.figure) or b"")
+    monkeypatch.setattr(measuring, "_png", lambda ax: drawn.append(ax.figure) or b"")
     similarity_view("miniclip-wide", "scenes100", 60, centred)
     (figure,) = drawn
     FigureCanvasAgg(figure).draw()
