@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -13,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from PIL import Image
 
-from gapkit.plots.style import canvas, figure_of, styled
+from gapkit.plots.style import STYLE, canvas, figure_of, styled
 
 DPI = 90
 """Dots per inch of a widget's picture."""
@@ -39,7 +40,8 @@ class BlittedFigure:
         for artist in self._inside():
             if artist not in self._stay:
                 artist.remove()
-        self._draw(*values)
+        with mpl.rc_context(STYLE):  # `styled` would look at every word of the figure
+            self._draw(*values)
         return self._axes
 
     @styled
