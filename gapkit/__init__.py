@@ -4,6 +4,8 @@ Public names are loaded when first used, so ``import gapkit`` is instant and bri
 torch nor matplotlib nor open_clip.
 """
 
+import pkgutil
+
 import lazy_loader
 
 from gapkit._renamed import renamed
@@ -13,24 +15,7 @@ _INTERRUPTED = "gapkit: interrupted; finished parts are kept, run the same comma
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=[
-        "check",
-        "claims",
-        "closing",
-        "contrastive",
-        "datasets",
-        "embeddings",
-        "encoders",
-        "experiments",
-        "geometry",
-        "miniclip",
-        "perturbations",
-        "plots",
-        "report",
-        "robustness",
-        "tasks",
-        "widgets",
-    ],
+    submodules=[package.name for package in pkgutil.iter_modules(__path__) if package.ispkg],
     submod_attrs={
         "_arrays": ["normalise_rows"],
         "closing": ["GapCloser", "ProjectedShift", "close_model"],

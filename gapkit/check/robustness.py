@@ -9,8 +9,10 @@ from gapkit.check.diagnosis import split
 from gapkit.check.engine import Check, CheckFailed, Passed, call_each, must_be_function
 from gapkit.check.inputs import cloud, components, fresh_rng, gallery_and_queries, unit
 from gapkit.closing import AffineProjection, GapCloser, LinearProjection
+from gapkit.geometry import gap_vector
 from gapkit.geometry import nearest as nearest_reference
 from gapkit.perturbations import UniformQuantization
+from gapkit.robustness import robustness
 
 
 def _distances(queries, gallery):
@@ -87,8 +89,6 @@ def _query_and_gallery(rng):
 
 
 def _exact(query, gallery, sigma):
-    from gapkit.robustness import robustness
-
     return float(robustness(query[None], gallery, sigma=sigma, metric="euclidean", noise_on="gallery")[0])
 
 
@@ -204,30 +204,26 @@ def _without(g, rows):
     return g - rows.T @ (rows @ g)
 
 
-def _gap(x, y):
-    return y.mean(0) - x.mean(0)
-
-
 projected_gap = Check("projected_gap", lambda x, y, k: GapCloser(n_components=k).fit(x, y).shift_,
     lambda rng: (*_sides(rng), int(rng.integers(2, 5))), mistakes=(
     ("is the part inside the components: the part orthogonal to them is asked for",
-     lambda x, y, k: components(x)[:k].T @ (components(x)[:k] @ _gap(x, y))),
+     lambda x, y, k: components(x)[:k].T @ (components(x)[:k] @ gap_vector(x, y))),
     ("uses the queries' components: V belongs to the modality that is retrieved",
-     lambda x, y, k: _without(_gap(x, y), components(y)[:k])),
+     lambda x, y, k: _without(gap_vector(x, y), components(y)[:k])),
     ("uses singular vectors of uncentred rows: principal components are about the mean",
-     lambda x, y, k: _without(_gap(x, y), components(x, centred=False)[:k])),
-    ("is the whole gap: nothing was projected out", lambda x, y, k: _gap(x, y)),
+     lambda x, y, k: _without(gap_vector(x, y), components(x, centred=False)[:k])),
+    ("is the whole gap: nothing was projected out", lambda x, y, k: gap_vector(x, y)),
     ("removes the components of least variance: the leading ones are asked for",
-     lambda x, y, k: _without(_gap(x, y), components(x)[-k:])),
+     lambda x, y, k: _without(gap_vector(x, y), components(x)[-k:])),
 ))  # fmt: skip
 
 close_gap = Check("close_gap", lambda x, y, alpha: GapCloser(alpha=alpha).fit(x, y).transform(x),
     lambda rng: (*_sides(rng), float(rng.uniform(0.2, 1.4))), mistakes=(
     ("moves away from the queries: the sign of α or of the gap is wrong",
      lambda x, y, alpha: GapCloser(alpha=-alpha).fit(x, y).transform(x)),
-    ("shifts by the whole gap: first take out what lies in the gallery's components", lambda x, y, alpha: x + alpha * _gap(x, y)),
+    ("shifts by the whole gap: first take out what lies in the gallery's components", lambda x, y, alpha: x + alpha * gap_vector(x, y)),
     ("removes one component too many: K rows span K − 1 directions, svd returns K",
-     lambda x, y, alpha: x + alpha * _without(_gap(x, y), components(x))),
+     lambda x, y, alpha: x + alpha * _without(gap_vector(x, y), components(x))),
     ("moves the queries: the gallery is to be moved",
      lambda x, y, alpha: GapCloser(alpha=alpha, moves="queries").fit(x, y).transform(y)),
     ("normalises the rows afterwards: the guarantee is for Euclidean distances of the rows as they are",
