@@ -174,7 +174,7 @@ def test_densities_integrate_to_one():
 def test_robustness_curves_are_named_and_drawn_as_given():
     curves = {"exact": [0.9, 0.5], "drawn": [0.88, 0.52]}
     ax = plot_robustness([0, 1], curves)
-    assert {line.get_label(): line.get_ydata() for line in ax.lines} == curves
+    assert {line.get_label(): list(line.get_ydata()) for line in ax.lines} == curves
 
 
 @pytest.mark.parametrize(
