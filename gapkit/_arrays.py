@@ -7,23 +7,17 @@ Nothing here, and nothing built on it, writes into the caller's memory.
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gapkit._options import ArrayInput
 from gapkit.errors import InputError
 
 ArrayLike: TypeAlias = np.ndarray | Tensor
 """What comes out."""
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    ArrayInput: TypeAlias = npt.ArrayLike | Tensor
-else:  # at run time functions check for themselves, in better words; no checker of annotations comes before them
-    ArrayInput = Any
-"""How public arguments are annotated that hold numbers."""
 SMALLEST, LARGEST = 1e-60, 1e60
 """Least and largest scale of embeddings and of noise: fourth powers, and squared ratios, are still numbers."""
 

@@ -14,11 +14,14 @@ from torch import Tensor
 from gapkit.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    ArrayInput: TypeAlias = ArrayLike | Tensor
     Number: TypeAlias = float | np.number | Tensor
     Seed: TypeAlias = torch.Generator | int | None
 else:  # at run time functions check for themselves, in better words; no checker of annotations comes before them
-    Number = Seed = Any
-"""How public arguments are annotated: one number, and where random numbers come from."""
+    ArrayInput = Number = Seed = Any
+"""How public arguments are annotated: many numbers, one, and where random ones come from."""
 MOST = 10**9
 """The largest count of anything that is drawn, cut or repeated."""
 ROOM = 2**31

@@ -43,10 +43,11 @@ def data_folder() -> Path:
     InputError
         If there is none: the package was installed without its repository.
     """
-    if (folder := _complete_folder()) is None:
+    place = _place()
+    if place.fetched:
         say = "work in a clone of the repository, or set GAPKIT_DATA to the data folder of one"
-        raise InputError(f"no data folder beside the package ({_beside()}); {say}")
-    return folder
+        raise InputError(f"no data folder beside the package; {say}")
+    return place.folder
 
 
 def cache_folder() -> Path:
@@ -166,33 +167,24 @@ def data_address() -> str:
 
 
 def _place() -> _Place:
-    if (folder := _complete_folder()) is not None:
-        return _Place(folder, read_manifest(folder), fetched=False)
-    bundled = Path(__file__).parent / MANIFEST
-    if not bundled.is_file():
-        raise InputError(
-            f"no shipped data in {_beside()} (beside the package) and no {MANIFEST} in the package; "
-            "work in a clone of the repository, or install the package again"
-        )
-    kept = hashlib.sha256(bundled.read_bytes()).hexdigest()[:12]  # another release may ship other files
-    return _Place(cache_folder() / "shipped" / kept, read_manifest(bundled.parent), fetched=True)
-
-
-def _complete_folder() -> Path | None:
     named = os.environ.get("GAPKIT_DATA")
-    folder = Path(named).expanduser() if named else _beside()
+    package = Path(__file__).resolve().parent
+    folder = Path(named).expanduser() if named else package.parent / "data"
     if (folder / MANIFEST).is_file():
-        return folder
+        return _Place(folder, read_manifest(folder), fetched=False)
     if named:
         raise InputError(
             f"no shipped data in {folder} (which GAPKIT_DATA names): it has no {MANIFEST}. Work in a clone of the "
             "repository, or set GAPKIT_DATA to the data folder of one"
         )
-    return None
-
-
-def _beside() -> Path:
-    return Path(__file__).resolve().parent.parent / "data"
+    bundled = package / MANIFEST
+    if not bundled.is_file():
+        raise InputError(
+            f"no shipped data in {folder} (beside the package) and no {MANIFEST} in the package; "
+            "work in a clone of the repository, or install the package again"
+        )
+    kept = hashlib.sha256(bundled.read_bytes()).hexdigest()[:12]  # another release may ship other files
+    return _Place(cache_folder() / "shipped" / kept, read_manifest(package), fetched=True)
 
 
 def _is_about(path: Path) -> bool:

@@ -59,7 +59,5 @@ def gallery_and_queries(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarra
     """Queries near a gallery of unit rows, a gap away: the setting of robustness."""
     d = int(rng.integers(8, 12))
     gallery = unit(rng.normal(size=(6, d)))
-    queries = (
-        gallery[rng.integers(6, size=8)] + 0.25 * rng.normal(size=(8, d)) + 0.5 * rng.normal(size=d) / d**0.5
-    )
-    return queries, gallery
+    near = gallery[rng.integers(6, size=8)] + 0.25 * rng.normal(size=(8, d))
+    return near + 0.5 * rng.normal(size=d) / d**0.5, gallery

@@ -50,7 +50,13 @@ class BlittedFigure:
         self.axes(*values)
         moving = [artist for artist in self._inside() if isinstance(artist, Text) or artist not in self._stay]
         if self._still is None:
-            self._still = self._draw_still(moving)
+            for artist in moving:
+                artist.set_animated(True)  # leaves them out of this picture
+            self._screen.draw()
+            figure_of(self._axes).set_layout_engine("none")
+            self._still = self._screen.copy_from_bbox(figure_of(self._axes).bbox)
+            for artist in moving:
+                artist.set_animated(False)
         self._screen.restore_region(self._still)
         renderer = self._screen.get_renderer()
         for artist in sorted(moving, key=Artist.get_zorder):
@@ -62,15 +68,6 @@ class BlittedFigure:
     def _inside(self) -> Iterator[Artist]:
         for ax in np.atleast_1d(np.asarray(self._axes, dtype=object)):
             yield from (part for part in ax.get_children() if isinstance(part, Line2D | Collection | Text))
-
-    def _draw_still(self, moving: list[Artist]):
-        for artist in moving:
-            artist.set_animated(True)  # leaves them out of this picture
-        self._screen.draw()
-        figure_of(self._axes).set_layout_engine("none")
-        for artist in moving:
-            artist.set_animated(False)
-        return self._screen.copy_from_bbox(figure_of(self._axes).bbox)
 
 
 def still_axes(width: float, height: float, **margins: float) -> Axes:
