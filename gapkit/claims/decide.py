@@ -48,33 +48,27 @@ class Finding:
 
     def as_dict(self) -> dict:
         """Plain values, as ``claims.json`` holds them."""
-        cell = self.weakest
+        claim, shown = self.claim, dict.fromkeys(("value", "interval", "where", "margin"))
+        if weakest := self.weakest:
+            shown |= _measured(weakest) | {"margin": _plain(claim.rule.margin(weakest))}
         return {
-            "id": self.claim.id,
-            "statement": self.claim.statement,
-            "source": self.claim.source,
-            "origin": self.claim.origin,
-            "kind": self.claim.kind,
+            **{name: getattr(claim, name) for name in ("id", "statement", "source", "origin", "kind")},
             "model": self.model,
             "control": self.control,
-            "measured": self.claim.measured,
-            "value": None if cell is None else _plain(cell.value),
-            "interval": None if cell is None else [_plain(cell.low), _plain(cell.high)],
-            "where": None if cell is None else cell.label,
-            "margin": None if cell is None else _plain(self.claim.rule.margin(cell)),
-            "rule": self.claim.rule.words(),
+            "measured": claim.measured,
+            **shown,
+            "rule": claim.rule.words(),
             "verdict": self.verdict,
             "cells": [
-                {
-                    "where": cell.label,
-                    "value": _plain(cell.value),
-                    "interval": [_plain(cell.low), _plain(cell.high)],
-                    "answer": answer,
-                    **({"reason": cell.reason} if cell.reason else {}),
-                }
+                _measured(cell) | {"answer": answer} | ({"reason": cell.reason} if cell.reason else {})
                 for cell, answer in zip(self.cells, self.answers, strict=True)
             ],
         }
+
+
+def _measured(cell: Cell) -> dict:
+    interval = [_plain(cell.low), _plain(cell.high)]
+    return {"where": cell.label, "value": _plain(cell.value), "interval": interval}
 
 
 def _plain(value: float) -> float | None:

@@ -60,7 +60,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Rule(ABC):
-    """What every rule offers; a new one says where its edge is (`_scale`), and says itself (`words`)."""
+    """What every rule offers; a new one says where its edge is (`_edge`), and says itself (`words`)."""
 
     edge: float
     sign = 1
@@ -70,9 +70,14 @@ class Rule(ABC):
     def words(self) -> str:
         """The rule as the report prints it."""
 
-    @abstractmethod
+    def _edge(self, cell: Cell) -> float:
+        """Where *yes* begins, on the scale on which more is better."""
+        return self.edge
+
     def _scale(self, cell: Cell) -> tuple[float, float, float]:
         """Value, low and high on the scale on which more is better and 0 is the edge."""
+        edge = self._edge(cell)
+        return tuple(end - edge for end in self._turned(cell))
 
     def _turned(self, cell: Cell) -> tuple[float, float, float]:
         """Value, low and high, turned so that more is better."""
@@ -113,10 +118,8 @@ class Rule(ABC):
 class Above(Rule):
     """The value is above a threshold."""
 
-    def _scale(self, cell: Cell) -> tuple[float, float, float]:
-        value, low, high = self._turned(cell)
-        edge = self.sign * self.edge
-        return value - edge, low - edge, high - edge
+    def _edge(self, cell: Cell) -> float:
+        return self.sign * self.edge
 
     def words(self) -> str:
         return f"yes if the whole interval is at least {self.edge:g}; no if it lies below"
@@ -135,10 +138,6 @@ class Below(Above):
 @dataclass(frozen=True)
 class Rises(Rule):
     """The effect is positive beyond doubt and at least as large as the smallest that counts."""
-
-    def _scale(self, cell: Cell) -> tuple[float, float, float]:
-        value, low, high = self._turned(cell)
-        return value - self.edge, low - self.edge, high - self.edge
 
     def _harms(self, cell: Cell) -> bool:
         value, _, high = self._turned(cell)
@@ -171,9 +170,8 @@ class BelowBand(Rule):
     edge: float = math.nan
     sign = -1
 
-    def _scale(self, cell: Cell) -> tuple[float, float, float]:
-        value, low, high = self._turned(cell)
-        return value + cell.band_low, low + cell.band_low, high + cell.band_low
+    def _edge(self, cell: Cell) -> float:
+        return -cell.band_low
 
     def words(self) -> str:
         return (

@@ -1,14 +1,9 @@
 """Where embeddings come from: ``gapkit embed``, ``gapkit import`` and ``gapkit fetch``."""
 
-from pathlib import Path
-
 import click
 
-from gapkit.cli.main import cluster_option, say
+from gapkit.cli.main import A_COUNT, A_PATH, cluster_option, print_table, say
 from gapkit.errors import InputError
-
-A_PATH = click.Path(path_type=Path)
-A_COUNT = click.IntRange(min=1)
 
 _DATASET_OPTIONS = (
     click.option("--root", type=A_PATH, help="Folder of the dataset's images or archive."),
@@ -225,16 +220,13 @@ def fetch(names, everything, source, shipped):
 
 
 def _list(entries) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("name", "what it is", "MB", "licence", "in the cache"):
-        table.add_column(column, overflow="fold", no_wrap=column == "name")
-    for entry in entries:
-        size, here = f"{entry.bytes / 1e6:.1f}", "yes" if entry.cached else "no"
-        table.add_row(entry.name, entry.about, size, entry.licence, here)
-    Console().print(table)
+    columns = ("name", "what it is", "MB", "licence", "in the cache")
+    shown = [(name, {"overflow": "fold", "no_wrap": name == "name"}) for name in columns]
+    rows = (
+        (entry.name, entry.about, f"{entry.bytes / 1e6:.1f}", entry.licence, "yes" if entry.cached else "no")
+        for entry in entries
+    )
+    print_table(shown, rows, box=None, header_style="bold", pad_edge=False)
     click.echo("\nDownload with: gapkit fetch NAME…   (or --all; offline: --from FILE or FOLDER)")
 
 

@@ -5,6 +5,8 @@ import importlib
 import os
 import sys
 import warnings
+from collections.abc import Iterable
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -63,6 +65,22 @@ cluster_option = click.option(
     "--cluster", metavar="ADDRESS",
     help="Work on a Dask cluster: tcp://HOST:PORT of its scheduler, or local:N for N workers here.")  # fmt: skip
 """What every command with `gapkit.engine.connect` takes."""
+
+
+A_PATH, A_COUNT = click.Path(path_type=Path), click.IntRange(min=1)
+
+
+def print_table(columns: Iterable[tuple[str, dict]], rows: Iterable[Iterable], **look) -> None:
+    """A table on stdout, from columns with the options of `rich.table.Table.add_column`."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(**look)
+    for name, how in columns:
+        table.add_column(name, **how)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
 
 
 def say(message: object) -> None:

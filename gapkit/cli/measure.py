@@ -4,13 +4,12 @@ import json
 import math
 import shutil
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
+from gapkit.cli.main import A_PATH
 from gapkit.errors import InputError, as_one_line
 
-A_PATH = click.Path(path_type=Path)
 METRIC = click.Choice(["euclidean", "dot", "cosine"])
 
 

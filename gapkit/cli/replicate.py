@@ -12,10 +12,8 @@ from pathlib import Path
 import click
 
 from gapkit.cli.embeddings import embedding_options, split_options
-from gapkit.cli.main import cluster_option, say
+from gapkit.cli.main import A_COUNT, cluster_option, print_table, say
 from gapkit.errors import InputError, as_one_line
-
-A_COUNT = click.IntRange(min=1)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,7 +33,7 @@ A_COUNT = click.IntRange(min=1)
               help="One experiment instead of all; repeatable.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help="Seed of everything random.")  # fmt: skip
-@click.option("--format", "formats", multiple=True, metavar="html|md",
+@click.option("--format", "formats", multiple=True, type=click.Choice(["html", "md"]), metavar="html|md",
               help="Form of the report; repeatable [default: html].")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print claims.json instead of the summary.")
 @click.option("--all", "every", is_flag=True,
@@ -48,26 +46,7 @@ A_COUNT = click.IntRange(min=1)
 @click.option("--processes", type=A_COUNT, default=None,
               help="How many measurements run at once.  [default: 2 where there are two cores and --threads is 1]")  # fmt: skip
 @cluster_option
-def replicate(
-    out,
-    full,
-    models,
-    datasets,
-    published,
-    galleries,
-    only,
-    seed,
-    formats,
-    as_json,
-    every,
-    quiet,
-    strict,
-    fresh,
-    threads,
-    processes,
-    cluster,
-    **embedding,
-):
+def replicate(out, formats, as_json, every, quiet, strict, fresh, threads, processes, cluster, **asked):
     """Measure every claim of the paper and write a report.
 
     With no options: the shipped models and datasets, in about two minutes. Your own models and datasets are embedded first, with the options of `gapkit embed`. Sets of pairs that you
@@ -75,37 +54,25 @@ def replicate(
     0 if every claim received a verdict, whatever the verdict.
     """
     from gapkit import engine
-    from gapkit._options import check_choice
     from gapkit.claims import decide
-    from gapkit.experiments import plan, replicate
-    from gapkit.experiments.plan import prepare
-    from gapkit.experiments.record import experiment
+    from gapkit.experiments import replicate
     from gapkit.report import make_record, write_report
     from gapkit.report.record import command_line, to_json
-    from gapkit.report.write import FORMATS, Workspace
+    from gapkit.report.write import Workspace
 
-    models, datasets, only, formats = (tuple(dict.fromkeys(x)) for x in (models, datasets, only, formats))
-    formats = formats or ("html",)
-    for name in formats:
-        check_choice(name, "--format", FORMATS)
-    for name in only:
-        experiment(name)  # a mistyped name is an error before hours of embedding
+    formats = tuple(dict.fromkeys(formats)) or ("html",)
     if processes is None:
         processes = 2 if threads == 1 and engine.usable_cores() > 1 else 1
     seen = not quiet and os.environ.get("GAPKIT_PROGRESS") != "0"
     tell = say if seen else lambda line: None
-    device, how, about = split_options(embedding)
-    datasets = _with_published(datasets, models) if published else datasets
-    chosen = {} if galleries is None else {"galleries": _sizes(galleries, datasets)}
+    chosen, embedding = _chosen(**asked)
     started = time.perf_counter()
     with (
         engine.limit_threads(threads),
         Workspace(out, fresh=fresh) as space,
         engine.connect(cluster, tell) as client,
     ):
-        how |= {"progress": seen, "cluster": client}
-        files = prepare(models, datasets, device=device, say=tell, how=how, **about)
-        jobs = plan(models, datasets, only=only, full=full, seed=seed, files=files, **chosen)
+        jobs = _jobs(chosen, embedding, say=tell, how={"progress": seen, "cluster": client})
         with _progress(len(jobs), seen) as advance:
             replication = replicate(
                 jobs, store=space.store, on_done=advance, processes=processes, cluster=client
@@ -114,8 +81,12 @@ def replicate(
                 replication,
                 decide(replication.tables),
                 command=command_line(),
-                mode="chosen" if models or datasets else "full" if full else "quick",
-                seed=seed,
+                mode="chosen"
+                if chosen["models"] or chosen["datasets"]
+                else "full"
+                if chosen["full"]
+                else "quick",
+                seed=chosen["seed"],
                 times=_times(started) | {"processes": processes},
             )
             space.publish(lambda folder: write_report(folder, record, replication.tables, formats=formats))
@@ -129,6 +100,34 @@ def replicate(
         click.echo(f"Record: {_shown(space.results / 'claims.json')}")
     holds = all(verdict == "holds" for verdict in record["overall"].values())
     return 1 if strict and not holds else 0
+
+
+def _chosen(models, datasets, published, galleries, only, full, seed, **embedding) -> tuple[dict, dict]:
+    """The options of `gapkit.experiments.plan`, and those of embedding; what is mistyped is an error before hours of it."""
+    from gapkit.experiments.record import experiment
+
+    models, datasets, only = (tuple(dict.fromkeys(names)) for names in (models, datasets, only))
+    for name in only:
+        experiment(name)
+    datasets = _with_published(datasets, models) if published else datasets
+    sizes = {} if galleries is None else {"galleries": _sizes(galleries, datasets)}
+    return {
+        "models": models,
+        "datasets": datasets,
+        "only": only,
+        "full": full,
+        "seed": seed,
+    } | sizes, embedding
+
+
+def _jobs(chosen: dict, embedding: dict, *, say, how: dict) -> list:
+    """What is measured, once everything is embedded."""
+    from gapkit.experiments import plan
+    from gapkit.experiments.plan import prepare
+
+    device, more, about = split_options(embedding)
+    files = prepare(chosen["models"], chosen["datasets"], device=device, say=say, how=more | how, **about)
+    return plan(**chosen, files=files)
 
 
 def _with_published(datasets, models) -> tuple[str, ...]:
@@ -243,37 +242,31 @@ def _color(verdict: str) -> dict:
 
 
 def _print_table(record: dict) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from rich.markup import escape
 
     from gapkit.report.view import GLYPHS, build_summary, model_words, short_model
 
     models, rows = build_summary(record)
-    table = Table(title="Claims and verdicts", title_justify="left", header_style="bold")
-    table.add_column("claim", ratio=1, min_width=24, overflow="fold")
-    for model in models:
-        table.add_column(
-            Text(as_one_line(short_model(model))), justify="center", overflow="fold", max_width=14
-        )
-    table.add_column("overall", no_wrap=True)
+    narrow = {"justify": "center", "overflow": "fold", "max_width": 14}
+    columns = [
+        ("claim", {"ratio": 1, "min_width": 24, "overflow": "fold"}),
+        *((escape(as_one_line(short_model(model))), narrow) for model in models),
+        ("overall", {"no_wrap": True}),
+    ]
+
+    def shown(verdict: str | None, words: str = "") -> str:
+        return f"[{_STYLES[verdict]}]{GLYPHS[verdict]}{words}[/]" if verdict else "·"
+
+    lines = []
     for row in sorted(rows, key=lambda row: row["part"]):
-        cells = [
-            f"[{_STYLES[cell['verdict']]}]{GLYPHS[cell['verdict']]}[/]" if cell["verdict"] else "·"
-            for cell in row["cells"]
-        ]
-        overall = row["overall"]
-        table.add_row(
-            row["statement"].replace("[", "\\["),
-            *cells,
-            f"[{_STYLES[overall]}]{GLYPHS[overall]} {overall}[/]",
-        )
-    console = Console()
-    console.print(table)
-    console.print("  ".join(f"{glyph} {verdict}" for verdict, glyph in GLYPHS.items()) + "  · not asked")
+        overall = shown(row["overall"], f" {row['overall']}")
+        lines.append((escape(row["statement"]), *(shown(cell["verdict"]) for cell in row["cells"]), overall))
+    look = {"title": "Claims and verdicts", "title_justify": "left", "header_style": "bold"}
+    print_table(columns, lines, **look)
+    click.echo("  ".join(f"{glyph} {verdict}" for verdict, glyph in GLYPHS.items()) + "  · not asked")
     for name, words in model_words(record).items():
-        console.print(f"{name}: {words}", highlight=False)
-    console.print()
+        click.echo(click.wrap_text(f"{name}: {words}", width=min(100, shutil.get_terminal_size().columns)))
+    click.echo()
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -301,15 +294,11 @@ def compare(first, second, as_json):
 
 
 def _print_differences(differences, compared: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        title=f"{len(differences)} differences; {compared} measured values compared", title_justify="left"
-    )
-    for name in ("claim", "model", "where", "first", "second", "what"):
-        table.add_column(name, overflow="fold")
-    for difference in differences:
-        table.add_row(*(Text(as_one_line(text)) for text in difference))
-    Console().print(table)
+    columns = [
+        (name, {"overflow": "fold"}) for name in ("claim", "model", "where", "first", "second", "what")
+    ]
+    rows = ((Text(as_one_line(text)) for text in difference) for difference in differences)
+    title = f"{len(differences)} differences; {compared} measured values compared"
+    print_table(columns, rows, title=title, title_justify="left")

@@ -29,7 +29,7 @@ def measure_closers(job: Job) -> dict[str, Rows]:
     products is what has an effect at all.
     """
     task = task_of(job)
-    moved = {name: (queries, task.gallery) for name, queries in _moved_queries(task).items()}
+    moved = protocol.moved_queries(task, (protocol.RAW, protocol.PROJECTED, protocol.AFFINE, protocol.LINEAR))
     rows, checks = [], []
     for metric, best in BEST.items():
         for level in protocol.calibrated_levels(task, metric=metric):
@@ -39,28 +39,17 @@ def measure_closers(job: Job) -> dict[str, Rows]:
             for name, value in values.items():
                 about = {"closer": name, "moves": "queries", "alpha": float(name != "untouched")}
                 over = {"over": shift, "name": "gain_over_shift", "expect": name == best}
-                raw = name == protocol.RAW
-                row = noise.row(
-                    about, moved[name], value, expect="the raw shift changes margins" if raw else False
-                )
-                if not raw:
+                if name == protocol.RAW:
+                    row = noise.row(about, moved[name], value, expect="the raw shift changes margins")
+                else:
                     expected = law(task, moved[name], level.sigma, metric)
+                    row = noise.row(about, moved[name], value, expect=False)
                     row["predicted_gain"] = float(np.mean(expected - noise.untouched))
                 rows.append(row | noise.gain(moved[name], value, **over))
             worse = float(np.mean(values[protocol.PROJECTED] > values[best] + protocol.QUADRATURE))
             setting = {"metric": metric, "level": level.name, "seed": job.seed}
             checks.append(task.head | protocol.check_row(f"shift beats {best}", worse, **setting))
     return {"closers": rows, "closers.checks": checks}
-
-
-def _moved_queries(task: Task) -> dict[str, np.ndarray]:
-    """The queries as each closer leaves them, fitted once on the untouched sets."""
-    moved = {"untouched": task.queries}
-    for name in (protocol.RAW, protocol.PROJECTED):
-        moved[name] = protocol.shift_queries(task.queries, protocol.fit_closer(name, task), 1.0)
-    for name in (protocol.AFFINE, protocol.LINEAR):
-        moved[name] = protocol.fit_closer(name, task).transform(task.queries)
-    return moved
 
 
 def fit_on_half(name: str, task: Task) -> tuple[Closer, np.ndarray]:
@@ -112,14 +101,12 @@ def compare_closers(task: Task, sigma: float, *, draws: int = 200, seed: int = 0
     before = robustness(queries, task.gallery, sigma)
 
     def row(name: str, answers: np.ndarray, values: np.ndarray, **about) -> dict:
+        same = answers == untouched
         return (
             task.head
             | {"closer": name, **about}
-            | protocol.columns("clean_accuracy", resamples.mean(answers == labels))
-            | protocol.columns("agreement", resamples.mean(answers == untouched))
-            | protocol.columns("robustness", resamples.mean(values))
-            | protocol.columns("gain", resamples.difference(values, before))
-            | protocol.columns("kept", resamples.mean(values * (answers == untouched)))
+            | protocol.means(resamples, clean_accuracy=answers == labels, agreement=same, robustness=values)
+            | protocol.means(resamples, gain=values - before, kept=values * same)
             | {"sigma_per_coordinate": sigma, "queries": len(rest), "seed": seed}
         )
 
@@ -141,7 +128,6 @@ def noise_after_the_closer(name: str, task: Task, sigma: float) -> float:
 
 
 EXPERIMENT = Experiment(
-    name="closers",
     title="The best way to close the gap",
     order=60,
     measure=measure_closers,

@@ -30,17 +30,16 @@ def measure_member(job: Job) -> dict[str, Rows]:
     setting, _, run = job.model.partition("@")
     moved = task.queries, protocol.shift_gallery(task.gallery, closer, 1.0)
     about = {"setting": setting, "run": int(run or 0), "closer": protocol.PROJECTED, "alpha": 1.0}
+    lengths = {
+        "gap_norm": float(np.linalg.norm(closer.gap_)),
+        "shift_norm": float(np.linalg.norm(closer.shift_)),
+        "gallery_spread": float(np.sqrt(task.gallery.var(axis=0).sum())),
+    }
     rows = []
     for level in protocol.calibrated_levels(task):
         noise = UnderNoise(task, level, seed=job.seed)
         row = noise.row(about, moved, noise.survival(moved))
-        rows.append(
-            row
-            | {"gap_norm": float(np.linalg.norm(closer.gap_))}
-            | {"shift_norm": float(np.linalg.norm(closer.shift_))}
-            | {"gallery_spread": float(np.sqrt(task.gallery.var(axis=0).sum()))}
-            | protocol.columns("untouched", noise.resamples.mean(noise.untouched))
-        )
+        rows.append(row | lengths | protocol.columns("untouched", noise.resamples.mean(noise.untouched)))
     return {"family": rows}
 
 
@@ -54,13 +53,13 @@ def compare_family(members: pd.DataFrame, seed: int) -> Rows:
     """
     rows = []
     for (dataset, level), group in members.groupby(["dataset", "level"], sort=False):
-        reason = _undecidable(group)
+        spread = float(group["untouched"].max() - group["untouched"].min())
+        unmatched = f"the untouched robustness is not matched: it differs by {spread:.3f}"
+        reason = too_few(group) or (unmatched if spread > MATCHED else "")
         means = group.groupby("setting")[["gap_norm", "gain"]].mean()
         estimate = permuted_rank_correlation(means["gap_norm"], means["gain"], seed=seed)
-        rows.append(
-            {"check": "gap and gain", "dataset": dataset, "level": level, "reason": reason} | estimate
-        )
-    return [{"model": "all models", "seed": seed} | row for row in rows]
+        rows.append({"dataset": dataset, "level": level, "reason": reason} | estimate)
+    return [{"model": "all models", "seed": seed, "check": "gap and gain"} | row for row in rows]
 
 
 def permuted_rank_correlation(first, second, *, seed: int = 0) -> dict[str, float]:
@@ -106,18 +105,7 @@ def too_few(group: pd.DataFrame) -> str:
     return ""
 
 
-def _undecidable(group: pd.DataFrame) -> str:
-    few = too_few(group)
-    if few:
-        return few
-    spread = float(group["untouched"].max() - group["untouched"].min())
-    if spread > MATCHED:
-        return f"the untouched robustness is not matched: it differs by {spread:.3f}"
-    return ""
-
-
 EXPERIMENT = Experiment(
-    name="family",
     title="The natural experiment: wider gap, larger gain?",
     order=130,
     measure=measure_member,

@@ -60,32 +60,22 @@ def compare_temperatures(curves: pd.DataFrame, seed: int) -> Rows:
     curves : the table ``"formation"``
     seed : of the drawn orders
     """
-    ends = _ends(curves)
-    if ends is None:
+    if curves.empty:
         return []
-    means = ends.groupby("model")[["temperature", "gap"]].mean()
+    wanted = {"temperature at the end": "temperature", "gap at the end": "gap"}
+    rows = curves[curves["check"].isin(wanted) & ~curves["model"].str.contains("siglip")]
+    if rows.empty:
+        return []
+    ends = rows.pivot_table(index=["model", "run"], columns="check", values="value", sort=False)
+    ends = ends.reset_index().rename(columns={"model": "setting", **wanted})
+    means = ends.groupby("setting")[["temperature", "gap"]].mean()
     estimate = permuted_rank_correlation(-means["temperature"], means["gap"], seed=seed)
-    few = too_few(ends.rename(columns={"model": "setting"}))
+    few = too_few(ends)
     head = {"model": "all models", "seed": seed, "check": "temperature and gap"}
     return [head | {"dataset": "held-out pairs", "reason": few} | estimate]
 
 
-def _ends(curves: pd.DataFrame) -> pd.DataFrame | None:
-    """Final temperature and gap of every softmax run."""
-    if curves.empty:
-        return None
-    wanted = {"temperature at the end": "temperature", "gap at the end": "gap"}
-    rows = curves[curves["check"].isin(wanted) & ~curves["model"].str.contains("siglip")]
-    if rows.empty:
-        return None
-    table = rows.pivot_table(
-        index=["model", "run"], columns="check", values="value", sort=False
-    ).reset_index()
-    return table.rename(columns=wanted)
-
-
 EXPERIMENT = Experiment(
-    name="formation",
     title="How the gap arose in the trained models",
     order=40,
     measure=measure_formation,

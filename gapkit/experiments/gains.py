@@ -212,8 +212,9 @@ def crowded(task: Task) -> str:
     if rows - 1 <= d / 2:
         return ""
     if "crowded" not in task.known:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", GapkitWarning)  # nothing to move is a number here, not news
+        with warnings.catch_warnings(
+            action="ignore", category=GapkitWarning
+        ):  # nothing to move is a number here, not news
             closer = protocol.fit_closer(protocol.PROJECTED, task)
         gap, left = (float(np.square(z).sum(-1).mean()) for z in (closer.gap_, closer.shift_))
         task.known["crowded"] = (

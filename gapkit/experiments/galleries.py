@@ -123,8 +123,9 @@ class GalleryCloser:
 
 
 def _fit_quietly(gallery: np.ndarray, gap: np.ndarray) -> ProjectedShift:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", GapkitWarning)  # nothing to move is a number here, not news
+    with warnings.catch_warnings(
+        action="ignore", category=GapkitWarning
+    ):  # nothing to move is a number here, not news
         return ProjectedShift().fit(gallery, gap=gap)
 
 

@@ -49,7 +49,6 @@ def _balanced(correct: np.ndarray, texts: int, accuracy: float, seed: int) -> In
 
 
 EXPERIMENT = Experiment(
-    name="gap",
     title="Is there a gap?",
     order=10,
     measure=measure_gap,

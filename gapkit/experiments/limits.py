@@ -92,11 +92,9 @@ def measure_renormalised(task: Task, sigma: float, components: Sequence[int | No
     """
     untouched = nearest(task.queries, task.gallery)
     rows = []
-    galleries = {"untouched": task.gallery}
-    for k in components:
-        closer = GapCloser(n_components=k).fit(task.gallery, task.queries)
-        galleries[f"k = {closer.n_components_}"] = closer.transform(task.gallery)
-    for name, gallery in galleries.items():
+    closers = [GapCloser(n_components=k).fit(task.gallery, task.queries) for k in components]
+    moved = {f"k = {closer.n_components_}": closer.transform(task.gallery) for closer in closers}
+    for name, gallery in ({"untouched": task.gallery} | moved).items():
         lengths = np.linalg.norm(gallery, axis=1)
         for after, metric in (("as moved", "euclidean"), ("renormalised", "cosine")):
             stored = normalise_rows(gallery) if after == "renormalised" else gallery
@@ -160,8 +158,9 @@ def measure_gallery_sizes(
         sigma = calibrate_sigma(task.queries, gallery, target)
         before = robustness(task.queries, gallery, sigma)
         for choice in choices:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", GapkitWarning)  # that g' = 0 is what this measures
+            with warnings.catch_warnings(
+                action="ignore", category=GapkitWarning
+            ):  # that g' = 0 is what this measures
                 closer = GapCloser(n_components=choice).fit(gallery, task.queries)
             moved = closer.transform(gallery)
             used, gap = closer.n_components_, float(np.linalg.norm(closer.gap_))

@@ -41,24 +41,25 @@ def measure_mixed(job: Job) -> dict[str, Rows]:
     for name in (UNTOUCHED, *NAMES):
         texts, images = sides if name == UNTOUCHED else CLOSERS[name]().fit(*sides).transform_pair(*sides)
         for direction, asking, partners in zip(DIRECTIONS, (images, texts), (texts, images), strict=True):
-            mixed, plain = mixed_ranks(asking, partners) < 1, retrieval_ranks(asking, partners) < 1
+            ranks = mixed_ranks(asking, partners), retrieval_ranks(asking, partners)
+            mixed, plain = ((some < 1).astype(float) for some in ranks)
             answers = protocol.answers_to(asking, partners)
             mixed_before, plain_before, answers_before = before.setdefault(direction, (mixed, plain, answers))  # fmt: skip
-            rows.append(
-                {"model": job.model, "dataset": job.dataset, "direction": direction, "closer": name}
-                | protocol.columns("mixed_recall_at_1", resamples.mean(mixed))
-                | protocol.columns("gain", resamples.difference(mixed, mixed_before))
-                | protocol.columns("lost", resamples.difference(plain, mixed))
-                | protocol.columns("recall_at_1", resamples.mean(plain))
-                | protocol.columns("recall_change", resamples.difference(plain, plain_before))
-                | protocol.columns("agreement", resamples.mean(protocol.same(answers, answers_before)))
-                | {"queries": len(asking), "seed": job.seed}
-            )
+            measured = {
+                "mixed_recall_at_1": mixed,
+                "gain": mixed - mixed_before,
+                "lost": plain - mixed,
+                "recall_at_1": plain,
+                "recall_change": plain - plain_before,
+                "agreement": protocol.same(answers, answers_before),
+            }
+            about = {"model": job.model, "dataset": job.dataset, "direction": direction, "closer": name}
+            row = about | protocol.means(resamples, **measured)
+            rows.append(row | {"queries": len(asking), "seed": job.seed})
     return {"mixed": rows}
 
 
 EXPERIMENT = Experiment(
-    name="mixed",
     title="Mixed search: images and captions in one gallery",
     order=125,
     measure=measure_mixed,

@@ -155,7 +155,6 @@ def _at(questions: Questions, alpha: float, sigma: float, seed: int) -> dict[str
 
 
 EXPERIMENT = Experiment(
-    name="multiple-choice",
     title="Multiple-choice questions",
     order=90,
     measure=measure_multiple_choice,

@@ -77,7 +77,7 @@ def measure_noise(job: Job) -> dict[str, Rows]:
         checks += [
             about | check
             for check in (
-                *_level_checks(task, closer, level, exact, resamples),
+                *_level_checks(task, closer, moved, level, exact, resamples),
                 _refit_check(task, level, job.seed),
                 protocol.check_row("Monte Carlo against exact", agrees),
             )
@@ -105,7 +105,9 @@ def _clean_checks(task: Task, clean: dict, resamples: Resamples) -> list[dict]:
     ]
 
 
-def _level_checks(task, closer, level: protocol.Level, exact: dict, resamples: Resamples) -> list[dict]:
+def _level_checks(
+    task: Task, closer, moved, level: protocol.Level, exact: dict, resamples: Resamples
+) -> list[dict]:
     checks = [
         _falls_although_nearer(task, level.sigma),
         _better_beside_the_optimum(task, closer, level.sigma),
@@ -115,8 +117,7 @@ def _level_checks(task, closer, level: protocol.Level, exact: dict, resamples: R
         falling = sum(b < a - protocol.QUADRATURE for a, b in itertools.pairwise(means))
         checks.append(protocol.check_row("falling steps", float(falling)) | _visible(max(means) - min(means)))
     if {1.0, 1.5} <= set(exact):
-        at = ((task.queries, protocol.shift_gallery(task.gallery, closer, alpha)) for alpha in (1.0, 1.5))
-        expected = resamples.difference(*(law(task, moved, level.sigma) for moved in at))
+        expected = resamples.difference(*(law(task, moved(alpha), level.sigma) for alpha in (1.0, 1.5)))
         loss = protocol.check_row("loss past closure", resamples.difference(exact[1.0], exact[1.5]))
         checks.append(loss | protocol.columns("value_expected", expected) | {"reason": crowded(task)})
     return checks
@@ -173,14 +174,11 @@ def _refit_check(task: Task, level: protocol.Level, seed: int, draws: int = 3) -
     for _ in range(draws):
         noisy = task.gallery + level.sigma * rng.standard_normal(task.gallery.shape)
         untouched = protocol.answers_to(task.queries, noisy)
-        differ.append(
-            1 - protocol.same(protocol.refitted_answers(task, lambda _, noisy=noisy: noisy), untouched)
-        )
+        differ.append(1 - protocol.same(protocol.refitted_answers(task, noisy), untouched))
     return protocol.check_row("refitted: answers differ", float(np.mean(differ)))
 
 
 EXPERIMENT = Experiment(
-    name="noise",
     title="Gaussian noise on the texts",
     order=50,
     measure=measure_noise,

@@ -65,7 +65,6 @@ def resolved_components(matrix: np.ndarray) -> int:
 
 
 EXPERIMENT = Experiment(
-    name="orthogonality",
     title="Is the gap orthogonal to the data?",
     order=20,
     measure=measure_orthogonality,

@@ -14,8 +14,10 @@ from, what was done to the embeddings, and four means over queries, each with it
 of answers that survive the perturbation, `agreement` that of the *clean* answers which closing leaves as they were.
 """
 
+import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+import operator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -95,22 +97,33 @@ def shift_queries(queries: np.ndarray, closer: FittedCloser, alpha: float) -> np
     return queries - alpha * closer.shift_
 
 
+def moved_queries(task: Task, names: Sequence[str]) -> dict[str, Sides]:
+    """Closer -> the queries as it leaves them (α = 1), and the gallery; beside the untouched ones.
+
+    Moving the queries by a shift is, for Euclidean neighbours, moving the gallery; for dot products it is what has an effect.
+    """
+    moved = {"untouched": (task.queries, task.gallery)}
+    for name in names:
+        closer = fit_closer(name, task)
+        shifted = name in (PROJECTED, RAW)
+        queries = shift_queries(task.queries, closer, 1.0) if shifted else closer.transform(task.queries)
+        moved[name] = queries, task.gallery
+    return moved
+
+
 def answers_after(
     task: Task,
     closer: FittedCloser,
     alpha: float,
-    perturb: Callable[[np.ndarray], np.ndarray] | None = None,
-    *,
-    metric: str = "euclidean",
+    perturbed: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Answers to the perturbed gallery, moved by the closer that was fitted on the untouched one."""
-    gallery = task.gallery if perturb is None else perturb(task.gallery)
-    return answers_to(task.queries, shift_gallery(gallery, closer, alpha), metric=metric)
+    """Answers to the perturbed gallery (or the untouched one), moved by the closer that was fitted on the untouched one."""
+    gallery = task.gallery if perturbed is None else perturbed
+    return answers_to(task.queries, shift_gallery(gallery, closer, alpha))
 
 
-def refitted_answers(task: Task, perturb: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def refitted_answers(task: Task, gallery: np.ndarray) -> np.ndarray:
     """The control: the paper's closer fitted again on the perturbed gallery, then applied to it."""
-    gallery = perturb(task.gallery)
     closer = fit_closer(PROJECTED, replace(task, gallery=gallery))
     return answers_to(task.queries, shift_gallery(gallery, closer, 1.0))
 
@@ -202,6 +215,11 @@ def columns(name: str, estimate: Interval) -> dict[str, float]:
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
 
+def means(resamples: Resamples, **values) -> dict[str, float]:
+    """Of each of some (m,) values its mean, as three columns."""
+    return functools.reduce(operator.or_, (columns(name, resamples.mean(x)) for name, x in values.items()))
+
+
 def check_row(check: str, estimate: Interval | float, **more) -> dict:
     """A row of a table of checks: one number that a claim reads, with its interval if it has one.
 
@@ -235,9 +253,7 @@ def tidy_row(
     >>> row["clean_accuracy"], row["noisy_accuracy"], set(row) >= set(TIDY)
     (1.0, 0.75, True)
     """
-    row = dict(setting)
-    for name, values in zip(MEANS, (clean, noisy, agrees, survives), strict=True):
-        row |= columns(name, resamples.mean(values))
+    row = setting | means(resamples, **dict(zip(MEANS, (clean, noisy, agrees, survives), strict=True)))
     if untouched is not None:
         row |= columns("gain", resamples.difference(survives, untouched))
     return row | {"queries": len(survives), "seed": seed}

@@ -163,7 +163,6 @@ def _codes(queries: np.ndarray, gallery: np.ndarray) -> list[tuple[str, str, Per
 
 
 EXPERIMENT = Experiment(
-    name="quantisation",
     title="Quantised galleries",
     order=100,
     measure=measure_quantisation,

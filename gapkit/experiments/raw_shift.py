@@ -20,27 +20,17 @@ def measure_raw_shift(job: Job) -> dict[str, Rows]:
     task = task_of(job)
     resamples = task.resamples(job.seed)
     alphas = job.options.get("alphas", protocol.ALPHAS)
-    untouched = protocol.answers_after(task, protocol.fit_closer(protocol.RAW, task), 0.0)
+    untouched = protocol.answers_to(task.queries, task.gallery)
     rows, accuracy, agreement = [], {}, {}
     for name in (protocol.RAW, protocol.PROJECTED):
         closer = protocol.fit_closer(name, task)
         for alpha in alphas:
             answers = protocol.answers_after(task, closer, alpha)
-            accuracy[name, alpha], agreement[name, alpha] = (
-                protocol.right(answers, task),
-                protocol.same(answers, untouched),
-            )
-            rows.append(
-                protocol.tidy_row(
-                    task.head | {"closer": name, "alpha": alpha, "metric": "euclidean"} | NO_NOISE,
-                    resamples,
-                    clean=accuracy[name, alpha],
-                    noisy=accuracy[name, alpha],
-                    agrees=agreement[name, alpha],
-                    survives=np.ones(len(task.labels)),
-                    seed=job.seed,
-                )
-            )
+            accuracy[name, alpha] = right = protocol.right(answers, task)
+            agreement[name, alpha] = same = protocol.same(answers, untouched)
+            about = task.head | {"closer": name, "alpha": alpha, "metric": "euclidean"} | NO_NOISE
+            counted = {"clean": right, "noisy": right, "agrees": same, "survives": np.ones(len(right))}
+            rows.append(protocol.tidy_row(about, resamples, **counted, seed=job.seed))
     changed = 1 - agreement[protocol.RAW, 1.0]
     hump = _hump(np.stack([accuracy[protocol.RAW, alpha] for alpha in alphas], 1), resamples)
     checks = [
@@ -72,7 +62,6 @@ def _hump(accuracy: np.ndarray, resamples: Resamples) -> Interval:
 
 
 EXPERIMENT = Experiment(
-    name="raw-shift",
     title="Earlier work's raw shift",
     order=80,
     measure=measure_raw_shift,

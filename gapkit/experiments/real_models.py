@@ -35,10 +35,8 @@ def measure_model(job: Job) -> dict[str, Rows]:
         "gap_norm": float(np.linalg.norm(images.mean(0) - texts.mean(0))),
         "shift_norm": float(np.linalg.norm(closer.shift_, axis=-1).mean()),
     }
-    about |= protocol.columns(
-        "clean_accuracy",
-        resamples.mean(protocol.right(protocol.answers_to(task.queries, task.gallery), task)),
-    )
+    answers = protocol.answers_to(task.queries, task.gallery)
+    about |= protocol.columns("clean_accuracy", resamples.mean(protocol.right(answers, task)))
     sides = {
         "gain": (task.queries, protocol.shift_gallery(task.gallery, closer, 1.0)),
         "affine_gain": (protocol.fit_closer(protocol.AFFINE, task).transform(task.queries), task.gallery),
@@ -65,30 +63,18 @@ def compare_models(models: pd.DataFrame, seed: int) -> Rows:
     rows = []
     for level, group in models.groupby("level", sort=False):
         one_each = group.drop_duplicates(["model", "dataset"])
-        sets = {"all sets": one_each}
-        sets |= {
-            f"the same pairs ({dataset})": same
-            for dataset, same in one_each.groupby(_pairs_of(one_each), sort=False)
-            if len(same) > 2
-        }
+        pairs = one_each["dataset"].str.partition("-")[0]  # coco100 of the published name coco100-cyclip
+        alike = {f"the same pairs ({name})": same for name, same in one_each.groupby(pairs, sort=False)}
+        sets = {"all sets": one_each} | {name: same for name, same in alike.items() if len(same) > 2}
         for name, some in sets.items():
             estimate = permuted_rank_correlation(some["gap_norm"], some["gain"], seed=seed)
-            few = (
-                ""
-                if len(some) >= LEAST_SETTINGS
-                else f"only {len(some)} model{'s' if len(some) > 1 else ''}; {LEAST_SETTINGS} are needed"
-            )
-            rows.append({"check": "gap and gain", "dataset": name, "level": level, "reason": few} | estimate)
-    return [{"model": "all models", "seed": seed} | row for row in rows]
-
-
-def _pairs_of(models: pd.DataFrame) -> pd.Series:
-    """What the pairs of each set are, by the first word of a published name: coco100 of coco100-cyclip."""
-    return models["dataset"].str.partition("-")[0]
+            few = f"only {len(some)} model{'s' * (len(some) > 1)}; {LEAST_SETTINGS} are needed"
+            reason = few if len(some) < LEAST_SETTINGS else ""
+            rows.append({"dataset": name, "level": level, "reason": reason} | estimate)
+    return [{"model": "all models", "seed": seed, "check": "gap and gain"} | row for row in rows]
 
 
 EXPERIMENT = Experiment(
-    name="real-models",
     title="The natural experiment on real models",
     order=140,
     measure=measure_model,

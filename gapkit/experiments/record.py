@@ -99,7 +99,6 @@ class Experiment:
 
     Attributes
     ----------
-    name : as tables, claims and the command line call it
     title : as the report calls it
     order : its place in the report
     measure : does one job of it; gives tidy tables by name, the first part of which is the experiment's own
@@ -113,7 +112,6 @@ class Experiment:
     compare : from the table of all jobs and a seed, rows of what only all of them together can say (``NAME.checks``)
     """
 
-    name: str
     title: str
     order: int
     measure: Callable[[Job], dict[str, Rows]]
@@ -125,6 +123,11 @@ class Experiment:
     full: Mapping = field(default_factory=dict)
     galleries: Mapping | None = None
     compare: Callable[[pd.DataFrame, int], Rows] | None = None
+
+    @property
+    def name(self) -> str:
+        """As tables, claims and the command line call it: the name of the module that measures, with hyphens."""
+        return self.measure.__module__.rpartition(".")[2].replace("_", "-")
 
 
 @functools.cache

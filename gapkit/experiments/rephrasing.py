@@ -19,6 +19,7 @@ from gapkit.geometry.bootstrap import percentile_interval
 ALPHAS = (0.0, 0.5, 1.0)
 VARIES = 1e-4
 """Relative variance along g' from which wordings count as varying along it; rounding to half precision gives 1e-6."""
+LESS_SPREAD = "spread of accuracy over wordings, closed minus untouched"
 FEW = 10
 """Classes of the smaller galleries."""
 
@@ -85,10 +86,13 @@ def _measure(described: list[dict], parts: list[Part], seed: int) -> tuple[Rows,
         rows += [
             {"closer": protocol.PROJECTED, "alpha": alpha, "metric": "euclidean", "noise": "rephrased"}
             | {"level": words, "unseen": i in unseen}
-            | protocol.columns("clean_accuracy", resamples.mean(scores["clean accuracy", alpha]))
-            | protocol.columns("noisy_accuracy", resamples.mean(scores["accuracy", i, alpha]))
-            | protocol.columns("agreement", resamples.mean(scores["agreement", alpha]))
-            | protocol.columns("robustness", resamples.mean(scores["kept", i, alpha]))
+            | protocol.means(
+                resamples,
+                clean_accuracy=scores["clean accuracy", alpha],
+                noisy_accuracy=scores["accuracy", i, alpha],
+                agreement=scores["agreement", alpha],
+                robustness=scores["kept", i, alpha],
+            )
             | {"method": "counted", "queries": len(scores["agreement", alpha])}
             for alpha in ALPHAS
         ]
@@ -104,15 +108,12 @@ def _scores(task: Task, galleries: list[np.ndarray], closer) -> dict[tuple, np.n
         scores["clean accuracy", alpha] = protocol.right(clean, task)
         scores["agreement", alpha] = protocol.same(clean, untouched)
         for i, gallery in enumerate(galleries):
-            answers = protocol.answers_after(task, closer, alpha, lambda _, other=gallery: other)
-            scores["accuracy", i, alpha], scores["kept", i, alpha] = (
-                protocol.right(answers, task),
-                protocol.same(answers, clean),
-            )
-    for i, gallery in enumerate(galleries):
-        plain = protocol.answers_after(task, closer, 0.0, lambda _, other=gallery: other)
-        again = protocol.refitted_answers(task, lambda _, other=gallery: other)
-        scores["refitted differs", i] = 1 - protocol.same(again, plain)
+            answers = protocol.answers_after(task, closer, alpha, gallery)
+            scores["accuracy", i, alpha] = protocol.right(answers, task)
+            scores["kept", i, alpha] = protocol.same(answers, clean)
+            if alpha == 0.0:
+                again = protocol.refitted_answers(task, gallery)
+                scores["refitted differs", i] = 1 - protocol.same(again, answers)
     return scores
 
 
@@ -123,13 +124,15 @@ def _powerless(parts: list[Part], closers: list, unseen: list[int]) -> str:
     along g', closing can neither help nor harm. So it is where a narrow text tower keeps all captions in few
     dimensions and the classes span them.
     """
-    if not any(closer.shift_.any() for closer in closers):
+    moving = [
+        (galleries, closer.shift_)
+        for (_, galleries), closer in zip(parts, closers, strict=True)
+        if closer.shift_.any()
+    ]
+    if not moving:
         return "there is no gap outside the span of the classes"
-    for (_, galleries), closer in zip(parts, closers, strict=True):
-        if closer.shift_.any() and any(
-            relative_variance(galleries[i], closer.shift_) > VARIES for i in unseen
-        ):
-            return ""
+    if any(relative_variance(galleries[i], shift) > VARIES for galleries, shift in moving for i in unseen):
+        return ""
     return "all wordings stay in the span of the classes: the shift can change no answer, for better or worse"
 
 
@@ -137,44 +140,35 @@ def _checks(scores: dict, wordings: int, unseen: list[int], reason: str, resampl
     def over_unseen(name, alpha):
         return np.mean([scores[name, i, alpha] for i in unseen], axis=0)
 
-    everything = {a: np.stack([scores["accuracy", i, a] for i in range(wordings)], 1) for a in (0.0, 1.0)}
-    before, after = (_spread(resamples, everything[a]) for a in (0.0, 1.0))
-    won = resamples.difference(over_unseen("accuracy", 1.0), over_unseen("accuracy", 0.0))
-    kept = resamples.difference(over_unseen("kept", 1.0), over_unseen("kept", 0.0))
-    lost = resamples.mean(1 - over_unseen("kept", 0.0))
-    differ = float(np.mean([scores["refitted differs", i] for i in unseen]))
+    def spread(alpha):  # standard deviation of the accuracy over wordings, as it is and resampled
+        accuracy = np.stack([scores["accuracy", i, alpha] for i in range(wordings)], 1)
+        return float(accuracy.mean(0).std()), resamples.means(accuracy).std(1)
+
+    before, after = spread(0.0), spread(1.0)
+    untouched = percentile_interval(*before)
     cost = resamples.difference(scores["clean accuracy", 0.0], over_unseen("accuracy", 0.0))
-    spread, less = (
-        percentile_interval(*before),
-        percentile_interval(after[0] - before[0], after[1] - before[1]),
-    )
-    rows = [
-        protocol.check_row(check, estimate, reason="")
-        for check, estimate in (
-            ("cost of rephrasing", cost),
-            ("refitted: answers differ", differ),
-            ("spread of accuracy over wordings, untouched", spread),
-            ("spread of accuracy over wordings, closed", percentile_interval(*after)),
-        )
+    measured = {
+        "cost of rephrasing": cost,
+        "refitted: answers differ": float(np.mean([scores["refitted differs", i] for i in unseen])),
+        "spread of accuracy over wordings, untouched": untouched,
+        "spread of accuracy over wordings, closed": percentile_interval(*after),
+        "accuracy won back": resamples.difference(*(over_unseen("accuracy", a) for a in (1.0, 0.0))),
+        "agreement won": resamples.difference(*(over_unseen("kept", a) for a in (1.0, 0.0))),
+        LESS_SPREAD: percentile_interval(after[0] - before[0], after[1] - before[1]),
+    }
+    hoped = {  # at most: that closing wins back all that rephrasing costs
+        "accuracy won back": cost,
+        "agreement won": resamples.mean(1 - over_unseen("kept", 0.0)),
+        LESS_SPREAD: Interval(*(-x for x in untouched)),
+    }
+    return [
+        protocol.check_row(check, estimate, reason=reason if check in hoped else "")
+        | (protocol.columns("value_expected", hoped[check]) if check in hoped else {})
+        for check, estimate in measured.items()
     ]
-    # What can be hoped for at most: that closing wins back all that rephrasing costs.
-    for check, estimate, most in (
-        ("accuracy won back", won, cost),
-        ("agreement won", kept, lost),
-        ("spread of accuracy over wordings, closed minus untouched", less, Interval(*(-x for x in spread))),
-    ):
-        hoped = protocol.columns("value_expected", most)
-        rows.append(protocol.check_row(check, estimate) | hoped | {"reason": reason})
-    return rows
-
-
-def _spread(resamples: Resamples, accuracy: np.ndarray) -> tuple[float, np.ndarray]:
-    """Standard deviation of the accuracy over wordings, as it is and resampled, from (m, wordings) scores."""
-    return float(accuracy.mean(0).std()), resamples.means(accuracy).std(1)
 
 
 EXPERIMENT = Experiment(
-    name="rephrasing",
     title="Rephrased captions",
     order=110,
     measure=measure_rephrasing,

@@ -7,7 +7,7 @@ from gapkit.errors import InputError
 from gapkit.experiments import protocol
 from gapkit.experiments.data import Task, load_set
 from gapkit.experiments.gains import PARTLY, UnderNoise
-from gapkit.experiments.galleries import DIRECTIONS, PARTITIONS, gallery_task
+from gapkit.experiments.galleries import DIRECTIONS, PARTITIONS, GalleryTask, gallery_task
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Resamples
 from gapkit.tasks.retrieval import retrieval_ranks
@@ -36,42 +36,41 @@ def measure_retrieval(job: Job) -> dict[str, Rows]:
     entries = load_set(*job.source)
     if entries.task != "pairs":
         raise InputError(f"{job.model}/{job.dataset} holds no pairs to retrieve")
-    if size := job.options.get("galleries"):
-        return {"retrieval": _small(entries, job, size)}
     texts, images = entries.texts.astype(np.float64), entries.images.astype(np.float64)
     owner, ids = entries.image_of_text, np.arange(len(images))
     both = (images, texts, ids, owner), (texts, images, ids if owner is None else owner, None)
+    alphas = QUICK_ALPHAS if job.options.get("quick") else ALPHAS
     rows = []
     for direction, (queries, gallery, labels, names) in zip(DIRECTIONS, both, strict=True):
-        task = Task(job.model, job.dataset, direction, queries, gallery, labels, ids=names)
-        alphas = QUICK_ALPHAS if job.options.get("quick") else ALPHAS
-        rows += [row | {"direction": direction} for row in _direction(task, job.seed, alphas)]
+        if size := job.options.get("galleries"):
+            cut = {"partitions": int(job.options.get("partitions", PARTITIONS)), "seed": job.seed}
+            task = gallery_task(entries, job.model, job.dataset, size, direction=direction, **cut)
+            some = _small(task, job.seed)
+        else:
+            task = Task(job.model, job.dataset, direction, queries, gallery, labels, ids=names)
+            some = _direction(task, job.seed, alphas)
+        rows += [row | {"direction": direction} for row in some]
     return {"retrieval": rows}
 
 
-def _small(entries, job: Job, size: int) -> Rows:
+def _small(task: GalleryTask, seed: int) -> Rows:
     """Small galleries, full rank: recall of the first hit alone."""
+    resamples, closer = task.resamples(seed), protocol.fit_closer(protocol.PROJECTED, task)
+    length = float(np.linalg.norm(closer.shift_, axis=-1).mean())
+    setting = {"closer": protocol.PROJECTED, "rank": "full", "components": task.gallery.shape[1] - 1}
     rows = []
-    for direction in DIRECTIONS:
-        partitions = int(job.options.get("partitions", PARTITIONS))
-        task = gallery_task(
-            entries, job.model, job.dataset, size, direction=direction, partitions=partitions, seed=job.seed
-        )
-        resamples, closer = task.resamples(job.seed), protocol.fit_closer(protocol.PROJECTED, task)
-        length = float(np.linalg.norm(closer.shift_, axis=-1).mean())
-        setting = {"direction": direction, "closer": protocol.PROJECTED, "rank": "full"}
-        setting |= {"components": size - 1, "shift_norm": length}
-        for level in protocol.calibrated_levels(task):
-            noise = UnderNoise(task, level, seed=job.seed)
-            hit = protocol.right(noise.before, task)
-            for alpha in (0.0, 0.5, 1.0):
-                moved = task.queries, protocol.shift_gallery(task.gallery, closer, alpha)
-                survives, hits = noise.survival(moved), protocol.right(noise.answers(moved), task)
-                rows.append(
-                    noise.row(setting | {"alpha": alpha}, moved, survives, expect=alpha == 1.0 or PARTLY)
-                    | protocol.columns("recall_at_1", resamples.mean(hits))
-                    | protocol.columns("recall_change", resamples.difference(hits, hit))
-                )
+    for level in protocol.calibrated_levels(task):
+        noise = UnderNoise(task, level, seed=seed)
+        hit = protocol.right(noise.before, task)
+        for alpha in (0.0, 0.5, 1.0):
+            moved = task.queries, protocol.shift_gallery(task.gallery, closer, alpha)
+            survives, hits = noise.survival(moved), protocol.right(noise.answers(moved), task)
+            about = setting | {"alpha": alpha, "shift_norm": length}
+            rows.append(
+                noise.row(about, moved, survives, expect=alpha == 1.0 or PARTLY)
+                | protocol.columns("recall_at_1", resamples.mean(hits))
+                | protocol.columns("recall_change", resamples.difference(hits, hit))
+            )
     return rows
 
 
@@ -92,9 +91,8 @@ def _direction(task: Task, seed: int, alphas: dict) -> Rows:
         for setting, gallery in moved:
             sides = task.queries, gallery
             survives = noise.untouched if np.array_equal(gallery, task.gallery) else noise.survival(sides)
-            expect = "with fewer components margins change"
-            if setting["rank"] == "full":
-                expect = setting["alpha"] == 1.0 or PARTLY
+            whole = setting["alpha"] == 1.0 or PARTLY
+            expect = whole if setting["rank"] == "full" else "with fewer components margins change"
             rows.append(noise.row(setting, sides, survives, expect=expect))
     return rows
 
@@ -111,7 +109,6 @@ def _moved(task: Task, name: str, alpha: float) -> tuple[dict, np.ndarray]:
 
 
 EXPERIMENT = Experiment(
-    name="retrieval",
     title="Retrieval, both ways",
     order=120,
     measure=measure_retrieval,

@@ -37,11 +37,8 @@ def _theorem_31(seed: int) -> list[dict]:
         y[:, 0] += 0.5
         level = f"τ = {tau:g}, ε = {radius:g}"
         where = "" if tau == INSIDE else ", outside the claim"
-        names = ("slope", "residual", "off the gap")
-        rows += [
-            check_row(f"theorem 3.1: {name}{where}", value, level=level)
-            for name, value in zip(names, theorem_fit(x, y, tau), strict=True)
-        ]
+        named = zip(("slope", "residual", "off the gap"), theorem_fit(x, y, tau), strict=True)
+        rows += [check_row(f"theorem 3.1: {name}{where}", value, level=level) for name, value in named]
     return rows
 
 
@@ -63,25 +60,26 @@ def _two_phases(seed: int, steps: int) -> tuple[list[dict], list[dict]]:
     level = f"N = {PAIRS}, d = {DIMENSION}, τ = 0.05, {steps} steps"
     checks, curve = [], []
     for where, sphere in (("free embeddings", False), ("on the sphere", True)):
-        kept = {*range(11), early, *late}
-        run = simulate(
-            "cones", n=PAIRS, d=DIMENSION, tau=0.05, sphere=sphere, steps=steps, seed=seed, record=kept
-        )
+        options = {"n": PAIRS, "d": DIMENSION, "tau": 0.05, "sphere": sphere, "steps": steps, "seed": seed}
+        run = simulate("cones", **options, record={*range(11), early, *late})
         recorded = zip(run.steps, run.gap, run.variance_along_gap_y, run.accuracy, strict=True)
-        rows = [
-            {"where": where, "step": int(step), "gap": gap, "variance": variance, "accuracy": accuracy}
+        at = {
+            int(step): {
+                "where": where,
+                "step": int(step),
+                "gap": gap,
+                "variance": variance,
+                "accuracy": accuracy,
+            }
             for step, gap, variance, accuracy in recorded
-        ]
-        at = {row["step"]: row for row in rows}
-        checks += [
-            check_row(f"{where}: {name}", value, level=level)
-            for name, value in (
-                ("change of the gap", abs(at[steps]["gap"] - at[early]["gap"])),
-                ("variance along g at step 10", at[10]["variance"]),
-                ("accuracy at the end", at[steps]["accuracy"]),
-            )
-        ]
-        curve += rows
+        }
+        said = {
+            "change of the gap": abs(at[steps]["gap"] - at[early]["gap"]),
+            "variance along g at step 10": at[10]["variance"],
+            "accuracy at the end": at[steps]["accuracy"],
+        }
+        checks += [check_row(f"{where}: {name}", value, level=level) for name, value in said.items()]
+        curve += at.values()
     return checks, curve
 
 
@@ -89,8 +87,8 @@ def _collapse(seed: int) -> list[dict]:
     """Is dimensional collapse needed for a gap, or enough for one? Neither: one run for each question."""
     level = f"N = {COLLAPSE_PAIRS}, d = {DIMENSION}, τ = 0.05, {COLLAPSE_STEPS} steps on the sphere"
     options = {"n": COLLAPSE_PAIRS, "d": DIMENSION, "tau": 0.05, "sphere": True, "steps": COLLAPSE_STEPS}
-    apart = simulate("isotropic", **options, seed=seed, record=[COLLAPSE_STEPS])
-    together = simulate("collapsed", gap=0.0, **options, seed=seed, record=[COLLAPSE_STEPS])
+    options |= {"seed": seed, "record": [COLLAPSE_STEPS]}
+    apart, together = simulate("isotropic", **options), simulate("collapsed", gap=0.0, **options)
     return [
         check_row("isotropic start: gap at the end", float(apart.gap[-1]), level=level),
         check_row("collapsed start without a gap: gap at the end", float(together.gap[-1]), level=level),
@@ -98,7 +96,6 @@ def _collapse(seed: int) -> list[dict]:
 
 
 EXPERIMENT = Experiment(
-    name="theory",
     title="Why a gap appears: the theorems on free embeddings",
     order=30,
     measure=measure_theory,

@@ -5,7 +5,8 @@ import math
 import platform
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -175,23 +176,26 @@ def compare_records(first: Mapping, second: Mapping) -> tuple[list[Difference], 
     reseeded = first.get("seed") != second.get("seed")
     drawn_claims = {claim.id for claim in CLAIMS if claim.drawn}
     differences, compared = [], 0
-    for place in dict.fromkeys([*one, *other]):
-        if place not in one or place not in other:
-            differences.append(Difference(*place, "", "", "", MISSING[place in one]))
+    for place, a, b in _matched(one, other):
+        if a is None or b is None:
+            differences.append(Difference(*place, "", "", "", MISSING[b is None]))
             continue
-        a, b = one[place], other[place]
         if a["verdict"] != b["verdict"]:
             differences.append(Difference(*place, "", a["verdict"], b["verdict"], "verdict"))
         drawn = reseeded and (place[0] in drawn_claims or place[1] == DRAWN_MODEL)
-        cells, others = _cells(a), _cells(b)
-        for where in dict.fromkeys([*cells, *others]):
-            if where not in cells or where not in others:
-                shown = [_show(some[where]) if where in some else "" for some in (cells, others)]
-                differences.append(Difference(*place, where, *shown, MISSING[where in cells]))
+        for where, *cells in _matched(_cells(a), _cells(b)):
+            if None in cells:
+                shown = ["" if cell is None else _show(cell) for cell in cells]
+                differences.append(Difference(*place, where, *shown, MISSING[cells[1] is None]))
                 continue
             compared += 1
-            differences += _differ(place, where, cells[where], others[where], drawn)
+            differences += _differ(place, where, *cells, drawn)
     return sorted(differences), compared
+
+
+def _matched(one: Mapping, other: Mapping) -> Iterator[tuple]:
+    """Every key of either, with what each has under it: None where it has nothing."""
+    return ((key, one.get(key), other.get(key)) for key in dict.fromkeys([*one, *other]))
 
 
 def _compare_models(first: Mapping, second: Mapping) -> tuple[list[Difference], int]:
@@ -201,12 +205,10 @@ def _compare_models(first: Mapping, second: Mapping) -> tuple[list[Difference], 
     """
     one, other = weakest_entries(first), weakest_entries(second)
     differences = []
-    shared = [name for name in one if name in other]
-    for name in dict.fromkeys([*one, *other]):
-        if name not in shared:
-            differences.append(Difference(name, "", "", "", "", MISSING[name in one]))
+    for name, *sides in _matched(one, other):
+        if None in sides:
+            differences.append(Difference(name, "", "", "", "", MISSING[sides[1] is None]))
             continue
-        sides = [one[name], other[name]]
         verdicts = [first["overall"].get(name, ""), second["overall"].get(name, "")]
         a, b = (_numbers(side) if side["interval"] else (math.nan,) * 3 for side in sides)
         if verdicts[0] != verdicts[1] or _apart(a, b):
@@ -218,28 +220,22 @@ def _compare_models(first: Mapping, second: Mapping) -> tuple[list[Difference], 
             models = " / ".join(side["model"] for side in sides)
             where = " / ".join(side.get("where") or "–" for side in sides)
             differences.append(Difference(name, models, where, *shown, by))
-    return differences, len(shared)
+    return differences, len(one.keys() & other.keys())
 
 
 def weakest_entries(record: Mapping) -> dict[str, Mapping]:
     """Claim id -> its entry with the weakest value over all models but controls (over controls where there is nothing else)."""
     found: dict[str, Mapping] = {}
     for entry in record["claims"]:
-        found.setdefault(entry["id"], entry)
-        best = found[entry["id"]]
-        if _weakness(entry) < _weakness(best):
-            found[entry["id"]] = entry
+        found[entry["id"]] = min(found.get(entry["id"], entry), entry, key=_weakness)
     return found
 
 
 def _weakness(entry: Mapping) -> tuple[bool, bool, float]:
     """Order of entries: no control before a control, one that was asked before one that was not, little margin before much."""
     margin = entry["margin"]
-    return entry["control"], not _asked(entry) or margin is None, math.inf if margin is None else margin
-
-
-def _asked(entry: Mapping) -> bool:
-    return any("reason" not in cell for cell in entry["cells"])
+    asked = any("reason" not in cell for cell in entry["cells"])
+    return entry["control"], not asked or margin is None, math.inf if margin is None else margin
 
 
 def _by_place(record: Mapping) -> dict[tuple[str, str], Mapping]:
@@ -248,14 +244,11 @@ def _by_place(record: Mapping) -> dict[tuple[str, str], Mapping]:
 
 def _cells(entry: Mapping) -> dict[str, Mapping]:
     """Cells by where they were measured; those of one place are told apart by their order."""
-    named: dict[str, Mapping] = {}
+    named, times = {}, Counter()
     for cell in entry.get("cells") or [entry]:
-        where = name = cell.get("where") or ""
-        count = 1
-        while name in named:
-            count += 1
-            name = f"{where} ({count})"
-        named[name] = cell
+        where = cell.get("where") or ""
+        times[where] += 1
+        named[f"{where} ({times[where]})" if times[where] > 1 else where] = cell
     return named
 
 

@@ -1,6 +1,5 @@
 """What both forms of the report say: the record and the tables, put in the order of reading."""
 
-import functools
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -68,17 +67,29 @@ def build_summary(record: Mapping) -> tuple[list[str], list[dict]]:
     """The models, in the order of columns, and one row for each claim."""
     every = dict.fromkeys(entry["model"] for entry in record["claims"])
     models = sorted((m for m in every if m not in NO_MODELS), key=is_control)  # controls last
-    return models, _summary(record, models)
+    where, leading = experiment_of(), {claim.id for claim in CLAIMS if claim.headline}
+    rows = []
+    for name, entries in _by_claim(record).items():
+        first, by_model = entries[0], {entry["model"]: entry for entry in entries}
+        ours = int(first["origin"] == "derived here")
+        rows.append(
+            {
+                "statement": first["statement"],
+                "source": first["source"],
+                "experiment": where.get(name, "summary"),
+                "overall": record["overall"][name],
+                "headline": name in leading,
+                "part": ours if first.get("kind", "finding") == "finding" else 2,
+                "cells": [_summary_cell(by_model.get(model), model) for model in models],
+            }
+        )
+    return models, rows
 
 
 def short_model(model: str) -> str:
     """A model's name as columns show it."""
-    return _labels().get(model) or as_one_line(model.removeprefix("miniclip-"))
-
-
-@functools.cache
-def _labels() -> dict[str, str]:
-    return {entry.model: entry.label for entry in published_sets().values()}
+    labels = (entry.label for entry in published_sets().values() if entry.model == model)
+    return next(labels, "") or as_one_line(model.removeprefix("miniclip-"))
 
 
 def model_words(record: Mapping) -> dict[str, str]:
@@ -195,27 +206,6 @@ def _by_claim(record: Mapping) -> dict[str, list[Mapping]]:
     return groups
 
 
-def _summary(record: Mapping, models: list[str]) -> list[dict]:
-    where, leading = experiment_of(), {claim.id for claim in CLAIMS if claim.headline}
-    rows = []
-    for name, entries in _by_claim(record).items():
-        first, by_model = entries[0], {entry["model"]: entry for entry in entries}
-        ours = int(first["origin"] == "derived here")
-        rows.append(
-            {
-                "statement": first["statement"],
-                "source": first["source"],
-                "experiment": where.get(name, "summary"),
-                "overall": record["overall"][name],
-                "headline": name in leading,
-                "part": ours if first.get("kind", "finding") == "finding" else 2,
-                "by_model": by_model,
-                "cells": [_summary_cell(by_model.get(model), model) for model in models],
-            }
-        )
-    return rows
-
-
 def _summary_cell(entry: Mapping | None, model: str) -> dict:
     if entry is None:
         return {"verdict": None, "words": "·", "control": is_control(model), "text": ""}
@@ -248,17 +238,14 @@ def value_text(entry: Mapping) -> str:
 
 
 def _sections(record: Mapping) -> list[dict]:
-    where = experiment_of()
-    done = dict.fromkeys(job["experiment"] for job in record["jobs"])
-    groups, sections = _by_claim(record), []
+    where, groups = experiment_of(), _by_claim(record)
+    done, sections = {job["experiment"] for job in record["jobs"]}, []
     for each in experiments():
         if each.name in done:
-            claims = [
-                _claim(entries, record["overall"][name])
-                for name, entries in groups.items()
-                if where.get(name) == each.name
-            ]
-            sections.append({**vars(each), "claims": claims, "command": command_for(each.name, record)})
+            names = [name for name in groups if where.get(name) == each.name]
+            claims = [_claim(groups[name], record["overall"][name]) for name in names]
+            about = {"name": each.name, "command": command_for(each.name, record)}
+            sections.append({**vars(each), **about, "claims": claims})
     return sections
 
 

@@ -70,7 +70,7 @@ def write_report(
     for name in formats:
         for section in view["sections"]:
             section["pictures"] = [_shown(picture, name) for picture in drawn[section["name"]]]
-        text = _template(name).render(**view, css=_css() if name == "html" else "")
+        text = _template(name).render(**view)
         (folder / f"report.{name}").write_text(text, encoding="utf-8")
 
 
@@ -112,10 +112,6 @@ def _as_markdown(value: object) -> object:
 
 def _on_one_line(value: object) -> str:
     return "".join(sign if sign.isprintable() else " " for sign in str(value))
-
-
-def _css() -> str:
-    return (Path(__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")
 
 
 class Workspace:

@@ -53,7 +53,7 @@ def every_table(tables):
     checks["real-models.checks"] = compare_models(pd.DataFrame(sets).assign(level="untouched 0.7"), 0)
     checks["formation.checks"] = compare_temperatures(formation, 0)
     kinds = tables["noise-kinds"]  # of shipped models alone is there another seed
-    stale = kinds[kinds["noise"] == "32 bins, random axes"].assign(noise="stale rows")
+    stale = kinds.query("noise == 'isotropic' and metric == 'euclidean'").assign(noise="stale rows")
     tables = {**tables, "noise-kinds": pd.concat([kinds, stale])}
     return {**tables, "formation": formation, **{name: pd.DataFrame(rows) for name, rows in checks.items()}}
 

@@ -125,7 +125,7 @@ def test_strict_fails_where_a_claim_does_not_hold(tmp_path, toy):
         (["--only", "nois"], "did you mean 'noise'"),
         (["--model", "miniclip-wied", "--dataset", "scenes100"], "miniclip-wide"),
         (["--dataset", "scenes10"], "scenes100"),
-        (["--format", "pdf"], "--format must be one of"),
+        (["--format", "pdf"], "is not one of"),
         (["--dataset", "nowhere.safetensors"], "no file nowhere.safetensors"),
         (["--seed", "one"], "not a valid integer"),
         (["--seed", "-1"], "-1 is not in the range"),

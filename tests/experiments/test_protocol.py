@@ -24,11 +24,11 @@ def nearest_by_loops(queries, gallery):
 def test_the_untouched_gallery_is_perturbed_and_then_moved_by_the_one_fit(task):
     closer = p.fit_closer(p.PROJECTED, task)
     noise = 0.1 * np.random.default_rng(0).standard_normal(task.gallery.shape)
-    got = p.answers_after(task, closer, 0.7, lambda gallery: gallery + noise)
+    got = p.answers_after(task, closer, 0.7, task.gallery + noise)
     moved = task.gallery + noise + 0.7 * closer.shift_
     np.testing.assert_array_equal(got, nearest_by_loops(task.queries, moved))
     # The order matters where the perturbation is no translation:
-    halved = p.answers_after(task, closer, 1.0, lambda gallery: gallery / 2)
+    halved = p.answers_after(task, closer, 1.0, task.gallery / 2)
     np.testing.assert_array_equal(halved, nearest_by_loops(task.queries, task.gallery / 2 + closer.shift_))
 
 
@@ -51,9 +51,9 @@ def test_refitting_on_the_perturbed_gallery_has_no_effect_and_the_protocol_has(t
     for _ in range(5):
         noisy = task.gallery + 0.1 * rng.standard_normal(task.gallery.shape)
         plain = nearest_by_loops(task.queries, noisy)
-        again = p.refitted_answers(task, lambda _, noisy=noisy: noisy)
+        again = p.refitted_answers(task, noisy)
         np.testing.assert_array_equal(again, plain)
-        changed += int((p.answers_after(task, closer, 1.0, lambda _, noisy=noisy: noisy) != plain).sum())
+        changed += int((p.answers_after(task, closer, 1.0, noisy) != plain).sum())
     assert changed > 0
 
 

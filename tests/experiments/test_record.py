@@ -32,7 +32,6 @@ def measure_answers(job):
 
 
 EXPERIMENT = Experiment(
-    name="answering",
     title="Do images answer?",
     order=15,
     measure=measure_answers,

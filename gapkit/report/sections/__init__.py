@@ -5,6 +5,7 @@ the report as CSV.
 """
 
 import functools
+import html
 import importlib
 import io
 import pkgutil
@@ -281,13 +282,8 @@ def inline_svg(drawn, *, name: str, alt: str) -> str:
     box = re.search(r'viewBox="([^"]+)"', head)[1]
     width, height = box.split()[2:]
     opening = (
-        f'<svg role="img" aria-label="{escape(alt)}" viewBox="{box}" '
+        f'<svg role="img" aria-label="{html.escape(alt)}" viewBox="{box}" '
         f'style="max-width:{float(width) * 1.35:.0f}px;aspect-ratio:{width}/{height}" '
         'xmlns:xlink="http://www.w3.org/1999/xlink" xmlns="http://www.w3.org/2000/svg">'
     )
     return opening + re.sub(r"\n\s*", "\n", text[len(head) :])
-
-
-def escape(text: str) -> str:
-    """``text`` for an attribute."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")

@@ -67,9 +67,7 @@ THEORY = Section(
 
 
 def draw_formation(tables: Tables) -> Iterator[Picture]:
-    table = show.named(tables["formation.curve"]).rename(
-        columns={"doubly_stochastic_defect": "one_sided_defect"}
-    )
+    table = show.named(tables["formation.curve"])
     table = table[table["run"] == table["run"].min()].assign(step=lambda t: t["step"].clip(lower=0.5))
     for quantity, words in (
         ("gap", "‖g‖ on held-out pairs"),
