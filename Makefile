@@ -29,7 +29,7 @@ replicate: $(VENV)/.installed  ## measure every claim on the shipped models; wri
 
 test: lint $(VENV)/.installed-all  ## everything CI checks, except the browser
 	$(QUIET) $(BIN)/python -m pytest -n 2 --dist loadscope -m "not notebooks and not browser" $(ARGS)
-	$(QUIET) $(BIN)/python -m pytest -n 2 --dist loadscope -m "notebooks and not browser" $(ARGS)
+	$(QUIET) $(BIN)/python -m pytest -n 2 --dist worksteal -m "notebooks and not browser" tests/notebooks tests/packaging $(ARGS)
 
 lab: $(VENV)/.installed-all  ## open the learner's lessons in JupyterLab; they lie in my_notebooks/, which git ignores
 	$(BIN)/python tools/lab.py $(ARGS)
@@ -78,7 +78,7 @@ test-notebooks: $(VENV)/.installed-all  ## run every notebook: tagged cells stri
 
 test-browser: $(VENV)/.installed-all  ## drive the lessons in a real browser (installs chromium where it may)
 	@tools/install_chromium.sh
-	$(QUIET) $(BIN)/python -m pytest -n 2 --dist load -m browser $(ARGS)
+	$(QUIET) $(BIN)/python -m pytest -n 2 --dist load -m browser tests/browser $(ARGS)
 
 notebooks: $(VENV)/.installed-all  ## execute the lessons and update their outputs (NB=05 for one)
 	$(QUIET) $(BIN)/python tools/notebooks.py execute $(NB)

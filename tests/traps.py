@@ -455,7 +455,7 @@ def spring(name: str, folder: Path) -> str:
         sys.stdout.flush()
         os._exit(code)
     os.close(writing)
-    said, left = b"", 100
+    said, left = b"", 600  # looks of a second, on a busy machine too
     while left > 0:
         ready, _, _ = select.select([reading], [], [], 1.0)
         if ready:

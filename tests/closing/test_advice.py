@@ -150,19 +150,23 @@ ONE_GALLERY = [
 ]
 
 
+EVERY_SET = [*ONE_GALLERY, *sorted(published_sets())]
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore::gapkit.errors.GapkitWarning"
 )  # with more texts than dimensions nothing is moved
-@pytest.mark.parametrize("name", [*ONE_GALLERY, *sorted(published_sets())])
-def test_the_advised_lever_is_not_the_best_there_is_on_some_set(name):
+@pytest.mark.parametrize(("place", "name"), list(enumerate(EVERY_SET)), ids=EVERY_SET)
+def test_the_advised_lever_is_not_the_best_there_is_on_some_set(place, name):
+    """All three metrics at once; on further seeds and on random controls one of them, in turn."""
     try:
         pairs = gapkit.load_embeddings(name)
     except gapkit.InputError as missing:
         pytest.skip(str(missing))
-    images = _unit(np.asarray(pairs.images[:60], dtype=np.float64))
+    metric = METRICS[place % 3] if "@" in name or "random" in name else None
+    images = _unit(np.asarray(pairs.images[:40], dtype=np.float64))
     texts = _unit(np.asarray(pairs.texts[:60] if pairs.task == "pairs" else pairs.texts, dtype=np.float64))
-    for metric in (None, *METRICS):
-        advice = advise(images, texts, metric=metric)
-        metrics = METRICS if metric is None else (metric,)
-        assert advice.best.robustness >= _every_lever(images, texts, metrics, advice.sigma) - 0.002, metric
+    advice = advise(images, texts, metric=metric)
+    metrics = METRICS if metric is None else (metric,)
+    assert advice.best.robustness >= _every_lever(images, texts, metrics, advice.sigma) - 0.002

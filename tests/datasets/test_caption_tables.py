@@ -155,7 +155,7 @@ WORDS = st.text(alphabet="ab \"',;|\t\n\\é.", min_size=1, max_size=8).filter(la
 PLAIN = WORDS.map(lambda text: " ".join(text.split())).filter(bool)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(
     captions=st.lists(WORDS, min_size=1, max_size=5),
     separator=st.sampled_from(",;\t|"),
@@ -172,7 +172,7 @@ def test_written_tables_come_back_changed(tmp_path, captions, separator, quoting
     right_or_refused(tmp_path, file.getvalue().encode(encoding), rows)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(
     captions=st.lists(PLAIN, min_size=1, max_size=5),
     separator=st.sampled_from(",;\t|"),

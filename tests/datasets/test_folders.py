@@ -185,7 +185,7 @@ ENDINGS = st.sampled_from([".jpg", ".JPEG", ".jfif", ".heic", ".txt", ""])
 FILES = st.tuples(st.lists(NAMES, min_size=1, max_size=3), st.sampled_from(["1", ".1", "2"]), ENDINGS)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(files=st.lists(FILES, min_size=1, max_size=6))
 def test_an_image_is_lost_in_silence_or_in_another_class(tmp_path_factory, files):
     root = tmp_path_factory.mktemp("photos")

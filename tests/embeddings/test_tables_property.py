@@ -11,7 +11,7 @@ from gapkit.embeddings import import_embeddings
 from gapkit.errors import InputError
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
+@settings(max_examples=200, derandomize=True, deadline=None)
 @given(
     shape=st.tuples(st.integers(1, 6), st.integers(2, 12)),
     seed=st.integers(0, 10**6),

@@ -77,20 +77,23 @@ with open("/proc/self/status") as status:  # getrusage would count the parent's 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.timeout(1200)
-def test_memory_stays_under_a_gigabyte_for_a_hundred_thousand_images(tmp_path):
+def test_memory_grows_by_pixels_or_embeddings_and_not_by_names_alone(tmp_path):
+    """An image's pixels, as the model takes them, are 12 kB: kept, they would be 230 MiB of twenty thousand."""
     from tests.encoders.tiny import write_tiny
 
     folder = write_tiny(tmp_path / "tiny")
     environment = os.environ | {"GAPKIT_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    few, many = 1_000, 20_000
     peaks = []
-    for count in (1_000, 100_000):
+    for count in (few, many):
         command = [sys.executable, "-c", MEMORY, str(folder), str(count), str(tmp_path / "out.safetensors")]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1100)
         assert done.returncode == 0, done.stderr[-1500:]
         peaks.append(float(done.stdout.split()[-1]))
-    print("peak MiB for 1,000 and 100,000 images:", np.round(peaks))
-    assert peaks[1] < 1000
-    assert peaks[1] - peaks[0] < 150, "what grows is names and labels, not pixels or embeddings"
+    growth = (peaks[1] - peaks[0]) / (many - few)
+    print("peak MiB for 1,000 and 20,000 images:", np.round(peaks))
+    assert peaks[1] - peaks[0] < 60, "what grows is names and labels, not pixels or embeddings"
+    assert peaks[0] + 100_000 * growth < 1000, "a hundred thousand images take a gigabyte"
 
 
 @pytest.mark.timeout(900)

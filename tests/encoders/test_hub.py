@@ -40,13 +40,13 @@ def hub(tmp_path, monkeypatch):
         yield server
 
 
-def expect(hub, monkeypatch, file, faults):
+def expect(hub, monkeypatch, file, faults, patience=SHORT):
     """Let the server fail so; where it stalls the client has little patience."""
     from huggingface_hub import constants
 
     hub.faults[file] = list(faults)
     if "stall" in faults:
-        monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", SHORT)
+        monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", patience)
 
 
 def halves(tmp_path):
@@ -126,9 +126,10 @@ def test_a_revision_gives_its_own_weights_or_one_line(hub, tmp_path, monkeypatch
 def test_every_fault_is_one_line_with_a_remedy_and_leaves_no_half_file(
     hub, tmp_path, monkeypatch, file, faults, message
 ):
-    expect(hub, monkeypatch, file, faults)
-    with pytest.raises(InputError, match=message) as caught:
-        load_model(NAME)
+    with monkeypatch.context() as while_it_lasts:
+        expect(hub, while_it_lasts, file, faults, patience=1)
+        with pytest.raises(InputError, match=message) as caught:
+            load_model(NAME)
     assert "\n" not in str(caught.value)
     assert NAME in str(caught.value)
     assert halves(tmp_path) == []

@@ -211,7 +211,7 @@ def test_gains_of_real_clip_have_changed(size):
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("size", [10])
 def test_the_interval_covers_too_little(size):
-    """A Gaussian population fitted to a shipped set, 200 sets drawn from it: 95 % is between 92 and 100 %."""
+    """A Gaussian population fitted to a shipped set, 150 sets drawn from it: 95 % is between 91 and 100 %."""
     entries = load_embeddings("miniclip-wide/scenes-pairs")
     kept = np.unique(entries.texts, axis=0, return_index=True)[1]
     both = np.concatenate([entries.images[kept], entries.texts[kept]], 1).astype(float)
@@ -229,9 +229,9 @@ def test_the_interval_covers_too_little(size):
         return gain_of_task(task, level, side, survival_of(*side, level.sigma))
 
     truth = gain_of(300 * size, 1, 0).value
-    found = [gain_of(15 * size, 2, draw) for draw in range(200)]
+    found = [gain_of(10 * size, 2, draw) for draw in range(150)]
     covered = np.mean([gain.low <= truth <= gain.high for gain in found])
-    assert 0.92 <= covered <= 1
+    assert 0.91 <= covered <= 1
 
 
 def twins(count=6, size=8, asked=3, d=30, **notes):

@@ -109,7 +109,7 @@ def test_the_noisy_accuracy_is_that_of_whole_noisy_galleries(metric):
     drawn = np.mean(
         [
             nearest(queries, gallery + sigma * rng.standard_normal(gallery.shape), metric=metric) == labels
-            for _ in range(400)
+            for _ in range(200)
         ],
         axis=0,
     )

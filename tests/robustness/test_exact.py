@@ -40,13 +40,13 @@ def test_agrees_with_scipy_on_200_random_problems(metric, solve, dimensions, pro
 
 
 @pytest.mark.slow
-def test_agrees_with_a_million_draws_on_20_problems():
+def test_agrees_with_draws_on_20_problems():
     rng = np.random.default_rng(2)
     for i in range(20):
         d, candidates, metric = int(rng.choice([1, 2, 3, 5])), int(rng.choice([2, 3, 4])), METRICS[i % 3]
         y, x, sigma = problem(rng, d, candidates)
         value = robustness(y[None], x, sigma, metric=metric)[0]
-        share, error = reference.monte_carlo(y, x, sigma, metric, draws=1_000_000, seed=i)
+        share, error = reference.monte_carlo(y, x, sigma, metric, draws=300_000, seed=i)
         assert abs(value - share) < 4 * error, (metric, d, candidates, sigma)
 
 
@@ -55,7 +55,7 @@ def test_agrees_with_a_million_draws_on_20_problems():
 def test_tables_and_single_queries_agree(metric, d, monkeypatch):
     rng = np.random.default_rng(3)
     x = rng.standard_normal((30, d)) / np.sqrt(d) * rng.uniform(0.8, 1.2, (30, 1))
-    y = x[rng.integers(30, size=40)] + 0.8 * rng.standard_normal((40, d)) / np.sqrt(d)
+    y = x[rng.integers(30, size=12)] + 0.8 * rng.standard_normal((12, d)) / np.sqrt(d)
     for sigma in (0.01, 0.1, 1.0):
         found = []
         for least in (1, 10**9):

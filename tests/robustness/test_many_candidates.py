@@ -163,13 +163,13 @@ def _draws_with_many(rng, y, x, sigma, metric, draws):
 @pytest.mark.parametrize("metric", ["euclidean", "dot", "cosine"])
 @pytest.mark.parametrize("k", [3, 100])
 @pytest.mark.parametrize("d", [3, 127, 128, 512])
-def test_agrees_with_a_million_draws_in_many_dimensions(metric, d, k):
+def test_agrees_with_draws_in_many_dimensions(metric, d, k):
     rng = np.random.default_rng(d + k)
     x, y = _unit(rng, k, d), _unit(rng, 1, d)[0]
     y += 0.5 * x[0]
     sigma = 0.5 if d == 3 else 0.25
     value = robustness(y[None], x, sigma, metric=metric)[0]
-    share, error = _draws_with_many(rng, y, x, sigma, metric, 1_000_000)
+    share, error = _draws_with_many(rng, y, x, sigma, metric, 1_000_000 if k == 3 else 200_000)
     assert 0.005 < share < 0.999
     assert abs(value - share) < 4 * error
 

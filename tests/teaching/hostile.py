@@ -1,6 +1,7 @@
 """Submissions that are broken or mean harm: what is done to a perfect solution of A1, what the report says, what is left."""
 
 import copy
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def _extra(*sources: str):
     return spoil
 
 
-MARK = "gapkit-orphan"
+MARK = f"orphan-{os.getpid()}"  # its own for each run of the tests: several may grade at once
 ORPHAN = f"""
 import ctypes, os, time
 c = ctypes.CDLL(None)
@@ -70,7 +71,7 @@ STUBBORN = (
     "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass"
 )
 INSIDE = "def gap_vector(x, y):\n    {}\n    return y.mean(0) - x.mean(0)\n"
-TARGET = str(Path(tempfile.gettempdir()) / "gapkit-was-here")
+TARGET = str(Path(tempfile.gettempdir()) / f"gapkit-was-here-{os.getpid()}")
 
 HOSTILE = {
     "endless loops": Hostile("time", 85, lambda nb: _answer(INSIDE.format("while True: pass"))(_extra(STUBBORN)(nb))),
@@ -83,7 +84,7 @@ HOSTILE = {
         _extra(
             f"open({TARGET!r}, 'w').write('x')",
             "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)",
-            f"os.symlink({tempfile.gettempdir()!r}, 'out')\nopen('out/gapkit-was-here', 'w')",
+            f"os.symlink({tempfile.gettempdir()!r}, 'out')\nopen('out/{Path(TARGET).name}', 'w')",
             "import urllib.request\nurllib.request.urlopen('http://127.0.0.1:9')",
             ORPHAN,
         ),
