@@ -50,13 +50,21 @@ class Lab:
         )
 
 
+def free_port() -> int:
+    """A free port below those that systems give away, so that no kernel takes it before the server does."""
+    for _ in range(1000):
+        port = 20_000 + secrets.randbelow(10_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
+
+
 @contextlib.contextmanager
 def jupyter_lab(
     folder: Path, *, variables: dict[str, str] | None = None, prefix: Sequence = (), options: Sequence = ()
 ) -> Iterator[Lab]:
     """Serve ``folder`` until the block ends; its kernels end with it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     token = secrets.token_hex(16)
     launch = [*prefix, "jupyter"] if prefix else [sys.executable, "-m", "jupyter"]
     command = [

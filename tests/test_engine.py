@@ -106,7 +106,7 @@ def test_what_is_interrupted_goes_on_running(client, shared, tmp_path):
             first.kill()
     pid = int((tmp_path / "pid").read_text())
     assert wait_until(lambda: not os.path.exists(f"/proc/{pid}"))
-    assert not any(client.processing().values())
+    assert wait_until(lambda: not any(client.processing().values()))
 
 
 @pytest.fixture(scope="module")

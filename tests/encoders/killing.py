@@ -27,7 +27,6 @@ from gapkit.encoders import load_model
 from gapkit.encoders.embedding import embed_to_file
 from tests.encoders.tiny import write_tiny
 
-
 COUNT = 96
 """Pairs: six shards of two batches a side, so that a run is seldom hit where nothing is at stake."""
 

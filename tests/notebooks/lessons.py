@@ -132,7 +132,8 @@ def run_nbval(path: Path, *, seconds: float = PATIENCE, cache: Path | None = Non
         "-p",
         "no:xdist",
     ]
-    command += ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={PATIENCE}", str(path)]
+    waits = [f"--nbval-{what}-timeout={PATIENCE}" for what in ("cell", "kernel-startup")]
+    command += ["--nbval-lax", "--nbval-current-env", *waits, str(path)]
     with tempfile.TemporaryDirectory() as empty:
         mine = {"GAPKIT_CACHE": str(cache or empty), "IPYTHONDIR": empty, "JUPYTER_CONFIG_DIR": empty}
         variables = {**os.environ, **mine}  # nor what a reader has set up for every kernel

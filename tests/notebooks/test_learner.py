@@ -9,7 +9,7 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from tests.notebooks.lessons import EXECUTED, NOTEBOOKS, code_cells, read
+from tests.notebooks.lessons import EXECUTED, NOTEBOOKS, PATIENCE, code_cells, read
 from tools import learner
 
 EXERCISES = [
@@ -105,8 +105,11 @@ def test_a_lesson_that_is_there_is_written_over_or_one_is_left_out(tmp_path):
 
 @pytest.mark.notebooks
 @pytest.mark.parametrize("path", sorted({path for path, _ in EXERCISES}), ids=lambda path: path.stem)
-def test_an_edition_stops_before_its_first_stub_or_says_more_than_one_line_there(path, capsys):
+def test_an_edition_stops_before_its_first_stub_or_says_more_than_one_line_there(
+    path, capsys, tmp_path, monkeypatch
+):
     """In this process, because a kernel of its own for each lesson takes longer than the cells."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))  # the user's history may be locked by another shell
     shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell()
     shell.run_cell("import matplotlib; matplotlib.use('Agg')")
     for cell in code_cells(learner.learners(path)):
@@ -120,11 +123,16 @@ def test_an_edition_stops_before_its_first_stub_or_says_more_than_one_line_there
 
 
 @pytest.mark.notebooks
-def test_a_learner_without_an_answer_sees_more_than_one_line_in_a_kernel():
+def test_a_learner_without_an_answer_sees_more_than_one_line_in_a_kernel(tmp_path, monkeypatch):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     (path,) = NOTEBOOKS.glob("01_*.ipynb")
     edition = learner.learners(path)
     with pytest.raises(CellExecutionError):
-        NotebookClient(edition, timeout=600, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
+        place, waits = (
+            {"metadata": {"path": str(NOTEBOOKS)}},
+            {"timeout": PATIENCE, "startup_timeout": PATIENCE},
+        )
+        NotebookClient(edition, resources=place, **waits).execute()
     stub = next(cell for cell in edition.cells if "NotImplementedError" in cell.source)
     (output,) = stub.outputs
     assert output.traceback == ["✗ gap_vector is not written yet"]
