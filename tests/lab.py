@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from tests.notebooks.lessons import peak_megabytes
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 WITHOUT = {"disabledExtensions": {"@jupyterlab/debugger-extension": True}}
 """``page_config.json`` of a JupyterLab without its debugger, which reports an error when a kernel restarts."""
@@ -88,7 +88,10 @@ def jupyter_lab(
 
         def answers() -> bool:
             assert server.poll() is None, (folder / "jupyter.log").read_text()
-            with contextlib.suppress(OSError), urllib.request.urlopen(lab.address("api/status"), timeout=30):
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(lab.address("api/status"), timeout=PATIENCE),
+            ):
                 return True
             return False
 
@@ -98,7 +101,7 @@ def jupyter_lab(
         kernels = lab.process.children(recursive=True) if server.poll() is None else []
         server.terminate()
         try:
-            server.wait(60)
+            server.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             server.kill()
         for kernel in kernels:

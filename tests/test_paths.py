@@ -15,6 +15,7 @@ from gapkit.cli import main
 from gapkit.datasets import shipped_file, shipped_folder
 from gapkit.embeddings import list_embeddings
 from gapkit.errors import InputError
+from tests.waiting import PATIENCE
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 SET = "embeddings/miniclip-wide/scenes100.safetensors"
@@ -45,7 +46,7 @@ class Server:
     def answer(self, request) -> None:
         path = DATA / request.path.removeprefix("/data/")
         if self.fault == "silent":
-            self.released.wait(20)
+            self.released.wait(PATIENCE)
             return
         if self.fault == "500" or not path.is_file():
             request.send_error(500 if self.fault == "500" else 404)
