@@ -43,6 +43,6 @@ def test_a_time_out_is_short(request):
     given = [
         (path.name, float(number))
         for path, text in texts.items()
-        for number in re.findall(r"\btimeout[=(]([\d_.]+)", text)
+        for number in re.findall(r"\btimeout[=(]([\d_.]+)(?=\s*[,)])", text)
     ]
     assert [short for short in given if short[1] < LEAST_TIMEOUT] == []

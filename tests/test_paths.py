@@ -134,7 +134,8 @@ def test_a_folder_comes_whole(no_clone, server):
 def test_a_bad_server_is_one_line_that_says_what_to_do_and_leaves_nothing(
     no_clone, server, monkeypatch, fault, said
 ):
-    monkeypatch.setattr(_paths, "SECONDS_OF_SILENCE", 0.3)
+    usual = _paths.SECONDS_OF_SILENCE
+    monkeypatch.setattr(_paths, "SECONDS_OF_SILENCE", 0.3 if fault == "silent" else PATIENCE)
     server.fault = fault
     if fault == "absent":
         monkeypatch.setenv("GAPKIT_DATA_URL", "http://127.0.0.1:1/nothing-listens")
@@ -148,12 +149,13 @@ def test_a_bad_server_is_one_line_that_says_what_to_do_and_leaves_nothing(
     assert "\n" not in message
     assert files_in(no_clone) == []
     server.fault = None
+    monkeypatch.setattr(_paths, "SECONDS_OF_SILENCE", usual)
     monkeypatch.setenv("GAPKIT_DATA_URL", server.address)
     assert shipped_file(SET).read_bytes() == (DATA / SET).read_bytes()
 
 
 def test_a_slow_server_gets_the_time_it_needs(no_clone, server, monkeypatch):
-    monkeypatch.setattr(_paths, "SECONDS_OF_SILENCE", 5)
+    monkeypatch.setattr(_paths, "SECONDS_OF_SILENCE", 60)
     server.fault = "slow"
     assert shipped_file(SET).stat().st_size == (DATA / SET).stat().st_size
 

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_info
 from gapkit._paths import data_folder
 from gapkit.cli import main
 from tests.experiments.toys import *  # noqa: F403  (fixtures)
+from tests.waiting import MARK, left_behind, wait_until
 
 QUICK = ["--only", "gap", "--only", "raw-shift", "--quiet"]
 
@@ -222,9 +223,12 @@ def test_killed_the_next_run_goes_on_and_ends_with_the_same(tmp_path, toy):
     only = [w for name in ("gap", "orthogonality", "raw-shift") for w in ("--only", name)]
     rest = ["replicate", *datasets, *only, "--quiet", "--out"]
     command = [sys.executable, "-m", "gapkit", *rest]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", MARK: str(tmp_path)}
     killed = subprocess.run([sys.executable, "-c", KILLED, *rest, str(out)], env=environment)
     assert killed.returncode == -signal.SIGKILL
+    assert wait_until(
+        lambda: not left_behind(tmp_path)
+    )  # its other processes hold the lock until they notice
     assert not out.exists()
     assert len(list((part / "jobs").glob("*.json"))) == 1
     subprocess.run([*command, str(out)], env=environment, check=True)

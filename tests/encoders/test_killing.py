@@ -3,30 +3,18 @@ import os
 import subprocess
 import sys
 
-import psutil
 import pytest
 
-from tests.waiting import wait_until
+from tests.waiting import MARK, left_behind, wait_until
 
 
 def killed_runs(folder, **options):
     arguments = [f"--{name}={value}" for name, value in options.items()]
     command = [sys.executable, "-m", "tests.encoders.killing", str(folder), *arguments]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "GAPKIT_TEST_MARK": str(folder)}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", MARK: str(folder)}
     done = subprocess.run(command, capture_output=True, text=True, timeout=1200, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def orphans(folder):
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("GAPKIT_TEST_MARK") == str(folder):
-                found.append(process.pid)
-        except psutil.Error:
-            continue
-    return found
 
 
 @pytest.mark.timeout(1300)
@@ -43,5 +31,5 @@ def test_runs_killed_at_random_moments_end_with_the_same_bytes(tmp_path, kills, 
         assert run["extra"] == [], f"run {number} left temporary files or shards"
         assert run["done"] == 2
     assert wait_until(
-        lambda: not orphans(tmp_path), pause=0.5
+        lambda: not left_behind(tmp_path), pause=0.5
     )  # they look for their parent every few seconds
