@@ -128,7 +128,15 @@ def test_by_hand_the_lab_answers_and_the_first_lesson_runs_in_binders_memory(bui
     with jupyter_lab(clone, variables=variables, prefix=[start]) as lab:
         with urllib.request.urlopen(lab.address(f"lab/tree/{first}"), timeout=PATIENCE) as answer:
             assert b"jupyter-config-data" in answer.read()
-        execute = [start, "jupyter", "execute", "--inplace", f"--timeout={PATIENCE}", first]
+        execute = [
+            start,
+            "jupyter",
+            "execute",
+            "--inplace",
+            f"--timeout={PATIENCE}",
+            f"--startup_timeout={PATIENCE}",
+            first,
+        ]
         run = run_measured(execute, cwd=clone, seconds=PATIENCE, variables=variables)
         serving = lab.megabytes()
     assert run.status == 0, run.output[-4000:]
