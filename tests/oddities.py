@@ -287,17 +287,18 @@ X = RNG.standard_normal((6, 4)) + np.array([2, 0, 0, 0])
 Y = RNG.standard_normal((6, 4))
 STACK_X, STACK_Y = RNG.standard_normal((2, 3, 5, 4))
 LABELS = np.array([0, 1, 2, 3, 4, 5])
+UNIT = X / np.linalg.norm(X, axis=1, keepdims=True)
 M, V, I, N, C, W = matrices, matrices, indices, numbers, counts, words
 BAND = geometry.Band(1.0, 0.5, 2.0)
 
 
 def _fit_and_move(make, X, Y, Z) -> tuple:
     closer = make().fit(X, Y)
-    return (*closer.transform_pair(X, Y), closer.transform(Z))
+    return (*closer.transform_pair(X, Y), *(() if closer.moves == "both" else (closer.transform(Z),)))
 
 
 def _make(kind, X=X, Y=Y, **options):
-    return kind(**options).fit(X, Y).transform(Y)
+    return kind(**options).fit(X, Y).transform_pair(X, Y)
 
 
 def _apply(kind, embeddings, generator=0, **options):
@@ -429,7 +430,7 @@ def calls() -> dict[str, Call]:
             c.starting_pairs, {"start": "cones", **STARTS, "gap": 1.0, "spread": 0.1},
             {"start": W, "n": C, "d": C, "seed": C, "gap": N, "spread": N}),
         "contrastive.starting_pairs, collapsed": Call(
-            c.starting_pairs, {"start": "collapsed", **STARTS, "collapsed_to": 2}, {"collapsed_to": C, "start": W}),
+            c.starting_pairs, {"start": "collapsed", **STARTS, "collapsed_to": 1}, {"collapsed_to": C, "start": W}),
         "contrastive.tau_from_logit_scale": Call(c.loss.tau_from_logit_scale, {"logit_scale": 100.0}, {"logit_scale": N}, 0),
         "contrastive.tau_from_temperature": Call(c.loss.tau_from_temperature, {"temperature": 0.01}, {"temperature": N}, 0),
         "robustness.boundary_scene": Call(
@@ -445,17 +446,17 @@ def calls() -> dict[str, Call]:
             r.certified_radius, {**QG, "metric": "euclidean", "perturbed": "one row", "memory_limit": 2**20},
             {**QG_KINDS, "perturbed": W, "memory_limit": C}, 0, INF),
         "robustness.effective_noise": Call(
-            r.effective_noise, {"queries": Y, "candidates": X[:2], "sigma": 0.1, "metric": "euclidean"},
+            r.effective_noise, {"queries": Y[:2], "candidates": X[:2], "sigma": 0.1, "metric": "euclidean"},
             {"queries": M, "candidates": M, "sigma": N, "metric": W}, 0),
         "robustness.effective_noise, covariance": Call(
-            r.effective_noise, {"queries": Y, "candidates": X[:2], "covariance": np.eye(4)}, {"covariance": M}, 0),
+            r.effective_noise, {"queries": Y[:2], "candidates": X[:2], "covariance": np.eye(4)}, {"covariance": M}, 0),
         "robustness.expected_shift": Call(
             r.expected_shift, {"gap": 1.0, "n_candidates": 10, "dimension": 20}, {"gap": N, "n_candidates": C, "dimension": C}, 0),
         "robustness.predict_closed": Call(
-            r.predict_closed, {**QG, "sigma": 0.1, "closer": k.GapCloser(), "metric": "euclidean"},
+            r.predict_closed, {**FEW, "sigma": 0.1, "closer": k.GapCloser().fit(X[:3], Y), "metric": "euclidean"},
             {**QG_KINDS, "sigma": N, "closer": W}, 0, 1),
         "robustness.predict_metric": Call(
-            r.predict_metric, {**QG, "sigma": 0.1, "metric": "dot", "known": "euclidean"},
+            r.predict_metric, {**QG, "gallery": UNIT, "sigma": 0.1, "metric": "dot", "known": "euclidean"},
             {**QG_KINDS, "sigma": N, "known": W}, 0, 1),
         "robustness.robustness": Call(
             r.robustness, {**QG, "sigma": 0.3, "metric": "euclidean", "noise_on": "gallery", "method": "auto", "memory_limit": 2**20},
@@ -508,7 +509,7 @@ def calls() -> dict[str, Call]:
             t.answer_multiple_choice, {"queries": STACK_Y[0], "options": STACK_X[:, :, :].transpose(1, 0, 2), "metric": "euclidean"},
             {"queries": M, "options": M, "metric": W}, 0, 9),
         "tasks.answer_multiple_choice, questions": Call(
-            t.answer_multiple_choice, {"queries": Y, "options": STACK_X, "question": np.array([0, 1, 2, 0, 1, 2])},
+            t.answer_multiple_choice, {"queries": Y, "options": UNIT, "question": LABELS},
             {"question": I}, 0, 9),
         "tasks.multiple_choice": Call(
             t.multiple_choice, {"queries": Y[:3], "options": STACK_X, "answers": np.array([0, 1, 2]), "metric": "euclidean"},

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -25,7 +26,11 @@ def test_a_sound_call_fails_where_annotations_are_checked():
     for name, call in oddities.calls().items():
         if name == "closing.load_closer":  # has no sound file here
             continue
-        for array in oddities.numbers_in(call.function(**call.arguments)):
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # such as that nothing is orthogonal to six rows of four
+            result = call.function(**call.arguments)
+        for array in oddities.numbers_in(result):
             known = array[~np.isnan(array)]
             assert call.nan or known.size == array.size, name
             assert ((known >= call.low - 1e-9) & (known <= call.high + 1e-9)).all(), name

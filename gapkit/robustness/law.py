@@ -288,7 +288,7 @@ def _problem(
     x = as_matrix(gallery, "gallery", shape="(K, d)").to(y.device)
     check_same_width(y, "queries", x, "gallery")
     check_choice(metric, "metric", METRICS)
-    return y, x, check_number(sigma, "sigma", above=0.0)
+    return y, x, check_number(sigma, "sigma", above=0.0, most=1e75)  # its fourth power is needed
 
 
 def _mean_variance(
@@ -299,6 +299,8 @@ def _mean_variance(
 
 def _solve(variance, target: float, *, start: float) -> float:
     """σ* with s²(σ*) = target; s² rises with σ for every metric."""
+    if not target > 0:
+        raise InputError("no noise reaches the scores; pass queries that are not zero, and a larger sigma")
 
     def excess(log_sigma: float) -> float:
         return math.log(variance(math.exp(log_sigma)) / target)
