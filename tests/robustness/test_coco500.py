@@ -79,7 +79,7 @@ def test_noise_on_the_queries_is_as_in_the_table(sides, metric, moves):
         metric=metric,
         noise_on="queries",
         method="monte-carlo",
-        draws=80,
+        draws=120,
         return_info=True,
     )
     assert info.mean_std_error < 2e-3
