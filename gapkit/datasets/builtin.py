@@ -189,13 +189,8 @@ def _scene_prompts(template: str, synonyms: bool) -> list[str]:
 
 def _distinct(scenes: Scenes) -> Scenes:
     """The scenes whose two objects have not both been seen before, in whichever order."""
-    seen, rows = set(), []
-    for row, objects in enumerate(10 * scenes.shape + scenes.colour):
-        key = frozenset(objects.tolist())
-        if key not in seen:
-            seen.add(key)
-            rows.append(row)
-    return scenes[np.array(rows)]
+    both = np.sort(10 * scenes.shape + scenes.colour, axis=1)
+    return scenes[np.sort(np.unique(both, axis=0, return_index=True)[1])]
 
 
 def _question(scenes: Scenes, row: int, kind: str, rng: np.random.Generator) -> tuple[list[str], int]:

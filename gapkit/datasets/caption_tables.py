@@ -187,9 +187,8 @@ def _rows(lines: list[str], start: int, table: "_Table", quoting: str) -> tuple[
     if quoting != "auto":
         return quoting, _read(lines, start, table, quoting)
     body = "".join(lines[start:])
-    marked = '\\"' in body and not re.search(
-        r'""|\\[^"\\]', body
-    )  # those that follow would be doubled, or a path's
+    # those that follow would be doubled, or a path's
+    marked = '\\"' in body and not re.search(r'""|\\[^"\\]', body)
     read, faults = {}, {}
     for way in (way for way in _WAYS if marked or way != "backslash"):
         try:

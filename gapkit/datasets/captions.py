@@ -184,18 +184,13 @@ def scene_captions(
                     templates = _COLOUR_PARTS if part else _SIDED_TEMPLATES + _UNSIDED_TEMPLATES
                 else:
                     templates = _SIDED_PARTS if part else _SIDED_TEMPLATES
-            left, right = scenes.shape[i]
             templates = templates[:FEW] if few else templates
-            caption = templates[rng.integers(len(templates))].format(
-                a_left=with_article(described[0]),
-                a_right=with_article(described[1]),
-                left_shape=shapes[left],
-                right_shape=shapes[right],
-                a_left_shape=with_article(shapes[left]),
-                a_right_shape=with_article(shapes[right]),
-                left_colour=colours[scenes.colour[i, 0]],
-                right_colour=colours[scenes.colour[i, 1]],
-            )
+            gaps: dict[str, str] = {}
+            for slot, side in enumerate(("left", "right")):
+                shape, colour = shapes[scenes.shape[i, slot]], colours[scenes.colour[i, slot]]
+                gaps |= {f"a_{side}": with_article(described[slot]), f"{side}_colour": colour}
+                gaps |= {f"{side}_shape": shape, f"a_{side}_shape": with_article(shape)}
+            caption = templates[rng.integers(len(templates))].format(**gaps)
         captions.append(
             with_synonyms(caption) if rng.random() < _SYNONYM_SHARE and not (full or few) else caption
         )

@@ -4,6 +4,7 @@ The published files are Python 2 pickles. They are read with an unpickler that k
 nothing else, straight from the archive: nothing is unpacked, so no archive can write anywhere.
 """
 
+import functools
 import hashlib
 import io
 import os
@@ -23,7 +24,6 @@ from gapkit.datasets.images import ArrayImages
 from gapkit.errors import InputError, refusing
 
 _HARMLESS = {
-    ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
@@ -32,20 +32,19 @@ _HARMLESS = {
 _LARGEST_FILE = 400_000_000  # CIFAR-100's training set has 155 MB
 
 
-def cifar10(
-    *, root: str | os.PathLike | None = None, split: str = "test", template="single", download: bool = False
+def cifar(
+    name: str,
+    *,
+    root: str | os.PathLike | None = None,
+    split: str = "test",
+    template="single",
+    download: bool = False,
 ) -> Dataset:
-    """CIFAR-10 as zero-shot classification; see `cifar100` for the parameters."""
-    return _cifar("cifar10", root, split, template, download)
-
-
-def cifar100(
-    *, root: str | os.PathLike | None = None, split: str = "test", template="single", download: bool = False
-) -> Dataset:
-    """CIFAR-100 as zero-shot classification.
+    """CIFAR-10 or CIFAR-100 as zero-shot classification.
 
     Parameters
     ----------
+    name : "cifar10" or "cifar100"
     root : folder that holds the published archive, or what torchvision unpacked; the cache when left out
     split : "test" (10,000 images) or "train" (50,000)
     template : "single", "ensemble", a text with the gap ``{}``, or several such texts
@@ -61,40 +60,6 @@ def cifar100(
     GapkitWarning
         If what was unpacked is not the published files, byte for byte.
     """
-    return _cifar("cifar100", root, split, template, download)
-
-
-def cifar10_rephrased(
-    *, root: str | os.PathLike | None = None, split: str = "test", download: bool = False
-) -> Dataset:
-    """CIFAR-10 with one block of ten texts for each of `REPHRASINGS`; see `cifar100_rephrased`."""
-    return _rephrased("cifar10", root, split, download)
-
-
-def cifar100_rephrased(
-    *, root: str | os.PathLike | None = None, split: str = "test", download: bool = False
-) -> Dataset:
-    """CIFAR-100 with its classes in several wordings, for the rephrasing experiment.
-
-    The gallery has the classes in the first of `REPHRASINGS` (the familiar one) as rows 0–99, in the second as rows
-    100–199, and so on; ``notes["templates"]`` lists them in the order of the blocks. Labels point into the
-    first block.
-
-    Parameters
-    ----------
-    root, split, download : see `cifar100`
-    """
-    return _rephrased("cifar100", root, split, download)
-
-
-def _rephrased(name: str, root, split: str, download: bool) -> Dataset:
-    plain = _cifar(name, root, split, "single", download)
-    blocks = [fill(template, plain.text_names) for template in REPHRASINGS]
-    notes = {key: plain.notes[key] for key in ("split", "said") if key in plain.notes}
-    return rephrased(plain, blocks, REPHRASINGS, notes=notes)
-
-
-def _cifar(name: str, root, split: str, template, fetch: bool) -> Dataset:
     check_choice(split, "split", ("train", "test"))
     ensure_torchvision()
     from torchvision.datasets import CIFAR10, CIFAR100  # they know the published files and their md5 sums
@@ -102,7 +67,7 @@ def _cifar(name: str, root, split: str, template, fetch: bool) -> Dataset:
     published = {"cifar10": CIFAR10, "cifar100": CIFAR100}[name]
     root = Path(root).expanduser() if root is not None else cache_folder() / "downloads"
     folder, archive = root / published.base_folder, root / published.filename
-    if fetch and not (archive.is_file() or (folder / published.test_list[0][0]).is_file()):
+    if download and not (archive.is_file() or (folder / published.test_list[0][0]).is_file()):
         _fetch(archive, published)
     batches = dict(published.train_list if split == "train" else published.test_list)
     meta = {} if name == "cifar10" else {published.meta["filename"]: published.meta["md5"]}
@@ -144,6 +109,30 @@ def _cifar(name: str, root, split: str, template, fetch: bool) -> Dataset:
     )
 
 
+def cifar_rephrased(
+    name: str, *, root: str | os.PathLike | None = None, split: str = "test", download: bool = False
+) -> Dataset:
+    """CIFAR with its classes in several wordings, for the rephrasing experiment.
+
+    The gallery of CIFAR-100 has the classes in the first of `REPHRASINGS` (the familiar one) as rows 0–99, in the second
+    as rows 100–199, and so on; ``notes["templates"]`` lists them in the order of the blocks. Labels point into the
+    first block.
+
+    Parameters
+    ----------
+    name, root, split, download : see `cifar`
+    """
+    plain = cifar(name, root=root, split=split, download=download)
+    blocks = [fill(template, plain.text_names) for template in REPHRASINGS]
+    notes = {key: plain.notes[key] for key in ("split", "said") if key in plain.notes}
+    return rephrased(plain, blocks, REPHRASINGS, notes=notes)
+
+
+cifar10, cifar100 = functools.partial(cifar, "cifar10"), functools.partial(cifar, "cifar100")
+cifar10_rephrased = functools.partial(cifar_rephrased, "cifar10")
+cifar100_rephrased = functools.partial(cifar_rephrased, "cifar100")
+
+
 def _contents(folder: Path, archive: Path, md5: str, files: list[str]) -> dict[str, bytes]:
     """The bytes of published files, from their folder, else from the archive, which must be the published one."""
     contents: dict[str, bytes] = {}
@@ -181,9 +170,10 @@ class _OnlyArrays(pickle.Unpickler):
     """An unpickler for dicts, lists, texts, numbers and numpy arrays; everything else is refused."""
 
     def find_class(self, module: str, name: str):
+        module = module.replace("numpy.core", "numpy._core")  # as it was called when the files were written
         if (module, name) not in _HARMLESS:
             raise pickle.UnpicklingError(f"it wants {module}.{name}")
-        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+        return super().find_class(module, name)
 
 
 def _unpickled(content: bytes, path: Path) -> dict:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -76,16 +76,8 @@ class Dataset:
     def hashes(self) -> tuple[str, list[str] | None]:
         """The fingerprint, and the hash of each image, taken in one go; None where the images have none."""
         images = self.images.hashes() if has_hashes(self.images) else (self.images.fingerprint(), None)
-        facts = {
-            "format": FORMAT,
-            "name": self.name,
-            "task": self.task,
-            "images": images[0],
-            "prompts": self.prompts,
-            "text_names": self.text_names,
-            "groups": self.groups,
-            "notes": self.notes,
-        }
+        plain = ("name", "task", "prompts", "text_names", "groups", "notes")
+        facts = {"format": FORMAT, "images": images[0]} | {name: getattr(self, name) for name in plain}
         for name in INDICES:
             value = getattr(self, name)
             if value is not None or name != "image_of_text":  # of which older fingerprints did not know
@@ -118,11 +110,5 @@ def rephrased(
         {"template": template, "held_out": i > 0 and i != synonyms, "synonyms": i == synonyms}
         for i, template in enumerate(templates)
     ]
-    return Dataset(
-        name=f"{plain.name}-rephrased",
-        images=plain.images,
-        prompts=[prompt for block in blocks for prompt in block],
-        task="zero-shot",
-        labels=plain.labels,
-        notes={**(notes or {}), "templates": about},
-    )
+    prompts, kept = [prompt for block in blocks for prompt in block], {**(notes or {}), "templates": about}
+    return replace(plain, name=f"{plain.name}-rephrased", prompts=prompts, text_names=None, notes=kept)

@@ -187,7 +187,7 @@ def _some(names: list[str]) -> str:
     return ", ".join(sorted(names)[:_SHOWN]) + more
 
 
-def captions_csv(
+def csv(
     *,
     root: str | os.PathLike,
     annotations: str | os.PathLike,

@@ -246,9 +246,8 @@ class FileImages(HashedImages):
         self, folder: str | os.PathLike, paths: Sequence[str], contents: Sequence[tuple] | None = None
     ) -> None:
         self.folder, self.paths, self._contents = Path(folder), tuple(paths), contents
-        self._absolute = (
-            self.folder.absolute()
-        )  # for another process, which may run elsewhere; messages say `folder`
+        # for another process, which may run elsewhere; messages say `folder`
+        self._absolute = self.folder.absolute()
         self.names = tuple(shown(path) for path in self.paths)
         if not self.names:
             raise InputError(f"no images in {self.folder}")
@@ -268,11 +267,8 @@ class FileImages(HashedImages):
 
     def part(self, rows: range, *, read: bool = False) -> "FileImages":
         """Some images as a sequence of their own, with the files' bytes if they are to be ``read`` here."""
-        return FileImages(
-            self.folder,
-            self.paths[rows.start : rows.stop],
-            [self._sent(row) for row in rows] if read else None,
-        )
+        contents = [self._sent(row) for row in rows] if read else None
+        return FileImages(self.folder, self.paths[rows.start : rows.stop], contents)
 
     def _sent(self, row: int) -> tuple[str, bytes | str]:
         """What `read` gives; the reason in place of bytes that cannot be read."""

@@ -11,27 +11,19 @@ from gapkit._options import check_choice
 from gapkit.datasets.dataset import Dataset
 from gapkit.errors import GapkitWarning, InputError
 
-_BUILDERS = {
-    "digits10": "builtin.digits10",
-    "scenes100": "builtin.scenes100",
-    "scenes-pairs": "builtin.scenes_pairs",
-    "scenes-vqa": "builtin.scenes_vqa",
-    "digits10-rephrased": "builtin.digits10_rephrased",
-    "scenes100-rephrased": "builtin.scenes100_rephrased",
-    "scenes100-reworded": "builtin.scenes100_reworded",
-    "scenes-twins": "builtin.scenes_twins",
-    "cifar10": "cifar.cifar10",
-    "cifar100": "cifar.cifar100",
-    "cifar10-rephrased": "cifar.cifar10_rephrased",
-    "cifar100-rephrased": "cifar.cifar100_rephrased",
-    "coco": "coco.coco",
-    "aokvqa": "coco.aokvqa",
-    "folder": "folders.folder",
-    "csv": "folders.captions_csv",
+_DATASETS = {
+    "builtin": (
+        *("digits10", "scenes100", "scenes-pairs", "scenes-vqa", "digits10-rephrased", "scenes100-rephrased"),
+        *("scenes100-reworded", "scenes-twins"),
+    ),
+    "cifar": ("cifar10", "cifar100", "cifar10-rephrased", "cifar100-rephrased"),
+    "coco": ("coco", "aokvqa"),
+    "folders": ("folder", "csv"),
 }
-"""Name -> module and function, which is imported when the dataset is asked for."""
+"""Module -> the datasets whose functions it has, which are called like them; it is imported when one is asked for."""
 
-BUILTIN_DATASETS = tuple(name for name, place in _BUILDERS.items() if place.startswith("builtin."))
+_BUILDERS = {name: module for module, names in _DATASETS.items() for name in names}
+BUILTIN_DATASETS = _DATASETS["builtin"]
 """The datasets that need neither a network nor files."""
 
 
@@ -90,8 +82,8 @@ def dataset_options(name: str) -> tuple[str, ...]:
 
 
 def _builder(name: str) -> Callable[..., Dataset]:
-    module, function = _BUILDERS[check_choice(name, "dataset", _BUILDERS)].split(".")
-    return getattr(importlib.import_module(f"gapkit.datasets.{module}"), function)
+    module = _BUILDERS[check_choice(name, "dataset", _BUILDERS)]
+    return getattr(importlib.import_module(f"gapkit.datasets.{module}"), name.replace("-", "_"))
 
 
 def _listed(options) -> str:

@@ -225,16 +225,14 @@ def _polygon(u, v, vertices):
     return np.where(inside, -1, 1) * np.sqrt(distance)
 
 
-def _regular(corners, *, inner=None):
-    """Vertices of a regular polygon pointing up, or of a star when ``inner`` is its inner radius."""
-    steps = corners * (2 if inner else 1)
-    turn = np.arange(steps) * 2 * np.pi / steps - np.pi / 2
-    radius = np.where(np.arange(steps) % 2, inner, 1.0) if inner else np.ones(steps)
-    return (radius[:, None] * np.stack([np.cos(turn), np.sin(turn)], 1)).astype(np.float32)
+def _around(*radii):
+    """Vertices at equal angles around the centre, at these distances from it, the first one above it."""
+    turn = np.arange(len(radii)) * 2 * np.pi / len(radii) - np.pi / 2
+    return (np.array(radii)[:, None] * np.stack([np.cos(turn), np.sin(turn)], 1)).astype(np.float32)
 
 
-_TRIANGLE = _regular(3)
-_STAR = _regular(5, inner=0.42)
+_TRIANGLE = _around(1, 1, 1)
+_STAR = _around(*[1, 0.42] * 5)
 _ARROW = np.array(
     [(1, 0), (0.15, -0.8), (0.15, -0.3), (-1, -0.3), (-1, 0.3), (0.15, 0.3), (0.15, 0.8)], dtype=np.float32
 )

@@ -246,12 +246,12 @@ class Layout:
         """The header's line or None, the line where the data begin, and the columns' names."""
         said = self.options.header
         if said.isdecimal():
-            return self._header_in_line(int(said))
-        (line, record), second = self.filled[0], self.filled[1:2]
-        if self.before and (short := self._short_header(said, decimal)) is not None:
+            self._begin_in_line(int(said))
+        elif self.before and (short := self._short_header(said, decimal)) is not None:
             number, names = short
             self.before = self.before[:-1]
             return number, number + 1, names
+        (line, record), second = self.filled[0], self.filled[1:2]
         cells = [cell.strip() for cell in self._padded(record)]
         if said == "no" or (said == "auto" and not self._is_header(cells, decimal, line)):
             return None, line, None
@@ -261,20 +261,19 @@ class Layout:
             cells[0] = cells[0].lstrip("# ")
         return line, line + 1, cells
 
-    def _header_in_line(self, wanted: int) -> tuple[int, int, list[str]]:
+    def _begin_in_line(self, wanted: int) -> None:
+        """Let the table begin with the header that the caller has named."""
         everything = self.before + self.filled
-        places = [i for i, (line, _) in enumerate(everything) if line == wanted]
-        if not places or places[0] + 1 >= len(everything):
+        start = next((i for i, (line, _) in enumerate(everything[:-1]) if line == wanted), None)
+        if start is None:
             raise InputError(
                 f"{self.path} has no header with rows below it in line {wanted}; say --header LINE, yes or no"
             )
-        record = everything[places[0]][1]
-        if self._length(record) > self.width:
+        self.before, self.filled = everything[:start], everything[start:]
+        if self._length(record := self.filled[0][1]) > self.width:
             raise InputError(
                 f"{self.path}: the header in line {wanted} has {len(record)} cells, and the rows {self.width}"
             )
-        self.before, self.filled = everything[: places[0]], everything[places[0] :]
-        return wanted, wanted + 1, [cell.strip() for cell in self._padded(record)]
 
     def _short_header(self, said: str, decimal: str) -> tuple[int, list[str]] | None:
         """A header with one cell less than the rows: as R writes it, whose rows have names and no title for them."""

@@ -11,9 +11,8 @@ from gapkit.geometry import gap_vector, measure
 from gapkit.tasks import nearest
 from gapkit.tasks.classification import answer_multiple_choice
 
-UnfittedCloser = (
-    Any  # of gapkit.closing, which brings scikit-learn along: a second that loading need not wait
-)
+# Of gapkit.closing, which brings scikit-learn along: a second that loading need not wait.
+UnfittedCloser = Any
 
 LEAST_OF_CLASS = 5
 

@@ -67,11 +67,8 @@ def write_parts(
     """
     with refusing(TypeError, before="metadata must hold plain values only (text, numbers, lists): "):
         facts = {"task": task, "normalised": normalised, "metadata": metadata}
-        header = {
-            _HASH: _ZEROS,
-            "gapkit_format": str(FORMAT_VERSION),
-            "gapkit": json.dumps(facts, sort_keys=True),
-        }
+        told = json.dumps(facts, sort_keys=True)
+    header = {_HASH: _ZEROS, "gapkit_format": str(FORMAT_VERSION), "gapkit": told}
     parts = dict(parts)
     for name, value in fields.items():
         if value is None or (task == "pairs" and name == "labels"):

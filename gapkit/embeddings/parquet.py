@@ -90,12 +90,17 @@ class ParquetTable:
         return found
 
     def _matrix(self, columns: list[Column]) -> np.ndarray:
-        if columns[0].kind == "vector":
+        if vectors := columns[0].kind == "vector":
             read = self._vectors if _holds_vectors(self.schema.field(columns[0].name).type) else self._spelt
-            return read(columns[0])
-        matrix = np.empty((self.rows, len(columns)))
-        for j, column in enumerate(columns):
-            matrix[:, j] = self._numbers(column)
+            matrix = read(columns[0])
+        else:
+            matrix = np.empty((self.rows, len(columns)))
+            for j, column in enumerate(columns):
+                matrix[:, j] = self._numbers(column)
+        for row, j in np.argwhere(~np.isfinite(matrix)):
+            where = f", number {j + 1}" if vectors else ""
+            what = f"{matrix[row, j]} is not a number (or missing)"
+            raise self._bad(columns[0 if vectors else j], row + 1, what, where)
         return matrix
 
     def _numbers(self, column: Column) -> np.ndarray:
@@ -104,10 +109,7 @@ class ParquetTable:
             if bad := next((row for row, text in enumerate(texts, start=1) if not is_number(text)), None):
                 raise self._bad(column, bad, f"{texts[bad - 1][:40]!r} is not a number")
             return np.array([float(text) for text in texts])
-        values = np.concatenate([_floats(piece) for piece in self._pieces(column.name)] or [np.empty(0)])
-        for row in np.flatnonzero(~np.isfinite(values)):
-            raise self._bad(column, row + 1, f"{values[row]} is not a number (or missing)")
-        return values
+        return np.concatenate([_floats(piece) for piece in self._pieces(column.name)] or [np.empty(0)])
 
     def _vectors(self, column: Column) -> np.ndarray:
         blocks, widths = [], set()
@@ -124,11 +126,7 @@ class ParquetTable:
                 blocks.append(_floats(flat).reshape(len(lengths), -1))
         if not any(widths):
             raise self._ragged(column)
-        matrix = np.concatenate(blocks)
-        for row, place in np.argwhere(~np.isfinite(matrix)):
-            what = f"{matrix[row, place]} is not a number (or missing)"
-            raise self._bad(column, row + 1, what, f", number {place + 1}")
-        return matrix
+        return np.concatenate(blocks)
 
     def _spelt(self, column: Column) -> np.ndarray:
         """Vectors that are written out as texts."""

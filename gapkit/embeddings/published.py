@@ -100,14 +100,9 @@ class Published:
                 f"{path} is damaged: its sha256 is {digest}, published is {self.sha256}. "
                 f"Delete it and run: gapkit fetch {self.name}"
             )
-        known = {
-            "model": self.model,
-            "dataset": self.dataset,
-            "source": f"{self.repository} ({self.licence})",
-            "commit": self.commit,
-            "sha256": self.sha256,
-            "cite": [line for line in (self.cite, self.model_cite) if line],
-        }
+        known = {name: getattr(self, name) for name in ("model", "dataset", "commit", "sha256")}
+        known |= {"source": f"{self.repository} ({self.licence})"}
+        known |= {"cite": [line for line in (self.cite, self.model_cite) if line]}
         if self.layout == "gram":
             gram = read_matrix(path)
             return EmbeddingSet.from_gram(gram, images=self.images, dimension=self.dimension, metadata=known)
@@ -224,9 +219,7 @@ def find_published(source: str | os.PathLike, wanted: Iterable[Published] | None
             continue  # hashing every file of a home folder would take long
         entry = by_hash.get(sha256_of(path))
         if entry is not None and entry.name not in found:
-            found[entry.name] = write_atomically(
-                entry.path, lambda target, path=path: shutil.copyfile(path, target)
-            )
+            found[entry.name] = write_atomically(entry.path, functools.partial(shutil.copyfile, path))
     return found
 
 

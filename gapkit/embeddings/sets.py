@@ -87,13 +87,9 @@ class EmbeddingSet:
         answers = {name: getattr(self, name) for name in INDICES}
         self._set(image_of_text=None)  # unless it is another than 0, 1, 2, …
         self._set(**check_answers(self.task, images=len(images), texts=len(texts), **answers))
-        count = self.n_questions
-        self._set(
-            groups=_names(self.groups, "groups", count),
-            text_names=_names(self.text_names, "text_names", len(texts)),
-            image_names=_names(self.image_names, "image_names", len(images)),
-            metadata=dict(self.metadata),
-        )
+        counts = {"groups": self.n_questions, "text_names": len(texts), "image_names": len(images)}
+        self._set(**{name: _names(getattr(self, name), name, count) for name, count in counts.items()})
+        self._set(metadata=dict(self.metadata))
 
     def __repr__(self) -> str:
         questions = f", {self.n_questions} questions" if self.task == "multiple-choice" else ""

@@ -212,9 +212,8 @@ def _read_table(path: Path, sides, keys, options, labels) -> Table:
     asked = id_column(table.columns) if alone else None
     taken = {column.place for group in used.values() for column in groups[group]}
     free = {str(column.name).lower(): column for column in table.columns if column.place not in taken}
-    label = next(
-        (free[word] for word in WORDS["labels"] if labels and sides == ("images",) and word in free), None
-    )
+    wanted = WORDS["labels"] if labels and sides == ("images",) else ()
+    label = next((free[word] for word in wanted if word in free), None)
     matrices, texts = table.read(
         {side: groups[group] for side, group in used.items()},
         names | ({"": asked} if asked else {}) | ({"labels": label} if label else {}),

@@ -83,13 +83,9 @@ def read_batches(
     images: Sequence, preprocess: Callable, plan: list[range], *, workers: int = 0
 ) -> Iterator[Batch]:
     """The images of each range in ``plan``, in order, whatever the number of ``workers``."""
-    prepared = _Prepared(images, preprocess)
-    if workers == 0 or not plan:
-        for some in plan:
-            yield _read(prepared, some)
-        return
+    prepared, own = _Prepared(images, preprocess), torch.Generator()  # else it would draw from the caller's
     loader = torch.utils.data.DataLoader(
-        prepared, batch_sampler=plan, num_workers=workers, collate_fn=_collate
+        prepared, batch_sampler=plan, num_workers=workers, collate_fn=_collate, generator=own
     )
     try:
         yield from loader
@@ -101,13 +97,8 @@ def read_batches(
         ) from fault
 
 
-@torch.inference_mode()  # a little faster, and whoever encodes does it in this mode too
-def _read(prepared: "_Prepared", rows: range) -> Batch:
-    return _collate([prepared[row] for row in rows])
-
-
 class _Prepared(torch.utils.data.Dataset):
-    """The images, preprocessed, or the reasons why not; what DataLoader's workers see."""
+    """The images, preprocessed, or the reasons why not; what DataLoader sees, with workers or without."""
 
     def __init__(self, images: Sequence, preprocess: Callable) -> None:
         self.images, self.preprocess = images, preprocess

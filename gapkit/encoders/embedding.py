@@ -123,6 +123,7 @@ def embed_to_file(
     check_choice(precision, "precision", ("auto", *PRECISIONS))
     _check_texts(dataset)
     long_texts = _long_texts(model, dataset, on_long_text)
+    about = {"model": model.name, "weights_file": model.weights_file, "long_texts": long_texts}
     fingerprint, hashes = dataset.hashes()
     runs, folder = cache_folder() / "runs", cache_folder() / "embeddings"
     with engine.connect(cluster) as client:
@@ -148,11 +149,6 @@ def embed_to_file(
                         shutil.rmtree(run, ignore_errors=True)  # nobody knows which of its rows are right
                         raise InputError(f"images of {dataset.name} changed meanwhile; run the same again")
                     _refuse_faults(shards[0].faults(), on_error)
-                    about = {
-                        "model": model.name,
-                        "weights_file": model.weights_file,
-                        "long_texts": long_texts,
-                    }
                     assemble(dataset, *shards, target, facts | about)
                     for other in folder.glob(f"*--{key}.safetensors"):
                         if other != target:  # damaged, or without a hash
@@ -275,16 +271,8 @@ def _compute(model, dataset, hashes, run, how, workers, on_error, progress, clie
         with how.calculating():
             for number, rows in texts.missing():
                 texts.write(number, encode_texts(model, prompts[rows.start : rows.stop], how), {})
-            ready = encode_images(
-                model,
-                dataset.images,
-                hashes,
-                todo,
-                how,
-                dataset=dataset.name,
-                workers=workers,
-                advance=bar.update,
-            )
+            here: dict[str, Any] = {"workers": workers, "advance": bar.update}
+            ready = encode_images(model, dataset.images, hashes, todo, how, dataset=dataset.name, **here)
             for number, embeddings, faults in ready:
                 images.write(number, embeddings, faults)
     return images, texts

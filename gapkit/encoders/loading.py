@@ -95,16 +95,9 @@ def _load_tag(parsed: ModelName, name: str):
     _check_activation(parsed, facts, config)
     repository, candidates = published_weights(facts)
     path = hub_file(repository, candidates, model=name)
-    module, preprocess = _built(
-        config["text_cfg"],
-        parsed.place,
-        pretrained=str(path),
-        image_mean=facts.get("mean"),
-        image_std=facts.get("std"),
-        image_interpolation=facts.get("interpolation"),
-        image_resize_mode=facts.get("resize_mode"),
-        weights_only=True,
-    )
+    options = {f"image_{key}": facts.get(key) for key in ("mean", "std", "interpolation", "resize_mode")}
+    options |= {"pretrained": str(path), "weights_only": True}
+    module, preprocess = _built(config["text_cfg"], parsed.place, **options)
     return module, preprocess, tokeniser(config["text_cfg"], name), config, path
 
 
@@ -205,13 +198,9 @@ def _load_files(config: Path, weights: Path, name: str, *, folder: Path | None):
 
 def _check_lengths(facts: dict, name: str) -> None:
     """Refuse a configuration that would take long to build, or to feed, however small its weights are."""
-    architecture = facts["model_cfg"]
-    parts = [
-        part
-        for part in (facts.get("preprocess_cfg"), architecture, *architecture.values())
-        if isinstance(part, dict)
-    ]
-    for part, (key, most) in itertools.product(parts, _MOST.items()):
+    parts = facts.get("preprocess_cfg"), facts["model_cfg"], *facts["model_cfg"].values()
+    known = (part for part in parts if isinstance(part, dict))
+    for part, (key, most) in itertools.product(known, _MOST.items()):
         numbers = part[key] if isinstance(part.get(key), list) else [part.get(key)]
         if sum(abs(number) for number in numbers if isinstance(number, int | float)) > most:
             raise InputError(

@@ -8,6 +8,7 @@ perhaps a temporary file, which the next run removes.
 
 import glob
 import hashlib
+import itertools
 import json
 import shutil
 import time
@@ -134,37 +135,27 @@ def assemble(dataset: Dataset, images: ShardFolder, texts: ShardFolder, target: 
     if faults:
         message = listed(faults, "cannot be read and are left out")
         warnings.warn(message, GapkitWarning, stacklevel=4)
-    pairs = dataset.task == "pairs"
-    gallery = np.arange(len(dataset.prompts))
-    if pairs:
-        gallery = (
-            kept if dataset.image_of_text is None else np.flatnonzero(np.isin(dataset.image_of_text, kept))
-        )
+    gallery, owner = np.arange(len(dataset.prompts)), dataset.image_of_text
+    if dataset.task == "pairs":
+        gallery = kept if owner is None else np.flatnonzero(np.isin(owner, kept))
     width = next(block.shape[1] for _, block in texts.blocks())
     parts = {
         "images": Part("float32", (len(kept), width), (block for _, block in images.blocks() if len(block))),
-        "texts": Part("float32", (len(gallery), width), _gallery(dataset, texts, gallery if pairs else None)),
+        "texts": Part("float32", (len(gallery), width), _gallery(dataset, texts, gallery)),
     }
     fields = _kept_fields(dataset, kept, gallery)
     skipped = [[dataset.images.names[row], why] for row, why in sorted(faults.items())]
     write_parts(target, parts, fields, dataset.task, True, facts | {"skipped": skipped})
 
 
-def _gallery(dataset: Dataset, texts: ShardFolder, rows: np.ndarray | None) -> Iterator[np.ndarray]:
-    """The gallery in blocks: an average, normalised again, where a row has several prompts."""
-    wanted = None if rows is None else set(rows.tolist())
-    waiting, finished, row = [], [], 0
-    for _, block in texts.blocks():
-        for embedding in block:
-            waiting.append(embedding)
-            if len(waiting) < len(dataset.prompts[row]):
-                continue
-            if wanted is None or row in wanted:
-                finished.append(_mean(waiting))
-            waiting, row = [], row + 1
-        if finished:
-            yield np.stack(finished)
-            finished = []
+def _gallery(dataset: Dataset, texts: ShardFolder, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """The gallery row by row: an average, normalised again, where a row has several prompts."""
+    wanted = set(rows.tolist())
+    embeddings = (embedding for _, block in texts.blocks() for embedding in block)
+    for row, prompts in enumerate(dataset.prompts):
+        mean = _mean(list(itertools.islice(embeddings, len(prompts))))
+        if row in wanted:
+            yield mean[None]
 
 
 def _mean(embeddings: list[np.ndarray]) -> np.ndarray:

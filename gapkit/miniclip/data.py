@@ -75,11 +75,8 @@ class TrainingData:
         the same (InfoNCE would count that as a mistake), and some differ only in what belongs to what.
         """
         rng = np.random.default_rng([DATA_SEED, step])
-        per_digit = [
-            row
-            for k in range(10)
-            for row in rng.choice(self.rows_of_digit[k], BATCH_DIGITS // 10, replace=False)
-        ]
+        few = BATCH_DIGITS // 10
+        per_digit = np.concatenate([rng.choice(rows, few, replace=False) for rows in self.rows_of_digit])
         classes = rng.choice(100, BATCH_SINGLE, replace=False)
         single = classes + 100 * rng.integers(len(self.single) // 100, size=BATCH_SINGLE)
         duo = rng.choice(len(self.contrast), BATCH_DUOS, replace=False)
