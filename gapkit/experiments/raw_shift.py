@@ -1,12 +1,13 @@
 """Earlier work's experiment: the raw shift X + αg, and what it does to answers and accuracy."""
 
+import copy
+
 import numpy as np
 
 from gapkit.experiments import protocol
-from gapkit.experiments.galleries import Blocks, task_of
+from gapkit.experiments.galleries import task_of
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.geometry import Interval, Resamples
-from gapkit.geometry.bootstrap import percentile_interval
 
 NO_NOISE = {"noise": "none", "noise_on": "nothing", "method": "counted"}
 
@@ -43,21 +44,19 @@ def measure_raw_shift(job: Job) -> dict[str, Rows]:
 def _hump(accuracy: np.ndarray, resamples: Resamples) -> Interval:
     """How far accuracy rises to its peak and falls after it: the smaller of the two, ≤ 0 if monotone.
 
-    The peak is chosen on all queries and kept, so that the interval is that of two paired differences; an
-    accuracy that dips instead of peaking counts as not monotone too.
+    An accuracy that dips instead of peaking counts as not monotone too. The peak is chosen on the queries that judge it, so
+    the interval is Bonferroni's over all peaks and dips that might have been chosen.
     """
     mean = accuracy.mean(0)
+    strict = copy.copy(resamples)
+    strict.confidence = 1 - (1 - resamples.confidence) / (2 * len(mean))
     best = None
     for sign in (1, -1):
         peak = int(np.argmax(sign * mean))
         sides = sign * (accuracy[:, [peak]] - accuracy[:, [0, -1]])
-        if isinstance(resamples, Blocks):
-            estimate = min(map(resamples.mean, sides.T))
-        else:
-            drawn = resamples.means(sides).min(1)
-            estimate = percentile_interval(float(sides.mean(0).min()), drawn)
-        if best is None or estimate.value > best.value:
-            best = estimate
+        smaller = Interval(*np.min([strict.mean(side) for side in sides.T], axis=0))
+        if best is None or smaller.value > best.value:
+            best = smaller
     return best
 
 

@@ -210,6 +210,19 @@ def test_hump_is_the_smaller_side_and_zero_for_monotone_curves(curve, expected):
     assert _hump(accuracy, Resamples(10, seed=0)).value == pytest.approx(expected, abs=1e-12)
 
 
+def test_a_flat_curve_is_taken_for_a_hump_because_its_peak_was_chosen_after_looking():
+    from gapkit.geometry import Resamples
+
+    resamples = Resamples(100, seed=0)
+    flat = (
+        np.random.default_rng(0).random((60, 100, 21)) < 0.7
+    )  # sixty sets of answers, right or wrong by chance
+    lows = np.array([_hump(answers.astype(float), resamples).low for answers in flat])
+    assert np.mean(lows > 0) < 0.05
+    peaked = (flat[0] | (np.arange(21) == 10)).astype(float)
+    assert _hump(peaked, resamples).low > 0.1  # and a true peak is found
+
+
 def test_curve_checks_read_the_right_steps():
     curve = [
         {"step": s, "accuracy": a, "gap": g, "temperature": 0.07, "one_sided_defect": d,
