@@ -187,7 +187,7 @@ plots.show(
 # %% [markdown]
 # ## 4. Every shipped model, with intervals and two rules
 #
-# The family has four trained settings with three seeds each, and the random control. All are measured on digits10 and scenes100, the first seeds and the control on scenes-pairs as well. An *interval* and a *band* lead to four words:
+# Four of the six settings of the family, with three seeds each, and the random control (*t0.005* and *t0.03* lie between them). All are measured on digits10 and scenes100, the first seeds and the control on scenes-pairs as well. An *interval* and a *band* lead to four words:
 #
 # - **below**: the whole 95 % interval lies below the band in which 95 % of random directions fall;
 # - **inside**, **above**: all of it lies there;

@@ -266,7 +266,7 @@ print(verdicts.value_counts().to_string())
 for name, verdict in verdicts[verdicts != "holds"].items():
     print(f"{verdict}: {claim(name).statement}")
 print(f"\none page of {len(page) / 1e6:.1f} MB, from {len(record['jobs'])} experiments")
-assert verdicts.isin(VERDICTS).all(), "every claim gets one of the four verdicts"
+assert verdicts.isin(VERDICTS).all(), "every claim gets one of the five verdicts"
 assert MODEL in page, "the page says which model it is about"
 
 # %% [markdown]

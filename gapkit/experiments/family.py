@@ -17,7 +17,8 @@ from gapkit.experiments.record import Experiment, Job, Rows
 
 LEAST_SEEDS = 3
 LEAST_SETTINGS = 6
-"""Of fewer the smallest p of a permutation is hardly below 0.05: 1/24 for four."""
+LEAST_TEMPERATURES = 5
+"""Of four only the perfect order has a p below 0.05 (1/24); of five neither a swap of neighbours spoils it (5/120)."""
 MATCHED = 0.01
 EXACT = 8
 DRAWS = 20_000
@@ -95,11 +96,11 @@ def permuted_rank_correlation(first, second, *, seed: int = 0) -> dict[str, floa
     } | members
 
 
-def too_few(group: pd.DataFrame) -> str:
+def too_few(group: pd.DataFrame, *, least: int = LEAST_SETTINGS) -> str:
     """Why these runs can decide nothing: too few settings, or seeds of one; empty if they can."""
     seeds = group.groupby("setting")["run"].nunique()
-    if len(seeds) < LEAST_SETTINGS:
-        return f"only {len(seeds)} settings; {LEAST_SETTINGS} are needed"
+    if len(seeds) < least:
+        return f"only {len(seeds)} settings; {least} are needed"
     if seeds.min() < LEAST_SEEDS:
         return f"{seeds.idxmin()} has only {seeds.min()} seeds; {LEAST_SEEDS} are needed"
     return ""

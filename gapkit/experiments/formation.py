@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from gapkit.experiments.family import permuted_rank_correlation, too_few
+from gapkit.experiments.family import LEAST_TEMPERATURES, permuted_rank_correlation, too_few
 from gapkit.experiments.protocol import check_row
 from gapkit.experiments.record import Experiment, Job, Rows
 from gapkit.miniclip import training_curve
@@ -70,7 +70,7 @@ def compare_temperatures(curves: pd.DataFrame, seed: int) -> Rows:
     ends = ends.reset_index().rename(columns={"model": "setting", **wanted})
     means = ends.groupby("setting")[["temperature", "gap"]].mean()
     estimate = permuted_rank_correlation(-means["temperature"], means["gap"], seed=seed)
-    few = too_few(ends)
+    few = too_few(ends, least=LEAST_TEMPERATURES)
     head = {"model": "all models", "seed": seed, "check": "temperature and gap"}
     return [head | {"dataset": "held-out pairs", "reason": few} | estimate]
 

@@ -12,8 +12,12 @@ from gapkit.geometry import gap_vector
 from gapkit.tasks import nearest
 from tools.data import check_manifest, describe, quality_table, write_manifest
 
-TRAINED = ("wide", "t0.01", "learned", "siglip")
-RUNS = [f"miniclip-{name}" + (f"@{seed}" if seed else "") for name in TRAINED for seed in range(3)]
+EVERYWHERE = ("wide", "t0.01", "learned", "siglip")
+RUNS = [
+    f"miniclip-{name}" + (f"@{seed}" if seed else "")
+    for name in (*EVERYWHERE, "t0.005", "t0.03")
+    for seed in range(3)
+]
 
 
 def test_every_shipped_file_is_as_the_manifest_says():
@@ -59,7 +63,7 @@ def test_a_trained_member_is_too_weak_for_the_experiments(run, dataset, least):
     assert accuracy >= least
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", EVERYWHERE)
 def test_a_trained_member_cannot_answer_the_four_option_questions(name):
     entries = gapkit.load_embeddings(f"miniclip-{name}/scenes-vqa")
     images = torch.as_tensor(entries.images)[torch.as_tensor(entries.image_rows)]
