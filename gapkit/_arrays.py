@@ -165,9 +165,9 @@ def as_matrix(
     return tensor
 
 
-def as_vector(value, name: str, *, dtype: torch.dtype = torch.float64) -> Tensor:
+def as_vector(value, name: str) -> Tensor:
     """``value`` as a non-empty, finite vector."""
-    tensor = as_tensor(value, name, dtype=dtype)
+    tensor = as_tensor(value, name)
     if tensor.ndim != 1 or len(tensor) == 0:
         raise InputError(f"{name} must have shape (d,); got {tuple(tensor.shape)}")
     return check_finite(tensor, name)
@@ -225,7 +225,7 @@ def check_finite(tensor: Tensor, name: str) -> Tensor:
     return tensor
 
 
-def check_scale(tensor: Tensor, name: str, *, largest: float = LARGEST) -> Tensor:
+def check_scale(tensor: Tensor, name: str) -> Tensor:
     """``tensor`` itself; raises if its largest magnitude is so small or so large that squares would not be numbers.
 
     >>> check_scale(torch.tensor([[3e-200, 1e-200]], dtype=torch.float64), "images")
@@ -235,7 +235,7 @@ def check_scale(tensor: Tensor, name: str, *, largest: float = LARGEST) -> Tenso
     """
     low, high = (float(end) for end in torch.aminmax(tensor))
     size = max(-low, high)
-    if size != 0 and not SMALLEST <= size <= largest:
+    if size != 0 and not SMALLEST <= size <= LARGEST:
         raise InputError(
             f"{name} must have a largest magnitude of 0 or between {SMALLEST:g} and {LARGEST:g}; got {size:g}; "
             "divide everything of that scale by it, noise and gap included"

@@ -189,7 +189,7 @@ _TALL = 0.78
 
 
 @styled
-def plot_frame(run: Trajectory, index: int, *, partners: int = 12) -> np.ndarray:
+def plot_frame(run: Trajectory, index: int) -> np.ndarray:
     """One moment of a run: the clouds on the left, where it stands on its curves on the right.
 
     The clouds are seen in one fixed plane, the first gap (upright) and the final leading component across
@@ -199,13 +199,12 @@ def plot_frame(run: Trajectory, index: int, *, partners: int = 12) -> np.ndarray
     ----------
     run : Trajectory
     index : which recorded step, 0 … len(run) - 1
-    partners : how many pairs are connected by lines
 
     Returns
     -------
     array of two Axes
     """
-    return FramePlayer(run, partners=partners).axes(index)
+    return FramePlayer(run).axes(index)
 
 
 @styled
@@ -261,17 +260,11 @@ def plot_space(run: Trajectory, indices: Sequence[int], *, partners: int = 12) -
 
 
 class FramePlayer(BlittedFigure):
-    """One figure that shows any recorded moment of a run: its points, partner lines and cursor move, the curves stay.
-
-    Parameters
-    ----------
-    run : Trajectory
-    partners : how many pairs are connected by lines
-    """
+    """One figure that shows any recorded moment of a run: its points, partner lines and cursor move, the curves stay."""
 
     @styled
-    def __init__(self, run: Trajectory, *, partners: int = 12) -> None:
-        self.run, self._partners = run, partners
+    def __init__(self, run: Trajectory) -> None:
+        self.run = run
         plane, origin, limits = _view(run)
         self._flat = (run.x - origin) @ plane, (run.y - origin) @ plane
         left, right = canvas(1, 2, width=9, height=4.0, width_ratios=[1, 1.15])
@@ -293,7 +286,7 @@ class FramePlayer(BlittedFigure):
         if not 0 <= index < len(self.run):
             raise InputError(f"index must lie in 0 … {len(self.run) - 1}; got {index}")
         (left, right), step = self._axes, self.run.steps[index]
-        draw_clouds(left, *(flat[index] for flat in self._flat), partners=self._partners)
+        draw_clouds(left, *(flat[index] for flat in self._flat), partners=12)
         left.set_title(f"step {step}")
         heights = [_recorded(self.run, quantity)[index] for quantity in _FOLLOWED]
         colours = [PALETTE[colour] for _, colour, _ in _FOLLOWED.values()]

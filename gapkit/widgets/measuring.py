@@ -25,7 +25,7 @@ from gapkit.geometry import (
     subspace_share,
 )
 from gapkit.geometry.orthogonality import band_of_spectrum, place_in_band
-from gapkit.plots.blitting import still_axes
+from gapkit.plots.blitting import DPI, still_axes
 from gapkit.plots.geometry import Orthogonality, orthogonality_player, plot_pca, plot_similarity
 from gapkit.plots.style import PALETTE, SIDES, png
 from gapkit.widgets.panel import View, choose_set, limit, panel, slider
@@ -41,7 +41,7 @@ _STYLE = Path(__file__).with_name("measuring.css").read_text(encoding="utf-8")
 _STYLE = _STYLE.replace("THUMBNAIL", str(THUMBNAIL)).replace("GAP", PALETTE["gap"])
 
 
-_png = functools.partial(png, dpi=90, packing=3)
+_png = functools.partial(png, dpi=DPI, packing=3)
 
 
 class Scene(NamedTuple):

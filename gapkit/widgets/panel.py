@@ -86,7 +86,6 @@ def slider(
     *,
     readout: str = ".2f",
     wait: bool = False,
-    width: str = "420px",
 ) -> ipw.Widget:
     """A labelled slider, moved by pointer or arrow keys; its number can also be typed.
 
@@ -96,7 +95,6 @@ def slider(
     value, low, high, step : where it starts and can go; a whole step makes it a slider of whole numbers
     readout : format of the number beside it
     wait : redraw only when it is let go, for slow callbacks
-    width : of label, track and number together
 
     Returns
     -------
@@ -112,7 +110,7 @@ def slider(
         readout_format="d" if kind is ipw.IntSlider else readout,
         continuous_update=not wait,
         style={"description_width": "initial"},
-        layout=ipw.Layout(width=width),
+        layout=ipw.Layout(width="420px"),
     )
 
 
@@ -142,7 +140,7 @@ def limit(control: ipw.Widget, most: Callable[..., int], by: dict[str, ipw.Widge
     return control
 
 
-def choice(description: str, options: Iterable, value: object, *, width: str = "260px") -> ipw.Widget:
+def choice(description: str, options: Iterable, value: object) -> ipw.Widget:
     """One of a few options: a labelled drop-down list, which arrow keys move.
 
     Parameters
@@ -150,7 +148,6 @@ def choice(description: str, options: Iterable, value: object, *, width: str = "
     description : its label
     options : values, or pairs of a name and a value
     value : which one is chosen at first
-    width : of label and list together
 
     Returns
     -------
@@ -161,7 +158,7 @@ def choice(description: str, options: Iterable, value: object, *, width: str = "
         value=value,
         description=description,
         style={"description_width": "initial"},
-        layout=ipw.Layout(width=width),
+        layout=ipw.Layout(width="260px"),
     )
 
 
