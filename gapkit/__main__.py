@@ -35,10 +35,8 @@ def main() -> None:
 def _end(*_: object) -> None:
     """End at once: nothing is being written, or all of it has been."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(
-            OSError, ValueError, RuntimeError
-        ):  # closed, not read, or in the midst of a flush
-            stream.flush()
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
+            stream.flush()  # it may be closed, not read, or in the midst of a flush
     os.write(2, f"{gapkit._INTERRUPTED}\n".encode())
     os._exit(130)
 

@@ -184,9 +184,8 @@ def as_index(value: Any, name: str, *, below: int) -> Tensor:
         raise InputError(f"{name} must be a vector of whole numbers; got {_kind_of(value, array)}")
     if array.size and int(array.max()) > 2**63 - 1:
         raise InputError(f"{name} must lie in 0 … {below - 1}; got up to {int(array.max())}")
-    tensor = torch.from_numpy(
-        np.array(array, dtype=np.int64)
-    )  # whatever the byte order, whichever way it runs
+    # Whatever the byte order, whichever way it runs.
+    tensor = torch.from_numpy(np.array(array, dtype=np.int64))
     if isinstance(value, Tensor) and value.device.type != "mps":
         tensor = tensor.to(value.device)
     if tensor.ndim != 1:

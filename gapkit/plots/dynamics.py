@@ -151,12 +151,8 @@ def plot_theorem_fit(table: Sequence[Mapping]) -> np.ndarray:
             rows = sorted((row["tau"], row[quantity]) for row in table if row["spread"] == spread)
             look = line_style(i, marker=True)
             ax.plot(*np.array(rows).T, markersize=4, label=f"ε = {spread:g}", **look)
-        ax.set(
-            xscale="log",
-            xlabel="τ (squared distance)",
-            title=title,
-            yscale="linear" if quantity == "slope" else "log",
-        )
+        ax.set(xlabel="τ (squared distance)", title=title)
+        ax.set(xscale="log", yscale="linear" if quantity == "slope" else "log")
     grid[0].axhline(1, color=PALETTE["grey"], linestyle=":", linewidth=1)
     legend_below(grid, columns=None)
     return grid

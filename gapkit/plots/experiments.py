@@ -33,10 +33,11 @@ def _points(ax: Axes, table: pd.DataFrame, by: str, x: str, y: str, *, across: b
         ax.errorbar(rows[x], rows[y], label=str(label), **errors, **look)
 
 
-def _named_rows(count: int, each: float, ax: Axes | None) -> Axes:
-    """Axes for one line of text a row, the first one on top."""
-    ax = canvas(ax=ax, width=WIDTH, height=max(2.2, 0.9 + each * count))
-    ax.set_ylim(count - 0.45, -0.55)
+def _named_rows(names: Sequence, each: float, ax: Axes | None, **labels: str) -> Axes:
+    """Labelled axes for one line of text a row, the first one on top."""
+    ax = canvas(ax=ax, width=WIDTH, height=max(2.2, 0.9 + each * len(names)))
+    ax.set(ylim=(len(names) - 0.45, -0.55), **labels)
+    ax.set_yticks(range(len(names)), names)
     ax.grid(axis="y", visible=False)
     ax.locator_params(axis="x", nbins=6)  # long numbers beside each other run into one
     return ax
@@ -67,10 +68,8 @@ def plot_over(
     """
     ax = canvas(ax=ax, width=WIDTH, height=HEIGHT)
     if closure:
-        for alpha, words, side in (
-            (0.0, "untouched", "left"),
-            (1.0, "closed", "right"),
-        ):  # off the axis' own labels
+        # Off the axis' own labels.
+        for alpha, words, side in ((0.0, "untouched", "left"), (1.0, "closed", "right")):
             ax.axvline(alpha, color=PALETTE["grey"], linewidth=1, linestyle=":")
             place = {"xycoords": ("data", "axes fraction"), "ha": side, "va": "bottom"}
             ax.annotate(words, (alpha, 1), fontsize=9, **place)
@@ -109,14 +108,12 @@ def plot_effects(
     ax : axes to draw on
     """
     names, groups = (list(dict.fromkeys(table[column])) for column in (rows, by))
-    ax = _named_rows(len(names), 0.42, ax)
+    ax = _named_rows(names, 0.42, ax, xlabel=xlabel, title=title)
     ax.axvline(0, color=PALETTE["grey"], linewidth=1)
     if counts is not None:
         ax.axvline(counts, color=PALETTE["grey"], linewidth=1, linestyle="--", label="smallest that counts")
     at = table[rows].map(names.index) + 0.22 * (table[by].map(groups.index) - (len(groups) - 1) / 2)
     _points(ax, table.assign(at=at), by, value, "at", across=True, up=False)
-    ax.set_yticks(range(len(names)), names)
-    ax.set(xlabel=xlabel, title=title)
     legend_below(ax)
     return ax
 
@@ -131,13 +128,11 @@ def plot_chance(table: pd.DataFrame, *, xlabel: str, title: str = "", ax: Axes |
     xlabel, title : labels of the axes
     ax : axes to draw on
     """
-    ax = _named_rows(len(table), 0.3, ax)
+    ax = _named_rows(table["label"], 0.3, ax, xlabel=xlabel, title=title)
     at = np.arange(len(table))
     _chance_bands(ax, table, at, height=0.6)
     look = {"fmt": "D", "color": PALETTE["images"], "markersize": 5, "linewidth": 1.4}
     ax.errorbar(table["value"], at, xerr=_reach(table, "value"), label="measured", **look)
-    ax.set_yticks(at, table["label"])
-    ax.set(xlabel=xlabel, title=title)
     ax.set_xlim(left=0)
     legend_below(ax)
     return ax
@@ -238,14 +233,12 @@ def plot_before_after(
     ax : axes to draw on
     """
     names = list(dict.fromkeys(table[rows]))
-    ax = _named_rows(len(names), 0.26, ax)
+    ax = _named_rows(names, 0.26, ax, xlabel=xlabel, title=title)
     ends = [table[table[by] == key].set_index(rows)[value].reindex(names) for key, _ in order]
     for i, (end, (_, words)) in enumerate(zip(ends, order, strict=True)):
         look = line_style(i, marker=True) | {"linestyle": "none", "fillstyle": "full" if i else "none"}
         ax.plot(end, range(len(names)), markersize=5.5, label=words, **look)
     ax.hlines(range(len(names)), *ends, color=PALETTE["grey"], linewidth=1, zorder=0)
-    ax.set_yticks(range(len(names)), names)
-    ax.set(xlabel=xlabel, title=title)
     legend_below(ax)
     return ax
 

@@ -238,9 +238,8 @@ def _draw_spectra(
 ) -> None:
     """Both modalities' variances along their components and along the gap; ``shown`` formats the latter for a legend."""
     for side, line in zip(SIDES, ("-", "--"), strict=True):
-        variances = spectra[side][
-            spectra[side] > 1e-12 * spectra[side][0]
-        ]  # a logarithm has no place for zero
+        variances = spectra[side]
+        variances = variances[variances > 1e-12 * variances[0]]  # a logarithmic axis has no place for zero
         look, height = {"color": PALETTE[side], "linestyle": line}, max(along[side], _FLOOR)
         ax.plot(np.arange(1, len(variances) + 1), variances, **look, label=f"{side}: components")
         ax.axhline(height, **look, linewidth=1)
