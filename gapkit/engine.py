@@ -291,9 +291,8 @@ def _send(client, path: str, sha256: str) -> Any:
 def _keep(path: str, sha256: str, content: bytes, scratch: Path) -> None:
     if (path, sha256) in _COPIES or (os.path.isfile(path) and known_sha256(path) == sha256):
         return
-    folder = hashlib.sha256(str(Path(path).parent).encode()).hexdigest()[
-        :16
-    ]  # what lay together, lies together
+    # What lay together, lies together.
+    folder = hashlib.sha256(str(Path(path).parent).encode()).hexdigest()[:16]
     copy = scratch / "gapkit" / folder / Path(path).name
     write_atomically(copy, lambda temporary: temporary.write_bytes(content))
     _COPIES[path, sha256] = copy

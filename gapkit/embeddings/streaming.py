@@ -198,9 +198,8 @@ def _by_number(files: list[Path], where: str) -> list[Path]:
 
 def _side(paths: list[Path], name: str) -> Side:
     states = tuple(file_state(path)[:2] for path in paths)
-    found = [
-        (*m.shape, m.dtype) for m in (_open(path, name) for path in paths)
-    ]  # no two of them open at once
+    # No two of them open at once.
+    found = [(*m.shape, m.dtype) for m in (_open(path, name) for path in paths)]
     counts, widths, dtypes = zip(*found, strict=True)
     for path, width in zip(paths, widths, strict=True):
         if width != widths[0]:

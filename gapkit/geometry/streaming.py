@@ -126,9 +126,8 @@ def _stream(x: Rows, y: Rows, centres: np.ndarray | None, dtype: torch.dtype) ->
         each = pool.map if threads > 1 else map  # starting a thread takes as long as a block
         for turn in _slices(0, n, TURN_ROWS):
             rows = turn.stop - turn.start
-            blocks = _slices(
-                turn.start, turn.stop, ceil(rows / (2 * ceil(rows / (2 * BLOCK_ROWS))))
-            )  # an even number
+            even = 2 * ceil(rows / (2 * BLOCK_ROWS))  # blocks, for two threads
+            blocks = _slices(turn.start, turn.stop, ceil(rows / even))
             for part in each(lambda rows: _block_sums(x[rows], y[rows], dtype), blocks):
                 total += part
             for z, product, centre in zip((x, y), products, () if centres is None else centres, strict=False):

@@ -281,7 +281,7 @@ def _both(x, y) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Orthogonality(NamedTuple):
-    """What an `OrthogonalityPlayer` shows of one pair of modalities; dictionaries by "texts" and "images".
+    """What an `orthogonality_player` shows of one pair of modalities; dictionaries by "texts" and "images".
 
     Attributes
     ----------

@@ -69,9 +69,7 @@ def monte_carlo(query, gallery, sigma, metric: str, *, draws: int, seed: int = 0
 def _answers(query: np.ndarray, galleries: np.ndarray, metric: str) -> np.ndarray:
     if metric == "dot":
         return (galleries @ query).argmax(1)
-    if (
-        metric == "cosine"
-    ):  # of unit rows the nearest has the largest cosine, and small angles keep their digits
+    if metric == "cosine":  # the nearest of unit rows: small angles keep their digits
         query = query / np.linalg.norm(query)
         galleries = galleries / np.linalg.norm(galleries, axis=2, keepdims=True)
     return ((galleries - query) ** 2).sum(2).argmin(1)
