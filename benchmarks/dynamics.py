@@ -1,4 +1,7 @@
-"""Descending the contrastive loss on free embeddings against the products of matrices that each step needs."""
+"""Descending the contrastive loss on free embeddings against the products of matrices that each step needs.
+
+Both have one thread, as in the lessons: for matrices so small a second one mostly waits for its core.
+"""
 
 from collections.abc import Iterator
 
@@ -22,7 +25,8 @@ def bare_steps(n: int, d: int, steps: int) -> None:
 
 def rows(*, quick: bool = False, repeats: int = 3) -> Iterator[Row]:
     """All rows."""
-    steps = 400 if quick else 4000
+    steps, threads = 400 if quick else 4000, torch.get_num_threads()
+    torch.set_num_threads(1)
     for kind, sphere in (("softmax", False), ("softmax", True), ("sigmoid", False)):
         found = best(
             {
@@ -37,3 +41,4 @@ def rows(*, quick: bool = False, repeats: int = 3) -> Iterator[Row]:
         what = f"{steps:,} steps, {kind}, {where}, 200 pairs, d=16"
         against = "the bare softmax steps"
         yield Row(what, found["ours"], against=against, other=found["theirs"], most_ratio=3)
+    torch.set_num_threads(threads)

@@ -95,5 +95,5 @@ def rows(*, quick: bool = False, repeats: int = 3) -> Iterator[Row]:
         only = ("gap", "orthogonality", "retrieval") if quick else ()
         results = replicate(plan(only=only), processes=2).results
         lengths = sorted((result.seconds / _SHORTENED for result in results), reverse=True)
-        for workers in WORKERS[:3] if quick else WORKERS:
+        for workers in WORKERS:
             yield many_workers(lengths, workers)

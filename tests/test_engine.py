@@ -1,6 +1,7 @@
 import dataclasses
 import functools
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -127,15 +128,15 @@ EMBED = ("embed", "local-dir:model", "folder", "--root", "pics", "--batch-size",
 
 @pytest.fixture
 def gapkit(monkeypatch, capfd):
-    """The command line in a folder, with a cache of its own; returns what it said."""
+    """The command line in a folder, with a cache of its own; returns what it wrote to (out, err)."""
 
     def call(folder, *arguments):
         monkeypatch.chdir(folder)
         monkeypatch.setenv("GAPKIT_CACHE", str(folder / "cache"))
         with warnings.catch_warnings(action="ignore"), pytest.raises(SystemExit) as ended:
             main(list(map(str, arguments)))
-        said = capfd.readouterr().err
-        assert ended.value.code == 0, said
+        said = capfd.readouterr()
+        assert ended.value.code == 0, said.err
         return said
 
     return call
@@ -153,18 +154,12 @@ def alone(pictures):
         return path.read_bytes()
 
 
-def test_the_commands_give_other_files_on_a_cluster(shared, client, pictures, alone, gapkit, tmp_path):
+def test_embed_gives_another_file_on_a_cluster(shared, client, pictures, alone, gapkit, tmp_path):
     shutil.copytree(pictures / "model", tmp_path / "model")
     shutil.copytree(pictures / "pics", tmp_path / "pics")
     said = gapkit(tmp_path, *EMBED, "--quiet", "--out", "out.safetensors", "--cluster", shared)
-    assert "dashboard: http://" in said
+    assert "dashboard: http://" in said.err
     assert (tmp_path / "out.safetensors").read_bytes() == alone
-    tables = []
-    for name, options in {"here": ("--processes", 1), "there": ("--cluster", shared)}.items():
-        gapkit(tmp_path, "replicate", "--only", "gap", "--quiet", "--out", name, *options)
-        tables.append({path.name: path.read_bytes() for path in (tmp_path / name / "tables").iterdir()})
-    assert tables[0] == tables[1]
-    assert tables[0]
 
 
 def test_a_worker_killed_half_way_changes_a_file(client, pictures, alone, tmp_path, monkeypatch):
@@ -185,6 +180,42 @@ def test_a_worker_killed_half_way_changes_a_file(client, pictures, alone, tmp_pa
         path = embed_to_file("local-dir:model", data, batch_size=1, on_error="skip", cluster=client)
     assert path.read_bytes() == alone
     assert wait_until(lambda: pids != client.run(os.getpid))
+
+
+def test_replicate_and_measure_give_other_files_on_a_cluster_or_where_a_worker_is_killed_half_way(
+    shared, client, gapkit, tmp_path, monkeypatch
+):
+    def kill_after_the_first(function, tasks, client, pack):
+        pids = client.run(os.getpid)
+        for number, result in enumerate(whole(function, tasks, client, pack)):
+            if number == 0:
+                busy = [pid for worker, pid in pids.items() if client.processing().get(worker)]
+                killed.append((busy or [*pids.values()])[0])
+                os.kill(killed[-1], signal.SIGKILL)
+            yield result
+
+    killed, whole, found = [], engine._on_cluster, []
+    rng = np.random.default_rng(0)
+    for name in ("images", "texts"):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            np.save(tmp_path / name / f"{number}.npy", rng.standard_normal((150, 8), dtype=np.float32) + 1)
+    measure = ("measure", "--images", "images/*.npy", "--texts", "texts/*.npy", "--intervals", "--json")
+    for name, options in {
+        "here": (),
+        "there": ("--cluster", shared),
+        "killed": ("--cluster", shared),
+    }.items():
+        if name == "killed":
+            monkeypatch.setattr(engine, "_on_cluster", kill_after_the_first)
+        gapkit(tmp_path, "replicate", "--only", "gap", "--quiet", "--out", name, *options)
+        tables = {path.name: path.read_bytes() for path in (tmp_path / name / "tables").iterdir()}
+        assert tables
+        found.append((tables, gapkit(tmp_path, *measure, *options).out))
+    assert found[0] == found[1] == found[2]
+    assert json.loads(found[0][1])["n_gallery"] == 300
+    assert len(killed) == 2
+    assert wait_until(lambda: not {*killed} & {*client.run(os.getpid).values()})
 
 
 def test_images_and_models_that_workers_do_not_see_come_out_otherwise(
