@@ -1,6 +1,6 @@
 """Embedding runs that are killed at random moments; run as a script, it prints what came of each.
 
-Everything is imported once and every run is a fork, so that fifty of them cost seconds. How far a run has
+Everything is imported once and every run is a fork, so that dozens of them cost seconds. How far a run has
 come is told by its own calls, not by a clock: it writes a byte into a pipe at every hundredth, and whoever
 kills it reads so many of them first. Where exactly it is hit then, inside a call or between two, is chance.
 """

@@ -20,7 +20,7 @@ def killed_runs(folder, **options):
 @pytest.mark.timeout(1300)
 @pytest.mark.parametrize(
     ("kills", "workers", "seed"),
-    [(2, 2, 1), pytest.param(50, 0, 2, marks=pytest.mark.slow)],
+    [(2, 2, 1), pytest.param(25, 0, 2, marks=pytest.mark.slow)],
 )
 def test_runs_killed_at_random_moments_end_with_the_same_bytes(tmp_path, kills, workers, seed):
     whole, *runs = killed_runs(tmp_path, kills=kills, workers=workers, seed=seed)
