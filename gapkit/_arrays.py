@@ -332,8 +332,20 @@ def normalise_rows(matrix: ArrayInput) -> ArrayLike:
     array([[0.6, 0.8]])
     """
     kept = as_matrix(matrix, "matrix", dtype=None)
-    wide = kept.double()
-    norms = row_lengths(wide)[:, None]
-    if (norms == 0).any():
-        raise InputError(f"matrix must have no zero row; row {int((norms == 0).nonzero()[0, 0])} is zero")
-    return like(wide / norms, matrix, dtype=kept.dtype)
+    return like(unit_rows(kept.double(), "matrix"), matrix, dtype=kept.dtype)
+
+
+def unit_rows(rows: Tensor, name: str) -> Tensor:
+    """Each row (n, d) over its length; a zero row raises, because it has no direction."""
+    lengths = row_lengths(rows)[:, None]
+    check_directions(lengths, name)
+    return rows / lengths
+
+
+def check_directions(rows: Tensor, name: str) -> None:
+    """Raise where a row is zero: it has no direction, and no cosine."""
+    zero = (rows == 0).all(1)
+    if zero.any():
+        raise InputError(
+            f"{name} must have no zero row (a cosine needs a direction); row {int(zero.nonzero()[0, 0])} is zero"
+        )

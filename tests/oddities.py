@@ -386,12 +386,6 @@ def calls() -> dict[str, Call]:
         "geometry.relative_variance_band": Call(
             g.relative_variance_band, {"z": X, "directions": 10, "confidence": 0.9, "seed": 0},
             {"z": M, "directions": C, "confidence": N, "seed": C}, 0, 8),
-        "geometry.resampled_shares": Call(
-            g.resampled_shares, {"z": X, "directions": Y[:2], "weights": np.full((2, 6), 1 / 6), "components": [1, 2]},
-            {"z": M, "directions": M, "weights": M, "components": I}, 0, 1, nan=True),
-        "geometry.resampled_variances": Call(
-            g.resampled_variances, {"z": X, "directions": Y[:2], "weights": np.full((2, 6), 1 / 6)},
-            {"z": M, "directions": M, "weights": M}, 0, 8, nan=True),
         "geometry.rmg": Call(g.rmg, PAIR, PAIR_KINDS, 0, 1, nan=True),
         "geometry.share_intervals": Call(
             g.share_intervals, {**PAIR, "components": [1, 2], "groups": LABELS, "resamples": 10, "seed": 0},

@@ -28,7 +28,6 @@ def rows(seed, n, d, at):
 X, Y = rows(0, 12, 6, 0.5), rows(1, 12, 6, -0.2)
 LABELS = torch.arange(12) % 4
 FEW = X[:4]
-WEIGHTS = torch.from_numpy(geometry.bootstrap.draw_weights(12, resamples=1)).float()
 OPTIONS, QUESTION = X[:12], torch.arange(12) // 3
 
 CLOSERS = {closer.__name__: closer for closer in closing.CLOSERS.values()} | {"GapCloser": closing.GapCloser}
@@ -56,12 +55,6 @@ CALLS = {
     ),
     "geometry.relative_variance": lambda t: geometry.relative_variance(t(X), t(Y[0])),
     "geometry.relative_variance_band": lambda t: geometry.relative_variance_band(t(X), directions=20),
-    "geometry.resampled.resampled_shares": lambda t: geometry.resampled.resampled_shares(
-        t(X), t(Y[:2]), t(WEIGHTS), [1, 3]
-    ),
-    "geometry.resampled.resampled_variances": lambda t: geometry.resampled.resampled_variances(
-        t(X), t(Y[:2]), t(WEIGHTS)
-    ),
     "geometry.gap_axes": lambda t: geometry.gap_axes(t(X), t(Y)),
     "geometry.relative_spectrum": lambda t: geometry.relative_spectrum(t(X)),
     "geometry.rmg": lambda t: geometry.rmg(t(X), t(Y)),

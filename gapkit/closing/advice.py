@@ -7,14 +7,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, as_matrix, check_same_width
-from gapkit._options import check_choice, check_number
+from gapkit._arrays import ArrayInput
+from gapkit._options import check_number
 from gapkit.closing.base import Closer
 from gapkit.closing.projections import AffineProjection, LinearProjection, SpanProjection
 from gapkit.closing.shifts import ProjectedShift
 from gapkit.errors import GapkitWarning, InputError
 from gapkit.geometry import nearest
-from gapkit.geometry.neighbours import METRICS
+from gapkit.geometry.galleries import METRICS, queries_and_gallery
 from gapkit.robustness import calibrate_sigma, predict_closed, robustness
 from gapkit.robustness.law import predict_metric
 
@@ -104,13 +104,12 @@ def advise(
     >>> best.closer, best.guaranteed
     ('projected shift', True)
     """
-    y = as_matrix(queries, "queries", shape="(m, d)")
-    x = as_matrix(gallery, "gallery", shape="(K, d)").to(y.device)
-    check_same_width(y, "queries", x, "gallery")
+    metrics = METRICS if metric is None else (metric,)
+    first = metrics[0]
+    y, x = queries_and_gallery(queries, gallery, first)
+    x = x.double()
     if len(x) < 2:
         raise InputError("gallery must have at least 2 rows: with one candidate no answer can change")
-    metrics = METRICS if metric is None else (check_choice(metric, "metric", METRICS),)
-    first = metric or "euclidean"
     if sigma is None:
         sigma = calibrate_sigma(y, x, UNTOUCHED, metric=first, tolerance=1e-4)
     else:

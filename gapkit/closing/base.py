@@ -22,7 +22,7 @@ from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, check_fits, check_s
 from gapkit._files import write_atomically
 from gapkit._options import check_choice
 from gapkit.errors import GapkitWarning, InputError
-from gapkit.geometry.neighbours import METRICS, blocks
+from gapkit.geometry.galleries import METRICS, blocks
 
 SIDES = ("gallery", "queries")
 NEW_ROW = 1e-3

@@ -8,7 +8,7 @@ from gapkit._arrays import as_matrix
 from gapkit._options import Number, check_choice, check_number, check_whole
 from gapkit.closing.shifts import GapCloser
 from gapkit.geometry import nearest
-from gapkit.geometry.neighbours import METRICS
+from gapkit.geometry.galleries import METRICS
 from gapkit.robustness import robustness
 from gapkit.tasks import accuracy, agreement
 

@@ -34,6 +34,8 @@ class _Projection(Closer):
 
     moves = "queries"
     reference: ClassVar[str] = DERIVED
+    through_mean: ClassVar[bool]
+    """Whether the projection is onto the span as it lies, through the gallery's mean, or through the origin."""
 
     def __init__(self, alpha: Number = 1.0, n_components: Number | None = None):
         self.alpha = alpha
@@ -56,10 +58,7 @@ class _Projection(Closer):
             return
         outside = torch.eye(x.shape[1], dtype=x.dtype, device=x.device) - directions.T @ directions
         linear = torch.eye(x.shape[1], dtype=x.dtype, device=x.device) - alpha * outside
-        self._set_map("queries", linear, self._offset(x, alpha * outside))
-
-    def _offset(self, x: Float[Tensor, "k d"], outside: Float[Tensor, "d d"]) -> Float[Tensor, " d"] | None:
-        raise NotImplementedError
+        self._set_map("queries", linear, alpha * outside @ x.mean(0) if self.through_mean else None)
 
     def _keeps(self) -> tuple[str, ...]:
         full = self.n_components is None or getattr(self, "n_components_", -1) == getattr(self, "rank_", None)
@@ -92,9 +91,7 @@ class AffineProjection(_Projection):
     """
 
     name: ClassVar[str] = "affine projection"
-
-    def _offset(self, x: Float[Tensor, "k d"], outside: Float[Tensor, "d d"]) -> Float[Tensor, " d"] | None:
-        return outside @ x.mean(0)
+    through_mean: ClassVar[bool] = True
 
 
 class LinearProjection(_Projection):
@@ -105,17 +102,7 @@ class LinearProjection(_Projection):
     For Euclidean neighbours it can do harm: it brings all queries near the origin, not near the gallery. COLA (Zhu et al.
     2025) projected onto the span of the rows themselves before, against adversarial images: `SpanProjection`.
 
-    Parameters
-    ----------
-    alpha : float, 0 untouched, 1 projected
-    n_components : None, int or float, as in `ProjectedShift`; the optimality and the guarantee need all (None)
-
-    Attributes
-    ----------
-    components_ : (k, d) array, the rows of Vᵀ
-    n_components_, rank_ : int
-    guarantee : tuple of str
-        With all components: all metrics (the cosine if the gallery's rows have one length).
+    Parameters and attributes are those of `AffineProjection`.
 
     Examples
     --------
@@ -125,9 +112,7 @@ class LinearProjection(_Projection):
     """
 
     name: ClassVar[str] = "linear projection"
-
-    def _offset(self, x: Float[Tensor, "k d"], outside: Float[Tensor, "d d"]) -> Float[Tensor, " d"] | None:
-        return None
+    through_mean: ClassVar[bool] = False
 
 
 class SpanProjection(Closer):

@@ -18,8 +18,7 @@ from gapkit.errors import InputError
 
 def _unit(rows: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
     """Rows of length 1; a row of zeros has no direction and stays."""
-    lengths = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
-    return rows / torch.where(lengths > 0, lengths, 1)
+    return torch.nn.functional.normalize(rows, dim=-1, eps=torch.finfo(rows.dtype).tiny)
 
 
 class Centring(Closer):

@@ -1,6 +1,6 @@
 """Choosing a closer's setting by a criterion: the most robust one that keeps enough answers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 from gapkit._arrays import ArrayInput
 from gapkit._options import Number, check_number, one_line
 from gapkit.closing.base import Closer
-from gapkit.errors import InputError, did_you_mean
+from gapkit.errors import InputError
 from gapkit.geometry.neighbours import nearest
 
 
@@ -99,24 +99,16 @@ def _numbers(values) -> np.ndarray:
 
 
 def _settings(grid, closer: Closer) -> ParameterGrid:
-    """The settings of the grid, once it is known to be one: before anything is fitted."""
-    parts = [grid] if isinstance(grid, Mapping) else grid
-    if not isinstance(parts, Sequence) or not parts or not all(isinstance(part, Mapping) for part in parts):
+    """The settings of the grid, once scikit-learn takes all of them: before anything is fitted."""
+    try:
+        settings = ParameterGrid(grid)
+        for parameters in settings:
+            clone(closer).set_params(**parameters)
+        if not settings:
+            raise ValueError("there is no setting")
+    except (TypeError, ValueError) as fault:
         raise InputError(
-            "grid must be a dict of lists, or a list of at least one such dict; "
-            f"got {one_line(grid)}; pass for example {{'alpha': [0.0, 0.5, 1.0]}}"
-        )
-    known = sorted(closer.get_params())
-    for name, values in (item for part in parts for item in part.items()):
-        if name not in known:
-            hint = did_you_mean(name, known) or "; take the name from these"
-            raise InputError(
-                f"{type(closer).__name__} has no hyperparameter {one_line(name)}; it has {', '.join(known)}{hint}"
-            )
-        listed = isinstance(values, Sequence) and not isinstance(values, str | bytes)
-        if not (listed or (isinstance(values, np.ndarray) and values.ndim == 1)) or len(values) == 0:
-            raise InputError(
-                f"grid[{name!r}] must be a list of at least one value; got {one_line(values)}; "
-                f"pass the values to try, or leave {name!r} out to keep the closer's own"
-            )
-    return ParameterGrid(grid)
+            f"grid must be a dict of lists, such as {{'alpha': [0.0, 0.5, 1.0]}}, or a list of such dicts; "
+            f"got {one_line(grid)}: {' '.join(str(fault).split())}"
+        ) from None
+    return settings

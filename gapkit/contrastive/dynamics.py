@@ -18,7 +18,7 @@ from gapkit._arrays import check_unit_rows
 from gapkit._options import Number, check_choice, check_number, check_whole, one_line
 from gapkit.contrastive.gradient import pull_on_rows
 from gapkit.contrastive.initialisation import starting_pairs
-from gapkit.contrastive.loss import KINDS, SIGLIP_BIAS, as_pairs, sigmoid_pull, similarities, softmax_pull
+from gapkit.contrastive.loss import KINDS, SIGLIP_BIAS, as_pairs, defect_of, loss_and_pull, similarities
 from gapkit.errors import GapkitWarning, InputError
 from gapkit.geometry import relative_variance
 
@@ -156,13 +156,13 @@ def simulate(
     most_log_scale = math.log(2 / check_number(least_tau, "least_tau", above=0.0))
     if learned and log_scale > most_log_scale:
         raise InputError(f"a learned tau must start at least_tau={least_tau:g} or above; got tau={tau:g}")
-    recorder = Recorder(_steps_to_record(steps, record))
+    wanted, rows, diverged_at = _steps_to_record(steps, record), {}, None
     x, y = x.clone(), y.clone()
 
     with torch.inference_mode():
         for step in range(steps + 1):
             s = similarities(x, y, tau)
-            loss, pull = softmax_pull(s) if kind == "softmax" else sigmoid_pull(s, tau, bias)
+            loss, pull = loss_and_pull(s, tau, kind, bias)
             if not (math.isfinite(loss) and math.isfinite(tau)):
                 what, cause = "loss", f"step_size={step_size:g}"
                 if log_scale < -_LARGEST_EXPONENT:
@@ -173,8 +173,11 @@ def simulate(
                     GapkitWarning,
                     stacklevel=2,
                 )
-                return recorder.trajectory(diverged_at=step)
-            recorder.see(step, x, y, loss=loss, similarity=s, tau=tau, bias=bias)
+                diverged_at = step
+                break
+            last = {"x": x, "y": y, "loss": loss, "similarity": s, "tau": tau, "bias": bias}
+            if step in wanted:
+                rows[step] = _measure(step, **last)
             if step == steps:
                 break
             grad_x, grad_y = pull_on_rows(pull, x, y, tau)
@@ -189,7 +192,11 @@ def simulate(
                     bias -= learned_rate * float(pull.sum())
             x = _descend(x, grad_x, rate, sphere)
             y = _descend(y, grad_y, rate, sphere)
-    return recorder.trajectory(diverged_at=None)
+    if diverged_at:  # the last finite step, wanted or not
+        rows[step - 1] = _measure(step - 1, **last)
+    columns = [field.name for field in fields(Trajectory) if field.name != "diverged_at"]
+    arrays = {name: np.array([row[name] for row in rows.values()]) for name in columns}
+    return Trajectory(**arrays, diverged_at=diverged_at)
 
 
 def _descend(z: Tensor, gradient: Tensor, rate: float, sphere: bool) -> Tensor:
@@ -205,17 +212,8 @@ def _pair(start) -> tuple:
     try:
         x, y = start
     except (TypeError, ValueError):
-        raise InputError(
-            f"start must be a name or a pair of arrays (x, y); got {_described(start)}"
-        ) from None
+        raise InputError(f"start must be a name or a pair of arrays (x, y); got {one_line(start)}") from None
     return x, y
-
-
-def _described(value) -> str:
-    shape = getattr(value, "shape", None)
-    if shape is not None:
-        return f"one array of shape {tuple(shape)}"
-    return f"a {type(value).__name__} of {len(value)}" if isinstance(value, tuple | list) else repr(value)
 
 
 def _steps_to_record(steps: int, record) -> set[int]:
@@ -230,32 +228,8 @@ def _steps_to_record(steps: int, record) -> set[int]:
     return {*chosen, steps}
 
 
-class Recorder:
-    """Collects rows while `simulate` runs."""
-
-    def __init__(self, wanted: set[int]) -> None:
-        self._wanted = wanted
-        self._rows: list[dict] = []
-        self._last: dict = {}
-
-    def see(self, step: int, x: Tensor, y: Tensor, **context) -> None:
-        """Record ``step`` if it is wanted; otherwise only remember it as the last finite one."""
-        self._last = {"step": step, "x": x, "y": y, **context}
-        if step in self._wanted:
-            self._rows.append(_measure(**self._last))
-
-    def trajectory(self, *, diverged_at: int | None) -> Trajectory:
-        """Everything recorded; after a divergence with the last finite step at the end."""
-        if diverged_at is not None and self._last and self._last["step"] not in self._wanted:
-            self._rows.append(_measure(**self._last))
-        columns = [field.name for field in fields(Trajectory) if field.name != "diverged_at"]
-        arrays = {name: np.array([row[name] for row in self._rows]) for name in columns}
-        return Trajectory(**arrays, diverged_at=diverged_at)
-
-
 def _measure(step, x, y, *, loss, similarity, tau, bias) -> dict:
     g = y.mean(0) - x.mean(0)  # not `gap_vector`, which refuses the sizes a run that diverges goes through
-    sums = torch.cat([similarity.softmax(1).sum(0), similarity.softmax(0).sum(1)])
     return {
         "steps": step,
         "x": x.numpy(),
@@ -264,7 +238,7 @@ def _measure(step, x, y, *, loss, similarity, tau, bias) -> dict:
         "gap": float(torch.linalg.vector_norm(g)),
         "variance_along_gap_x": _variance_along(x, g),
         "variance_along_gap_y": _variance_along(y, g),
-        "defect": float((sums - 1).abs().mean()),
+        "defect": defect_of(similarity),
         "alignment": float(((x - y) ** 2).sum(1).mean()),
         "accuracy": float((similarity.argmax(0) == torch.arange(len(x))).double().mean()),
         "tau": tau,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gapkit._arrays import ArrayInput, ArrayLike, like
 from gapkit._options import Number, check_choice, check_number
-from gapkit.contrastive.loss import KINDS, SIGLIP_BIAS, as_pairs, sigmoid_pull, similarities, softmax_pull
+from gapkit.contrastive.loss import KINDS, SIGLIP_BIAS, as_pairs, loss_and_pull, similarities
 from gapkit.errors import InputError
 from gapkit.geometry import gap_vector
 
@@ -51,12 +51,8 @@ def contrastive_gradient(
     True
     """
     x_rows, y_rows, tau = as_pairs(x, y, tau)
-    s = similarities(x_rows, y_rows, tau)
     check_choice(kind, "kind", KINDS)
-    if kind == "sigmoid":
-        _, pull = sigmoid_pull(s, tau, check_number(bias, "bias"))
-    else:
-        _, pull = softmax_pull(s)
+    _, pull = loss_and_pull(similarities(x_rows, y_rows, tau), tau, kind, check_number(bias, "bias"))
     grad_x, grad_y = pull_on_rows(pull, x_rows, y_rows, tau)
     return like(grad_x, x, y), like(grad_y, x, y)
 

@@ -61,11 +61,8 @@ def contrastive_loss(
     True
     """
     x, y, tau = as_pairs(x, y, tau)
-    s = similarities(x, y, tau)
     check_choice(kind, "kind", KINDS)
-    if kind == "sigmoid":
-        return float(sigmoid_pull(s, tau, check_number(bias, "bias"))[0])
-    return float(softmax_pull(s)[0])
+    return float(loss_and_pull(similarities(x, y, tau), tau, kind, check_number(bias, "bias"))[0])
 
 
 def q_matrices(x: ArrayInput, y: ArrayInput, tau: Number) -> tuple[ArrayLike, ArrayLike]:
@@ -118,9 +115,7 @@ def doubly_stochastic_defect(x: ArrayInput, y: ArrayInput, tau: Number) -> float
     >>> round(doubly_stochastic_defect(circle, 0.5 * circle, tau=0.3), 12)
     0.0
     """
-    s = similarities(*as_pairs(x, y, tau))
-    images, texts = s.softmax(1).sum(0), s.softmax(0).sum(1)
-    return float((torch.cat([images, texts]) - 1).abs().mean())
+    return defect_of(similarities(*as_pairs(x, y, tau)))
 
 
 def tau_from_temperature(temperature: Number) -> float:
@@ -155,6 +150,19 @@ def similarities(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"], tau: float) -
     x, y = x - origin, y - origin
     s = torch.addmm((y * y).sum(1) / -tau, x, y.T, alpha=2 / tau)
     return s.sub_((x * x).sum(1, keepdim=True) / tau).clamp_(max=0)
+
+
+def defect_of(s: Float[Tensor, "n n"]) -> float:
+    """`doubly_stochastic_defect` from the similarities."""
+    images, texts = s.softmax(1).sum(0), s.softmax(0).sum(1)
+    return float((torch.cat([images, texts]) - 1).abs().mean())
+
+
+def loss_and_pull(
+    s: Float[Tensor, "n n"], tau: float, kind: str, bias: float
+) -> tuple[Float[Tensor, ""], Float[Tensor, "n n"]]:
+    """The loss ``kind`` and ``∂L/∂s`` from the similarities."""
+    return softmax_pull(s) if kind == "softmax" else sigmoid_pull(s, tau, bias)
 
 
 def softmax_pull(s: Float[Tensor, "n n"]) -> tuple[Float[Tensor, ""], Float[Tensor, "n n"]]:

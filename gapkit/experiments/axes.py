@@ -9,7 +9,7 @@ from gapkit.experiments.data import Task
 from gapkit.experiments.gains import UnderNoise
 from gapkit.experiments.galleries import task_of
 from gapkit.experiments.record import Experiment, Job, Rows
-from gapkit.geometry.neighbours import METRICS
+from gapkit.geometry.galleries import METRICS
 
 DRAWS = 40
 

@@ -10,7 +10,7 @@ from gapkit.experiments.data import zero_shot_task
 from gapkit.experiments.family import LEAST_SETTINGS
 from gapkit.experiments.gains import UnderNoise, law
 from gapkit.experiments.record import Experiment, Job, Rows
-from gapkit.geometry.neighbours import METRICS
+from gapkit.geometry.galleries import METRICS
 from gapkit.robustness.law import predict_metric
 
 PROJECTED, AFFINE = protocol.PROJECTED, protocol.AFFINE

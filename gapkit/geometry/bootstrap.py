@@ -267,13 +267,12 @@ class Resamples:
     ) -> None:
         count, draws = check_whole(count, "count"), check_whole(draws, "draws")
         check_room("draws × queries", draws, count)
-        rng = np.random.default_rng([check_seed(seed), count])
-        member = np.arange(count) if groups is None else as_groups(groups, "groups", count=count)
-        units = int(member.max()) + 1
-        weights = np.ones((draws, count))
+        seeds = [check_seed(seed), count]
+        together = None if groups is None else as_groups(groups, "groups", count=count)
         if strata is None:
-            weights = rng.multinomial(units, np.full(units, 1 / units), size=draws)[:, member].astype(float)
+            weights = _draw_counts(count, None, together, draws, seeds)[1:]
         else:
+            rng, weights = np.random.default_rng(seeds), np.ones((draws, count))
             kinds = as_groups(strata, "strata", count=count)
             if groups is not None:
                 raise InputError("groups and strata cannot be combined; pass one of them")

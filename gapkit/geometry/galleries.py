@@ -12,8 +12,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, as_matrix, check_finite, check_scale, row_lengths
-from gapkit.errors import InputError
+from gapkit._arrays import (
+    ArrayInput,
+    as_matrix,
+    check_directions,
+    check_finite,
+    check_same_width,
+    check_scale,
+    row_lengths,
+)
+from gapkit._options import check_choice
 
 METRICS = ("euclidean", "dot", "cosine")
 BLOCK_BYTES = 2**26
@@ -23,7 +31,7 @@ BLOCK = 1024
 """Rows of such a block."""
 MOST_PAIRS = 2**22
 """Pairs that one block of queries keeps; of more, its halves do."""
-_EPS = torch.finfo(torch.float64).eps
+EPS = torch.finfo(torch.float64).eps
 
 
 def blocks(length: int, row_bytes: int) -> Iterator[slice]:
@@ -31,15 +39,6 @@ def blocks(length: int, row_bytes: int) -> Iterator[slice]:
     step = max(1, BLOCK_BYTES // max(row_bytes, 1))
     for start in range(0, length, step):
         yield slice(start, min(start + step, length))
-
-
-def check_directions(matrix: Tensor, name: str) -> None:
-    """Raise where a row is zero: it has no cosine."""
-    zero = (matrix == 0).all(1)
-    if zero.any():
-        raise InputError(
-            f"{name} must have no zero row for the cosine; row {int(zero.nonzero()[0, 0])} is zero"
-        )
 
 
 def lead(
@@ -52,15 +51,9 @@ def lead(
     else:
         way = (other - query) + (first - query)
         # Rows that were centred, or divided by their length, are off by ε times their length.
-        rounding = _EPS * (row_norms(query) + row_norms(other))
-    error = _EPS * row_norms(apart) * row_norms(way) + rounding * (
-        row_norms(apart) + row_norms(way) + rounding
-    )
-    return (apart * way).sum(1), 4 * error
-
-
-def row_norms(rows: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
-    return torch.linalg.vector_norm(rows, dim=1)
+        rounding = EPS * (row_lengths(query) + row_lengths(other))
+    far, wide = row_lengths(apart), row_lengths(way)
+    return (apart * way).sum(1), 4 * (EPS * far * wide + rounding * (far + wide + rounding))
 
 
 def as_gallery(gallery: ArrayInput, device: torch.device) -> Tensor:
@@ -71,6 +64,17 @@ def as_gallery(gallery: ArrayInput, device: torch.device) -> Tensor:
     for part in x.split(max(LARGE, BLOCK)):
         check_scale(check_finite(part.double(), "gallery"), "gallery")
     return x
+
+
+def queries_and_gallery(
+    queries: ArrayInput, gallery: ArrayInput, metric: str
+) -> tuple[Float[Tensor, "m d"], Float[Tensor, "k d"]]:
+    """The queries in float64 and the gallery as `as_gallery` gives it, checked to be of one width; and the metric."""
+    check_choice(metric, "metric", METRICS)
+    y = as_matrix(queries, "queries", shape="(m, d)")
+    x = as_gallery(gallery, y.device)
+    check_same_width(y, "queries", x, "gallery")
+    return y, x
 
 
 @dataclass(frozen=True)

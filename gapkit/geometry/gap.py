@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, check_pairs, check_same_width, like, row_lengths
+from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, check_pairs, check_same_width, like, unit_rows
 from gapkit._options import check_seed, check_whole, one_line
 from gapkit.errors import InputError
+from gapkit.geometry.shape import cone_from_moments
 
 
 def two_sets(
@@ -24,14 +24,6 @@ def two_sets(
     y = as_matrix(y, "y (the queries)", finite=finite)
     (check_pairs if paired else check_same_width)(x, "x (the gallery)", y, "y (the queries)")
     return x, y
-
-
-def unit_rows(z: Float[Tensor, "n d"], name: str) -> Float[Tensor, "n d"]:
-    """Each row over its length; a zero row has no direction and raises."""
-    norms = row_lengths(z)[:, None]
-    if (norms == 0).any():
-        raise InputError(f"{name} must have no zero row (a cosine needs a direction)")
-    return z / norms
 
 
 def gap_vector(x: ArrayInput, y: ArrayInput) -> ArrayLike:
@@ -138,13 +130,6 @@ def matched_cosine(x: ArrayInput, y: ArrayInput) -> float:
     return float((unit_rows(first, "x") * unit_rows(second, "y")).sum(1).mean())
 
 
-def mean_pairwise_cosine(unit: Float[Tensor, "n d"]) -> float:
-    """Mean of u_i·u_j over i ≠ j, from one sum: (‖Σu‖² − Σ‖u‖²) / (n(n−1)). NaN for one row."""
-    n = len(unit)
-    total = unit.sum(0)
-    return float((total @ total - unit.square().sum()) / (n * (n - 1))) if n > 1 else float("nan")
-
-
 def rmg_from_cosines(matched: float, within_x: float, within_y: float) -> float:
     """RMG from the three mean cosines it depends on, with δ = (1 − cos)/2."""
     between, inside = (1 - matched) / 2, ((1 - within_x) / 2 + (1 - within_y) / 2) / 2
@@ -184,8 +169,8 @@ def rmg(x: ArrayInput, y: ArrayInput) -> float:
     if len(first) < 2:
         raise InputError("rmg needs at least two pairs: it compares partners with strangers")
     first, second = unit_rows(first, "x"), unit_rows(second, "y")
-    matched = float((first * second).sum(1).mean())
-    return rmg_from_cosines(matched, mean_pairwise_cosine(first), mean_pairwise_cosine(second))
+    within = (cone_from_moments(len(unit), unit.sum(0), None).mean_cosine for unit in (first, second))
+    return rmg_from_cosines(float((first * second).sum(1).mean()), *within)
 
 
 def linear_separability(
@@ -247,17 +232,6 @@ def linear_separability(
     return (accuracy, like(torch.from_numpy(correct), x, y)) if return_correct else accuracy
 
 
-def _clouds(spread_of, d: int) -> list[np.ndarray]:
-    if not isinstance(spread_of, tuple | list) or len(spread_of) != 2:
-        raise InputError(f"spread_of must be two matrices (x, y); got {one_line(spread_of)}")
-    clouds = [as_matrix(z, f"spread_of[{i}]").cpu().numpy() for i, z in enumerate(spread_of)]
-    if any(z.shape[1] != d for z in clouds):
-        raise InputError(
-            f"spread_of must have the dimension of x and y, {d}; got {[z.shape for z in clouds]}"
-        )
-    return clouds
-
-
 def gap_axes(
     x: ArrayInput, y: ArrayInput, *, across: int = 1, spread_of: tuple[ArrayInput, ArrayInput] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -286,7 +260,12 @@ def gap_axes(
     texts, images = (z.cpu().numpy() for z in two_sets(x, y))
     g = images.mean(0) - texts.mean(0)
     origin = (texts.mean(0) + images.mean(0)) / 2
-    clouds = [texts, images] if spread_of is None else _clouds(spread_of, texts.shape[1])
+    clouds = [texts, images]
+    if spread_of is not None:
+        if not isinstance(spread_of, tuple | list) or len(spread_of) != 2:
+            raise InputError(f"spread_of must be two matrices (x, y); got {one_line(spread_of)}")
+        clouds = [z.cpu().numpy() for z in two_sets(*spread_of)]
+        check_same_width(clouds[0], "spread_of", texts, "x")
     within = np.concatenate([z - z.mean(0) for z in clouds])
     length = float(np.linalg.norm(g))
     if length <= 1e-12:

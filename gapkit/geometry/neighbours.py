@@ -12,22 +12,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from gapkit._arrays import (
-    ArrayInput,
-    ArrayLike,
-    as_matrix,
-    check_same_width,
-    check_scale,
-    like,
-    row_lengths,
-)
-from gapkit._options import check_choice
+from gapkit._arrays import ArrayInput, ArrayLike, like, row_lengths, unit_rows
 from gapkit.geometry import galleries
-from gapkit.geometry.galleries import METRICS, Gallery, as_gallery, blocks, check_directions, lead
+from gapkit.geometry.galleries import BLOCK_BYTES, EPS, Gallery, blocks, lead, queries_and_gallery
 
-_EPS = torch.finfo(torch.float64).eps
-_NUMBERS = 2**20
-"""Numbers that are compared again at once."""
 _MANY = 1
 """Ties a candidate from which it pays to look for rows that are alike."""
 _CLOSE = 1e-3
@@ -36,22 +24,13 @@ _CLOSE = 1e-3
 
 def prepare(queries: ArrayInput, gallery: ArrayInput, metric: str) -> tuple[Tensor, Tensor]:
     """Both as float64 matrices in which ``cost_block`` can work: unit rows for the cosine, centred for Euclid."""
-    check_choice(metric, "metric", METRICS)
-    y = as_matrix(queries, "queries", shape="(m, d)")
-    x = as_matrix(gallery, "gallery", shape="(K, d)").to(y.device)
-    check_same_width(y, "queries", x, "gallery")
-    for matrix, name in ((y, "queries"), (x, "gallery")):
-        check_scale(matrix, name)
-        if metric == "cosine":
-            check_directions(matrix, name)
+    y, x = queries_and_gallery(queries, gallery, metric)
+    x = x.double()
     if metric == "cosine":
-        y = y / row_lengths(y)[:, None]
-        x = x / row_lengths(x)[:, None]
-    elif metric == "euclidean":
-        # A common translation changes no distance, and the smaller the rows, the smaller the rounding.
-        centre = x.mean(0)
-        y, x = y - centre, x - centre
-    return y, x
+        return unit_rows(y, "queries"), unit_rows(x, "gallery")
+    # A common translation changes no distance, and the smaller the rows, the smaller the rounding.
+    centre = x.mean(0) if metric == "euclidean" else 0
+    return y - centre, x - centre
 
 
 def stacked_costs(
@@ -76,7 +55,7 @@ def cost_block(
     query_lengths = row_lengths(y)[..., None]  # (…, b, 1)
     # A product alone is off by its own size, however much shorter the query is than the candidate.
     size = 2 * query_lengths if metric == "dot" else query_lengths + lengths  # (b, 1) or (b, k)
-    return costs, size * (lengths * (4 * _EPS * x.shape[1] ** 0.5))
+    return costs, size * (lengths * (4 * EPS * x.shape[1] ** 0.5))
 
 
 def answers_within(costs: Float[Tensor, "*s k"], tie: Float[Tensor, "*s k"]) -> Int[Tensor, "*s"]:
@@ -109,25 +88,14 @@ def answers_of(
 
 
 def first_alike(x: Float[Tensor, "k d"]) -> Int[Tensor, " k"]:
-    """For each row the lowest index of a row that is the same; its own, too, should its checksum be another row's.
+    """For each row the lowest index of a row that is the same.
 
     >>> first_alike(torch.tensor([[1.0, 2.0], [0.0, 1.0], [1.0, 2.0]], dtype=torch.float64)).tolist()
     [0, 1, 0]
     """
-    drawn = torch.randint(2**62, (x.shape[1],), generator=torch.Generator().manual_seed(0))
-    factors = (2 * drawn + 1).to(x.device)
-    parts = list(blocks(len(x), x.shape[1] * 8 * 3))
-    group = torch.cat([_checksums(x[part], factors) for part in parts]).unique(return_inverse=True)[1]
+    group = x.unique(dim=0, return_inverse=True)[1]
     index = torch.arange(len(x), device=x.device)
-    first = torch.full_like(index, len(x)).scatter_reduce_(0, group, index, "amin")[group]
-    same = torch.cat([(x[part] == x[first[part]]).all(1) for part in parts])
-    return torch.where(same, first, index)
-
-
-def _checksums(rows: Float[Tensor, "n d"], factors: Int[Tensor, " d"]) -> Int[Tensor, " n"]:
-    """Σ_k c_k b_k modulo 2**64, with b_k the number's bits; short numbers have theirs at the top, hence the shift."""
-    bits = rows.contiguous().view(torch.int64)
-    return ((bits ^ (bits >> 32)) * factors).sum(1)
+    return torch.full_like(index, len(x)).scatter_reduce_(0, group, index, "amin")[group]
 
 
 def leads_over(
@@ -145,9 +113,8 @@ def leads_over(
     rows, columns = chosen.nonzero(as_tuple=True)
     leads = torch.full(chosen.shape, torch.inf, dtype=y.dtype, device=y.device)
     errors = torch.zeros_like(leads)
-    step = max(1, _NUMBERS // y.shape[1])
-    for begin in range(0, len(rows), step):
-        r, c = rows[begin : begin + step], columns[begin : begin + step]
+    for part in blocks(len(rows), 64 * y.shape[1]):
+        r, c = rows[part], columns[part]
         leads[r, c], errors[r, c] = lead(y[r], x[reference[r]], x[c], metric)
     return leads, errors
 
@@ -184,9 +151,12 @@ def _within(costs: Float[Tensor, "*s k"], tie: Float[Tensor, "*s k"]) -> Bool[Te
     return costs - tie <= (costs + tie).amin(-1, keepdim=True)
 
 
-def clean_answers(y: Float[Tensor, "m d"], x: Float[Tensor, "k d"], metric: str) -> Int[Tensor, " m"]:
-    """Nearest candidate of each query, both sides prepared for the metric."""
-    return answers_of(*cost_block(y, x, metric), y, x, metric)
+def clean_answers(
+    y: Float[Tensor, "m d"], x: Float[Tensor, "k d"], metric: str, *, memory: int = BLOCK_BYTES
+) -> Int[Tensor, " m"]:
+    """Nearest candidate of each query, both sides prepared for the metric; ``memory`` bytes at once."""
+    parts = y.split(max(1, memory // (40 * len(x) + 8 * y.shape[1])))
+    return torch.cat([answers_of(*cost_block(part, x, metric), part, x, metric) for part in parts])
 
 
 def squares_and_answers(
@@ -200,21 +170,40 @@ def squares_and_answers(
     answers = answers_of(costs, tie, y, x, metric)
     of_query, of_row = y.square().sum(1, keepdim=True), x.square().sum(1)  # (m, 1), (k,)
     squares = costs.mul_(2).add_(of_query + of_row) if metric == "cosine" else costs.add_(of_query)
-    squares.clamp_min_(0)
-    rows, columns = (squares < _CLOSE * (of_query + of_row)).nonzero(as_tuple=True)
-    step = max(1, 4 * _NUMBERS // y.shape[1])
-    for first in range(0, len(rows), step):
-        r, c = rows[first : first + step], columns[first : first + step]
-        squares[r, c] = (y[r] - x[c]).square().sum(1)
+    _again_where_close(squares.clamp_min_(0), of_query + of_row, y, x, -1)
     return squares, answers
 
 
+def _again_where_close(
+    squares: Float[Tensor, "m k"],
+    sizes: Float[Tensor, "m k"],
+    y: Float[Tensor, "m d"],
+    x: Float[Tensor, "k d"],
+    sign: int,
+) -> None:
+    """Put ‖y ± x‖² itself where the products that ``squares`` are made of cancel."""
+    rows, columns = (squares < _CLOSE * sizes).nonzero(as_tuple=True)
+    for part in blocks(len(rows), 16 * y.shape[1]):
+        r, c = rows[part], columns[part]
+        squares[r, c] = (y[r] + sign * x[c]).square().sum(1)
+
+
+def distances_from(answers: Int[Tensor, " m"], x: Float[Tensor, "k d"]) -> Float[Tensor, "m k"]:
+    """‖x_j − x_i‖ from each query's answer i to every candidate j."""
+    used, where = answers.unique(return_inverse=True)
+    return squares_and_answers(x[used], x, "euclidean")[0].sqrt()[where]
+
+
 def margins_and_answers(
-    y: Float[Tensor, "m d"], x: Float[Tensor, "k d"]
+    y: Float[Tensor, "m d"], x: Float[Tensor, "k d"], metric: str
 ) -> tuple[Float[Tensor, "m k"], Int[Tensor, " m"]]:
-    """The answer's dot product minus each candidate's, and the answers."""
-    costs, tie = cost_block(y, x, "dot")
-    answers = answers_of(costs, tie, y, x, "dot")
+    """The answer's dot product minus each candidate's, or half the lead of its squared distance; and the answers."""
+    if metric == "dot":
+        costs, tie = cost_block(y, x, metric)
+        answers = answers_of(costs, tie, y, x, metric)
+    else:
+        squares, answers = squares_and_answers(y, x, metric)
+        costs = squares.div_(2)
     return costs.sub_(costs.gather(1, answers[:, None])), answers
 
 
@@ -231,11 +220,7 @@ def angles_from(
     """
     both = 2 * (y.square().sum(1, keepdim=True) + x.square().sum(1))
     opposite = (both - squares).clamp_min_(0)
-    rows, columns = (opposite < _CLOSE * both).nonzero(as_tuple=True)
-    step = max(1, 4 * _NUMBERS // y.shape[1])
-    for first in range(0, len(rows), step):
-        r, c = rows[first : first + step], columns[first : first + step]
-        opposite[r, c] = (y[r] + x[c]).square().sum(1)
+    _again_where_close(opposite, both, y, x, 1)
     return torch.atan2(squares.sqrt(), opposite.sqrt_()).mul_(2)
 
 
@@ -262,12 +247,9 @@ def nearest(queries: ArrayInput, gallery: ArrayInput, *, metric: str = "euclidea
     >>> nearest([[0.9, 0.1], [0.0, 0.0]], [[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
     array([1, 0])
     """
-    check_choice(metric, "metric", METRICS)
-    y = as_matrix(queries, "queries", shape="(m, d)")
-    x = as_gallery(gallery, y.device)
+    y, x = queries_and_gallery(queries, gallery, metric)
     if len(x) >= galleries.LARGE:
-        check_same_width(y, "queries", x, "gallery")
-        return like(Gallery.of(x, y, metric).nearest(y), queries, gallery)
-    y, x = prepare(y, x, metric)
-    parts = [clean_answers(y[block], x, metric) for block in blocks(len(y), len(x) * 8 * 5)]
-    return like(torch.cat(parts), queries, gallery)
+        answers = Gallery.of(x, y, metric).nearest(y)
+    else:
+        answers = clean_answers(*prepare(y, x, metric), metric)
+    return like(answers, queries, gallery)

@@ -88,13 +88,6 @@ def _direction(z: Tensor, direction, name: str = "direction") -> Tensor:
     return vector / length
 
 
-def _centred(z, *, what: str) -> Tensor:
-    matrix = as_matrix(z, "z")
-    if len(matrix) < 2:
-        raise InputError(f"{what} needs at least two rows; got shape {tuple(matrix.shape)}")
-    return spread(matrix, what=what)
-
-
 def _relative_variances(centred: Float[Tensor, "n d"], units: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
     return (centred @ units.T).square().sum(0) / (centred.square().sum() / centred.shape[1])
 
@@ -128,7 +121,7 @@ def relative_variance(z: ArrayInput, direction: ArrayInput) -> float:
     >>> relative_variance([[1.0, 0.0], [-1.0, 0.0]], [0.0, 1.0])
     0.0
     """
-    centred = _centred(z, what="relative_variance")
+    centred = spread(z, what="relative_variance")
     return float(_relative_variances(centred, _direction(centred, direction)[None])[0])
 
 
@@ -160,7 +153,7 @@ def relative_variance_band(
     >>> bool(band.low < relative_variance(z, np.eye(64)[0]) < band.high)
     True
     """
-    centred = _centred(z, what="relative_variance_band")
+    centred = spread(z, what="relative_variance_band")
     tails = both_tails(confidence)
     rng = np.random.default_rng(check_seed(seed))
     directions = check_whole(directions, "directions")
@@ -253,7 +246,7 @@ def subspace_share(z: ArrayInput, direction: ArrayInput, components: ArrayInput)
     array([0.6, 1. ])
     """
     matrix = as_matrix(z, "z")
-    _centred(matrix, what="subspace_share")
+    spread(matrix, what="subspace_share")
     vectors, _ = principal_directions(matrix)
     along = as_tensor(direction, "direction")
     several = along.ndim == 2
@@ -331,7 +324,7 @@ def relative_spectrum(z: ArrayInput) -> ArrayLike:
     >>> relative_spectrum([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
     array([1.6, 0.4])
     """
-    centred = _centred(z, what="relative_spectrum")
+    centred = spread(z, what="relative_spectrum")
     n, d = centred.shape
     small = (
         centred @ centred.T if n <= d else centred.T @ centred

@@ -181,7 +181,7 @@ def resampled_variances(z: ArrayInput, directions: ArrayInput, weights: ArrayInp
     Raises
     ------
     InputError
-        If the shapes do not fit, or a direction is zero.
+        If a direction is zero.
 
     Examples
     --------
@@ -189,9 +189,9 @@ def resampled_variances(z: ArrayInput, directions: ArrayInput, weights: ArrayInp
     >>> resampled_variances(z, [[1.0, 0.0], [0.0, 1.0]], [[0.5, 0.5, 0.0], [0.5, 0.5, 0.0]])
     array([2., 0.])
     """
-    z, units, weights = _checked(z, directions, weights)
+    z, weights = np.asarray(z), np.asarray(weights)
     centred = z - z.mean(0)
-    along = units @ centred.T
+    along = _units(directions) @ centred.T
     variances = (weights * along**2).sum(1) - (weights * along).sum(1) ** 2
     totals = weights @ (centred**2).sum(1) - ((weights @ centred) ** 2).sum(1)
     with np.errstate(invalid="ignore", divide="ignore"):  # a sample without spread has no share of it: NaN
@@ -228,9 +228,9 @@ def resampled_shares(
     >>> resampled_shares(z, [[3.0, 4.0, 0.0]], [[0.25, 0.25, 0.25, 0.25]], [1, 2]).round(2)
     array([[0.36, 1.  ]])
     """
-    z, units, weights = _checked(z, directions, weights)
+    z, weights = np.asarray(z), np.asarray(weights)
     centred = z - z.mean(0)
-    products, along = centred @ centred.T, units @ centred.T
+    products, along = centred @ centred.T, _units(directions) @ centred.T
     wanted = as_counts(components, "components").cpu().numpy()
     shares = np.empty((len(weights), len(wanted)))
     for i, row in enumerate(weights):
@@ -249,21 +249,9 @@ def resampled_shares(
     return shares
 
 
-def _checked(z, directions, weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The three matrices as float64 numpy arrays, the directions of length 1."""
-    z, directions = as_matrix(z, "z"), as_matrix(directions, "directions", shape="(b, d)")
-    weights = as_matrix(weights, "weights", shape="(b, n)")
-    check_same_width(z, "z", directions, "directions")
-    if tuple(weights.shape) != (len(directions), len(z)):
-        raise InputError(
-            f"weights must have a row for each direction and a column for each row of z, "
-            f"({len(directions)}, {len(z)}); got {tuple(weights.shape)}"
-        )
-    if (weights < 0).any() or ((weights.sum(1) - 1).abs() > 1e-6).any():
-        raise InputError(
-            "weights must not be negative, and every row of them must sum to 1, as draw_weights gives them"
-        )
-    lengths = directions.norm(dim=1, keepdim=True)
-    if (lengths == 0).any():
-        raise InputError("directions must not be zero")
-    return z.cpu().numpy(), (directions / lengths).cpu().numpy(), weights.cpu().numpy()
+def _units(directions: np.ndarray) -> np.ndarray:
+    """Directions of length 1."""
+    lengths = np.linalg.norm(directions, axis=1, keepdims=True)
+    if not lengths.all():
+        raise InputError("directions must not be zero: without a gap there is no direction to look along")
+    return np.asarray(directions) / lengths

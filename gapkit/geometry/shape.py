@@ -6,9 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, as_matrix
+from gapkit._arrays import ArrayInput, as_matrix, unit_rows
 from gapkit.errors import InputError
-from gapkit.geometry.gap import unit_rows
 
 
 class Cone(NamedTuple):
@@ -108,14 +107,14 @@ def effective_rank(z: ArrayInput) -> float:
     >>> round(effective_rank([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]), 6)
     2.0
     """
+    return rank_entropy(torch.linalg.svdvals(spread(z, what="effective_rank")))
+
+
+def spread(z: ArrayInput, *, what: str) -> Float[Tensor, "n d"]:
+    """The centred rows; rows that are all alike leave rounding errors behind, not a spread, and raise."""
     matrix = as_matrix(z, "z")
     if len(matrix) < 2:
-        raise InputError("effective_rank needs at least two rows")
-    return rank_entropy(torch.linalg.svdvals(spread(matrix, what="effective_rank")))
-
-
-def spread(matrix: Float[Tensor, "n d"], *, what: str) -> Float[Tensor, "n d"]:
-    """The centred rows; rows that are all alike leave rounding errors behind, not a spread, and raise."""
+        raise InputError(f"{what} needs at least two rows; got shape {tuple(matrix.shape)}")
     centred = matrix - matrix.mean(0)
     if centred.abs().max() <= 4 * torch.finfo(matrix.dtype).eps * matrix.abs().max():
         raise InputError(f"{what} needs rows that differ: all {len(matrix)} rows of z are the same")

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput
+from gapkit._arrays import ArrayInput, unit_rows
 from gapkit.errors import InputError
 from gapkit.geometry.bootstrap import RESAMPLES, Interval, bootstrap_interval
-from gapkit.geometry.gap import rmg_from_cosines, two_sets, unit_rows
+from gapkit.geometry.gap import rmg_from_cosines, two_sets
 from gapkit.geometry.shape import cone_from_moments, rank_entropy
 
 

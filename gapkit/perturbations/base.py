@@ -1,18 +1,13 @@
 """What every perturbation is: an object whose ``apply`` returns a perturbed copy, random numbers from a generator."""
 
-import operator
 from typing import ClassVar
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, like
-from gapkit._options import Seed, one_line
-from gapkit.errors import InputError
-
-_LEAST_SEED, _LARGEST_SEED = -(2**63), 2**64 - 1
+from gapkit._options import Seed, check_whole
 
 
 def as_generator(generator: Seed) -> torch.Generator:
@@ -21,7 +16,7 @@ def as_generator(generator: Seed) -> torch.Generator:
     Raises
     ------
     InputError
-        If it is neither, or a seed beyond the 64 bits that torch takes.
+        If it is none of these, or a seed beyond the 64 bits that torch takes.
 
     Examples
     --------
@@ -30,23 +25,9 @@ def as_generator(generator: Seed) -> torch.Generator:
     """
     if isinstance(generator, torch.Generator):
         return generator
-    if generator is None:
-        generator = 0
-    try:
-        if isinstance(generator, bool | np.bool_ | np.ma.MaskedArray):
-            raise TypeError
-        seed = operator.index(generator)
-    except (TypeError, RuntimeError):
-        raise InputError(
-            f"generator must be a torch.Generator, a whole number or None; got {one_line(generator)}; "
-            "pass a seed such as 0"
-        ) from None
-    if not _LEAST_SEED <= seed <= _LARGEST_SEED:
-        raise InputError(
-            f"generator must be a seed between -2**63 and 2**64 - 1; got one of {seed.bit_length()} bits; "
-            "pass a smaller one, such as 0"
-        )
-    return torch.Generator().manual_seed(seed)
+    seed = 0 if generator is None else generator
+    what = "generator, if it is no torch.Generator,"
+    return torch.Generator().manual_seed(check_whole(seed, what, least=-(2**63), most=2**64 - 1))
 
 
 def draw_normal(shape: tuple[int, ...], like_tensor: Tensor, generator: torch.Generator) -> Tensor:

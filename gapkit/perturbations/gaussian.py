@@ -77,14 +77,18 @@ class GaussianNoise(Perturbation):
             raise InputError(f"the noise is given for {given} dimensions, the embeddings have {d}")
 
     def _perturb(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        noise = draw_normal(tuple(rows.shape), rows, generator)
-        if self.covariance is None:
-            if not isinstance(self.sigma, float):
-                self._check_dimension(len(self.sigma), rows.shape[1])
-                return rows + noise * self.sigma.to(rows.device)
-            return rows + noise * self.sigma
-        self._check_dimension(len(self.covariance), rows.shape[1])
-        return rows + noise @ self._root.T.to(rows.device)
+        drawn = draw_normal(tuple(rows.shape), rows, generator)
+        return rows + self._times(drawn, None if self.covariance is None else self._root.T)
+
+    def times_root(self, rows: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        r"""Rows times a root L of Σ, :math:`L L^\top = \Sigma`: their products have the covariances of the rows' with ε."""
+        return self._times(rows, None if self.covariance is None else self._root)
+
+    def _times(self, rows: Float[Tensor, "n d"], root: Float[Tensor, "r r"] | None) -> Float[Tensor, "n d"]:
+        if isinstance(self.sigma, float):
+            return rows * self.sigma
+        self._check_dimension(len(self.sigma if root is None else root), rows.shape[1])
+        return rows * self.sigma.to(rows.device) if root is None else rows @ root.to(rows.device)
 
     @functools.cached_property
     def _root(self) -> Tensor:

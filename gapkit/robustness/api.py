@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, check_same_width, like
+from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, like
 from gapkit._options import LARGEST_SEED, Number, Seed, check_choice, check_whole
 from gapkit.errors import InputError
-from gapkit.geometry.galleries import METRICS, as_gallery
+from gapkit.geometry.galleries import METRICS, queries_and_gallery
 from gapkit.perturbations import GaussianNoise
 from gapkit.perturbations.base import as_generator
 from gapkit.robustness.exact import Solvable, error_bound, exact_values, nearest_bounds, solvable
@@ -150,9 +150,9 @@ def robustness(
     >>> bool(abs(kept - 0.9927) < 4 * std_error)
     True
     """
-    y = as_matrix(queries, "queries", shape="(m, d)")
+    noise = as_noise(sigma, covariance, perturbation)
     if neighbours is not None:
-        noise = as_noise(sigma, covariance, perturbation)
+        y = as_matrix(queries, "queries", shape="(m, d)")
         sampled = noise_on != "gallery" or transform is not None or method not in ("auto", "exact")
         if gallery is not None or sampled or return_std_error or return_info:
             raise InputError(
@@ -161,12 +161,9 @@ def robustness(
             )
         bounds = _from_neighbours(y, neighbours, noise, metric)
         return tuple(like(bound, queries, neighbours[0]) for bound in bounds)
-    x = as_gallery(gallery, y.device)
-    check_same_width(y, "queries", x, "gallery")
-    check_choice(metric, "metric", METRICS)
+    y, x = queries_and_gallery(queries, gallery, metric)
     check_choice(noise_on, "noise_on", SIDES)
     check_choice(method, "method", METHODS)
-    noise = as_noise(sigma, covariance, perturbation)
     if transform is not None and not callable(transform):
         raise InputError(
             f"transform must be callable, such as a fitted closer's transform; got {transform!r}"
@@ -318,15 +315,7 @@ def robustness_bounds(
     >>> lower.round(4), upper.round(4)          # two candidates: one hyperplane, and the bounds meet
     (array([0.9703]), array([0.9703]))
     """
-    y = as_matrix(queries, "queries", shape="(m, d)")
-    x = as_matrix(gallery, "gallery", shape="(K, d)").to(y.device)
-    check_same_width(y, "queries", x, "gallery")
-    noise = as_noise(sigma, covariance, None)
-    lower, upper, _ = query_bounds(
-        y,
-        x,
-        noise,
-        check_choice(metric, "metric", METRICS),
-        check_whole(memory_limit, "memory_limit", most=LARGEST_SEED),
-    )
+    y, x = queries_and_gallery(queries, gallery, metric)
+    memory = check_whole(memory_limit, "memory_limit", most=LARGEST_SEED)
+    lower, upper = query_bounds(y, x.double(), as_noise(sigma, covariance, None), metric, memory)
     return like(lower, queries, gallery), like(upper, queries, gallery)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from scipy.optimize import brentq
 
-from gapkit._arrays import ArrayInput, as_matrix, check_same_width
-from gapkit._options import LARGEST_SEED, Number, check_choice, check_number, check_whole
+from gapkit._arrays import ArrayInput
+from gapkit._options import LARGEST_SEED, Number, check_number, check_whole
 from gapkit.errors import InputError
-from gapkit.geometry.galleries import METRICS, Gallery, as_gallery
+from gapkit.geometry.galleries import Gallery, queries_and_gallery
 from gapkit.perturbations import GaussianNoise
 from gapkit.robustness.exact import exact_values, solvable
 
@@ -54,10 +54,7 @@ def calibrate_sigma(
     >>> round(calibrate_sigma([[0.9, 0.1]], [[1.0, 0.0], [0.0, 1.0]], 0.9), 4)
     0.4935
     """
-    y = as_matrix(queries, "queries", shape="(m, d)")
-    x = as_gallery(gallery, y.device)
-    check_same_width(y, "queries", x, "gallery")
-    check_choice(metric, "metric", METRICS)
+    y, x = queries_and_gallery(queries, gallery, metric)
     target = check_number(target, "target", above=0.0)
     tolerance = check_number(tolerance, "tolerance", above=0.0)
     memory = check_whole(memory_limit, "memory_limit", most=LARGEST_SEED)

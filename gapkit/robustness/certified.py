@@ -32,14 +32,20 @@ row k by an angle β takes :math:`N_k \sin(\min(\beta, \pi/2))`. With :math:`\be
 import math
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, check_same_width, like, row_lengths
+from gapkit._arrays import ArrayInput, ArrayLike, like, row_lengths
 from gapkit._options import LARGEST_SEED, Number, check_choice, check_whole
 from gapkit.geometry import galleries
-from gapkit.geometry.galleries import METRICS, Gallery, as_gallery
-from gapkit.geometry.neighbours import angles_from, margins_and_answers, prepare, squares_and_answers
+from gapkit.geometry.galleries import Gallery, queries_and_gallery
+from gapkit.geometry.neighbours import (
+    angles_from,
+    distances_from,
+    margins_and_answers,
+    prepare,
+    squares_and_answers,
+)
 
 PERTURBED = ("one row", "each row", "all rows", "query")
 _PAIR_BYTES = 120
@@ -91,13 +97,11 @@ def certified_radius(
     """
     check_choice(perturbed, "perturbed", PERTURBED)
     memory = check_whole(memory_limit, "memory_limit", most=LARGEST_SEED)
-    y = as_matrix(queries, "queries", shape="(m, d)")
-    x = as_gallery(gallery, y.device)
-    check_same_width(y, "queries", x, "gallery")
+    y, x = queries_and_gallery(queries, gallery, metric)
     if len(x) < galleries.LARGE:
         return like(_dense(y, x, metric, perturbed, memory), queries, gallery)
     # The answers, which win ties where they come first, among one block of rivals at a time: the least of the radii counts.
-    answers = Gallery.of(x, y, check_choice(metric, "metric", METRICS)).nearest(y)
+    answers = Gallery.of(x, y, metric).nearest(y)
     radii = torch.full_like(y[:, 0], math.inf)
     for part in torch.arange(len(y), device=y.device).split(galleries.BLOCK):
         first = answers[part].unique()
@@ -126,35 +130,24 @@ def _block(
     perturbed: str,
 ) -> Float[Tensor, " m"]:
     """Radii of a block of prepared queries; ``lengths`` and ``raw`` are those of gallery and queries as they came."""
-    if metric == "dot":
-        margins, answers = margins_and_answers(y, x)
-        lead = 2 * margins  # what D_j² − D_i² is to the other two
+    share = {"one row": 1.0, "each row": 0.5, "all rows": math.sqrt(0.5)}
+    if perturbed == "query" or metric == "dot":
+        margins, answers = margins_and_answers(y, x, metric)
+        far = distances_from(answers, x) if perturbed == "query" else raw[:, None] / share[perturbed]
+        radii = margins / far * (raw[:, None] if metric == "cosine" else 1)
+        # Duplicates of the answer, which no query prefers to each other; or a query of no length.
+        radii[radii.isnan() | radii.isinf()] = math.inf
     else:
         squares, answers = squares_and_answers(y, x, metric)
-        lead = squares - squares.gather(1, answers[:, None])
-    answer = answers[:, None]  # (m, 1)
-    if perturbed == "query":
-        radii = lead / (2 * _apart(x, answers))
+        answer = answers[:, None]  # (m, 1)
         if metric == "cosine":
-            radii *= raw[:, None]
-        # Duplicates of the answer: no query prefers one of them.
-        radii[radii.isnan() | radii.isinf()] = math.inf
-    elif metric == "cosine":
-        angles = angles_from(squares, y, x)
-        radii = _turning(angles - angles.gather(1, answer), lengths[answers][:, None], lengths, perturbed)
-    else:
-        distances = squares.sqrt() if metric == "euclidean" else raw[:, None]
-        together = distances + distances.gather(1, answer) if metric == "euclidean" else 2 * raw[:, None]
-        way = torch.where(together > 0, lead / together, 0.0 if metric == "euclidean" else math.inf)
-        radii = way * {"one row": 1.0, "each row": 0.5, "all rows": math.sqrt(0.5)}[perturbed]
-    radii = radii.scatter(1, answer, math.inf)
-    return radii.amin(1).clamp_min(0)
-
-
-def _apart(x: Float[Tensor, "k d"], answers: Int[Tensor, " m"]) -> Float[Tensor, "m k"]:
-    """‖x_j − x_i‖ from each query's answer i to every candidate j."""
-    used, where = answers.unique(return_inverse=True)
-    return squares_and_answers(x[used], x, "euclidean")[0].sqrt()[where]
+            angles = angles_from(squares, y, x)
+            radii = _turning(angles - angles.gather(1, answer), lengths[answer], lengths, perturbed)
+        else:  # D_j − D_i, from squares that lose no digits
+            together = squares.sqrt() + squares.gather(1, answer).sqrt()
+            way = (squares - squares.gather(1, answer)) / torch.where(together > 0, together, 1)
+            radii = way * share[perturbed]
+    return radii.scatter(1, answers[:, None], math.inf).amin(1).clamp_min(0)
 
 
 def _turning(

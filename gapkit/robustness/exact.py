@@ -11,6 +11,7 @@ Each metric takes a module: `gapkit.robustness.exact_dot`, `gapkit.robustness.ex
 """
 
 from dataclasses import dataclass
+from itertools import repeat
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -36,16 +37,11 @@ from gapkit.geometry.neighbours import (
     squares_and_answers,
 )
 from gapkit.perturbations import GaussianNoise
-from gapkit.perturbations.gaussian import covariance_root
 from gapkit.robustness import exact_cosine
 from gapkit.robustness.exact_cosine import cosine
 from gapkit.robustness.exact_dot import by_margins, dot
 from gapkit.robustness.exact_euclidean import CLOSED_FORM_FROM, euclidean, integrate
-from gapkit.robustness.quadrature import (
-    FINE,
-    REACH,
-    Counts,
-)
+from gapkit.robustness.quadrature import FINE, REACH, Counts
 
 _ALIKE = 1e-9
 _PAIR_BYTES, _QUERY_BYTES = 160, 40_000
@@ -82,14 +78,7 @@ def solvable(
     """The solvable problem with the same robustness, or None if there is none."""
     sigma = noise.isotropic
     if metric == "dot":
-        if sigma is not None:
-            return Solvable(y, x, sigma * row_lengths(y))
-        if noise.covariance is None:  # one σ for each coordinate
-            root = noise.covariance_matrix(x.shape[1]).to(x.device).sqrt()
-        else:
-            root = covariance_root(noise.covariance_matrix(x.shape[1]).to(x.device))
-        spread = row_lengths(y @ root)
-        return Solvable(y, x, spread)
+        return Solvable(y, x, row_lengths(noise.times_root(y)))
     if sigma is not None:
         return Solvable(y, x, sigma)
     x = x.double()
@@ -106,10 +95,7 @@ def solvable(
     if float(rest.abs().max()) > _ALIKE * float(x.abs().max()):
         return None
     inside = y @ basis
-    if (
-        metric == "cosine"
-        and (torch.linalg.vector_norm(inside, dim=1) <= _ALIKE * torch.linalg.vector_norm(y, dim=1)).any()
-    ):
+    if metric == "cosine" and (row_lengths(inside) <= _ALIKE * row_lengths(y)).any():
         return None  # a query at right angles to the subspace: all its cosines are 0 but for rounding
     return Solvable(inside, x @ basis, largest**0.5)
 
@@ -129,13 +115,10 @@ def exact_values(
         size = lengths.max() if metric == "cosine" else row_lengths(x).max() + row_lengths(y).max()
         sigma = max(sigma, _LEAST_NOISE * float(size))
     step = max(1, memory // (_PAIR_BYTES * len(x) + _QUERY_BYTES))
-    values, answers = [], []
-    for first in range(0, len(y), step):
-        part = slice(first, first + step)
-        scale = sigma if isinstance(sigma, float) else sigma[part]
-        value, answer = _block(y[part], x, lengths, scale, metric, memory)
-        values.append(value)
-        answers.append(answer)
+    scales = repeat(sigma) if isinstance(sigma, float) else sigma.split(step)
+    each = zip(y.split(step), scales, strict=False)
+    parts = [_block(some, x, lengths, scale, metric, memory) for some, scale in each]
+    values, answers = zip(*parts, strict=True)
     return torch.cat(values), torch.cat(answers)
 
 
@@ -153,23 +136,18 @@ def error_bound(problem: Solvable, metric: str) -> float:
     # far from its mean as 6.5 deviations of a normal variable, has less than that too.
     each = {"euclidean": 1.1e-12 if closed else 1e-10, "cosine": 1e-10, "dot": 1e-13}[metric]
     dropped = each * (candidates - 1)
-    counted = 0.0
-    if candidates >= galleries.LARGE:
-        side = Gallery.of(problem.x, problem.y, metric)
-        y, lengths, counted = side.queries(problem.y), side.lengths.max(), _COUNTED
-        y = y * side.size if metric == "euclidean" else problem.y
-    else:
-        y, x = prepare(problem.y, problem.x, "euclidean" if metric == "euclidean" else "dot")
-        lengths = torch.linalg.vector_norm(x, dim=1).max()
-    if metric == "dot":
+    large, side = candidates >= galleries.LARGE, Gallery.of(problem.x, problem.y, metric)
+    counted = _COUNTED if large else 0.0
+    if metric == "dot":  # only where they are large are galleries centred for it
+        longest = (side.lengths if large else row_lengths(problem.x)).max()
         noisy = problem.scale > 0
-        share = row_lengths(y)[noisy] / problem.scale[noisy]
-        size = float(lengths * share.max()) if noisy.any() else 0.0
+        share = row_lengths(problem.y)[noisy] / problem.scale[noisy]
+        size = float(longest * share.max()) if noisy.any() else 0.0
     elif problem.scale == 0:
         size = 0.0
     else:
-        longest_query = torch.linalg.vector_norm(y, dim=1).max() if metric == "euclidean" else 0.0
-        size = float(lengths + longest_query) / problem.scale
+        longest_query = row_lengths(problem.y - side.centre).max() if metric == "euclidean" else 0.0
+        size = float(side.lengths.max() + longest_query) / problem.scale
     return tail + dropped + counted + 2e-7 + 2 * torch.finfo(torch.float64).eps * size
 
 
@@ -184,7 +162,7 @@ def _block(
     if len(x) == 1 or (isinstance(scale, float) and scale == 0):
         return torch.ones_like(y[:, 0]), clean_answers(y, x, metric)
     if metric == "dot":
-        margins, answers = margins_and_answers(y, x)
+        margins, answers = margins_and_answers(y, x, metric)
         return dot(margins, answers, scale), answers
     if metric == "cosine" and x.shape[1] == 1:
         answers = clean_answers(y, x, metric)

@@ -25,8 +25,7 @@ says which query each belongs to.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -110,8 +109,10 @@ def cosine(
             single |= members
             continue
         index = (members.cumsum(0) - 1)[rival_of[chosen]]  # row of a query within its bin
-        near = _Counted(rivals[chosen], index, levels)
-        result[members] = _by_mesh(winners[members], window[members], near.points, near.most, levels, d)
+        at, long = rivals[chosen].T
+        points = ((at, index, length_shares(long, levels, q)) for q in range(len(levels)))
+        most = int(torch.bincount(index).max())
+        result[members] = _by_mesh(winners[members], window[members], points, most, levels, d)
     single &= torch.bincount(rival_of, minlength=len(single)) > 0  # nobody near: certainly kept
     if single.any():
         chosen, index = single[rival_of], single.cumsum(0) - 1
@@ -136,22 +137,6 @@ def levels_of(rivals: Float[Tensor, "p 2"], d: int) -> Float[Tensor, " q"] | Non
     return (longest + shortest) / 2 + half * torch.cos((turns + 0.5) * math.pi / count)
 
 
-@dataclass(frozen=True)
-class _Counted:
-    """Rivals as `_by_mesh` takes them: each on every level, by Lagrange's weights in its length."""
-
-    rivals: Float[Tensor, "p 2"]
-    rival_of: Int[Tensor, " p"]
-    levels: Float[Tensor, " q"]
-
-    @property
-    def most(self) -> int:
-        return int(torch.bincount(self.rival_of).max())
-
-    def points(self, level: int) -> tuple[Float[Tensor, " p"], Int[Tensor, " p"], Float[Tensor, " p"]]:
-        return self.rivals[:, 0], self.rival_of, length_shares(self.rivals[:, 1], self.levels, level)
-
-
 def length_shares(
     lengths: Float[Tensor, " p"], levels: Float[Tensor, " q"], level: int
 ) -> Float[Tensor, " p"]:
@@ -163,14 +148,14 @@ def length_shares(
 def _by_mesh(
     winners: Float[Tensor, "m 2"],
     window: Float[Tensor, "m 3"],
-    points_of: Callable[[int], tuple[Tensor, Tensor, Tensor]],
+    points: Iterable[tuple[Tensor, Tensor, Tensor]],
     candidates: int,
     levels: Float[Tensor, " q"],
     d: int,
 ) -> Float[Tensor, " m"]:
     """Queries of one bin: a table over elevation for each of a few lengths, and interpolation in both.
 
-    ``points_of`` a level are the angles of rivals, the queries that they belong to, and their weights.
+    ``points`` are, level by level, the angles of rivals, the queries that they belong to, and their weights.
     """
     low, top, finest = float(window[:, 0].min()), float(window[:, 1].max()), float(window[:, 2].max())
     # Three of the widest deviations below the answers' reach: from there the deep tails are integrated.
@@ -180,17 +165,16 @@ def _by_mesh(
     nodes = rule.nodes  # (t,)
     scale = max(1.0, float(levels.max()))
     logs = torch.zeros(len(winners), len(nodes), dtype=nodes.dtype, device=nodes.device)  # (m, t): Σ_j ln S_j
-    for q, level in enumerate(levels):
-        angles, rival_of, shares = points_of(q)
+    for level, (angles, rival_of, shares) in zip(levels, points, strict=True):
         if len(angles) == 0:
             continue
         u = (RIGHT - angles) * scale  # (p,)
-        points = grid_points(float(u.min()), float(u.max() - u.min()), u.device)  # (g,)
-        elevations = (points / scale)[:, None]  # (g, 1)
+        grid = grid_points(float(u.min()), float(u.max() - u.min()), u.device)  # (g,)
+        elevations = (grid / scale)[:, None]  # (g, 1)
         a, b = level * elevations.sin(), level * elevations.cos().abs()
         table = log_below(elevation_density(nodes, a, b, d), rule, middle_and_spread(a, b, d)[1])  # (g, t)
         weights = deposit(
-            u, rival_of, count=len(winners), origin=float(points[0]), size=len(points), scale=shares
+            u, rival_of, count=len(winners), origin=float(grid[0]), size=len(grid), scale=shares
         )
         logs += weights @ table  # (m, g) @ (g, t)
     return probability((density_at(nodes, winners, d) * logs.exp_()) @ rule.weights)
@@ -248,15 +232,10 @@ def in_blocks(
         some[torch.cat([rows for _, rows, _ in counted])] = True  # nobody near: certainly kept
         for number in bins[part][some].unique().tolist():
             members = some & (bins[part] == number)
-            index = members.cumsum(0) - 1
-
-            def points_of(level: int, members=members, index=index, counted=counted) -> tuple:
-                u, rows, weights = counted[level]
-                chosen = members[rows]
-                return u[chosen] / scale, index[rows[chosen]], weights[chosen]
-
-            of = part[members]
-            result[of] = _by_mesh(winners[of], window[of], points_of, len(lengths), levels, d)
+            index, of = members.cumsum(0) - 1, part[members]
+            chosen = ((u, rows, weights, members[rows]) for u, rows, weights in counted)
+            points = ((u[c] / scale, index[rows[c]], weights[c]) for u, rows, weights, c in chosen)
+            result[of] = _by_mesh(winners[of], window[of], points, len(lengths), levels, d)
     return result
 
 

@@ -36,16 +36,16 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from scipy.optimize import brentq
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, as_vector, check_pairs, check_same_width, like
+from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, as_vector, check_pairs, like
 from gapkit._options import check_choice, check_number
 from gapkit.errors import InputError
 from gapkit.geometry import nearest
-from gapkit.geometry.neighbours import METRICS
+from gapkit.geometry.galleries import METRICS, queries_and_gallery
 from gapkit.perturbations import GaussianNoise
 from gapkit.robustness.api import as_noise, robustness
+from gapkit.robustness.calibration import solve_sigma
 from gapkit.robustness.score_noise import equal_sigma, score_variance, traces
 
 _SAME_MARGIN = 1e-6
@@ -209,7 +209,7 @@ def predict_metric(
     _check_one_length(x)
     answers = x[nearest(y, x, metric=known)]  # (m, d)
     target = _mean_variance(y, answers, sigma, metric)
-    equal = _solve(lambda s: _mean_variance(y, answers, s, known), target, start=sigma)
+    equal = _solve(y, answers, known, target, sigma)
     value = float(robustness(y, x, sigma=equal, metric=known).mean())
     return (value, equal) if return_sigma else value
 
@@ -237,7 +237,7 @@ def equal_noise(before: Sides, after: Sides, sigma: float, *, metric: str = "euc
     if metric == "cosine":
         before, closed = own
         target = _mean_variance(moved_y, closed, sigma, metric)
-        return _solve(lambda s: _mean_variance(y, before, s, metric), target, start=sigma)
+        return _solve(y, before, metric, target, sigma)
     ways = map(torch.sub, own, (y, moved_y)) if metric == "euclidean" else (y, moved_y)
     squares = (float(way.square().sum(-1).mean()) for way in ways)
     return equal_sigma(sigma, *squares, x.shape[-1] / 2 if metric == "euclidean" else 0.0)
@@ -284,11 +284,8 @@ def expected_shift(gap: ArrayInput, n_candidates: int, dimension: int | None = N
 def _problem(
     queries, gallery, sigma, metric: str
 ) -> tuple[Float[Tensor, "m d"], Float[Tensor, "k d"], float]:
-    y = as_matrix(queries, "queries", shape="(m, d)")
-    x = as_matrix(gallery, "gallery", shape="(K, d)").to(y.device)
-    check_same_width(y, "queries", x, "gallery")
-    check_choice(metric, "metric", METRICS)
-    return y, x, check_number(sigma, "sigma", above=0.0, most=1e75)  # its fourth power is needed
+    y, x = queries_and_gallery(queries, gallery, metric)
+    return y, x.double(), check_number(sigma, "sigma", above=0.0, most=1e75)  # its fourth power is needed
 
 
 def _mean_variance(
@@ -297,20 +294,17 @@ def _mean_variance(
     return float(score_variance(y, x, GaussianNoise(sigma), metric).mean())
 
 
-def _solve(variance, target: float, *, start: float) -> float:
-    """σ* with s²(σ*) = target; s² rises with σ for every metric."""
+def _solve(
+    y: Float[Tensor, "*g m d"], x: Float[Tensor, "*g m d"], metric: str, target: float, start: float
+) -> float:
+    """σ* with a mean s²(σ*) = target; s² rises with σ for every metric, its negative falls."""
     if not target > 0:
         raise InputError("no noise reaches the scores; pass queries that are not zero, and a larger sigma")
 
-    def excess(log_sigma: float) -> float:
-        return math.log(variance(math.exp(log_sigma)) / target)
+    def falling(sigma: float) -> float:
+        return -_mean_variance(y, x, sigma, metric)
 
-    low = high = math.log(start)
-    while excess(low) > 0:
-        low -= 1
-    while excess(high) < 0:
-        high += 1
-    return math.exp(low if low == high else brentq(excess, low, high, xtol=1e-12))
+    return solve_sigma(falling, -target, low=start, high=start, factor=math.e, tolerance=1e-12)
 
 
 def _check_margins(metric: str, *, before: Sides, after: Sides) -> None:

@@ -62,8 +62,7 @@ def monte_carlo(
     draws = 1 if deterministic else draws
     closed = _transformed(x, transform)
     clean_y, clean_x = prepare(y, closed, metric)
-    step = max(1, memory // (40 * len(x) + 8 * y.shape[1]))
-    answers = torch.cat([clean_answers(part, clean_x, metric) for part in clean_y.split(step)])
+    answers = clean_answers(clean_y, clean_x, metric, memory=memory)
     stacked = _Stack(perturbation, generator, transform)
     if noise_on == "gallery" and not shared and not deterministic:
         hits = _independent(y, x, answers, stacked, metric, draws, memory)
@@ -154,9 +153,9 @@ def _shared(
         else:
             copies = stacked.copies(y, count, transform=False).reshape(count * m, -1)
             moved, gallery = prepare(copies, x, metric)
-            step = max(1, memory // (40 * k))
-            moved_answers = torch.cat([clean_answers(part, gallery, metric) for part in moved.split(step)])
-            kept = moved_answers.view(count, m) == answers  # (count, m)
+            kept = (
+                clean_answers(moved, gallery, metric, memory=memory).view(count, m) == answers
+            )  # (count, m)
         hits += kept.double().sum(0)
         per_draw.append(kept.double().mean(1))
     return hits, torch.cat(per_draw)

@@ -41,13 +41,7 @@ def _legendre(order: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Nodes and weights on [0, 1], and the matrix that integrates the interpolating polynomial from 0 to each node."""
     x, w = np.polynomial.legendre.leggauss(order)
     basis = np.polynomial.legendre.legvander(x, order - 1)
-    integrals = np.stack(
-        [
-            np.polynomial.legendre.legval(x, np.polynomial.legendre.legint(np.eye(order)[k], lbnd=-1))
-            for k in range(order)
-        ],
-        1,
-    )
+    integrals = np.polynomial.legendre.legval(x, np.polynomial.legendre.legint(np.eye(order), lbnd=-1)).T
     return (x + 1) / 2, w / 2, integrals @ np.linalg.inv(basis) / 2
 
 

@@ -26,9 +26,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gapkit._arrays import row_lengths
-from gapkit.geometry.neighbours import margins_and_answers, prepare, squares_and_answers
+from gapkit.geometry.neighbours import distances_from, margins_and_answers, prepare
 from gapkit.perturbations import GaussianNoise
-from gapkit.perturbations.gaussian import covariance_root
 from gapkit.robustness.monte_carlo import Sampled
 
 SCRAMBLES = 16
@@ -37,8 +36,8 @@ _FAR = 7.5
 
 def query_bounds(
     y: Float[Tensor, "m d"], x: Float[Tensor, "k d"], noise: GaussianNoise, metric: str, memory: int
-) -> tuple[Float[Tensor, " m"], Float[Tensor, " m"], Int[Tensor, " m"]]:
-    """The union lower bound, the pairwise upper bound and the clean answers."""
+) -> tuple[Float[Tensor, " m"], Float[Tensor, " m"]]:
+    """The union lower bound and the pairwise upper bound."""
     scores = _scores(x, noise, metric)
     prepared = prepare(y, x, metric)
     raw = row_lengths(y)
@@ -46,9 +45,9 @@ def query_bounds(
     parts = []
     for first in range(0, len(y), step):
         part = slice(first, first + step)
-        z, answers = _distances(prepared[0][part], prepared[1], raw[part], scores, metric)[:2]
+        z = _distances(prepared[0][part], prepared[1], raw[part], scores, metric)[0]
         below = torch.special.ndtr(-z)
-        parts.append(((1 - below.sum(1)).clamp_min(0), 1 - below.amax(1), answers))
+        parts.append(((1 - below.sum(1)).clamp_min(0), 1 - below.amax(1)))
     return tuple(torch.cat(column) for column in zip(*parts, strict=True))
 
 
@@ -90,11 +89,7 @@ def quasi_monte_carlo(
 def _scores(x: Float[Tensor, "k d"], noise: GaussianNoise, metric: str) -> Float[Tensor, "k r"]:
     """Rows s_k with s_j − s_i in the law of (x_j − x_i)·ε: the noise's products, in principal axes."""
     rows = prepare(x, x, metric)[1]
-    rows = rows - rows.mean(0)
-    if noise.isotropic is None:
-        rows = rows @ covariance_root(noise.covariance_matrix(x.shape[1]).to(x.device))
-    else:
-        rows = rows * noise.isotropic
+    rows = noise.times_root(rows - rows.mean(0))
     left, lengths, _ = torch.linalg.svd(rows, full_matrices=False)
     kept = max(1, int((lengths > 1e-13 * lengths[0]).sum()))
     return left[:, :kept] * lengths[:kept]
@@ -108,15 +103,10 @@ def _distances(
     metric: str,
 ) -> tuple[Float[Tensor, "m k"], Int[Tensor, " m"], Float[Tensor, "m k"]]:
     """Each hyperplane's distance z in standard deviations, the answers, and the deviations √(wᵀΣw)."""
-    if metric == "dot":
-        margins, answers = margins_and_answers(y, x)
-    else:
-        squares, answers = squares_and_answers(y, x, metric)
-        margins = (squares - squares.gather(1, answers[:, None])) / 2
-        if metric == "cosine":
-            margins = margins * raw[:, None]
-    used, where = answers.unique(return_inverse=True)
-    width = squares_and_answers(scores[used], scores, "euclidean")[0].sqrt()[where]
+    margins, answers = margins_and_answers(y, x, metric)
+    if metric == "cosine":
+        margins *= raw[:, None]
+    width = distances_from(answers, scores)
     # A hyperplane that no noise can reach is infinitely far: duplicates of the answer, but for rounding.
     z = torch.where(width > 1e-12 * width.max(), margins.clamp_min(0) / width, math.inf).scatter(
         1, answers[:, None], math.inf

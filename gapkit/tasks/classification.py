@@ -12,11 +12,12 @@ from gapkit._arrays import (
     as_tensor,
     check_same_width,
     like,
-    row_lengths,
+    unit_rows,
 )
 from gapkit._options import check_choice, one_line
 from gapkit.errors import InputError
-from gapkit.geometry.neighbours import METRICS, answers_of, cost_block, nearest, prepare
+from gapkit.geometry.galleries import METRICS
+from gapkit.geometry.neighbours import answers_of, cost_block, nearest, prepare
 from gapkit.tasks.answers import accuracy, as_answers
 
 _TOGETHER = 256
@@ -97,10 +98,7 @@ def prompt_ensemble(prompts: ArrayInput, classes: ArrayInput) -> ArrayLike:
     counts = torch.bincount(owner)
     if (counts == 0).any():
         raise InputError(f"every class needs a prompt; class {int((counts == 0).nonzero()[0, 0])} has none")
-    lengths = row_lengths(wide)[:, None]
-    if (lengths == 0).any():
-        raise InputError("prompts must have no zero row")
-    sums = wide.new_zeros(len(counts), wide.shape[1]).index_add_(0, owner, wide / lengths)
+    sums = wide.new_zeros(len(counts), wide.shape[1]).index_add_(0, owner, unit_rows(wide, "prompts"))
     lengths = torch.linalg.vector_norm(sums, dim=1, keepdim=True)
     if (lengths <= 1e-12 * counts[:, None]).any():
         raise InputError("the prompts of a class cancel out: their mean has no direction")

@@ -27,7 +27,8 @@ from gapkit._arrays import (
 from gapkit._options import Number, check_choice, check_number, check_room, check_seed, check_whole
 from gapkit.errors import InputError
 from gapkit.geometry.bootstrap import Interval, both_tails
-from gapkit.geometry.neighbours import METRICS, answers_within, stacked_costs
+from gapkit.geometry.galleries import METRICS
+from gapkit.geometry.neighbours import answers_within, stacked_costs
 from gapkit.robustness.api import robustness
 from gapkit.robustness.calibration import solve_sigma
 from gapkit.robustness.exact import dot, euclidean

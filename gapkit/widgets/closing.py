@@ -6,7 +6,7 @@ import ipywidgets as ipw
 
 from gapkit.closing import ClosingOutcome
 from gapkit.embeddings import load_embeddings
-from gapkit.geometry.neighbours import METRICS
+from gapkit.geometry.galleries import METRICS
 from gapkit.plots.boundary import closing_player
 from gapkit.widgets.panel import View, choice, choose_set, limit, panel, slider
 

@@ -8,7 +8,7 @@ from gapkit.closing import AffineProjection, GapCloser, LinearProjection, advise
 from gapkit.closing.projections import SpanProjection
 from gapkit.embeddings import published_sets
 from gapkit.geometry import nearest
-from gapkit.geometry.neighbours import METRICS
+from gapkit.geometry.galleries import METRICS
 from gapkit.robustness import robustness
 
 

@@ -15,7 +15,7 @@ from gapkit.closing.catalogue import find_closer
 from gapkit.closing.published import GRCLIP, I0T, ReAlign, RenormalisedShift
 from gapkit.errors import InputError
 from gapkit.geometry import nearest
-from gapkit.geometry.neighbours import METRICS
+from gapkit.geometry.galleries import METRICS
 from tests.closing.conftest import make_sides
 
 EVERY = list(CLOSERS.values())

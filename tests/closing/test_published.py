@@ -15,7 +15,7 @@ from gapkit.closing.published import (
 )
 from gapkit.errors import InputError
 from gapkit.geometry import l2m, nearest
-from gapkit.geometry.neighbours import METRICS
+from gapkit.geometry.galleries import METRICS
 from gapkit.robustness import robustness
 
 

@@ -11,7 +11,7 @@ from gapkit.closing.published import Centring
 from gapkit.closing.shifts import HalfwayShift
 from gapkit.errors import GapkitWarning, InputError
 from gapkit.geometry import l2m, nearest
-from gapkit.geometry.neighbours import METRICS
+from gapkit.geometry.galleries import METRICS
 from tests.closing.conftest import make_sides
 
 

@@ -9,7 +9,7 @@ from scipy.stats import skew
 from gapkit.closing import GapCloser, MeanShift
 from gapkit.experiments import limits, zero_shot_task
 from gapkit.geometry import nearest
-from gapkit.geometry.neighbours import METRICS
+from gapkit.geometry.galleries import METRICS
 from gapkit.robustness import robustness
 from tests.experiments.toys import CLASSES, MODEL, D
 

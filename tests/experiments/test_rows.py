@@ -17,7 +17,7 @@ from gapkit.experiments.noise import PAPER_ALPHAS
 from gapkit.experiments.protocol import MEANS, TIDY
 from gapkit.experiments.quantisation import TIED, unique_answers
 from gapkit.geometry import gap_vector, nearest
-from gapkit.geometry.neighbours import METRICS
+from gapkit.geometry.galleries import METRICS
 from gapkit.robustness import robustness
 from tests.experiments.toys import MODEL, job
 

@@ -70,8 +70,6 @@ def test_shares_know_the_rank_of_a_sample_with_fewer_rows_than_dimensions(rng):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda z, g, w: resampled_variances(z, g[:, :2], w), "same dimension"),
-        (lambda z, g, w: resampled_variances(z, g, w[:, :-1]), "a column for each row of z"),
         (lambda z, g, w: resampled_shares(z, 0 * g, w, [1]), "must not be zero"),
         (lambda z, g, w: draw_weights(4, groups=[0, 1]), "one group for each of 4 rows"),
         (lambda z, g, w: draw_weights(0), "at least 1"),

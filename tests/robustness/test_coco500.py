@@ -15,7 +15,7 @@ from gapkit.errors import InputError
 from gapkit.experiments.data import Task
 from gapkit.experiments.limits import measure_hubs, no_effect
 from gapkit.geometry import nearest
-from gapkit.geometry.neighbours import METRICS
+from gapkit.geometry.galleries import METRICS
 from gapkit.robustness import robustness
 
 SIGMA, COMPONENTS = 0.02, 300

@@ -12,7 +12,7 @@ from sklearn.metrics import top_k_accuracy_score
 
 from gapkit.errors import InputError
 from gapkit.geometry import galleries
-from gapkit.geometry.neighbours import METRICS
+from gapkit.geometry.galleries import METRICS
 from gapkit.tasks import (
     accuracy,
     agreement,
