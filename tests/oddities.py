@@ -502,9 +502,6 @@ def calls() -> dict[str, Call]:
         "tasks.answer_multiple_choice": Call(
             t.answer_multiple_choice, {"queries": STACK_Y[0], "options": STACK_X[:, :, :].transpose(1, 0, 2), "metric": "euclidean"},
             {"queries": M, "options": M, "metric": W}, 0, 9),
-        "tasks.answer_multiple_choice, questions": Call(
-            t.answer_multiple_choice, {"queries": Y, "options": UNIT, "question": LABELS},
-            {"question": I}, 0, 9),
         "tasks.multiple_choice": Call(
             t.multiple_choice, {"queries": Y[:3], "options": STACK_X, "answers": np.array([0, 1, 2]), "metric": "euclidean"},
             {"queries": M, "options": M, "answers": I, "metric": W}, 0, 1),

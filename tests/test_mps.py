@@ -28,7 +28,7 @@ def rows(seed, n, d, at):
 X, Y = rows(0, 12, 6, 0.5), rows(1, 12, 6, -0.2)
 LABELS = torch.arange(12) % 4
 FEW = X[:4]
-OPTIONS, QUESTION = X[:12], torch.arange(12) // 3
+OPTIONS = X[:12].reshape(4, 3, 6)
 
 CLOSERS = {closer.__name__: closer for closer in closing.CLOSERS.values()} | {"GapCloser": closing.GapCloser}
 Y3, X3 = Y.reshape(3, 4, 6), X.reshape(3, 4, 6)
@@ -111,11 +111,11 @@ CALLS = {
     "tasks.accuracy": lambda t: tasks.accuracy(t(LABELS), LABELS),
     "tasks.agreement": lambda t: tasks.agreement(LABELS, t(LABELS)),
     "tasks.classification.answer_multiple_choice": lambda t: tasks.classification.answer_multiple_choice(
-        t(Y[:4]), t(OPTIONS), question=t(QUESTION)
+        t(Y[:4]), t(OPTIONS)
     ),
     "tasks.k_occurrence": lambda t: tasks.k_occurrence(t(Y), t(FEW)),
     "tasks.multiple_choice": lambda t: tasks.multiple_choice(
-        t(Y[:4]), t(OPTIONS), t(torch.tensor([0, 1, 2, 0])), question=t(QUESTION)
+        t(Y[:4]), t(OPTIONS), t(torch.tensor([0, 1, 2, 0]))
     ),
     "tasks.nearest": lambda t: tasks.nearest(t(Y), t(X), metric="cosine"),
     "tasks.prompt_ensemble": lambda t: tasks.prompt_ensemble(t(X), t(LABELS.sort().values)),

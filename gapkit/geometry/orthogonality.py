@@ -154,14 +154,17 @@ def relative_variance_band(
     True
     """
     centred = spread(z, what="relative_variance_band")
-    tails = both_tails(confidence)
+    both_tails(confidence)  # refused before anything is drawn
     rng = np.random.default_rng(check_seed(seed))
     directions = check_whole(directions, "directions")
     check_room("directions × dimensions", directions, centred.shape[1])
     units = torch.from_numpy(rng.standard_normal((directions, centred.shape[1]))).to(centred.device)
     values = _relative_variances(centred, units / torch.linalg.vector_norm(units, dim=1, keepdim=True))
-    low, high = np.quantile(values.cpu().numpy(), tails)
-    return Band(float(values.mean()), float(low), float(high))
+    return _band_of(values.cpu().numpy(), confidence)
+
+
+def _band_of(values: np.ndarray, confidence: Number) -> Band:
+    return Band(float(values.mean()), *map(float, np.quantile(values, both_tails(confidence))))
 
 
 def band_of_spectrum(
@@ -197,8 +200,7 @@ def band_of_spectrum(
     directions = check_whole(directions, "directions")
     check_room("directions × dimensions", directions, len(spectrum))
     values = _squares(directions, len(spectrum), check_seed(seed)) @ (spectrum / spectrum.mean())
-    low, high = np.quantile(values, both_tails(confidence))
-    return Band(float(values.mean()), float(low), float(high))
+    return _band_of(values, confidence)
 
 
 @functools.lru_cache(maxsize=2)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -16,7 +15,7 @@ from gapkit.geometry.galleries import METRICS, queries_and_gallery
 from gapkit.perturbations import GaussianNoise
 from gapkit.perturbations.base import as_generator
 from gapkit.robustness.exact import Solvable, error_bound, exact_values, nearest_bounds, solvable
-from gapkit.robustness.monte_carlo import monte_carlo
+from gapkit.robustness.monte_carlo import monte_carlo, not_sampled
 from gapkit.robustness.query_noise import quasi_monte_carlo, query_bounds
 from gapkit.robustness.saddlepoint import saddlepoint
 
@@ -172,29 +171,26 @@ def robustness(
     memory = check_whole(memory_limit, "memory_limit", most=LARGEST_SEED)
 
     chosen, problem = _choose(y, x, noise, metric, noise_on, method, transform)
+    bound, options = (
+        0.0,
+        {"metric": metric, "draws": draws, "generator": as_generator(generator), "memory": memory},
+    )
     if chosen == "exact":
-        values, answers = exact_values(problem, metric, memory=memory)
+        done = not_sampled(*exact_values(problem, metric, memory=memory))
         bound = error_bound(problem, metric) if return_info else 0.0
-        errors, mean_error, drawn = torch.zeros_like(values), 0.0, 0
     elif chosen == "saddlepoint":
-        values, answers = saddlepoint(y, x.double(), noise)
-        errors, mean_error, bound, drawn = torch.zeros_like(values), 0.0, math.nan, 0
+        done, bound = not_sampled(*saddlepoint(y, x.double(), noise)), math.nan
+    elif chosen == "quasi-monte-carlo":
+        done = quasi_monte_carlo(y, x.double(), noise, **options)
     else:
-        options = {"metric": metric, "draws": draws, "generator": as_generator(generator), "memory": memory}
-        if chosen == "quasi-monte-carlo":
-            sampled = quasi_monte_carlo(y, x.double(), noise, **options)
-        else:
-            sampled = monte_carlo(
-                y, x.double(), noise, noise_on=noise_on, shared=shared, transform=transform, **options
-            )
-        values, answers, errors = sampled.values, sampled.answers, sampled.std_error
-        mean_error, bound, drawn = sampled.mean_std_error, 0.0, sampled.draws
-    result = [like(values, queries, gallery)]
+        options |= {"noise_on": noise_on, "shared": shared, "transform": transform}
+        done = monte_carlo(y, x.double(), noise, **options)
+    result = [like(done.values, queries, gallery)]
     if return_std_error:
-        result.append(like(errors, queries, gallery))
+        result.append(like(done.std_error, queries, gallery))
     if return_info:
-        kept = like(answers, queries, gallery)
-        result.append(RobustnessInfo(chosen, kept, float(values.mean()), mean_error, bound, drawn))
+        answers, mean = like(done.answers, queries, gallery), float(done.values.mean())
+        result.append(RobustnessInfo(chosen, answers, mean, done.mean_std_error, bound, done.draws))
     return result[0] if len(result) == 1 else tuple(result)
 
 

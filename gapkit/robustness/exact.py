@@ -19,16 +19,7 @@ from torch import Tensor
 
 from gapkit._arrays import row_lengths
 from gapkit.geometry import galleries
-from gapkit.geometry.galleries import (
-    MOST_PAIRS,
-    Gallery,
-    again,
-    cost_blocks,
-    decide,
-    join,
-    pairs_upto,
-    slack_of,
-)
+from gapkit.geometry.galleries import Gallery, join, pairs_upto
 from gapkit.geometry.neighbours import (
     angles_from,
     clean_answers,
@@ -193,7 +184,7 @@ def _in_blocks(problem: Solvable, metric: str, memory: int) -> tuple[Float[Tenso
         part, dtype = todo.pop()
         found = _counted(factors[part], rounding[part], y[part], scale[part], gallery, dtype)
         if found is None:
-            todo += again(part, dtype)
+            todo += galleries.again(part, dtype)
             continue
         values[part], answers[part], sure = found
         if not sure.all():
@@ -229,7 +220,7 @@ def _counted(
     is. Else only those that may be the answer are computed again.
     """
     euclidean, d = gallery.metric == "euclidean", y.shape[1]
-    slack = slack_of(rounding, y, dtype)
+    slack = galleries.slack_of(rounding, y, dtype)
 
     def place(costs: Tensor) -> Tensor:
         """√(λ + d), or a score in units of its noise."""
@@ -237,7 +228,7 @@ def _counted(
 
     few, kept, counts = True, None, None
     everyone = torch.arange(len(y), device=y.device)[:, None]
-    for start, costs, best in cost_blocks(factors, gallery, dtype):
+    for start, costs, best in galleries.cost_blocks(factors, gallery, dtype):
         reach = place(best + slack) + REACH
         reach = reach.square() + slack if euclidean else reach + slack
         counts = counts or Counts(place(best), REACH)
@@ -250,12 +241,12 @@ def _counted(
         few = few and not many and len(kept[0] if kept else ()) <= _FEW * len(y)
         kept = join(kept, found, reach if few else best + slack)
         unsure = rounding * torch.finfo(dtype).eps > _ROUNDING * (2 * place(best) if euclidean else 1)
-        if (len(kept[0]) > MOST_PAIRS and len(y) > 1) or (
+        if (len(kept[0]) > galleries.MOST_PAIRS and len(y) > 1) or (
             dtype == torch.float32 and not few and unsure.all()
         ):
             return None
     rows, columns, counted = kept
-    answers, costs = decide(rows, columns, y, gallery)
+    answers, costs = galleries.decide(rows, columns, y, gallery)
     u = place(costs / scale[rows] + (d if euclidean else 0.0))
     own = columns == answers[rows]
     winners = torch.empty_like(scale).index_put_((rows[own],), u[own])

@@ -32,6 +32,11 @@ class Sampled:
     draws: int
 
 
+def not_sampled(values: Float[Tensor, " m"], answers: Int[Tensor, " m"], *, draws: int = 0) -> Sampled:
+    """Values that no chance enters."""
+    return Sampled(values, torch.zeros_like(values), 0.0, answers, draws)
+
+
 def monte_carlo(
     y: Float[Tensor, "m d"],
     x: Float[Tensor, "k d"],
@@ -73,7 +78,7 @@ def monte_carlo(
         )
     values = hits / draws
     if deterministic:
-        return Sampled(values, torch.zeros_like(values), 0.0, answers, 1)
+        return not_sampled(values, answers, draws=1)
     # One added hit and miss: never certain after finitely many draws.
     guess = (hits + 1) / (draws + 2)
     std_error = (guess * (1 - guess) / draws).sqrt()

@@ -147,10 +147,7 @@ def agreement(first: ArrayInput, second: ArrayInput) -> float:
     >>> agreement([0, 1, 2, 2], [0, 1, 2, 3])
     0.75
     """
-    a, b = as_answers(first, "first"), as_answers(second, "second")
-    if len(a) != len(b):
-        raise InputError(f"first and second must answer the same queries; got {len(a)} and {len(b)} answers")
-    return float((a == b.to(a.device)).double().mean())
+    return _share_alike(first, "first", second, "second")
 
 
 def accuracy(answers: ArrayInput, labels: ArrayInput) -> float:
@@ -174,7 +171,11 @@ def accuracy(answers: ArrayInput, labels: ArrayInput) -> float:
     >>> accuracy([0, 1, 1, 1], [0, 1, 1, 2])
     0.75
     """
-    given, right = as_answers(answers, "answers"), as_answers(labels, "labels")
-    if len(given) != len(right):
-        raise InputError(f"answers and labels must be as many; got {len(given)} and {len(right)}")
-    return float((given == right.to(given.device)).double().mean())
+    return _share_alike(answers, "answers", labels, "labels")
+
+
+def _share_alike(first: ArrayInput, first_name: str, second: ArrayInput, second_name: str) -> float:
+    a, b = as_answers(first, first_name), as_answers(second, second_name)
+    if len(a) != len(b):
+        raise InputError(f"{first_name} and {second_name} must be as many; got {len(a)} and {len(b)}")
+    return float((a == b.to(a.device)).double().mean())

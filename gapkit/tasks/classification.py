@@ -106,15 +106,14 @@ def prompt_ensemble(prompts: ArrayInput, classes: ArrayInput) -> ArrayLike:
 
 
 def answer_multiple_choice(
-    queries: ArrayInput, options: ArrayInput, *, question: ArrayInput | None = None, metric: str = "euclidean"
+    queries: ArrayInput, options: ArrayInput, *, metric: str = "euclidean"
 ) -> ArrayLike:
     """The option each query is nearest to, among its own options.
 
     Parameters
     ----------
     queries : (m, d) array-like, one a question
-    options : (m, k, d) array-like, or a list of m (k_i, d) array-likes, or one (total, d) array-like with ``question``
-    question : (total,) integers in [0, m): the question each row of ``options`` belongs to, in ascending order
+    options : (m, k, d) array-like, or a list of m (k_i, d) array-likes
     metric : ``"euclidean"``, ``"dot"`` or ``"cosine"``
 
     Returns
@@ -133,20 +132,9 @@ def answer_multiple_choice(
     """
     check_choice(metric, "metric", METRICS)
     y = as_matrix(queries, "queries", shape="(m, d)")
-    if question is None:
-        x, owner = _stacked(y, options)
-    else:
-        x = as_matrix(options, "options", shape="(total, d)").to(y.device)
-        owner = as_index(question, "question", below=len(y)).to(y.device)
-        if len(owner) != len(x) or (owner.diff() < 0).any():
-            raise InputError("question must name a question for each option, in ascending order")
+    x, owner = _stacked(y, options)
     check_same_width(y, "queries", x, "options")
-    counts = torch.bincount(owner, minlength=len(y))
-    if (counts == 0).any():
-        raise InputError(
-            f"every question needs an option; question {int((counts == 0).nonzero()[0, 0])} has none"
-        )
-    return like(_answer(y, x, owner, counts, metric), queries, *(options if question is None else (options,)))
+    return like(_answer(y, x, owner, torch.bincount(owner), metric), queries, *options)
 
 
 def _stacked(y: Float[Tensor, "m d"], options) -> tuple[Float[Tensor, "t d2"], Int[Tensor, " t"]]:
@@ -204,14 +192,13 @@ def multiple_choice(
     options: ArrayInput,
     answers: ArrayInput,
     *,
-    question: ArrayInput | None = None,
     metric: str = "euclidean",
 ) -> float:
     """Accuracy on multiple-choice questions, each with its own options as the gallery.
 
     Parameters
     ----------
-    queries, options, question, metric : as in `answer_multiple_choice`
+    queries, options, metric : as in `answer_multiple_choice`
     answers : (m,) integers, the position of the right option
 
     Returns
@@ -228,4 +215,4 @@ def multiple_choice(
     >>> multiple_choice([[0.0], [1.0]], [[[0.1], [3.0]], [[7.0], [2.0], [0.9]]], [0, 1])
     0.5
     """
-    return accuracy(answer_multiple_choice(queries, options, question=question, metric=metric), answers)
+    return accuracy(answer_multiple_choice(queries, options, metric=metric), answers)
