@@ -106,7 +106,7 @@ def _settings(grid, closer: Closer) -> ParameterGrid:
             clone(closer).set_params(**parameters)
         if not settings:
             raise ValueError("there is no setting")
-    except (TypeError, ValueError) as fault:
+    except (TypeError, ValueError, RecursionError) as fault:
         raise InputError(
             f"grid must be a dict of lists, such as {{'alpha': [0.0, 0.5, 1.0]}}, or a list of such dicts; "
             f"got {one_line(grid)}: {' '.join(str(fault).split())}"

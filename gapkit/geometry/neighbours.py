@@ -28,9 +28,11 @@ def prepare(queries: ArrayInput, gallery: ArrayInput, metric: str) -> tuple[Tens
     x = x.double()
     if metric == "cosine":
         return unit_rows(y, "queries"), unit_rows(x, "gallery")
-    # A common translation changes no distance, and the smaller the rows, the smaller the rounding.
-    centre = x.mean(0) if metric == "euclidean" else 0
-    return y - centre, x - centre
+    if metric == "euclidean":
+        # A common translation changes no distance, and the smaller the rows, the smaller the rounding.
+        centre = x.mean(0)
+        return y - centre, x - centre
+    return y, x
 
 
 def stacked_costs(
