@@ -44,7 +44,7 @@ def test_blocks_of_opposite_pairs_are_those_of_a_single_pair(monkeypatch):
     y, x = prepare(row[None], others, "cosine")
     squares = squares_and_answers(y, x, "cosine")[0]
     whole = angles_from(squares, y, x)
-    monkeypatch.setattr("gapkit.geometry.neighbours._NUMBERS", 12)
+    monkeypatch.setattr("gapkit.geometry.galleries.BLOCK_BYTES", 12 * 64)
     assert torch.equal(angles_from(squares, y, x), whole)
 
 
