@@ -304,7 +304,10 @@ def _solve(
     def falling(sigma: float) -> float:
         return -_mean_variance(y, x, sigma, metric)
 
-    return solve_sigma(falling, -target, low=start, high=start, factor=math.e, tolerance=1e-12)
+    try:
+        return solve_sigma(falling, -target, low=start, high=start, factor=math.e, tolerance=1e-12)
+    except InputError:
+        raise InputError(f"sigma must be of the embeddings' size; got {start:g}; pass a nearer one") from None
 
 
 def _check_margins(metric: str, *, before: Sides, after: Sides) -> None:
