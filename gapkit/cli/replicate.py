@@ -248,7 +248,7 @@ def _print_table(record: dict) -> None:
 
     models, rows = build_summary(record)
     narrow = {"justify": "center", "overflow": "fold", "max_width": 14}
-    columns = [
+    columns: list[tuple[str, dict]] = [
         ("claim", {"ratio": 1, "min_width": 24, "overflow": "fold"}),
         *((escape(as_one_line(short_model(model))), narrow) for model in models),
         ("overall", {"no_wrap": True}),
@@ -296,7 +296,7 @@ def compare(first, second, as_json):
 def _print_differences(differences, compared: int) -> None:
     from rich.text import Text
 
-    columns = [
+    columns: list[tuple[str, dict]] = [
         (name, {"overflow": "fold"}) for name in ("claim", "model", "where", "first", "second", "what")
     ]
     rows = ((Text(as_one_line(text)) for text in difference) for difference in differences)
