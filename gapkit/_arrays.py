@@ -258,7 +258,9 @@ def row_lengths(rows: Tensor) -> Tensor:
     return lengths
 
 
-def check_same_width(first: Tensor, first_name: str, second: Tensor, second_name: str) -> None:
+def check_same_width(
+    first: Tensor | np.ndarray, first_name: str, second: Tensor | np.ndarray, second_name: str
+) -> None:
     """Raise unless both matrices live in the same space."""
     if first.shape[-1] != second.shape[-1]:
         widths = f"got d={first.shape[-1]} and d={second.shape[-1]} (do they come from the same model?)"
