@@ -26,7 +26,8 @@ from gapkit.geometry import Interval
 Answer = Literal["yes", "no", "harms", "cannot tell"]
 
 ROUNDING = 1e-9
-"""An interval that ends this near to 0 touches it: a bootstrap of zeros leaves 1e-18 of either sign."""
+"""An interval that ends this near to an edge touches it: the last bit of a sum, which differs between machines,
+decides nothing."""
 POWER = 0.8
 """How likely an expected effect must be to be seen for a cell to be asked."""
 LAW_ERROR = 0.2
@@ -94,7 +95,7 @@ class Rule(ABC):
         _, low, high = self._scale(cell)
         if cell.reason or math.isnan(low):
             return "cannot tell"
-        return "yes" if low >= 0 else "no" if high < 0 else "cannot tell"
+        return "yes" if low >= -ROUNDING else "no" if high < -ROUNDING else "cannot tell"
 
     def _harms(self, cell: Cell) -> bool:
         return False
@@ -141,7 +142,7 @@ class Rises(Rule):
 
     def _harms(self, cell: Cell) -> bool:
         value, _, high = self._turned(cell)
-        return high < -ROUNDING and value <= -self.edge
+        return high < -ROUNDING and value <= -self.edge + ROUNDING
 
     def words(self) -> str:
         return (
@@ -187,11 +188,10 @@ class Within(Rule):
     tolerance: float = 0.0
 
     def _scale(self, cell: Cell) -> tuple[float, float, float]:
-        # A hair of rounding is allowed on top, so that 0.995 is within 0.005 of 1.
         off = [abs(x - self.edge) for x in (cell.value, cell.low, cell.high)]
         nearest = 0.0 if cell.low <= self.edge <= cell.high else min(off)
         value, worst, best = (self.tolerance - x for x in (off[0], max(off), nearest))
-        return value, worst + 1e-12, best + 1e-12
+        return value, worst, best
 
     def words(self) -> str:
         if self.tolerance == 0:

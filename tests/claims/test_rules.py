@@ -167,3 +167,12 @@ def test_verdict_depends_on_the_order_or_on_what_does_not_count(answers, random)
     assert (verdict in ("holds", "partly")) == ("yes" in seen)
     assert (verdict == "harms") == ("harms" in seen and "yes" not in seen)
     assert (verdict == "does not hold") == ("no" in seen and not seen & {"yes", "harms"})
+
+
+@pytest.mark.parametrize("hair", [-2e-15, 0.0, 2e-15])
+@pytest.mark.parametrize("rule", [Above(-0.01), Within(0.0, 0.01)], ids=["above", "within"])
+def test_the_last_bit_of_a_sum_decides(rule, hair):
+    """Intervals that end at the edge: one that reaches it from below cannot tell, one that begins there says yes."""
+    edge = -0.01 + hair
+    assert rule.answer(Cell("", -0.06, -0.12, edge)) == "cannot tell"
+    assert rule.answer(Cell("", -0.005, edge, 0.0)) == "yes"
