@@ -108,10 +108,11 @@ def check_whole(value, name: str, *, least: int = 1, most: int = MOST) -> int:
         except (TypeError, RuntimeError):  # a float, or what is no single number at all
             with contextlib.suppress(TypeError, ValueError, RuntimeError, OverflowError):
                 number = int(value) if float(value).is_integer() else None
-    if number is None or number < least:
-        raise InputError(f"{name} must be a whole number of at least {least}; got {one_line(value)}")
-    if number > most:
-        raise InputError(f"{name} must be a whole number of at most {most:,}; got {one_line(value)}")
+    if number is None or not least <= number <= most:
+        low = number is None or number < least
+        bounds = f"from {least} to" if most < MOST else "of at least" if low else "of at most"
+        bound = most if most < MOST or not low else least
+        raise InputError(f"{name} must be a whole number {bounds} {bound:,}; got {one_line(value)}")
     return number
 
 

@@ -194,7 +194,7 @@ def check(*functions: object, seed: int | None = None) -> None:
     >>> check(lambda x, y: y.mean(0) - x.mean(0), "gap_vector")
     gap_vector: right (compared on 5 fresh inputs in float64)
     >>> check()
-    give a function with one of these names: affine_projection, agreement, best_alpha, ...
+    give a function with one of these names: affine_projection, best_alpha, ...
     """
     faults = []
     if not functions:

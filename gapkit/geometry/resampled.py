@@ -249,7 +249,7 @@ def resampled_shares(
     return shares
 
 
-def _units(directions: np.ndarray) -> np.ndarray:
+def _units(directions: ArrayInput) -> np.ndarray:
     """Directions of length 1."""
     lengths = np.linalg.norm(directions, axis=1, keepdims=True)
     if not lengths.all():

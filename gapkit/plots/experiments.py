@@ -4,7 +4,7 @@ A column ``value`` has its interval in ``value_low`` and ``value_high``. Each pi
 phone; every series has its own marker and line style, so that nothing hangs on colour alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,7 @@ def _points(ax: Axes, table: pd.DataFrame, by: str, x: str, y: str, *, across: b
         ax.errorbar(rows[x], rows[y], label=str(label), **errors, **look)
 
 
-def _named_rows(names: Sequence, each: float, ax: Axes | None, **labels: str) -> Axes:
+def _named_rows(names: Collection, each: float, ax: Axes | None, **labels: str) -> Axes:
     """Labelled axes for one line of text a row, the first one on top."""
     ax = canvas(ax=ax, width=WIDTH, height=max(2.2, 0.9 + each * len(names)))
     ax.set(ylim=(len(names) - 0.45, -0.55), **labels)

@@ -91,7 +91,6 @@ def test_duplicates_go_to_the_lowest_index(blockwise, monkeypatch, metric):
     x = np.concatenate([x, x, x])
     for most in (galleries.MOST_PAIRS, 20):  # and where ties are more than may be kept at once
         monkeypatch.setattr(galleries, "MOST_PAIRS", most)
-        monkeypatch.setattr(exact, "MOST_PAIRS", most)
         for sigma in (1e-6, 0.05):
             expected, dense = robustness(y, x, sigma, metric=metric, return_info=True)
             found, info = blockwise(robustness, y, x, sigma, metric=metric, return_info=True)
