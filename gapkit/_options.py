@@ -109,10 +109,10 @@ def check_whole(value, name: str, *, least: int = 1, most: int = MOST) -> int:
             with contextlib.suppress(TypeError, ValueError, RuntimeError, OverflowError):
                 number = int(value) if float(value).is_integer() else None
     if number is None or not least <= number <= most:
-        low = number is None or number < least
-        bounds = f"from {least} to" if most < MOST else "of at least" if low else "of at most"
-        bound = most if most < MOST or not low else least
-        raise InputError(f"{name} must be a whole number {bounds} {bound:,}; got {one_line(value)}")
+        bound = f"of at least {least}" if number is None or number < least else f"of at most {most:,}"
+        if most < MOST:
+            bound = f"from {least} to {most:,}"
+        raise InputError(f"{name} must be a whole number {bound}; got {one_line(value)}")
     return number
 
 
