@@ -50,8 +50,9 @@ def test_reference_passes_when_it_answers_in_torch(name):
 @pytest.mark.parametrize(("name", "sentence", "wrong"), MISTAKES, ids=[f"{n}: {s}" for n, s, _ in MISTAKES])
 @pytest.mark.parametrize("seed", range(2))
 def test_each_mistake_is_recognised_by_its_own_sentence(name, sentence, wrong, seed):
-    with pytest.raises(CheckFailed, match=re.escape(sentence)):
+    with pytest.raises(CheckFailed) as failed:
         CHECKS[name](wrong, seed=seed)
+    assert str(failed.value) == f"{name} {sentence}"  # not a fault's text, which quotes the line
 
 
 @pytest.mark.parametrize("name", CHECKS)

@@ -30,20 +30,20 @@ def cloud(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
     return rng.normal(size=d) + rng.normal(size=(n, d)) * rng.uniform(0.3, 1.5, size=d)
 
 
-def two_clouds(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def clouds(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """A gallery and queries, in different numbers."""
     d = int(rng.integers(3, 6))
     return cloud(rng, int(rng.integers(6, 9)), d), cloud(rng, int(rng.integers(9, 13)), d)
 
 
-def matched_clouds(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def pairs(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Texts and images, row by row partners; the rows have many lengths."""
     n, d = int(rng.integers(7, 11)), int(rng.integers(3, 6))
     x = cloud(rng, n, d)
     return x, x + rng.normal(size=d) + 0.3 * rng.normal(size=(n, d))
 
 
-def cloud_and_direction(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def directed_cloud(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """One modality, and a direction that is no unit vector."""
     d = int(rng.integers(4, 7))
     return cloud(rng, int(rng.integers(8, 12)), d), 3 * rng.normal(size=d)
@@ -51,7 +51,7 @@ def cloud_and_direction(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarra
 
 def pairs_and_tau(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
     """Texts, images and τ, such that no probability is close to 0 or 1."""
-    x, y = matched_clouds(rng)
+    x, y = pairs(rng)
     return x, y, float(rng.uniform(2.0, 6.0))
 
 
