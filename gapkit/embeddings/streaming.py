@@ -11,6 +11,7 @@ import threading
 import warnings
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from gapkit._files import check_regular, file_state, open_safetensors
@@ -79,13 +81,18 @@ class _Range:
         return self.shape[0]
 
     def __getitem__(self, rows: slice) -> Tensor:
+        pieces = self.pieces(rows)
+        return pieces[0] if len(pieces) == 1 else torch.cat([piece.to(self.dtype) for piece in pieces])
+
+    def pieces(self, rows: slice) -> list[Tensor]:
+        """The rows, as far as each file has them: nothing is copied."""
         first, last = (self.first + end for end in rows.indices(len(self))[:2])
         pieces, starts = [], self.side.starts
         for i in range(bisect_right(starts, first) - 1, bisect_left(starts, last)):
             with _ONE_OPENS:
                 part = _opened(self.side.paths[i], self.side.name, self.side.states[i])
             pieces.append(part[max(first - starts[i], 0) : last - starts[i]])
-        return pieces[0] if len(pieces) == 1 else torch.cat([piece.to(self.dtype) for piece in pieces])
+        return pieces
 
     def row_name(self, row: int) -> str:
         i = next(i for i in reversed(self.files) if self.side.starts[i] <= self.first + row)
@@ -126,9 +133,20 @@ def measure_files(
     parts: dict[int, Sums] = {}
 
     def arriving():
-        for position, sums in run(_sums_of, tasks, processes=processes, cluster=cluster):
-            parts[position] = replace(sums, products=sums.products[:0])
-            yield position, sums
+        elsewhere = processes > 1 or cluster is not None
+        threads = (
+            1 if elsewhere or covariances else torch.get_num_threads()
+        )  # products have threads of their own
+        # One thread of BLAS each: more would stand in their way.
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+            side_by_side = functools.partial(_sums_of, threads=1)
+            for position, sums in (
+                enumerate(pool.map(side_by_side, tasks))
+                if threads > 1
+                else run(_sums_of, tasks, processes=processes, cluster=cluster)
+            ):
+                parts[position] = replace(sums, products=sums.products[:0])
+                yield position, sums
 
     try:
         total = add_in_a_tree(arriving(), len(tasks))
@@ -149,10 +167,10 @@ def measure_files(
     return MeasuredFiles(values, [*notes, f"left out: {LEFT_OUT}"])
 
 
-def _sums_of(task: tuple) -> Sums:
+def _sums_of(task: tuple, threads: int | None = None) -> Sums:
     sides, first, last, centres = task
     ranges = [_Range(side, first, last) for side in sides]
-    sums = pair_sums(*ranges, centres=centres)
+    sums = pair_sums(*ranges, centres=centres, threads=threads)
     for side, rows in zip(sides, ranges, strict=True):
         side.check(rows.files)
     return sums

@@ -9,12 +9,13 @@ import operator
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
+from itertools import accumulate, pairwise
 from math import ceil
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor
+from threadpoolctl import threadpool_limits
 
 from gapkit._arrays import LARGEST, SMALLEST, ArrayInput, ArrayLike, as_matrix, check_pairs, check_scale, like
 from gapkit.errors import InputError
@@ -22,14 +23,15 @@ from gapkit.geometry.bootstrap import Interval
 from gapkit.geometry.gap import rmg_from_cosines
 from gapkit.geometry.shape import cone_from_moments, rank_entropy
 
-BLOCK_ROWS, PRODUCT_ROWS, TURN_ROWS = 4096, 8192, 65_536
+BLOCK_ROWS, PRODUCT_ROWS, TURN_ROWS = 16_384, 8192, 65_536
 """Rows summed by a thread, multiplied at once; and after how many the products have their turn."""
-CACHED, CONVERTED = 262_144, 32_768
-"""Entries of a side read from the cache, and those that torch converts on one thread."""
+CACHED, CONVERTED = 524_288, 32_768
+"""Entries of a side that one call takes, few enough for the cache and so many that threads seldom wait for the interpreter;
+and those that torch converts on one thread."""
 UNIT, CLOSE = 8, 1 / 8
 """Squared lengths so many roundings from 1 are 1; squared distances below this share of ‖x‖² + ‖y‖² are taken again."""
 Rows: TypeAlias = Any
-"""A tensor, or what has its shape and dtype and gives a tensor for a slice of rows."""
+"""A tensor, or what has its shape and dtype and gives a tensor for a slice of rows, and tensors side by side with ``pieces``."""
 
 
 class Streamed(NamedTuple):
@@ -63,50 +65,66 @@ class Sums:
         return Sums(**sums | {"least": np.minimum(self.least, other.least)})
 
 
-def _few_at_a_time(z: Tensor, dtype: torch.dtype, rows: int) -> Iterator[np.ndarray]:
+def _few_at_a_time(z: Rows, block: slice, few: int, dtype: torch.dtype) -> Iterator[np.ndarray]:
     """Few rows after few: the same memory where the dtype is right; else converted, always into one place."""
-    if (z := z.cpu()).dtype == dtype:
-        yield from (z.numpy()[few] for few in _slices(0, len(z), rows))
-        return
+    pieces = [piece.cpu() for piece in (z.pieces(block) if hasattr(z, "pieces") else [z[block]])]
+    starts = [0, *accumulate(map(len, pieces))]
+    right = all(piece.dtype == dtype for piece in pieces)
+    if right:  # to be cut by numpy: at each of its calls torch lets other threads go first
+        pieces = [piece.numpy() for piece in pieces]
     piece = max(1, CONVERTED // z.shape[1])  # too small for torch to start threads for it
-    place = torch.empty(min(rows, len(z)), z.shape[1], dtype=dtype)
-    for few in z.split(rows):
-        place = place[: len(few)]
-        for to, part in zip(place.split(piece), few.split(piece), strict=True):
-            to.copy_(part)
-        yield place.numpy()
+    place = torch.empty(0 if right else few, z.shape[1], dtype=dtype)
+    for rows in _slices(0, starts[-1], few):
+        cut = [
+            some[max(rows.start - start, 0) : rows.stop - start]
+            for some, (start, stop) in zip(pieces, pairwise(starts), strict=True)
+            if start < rows.stop and stop > rows.start
+        ]
+        if right:
+            yield cut[0] if len(cut) == 1 else np.concatenate(cut)
+            continue
+        targets = place[: rows.stop - rows.start].split([len(some) for some in cut])
+        for target, some in zip(targets, cut, strict=True):
+            for to, part in zip(target.split(piece), some.split(piece), strict=True):
+                to.copy_(part)
+        yield place[: rows.stop - rows.start].numpy()
 
 
-def _block_sums(x: Tensor, y: Tensor, dtype: torch.dtype) -> Sums:
+def _block_sums(x: Rows, y: Rows, block: slice, dtype: torch.dtype) -> Sums:
     """Sums over a block, without products, a few cached rows at a time.
 
     Vectors times matrix and row by row products are the cheapest ways that BLAS has for these sums.
     """
-    (n, d), kind, few = x.shape, np.dtype(str(dtype)[6:]), max(1, CACHED // x.shape[1])
-    totals, squares, ones = np.zeros((4, d)), np.empty((3, n), kind), np.ones(few, kind)  # ‖x‖², ‖y‖², x·y
+    n, d, kind = block.stop - block.start, x.shape[1], np.dtype(str(dtype)[6:])
+    few = min(n, max(1, CACHED // d))
+    every, ones = _slices(0, n, few), np.ones(few, kind)
+    squares = np.empty((3, n), kind)  # ‖x‖², ‖y‖², x·y
+    totals = np.empty((4, len(every), d), kind)
     low, high = 1 - UNIT * np.finfo(kind).eps, 1 + UNIT * np.finfo(kind).eps
     with np.errstate(all="ignore"):  # what is not finite shows in the sums
-        for rows, *pair in zip(
-            _slices(0, n, few), *(_few_at_a_time(z, dtype, few) for z in (x, y)), strict=True
-        ):
-            for side, z in enumerate(pair):
-                square = np.vecdot(z, z, out=squares[side, rows])
-                totals[2 * side] += (total := ones[: len(z)] @ z)
-                if not (low <= square.min() and square.max() <= high):  # so where there is a NaN
-                    total = (1 / np.sqrt(square)) @ z
-                totals[2 * side + 1] += total
+        read = (_few_at_a_time(z, block, few, dtype) for z in (x, y))
+        for i, (rows, *pair) in enumerate(zip(every, *read, strict=True)):
+            np.vecdot(pair[0], pair[0], out=squares[0, rows])
             np.vecdot(*pair, out=squares[2, rows])
+            np.vecdot(pair[1], pair[1], out=squares[1, rows])
+            for side in (1, 0):  # what was read last first
+                np.matmul(ones[: len(pair[side])], pair[side], out=totals[2 * side, i])
+            totals[1::2, i] = totals[::2, i]
+            both = squares[:2, rows]
+            if not (low <= both.min() and both.max() <= high):  # so where there is a NaN
+                for side, z in enumerate(pair):
+                    totals[2 * side + 1, i] = (1 / np.sqrt(both[side])) @ z
         lengths = np.sqrt(squares[:2])
         both = squares[0] + squares[1]
         apart = both - 2 * squares[2]  # ‖x − y‖², unless x and y are so close that it cancels
         close = np.flatnonzero(apart < CLOSE * both)
-        for rows in np.split(close, range(few, len(close), few)):
-            difference = np.subtract(*(z[rows].to("cpu", dtype).numpy() for z in (x, y)))
+        for rows in np.split(close, range(few, len(close), few)) if len(close) else ():
+            difference = np.subtract(*(z[block][rows].to("cpu", dtype).numpy() for z in (x, y)))
             apart[rows] = np.vecdot(difference, difference)
         each = (*squares[:2], np.sqrt(apart), apart, squares[2] / (lengths[0] * lengths[1]))
         numbers = np.array([entries.sum(dtype=np.float64) for entries in each])
     least = np.concatenate([lengths.min(1), -lengths.max(1)], dtype=np.float64)
-    return Sums(n, totals, numbers, least, np.zeros((0, d, d)))
+    return Sums(n, totals.sum(1, dtype=np.float64), numbers, least, np.zeros((0, d, d)))
 
 
 def _slices(first: int, last: int, rows: int) -> list[slice]:
@@ -118,17 +136,17 @@ def centres_of(x: Rows, y: Rows) -> np.ndarray:
     return np.stack([z[:PRODUCT_ROWS].to("cpu", torch.float64).mean(0).numpy() for z in (x, y)])
 
 
-def _stream(x: Rows, y: Rows, centres: np.ndarray | None, dtype: torch.dtype) -> Sums:
+def _stream(x: Rows, y: Rows, centres: np.ndarray | None, threads: int, dtype: torch.dtype) -> Sums:
     n, d = x.shape
     products = np.zeros((0 if centres is None else 2, d, d))
     total = Sums(0, np.zeros((4, d)), np.zeros(5), np.full(4, np.inf), products[:0])
-    with ThreadPoolExecutor(threads := torch.get_num_threads()) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         each = pool.map if threads > 1 else map  # starting a thread takes as long as a block
         for turn in _slices(0, n, TURN_ROWS):
             rows = turn.stop - turn.start
             even = 2 * ceil(rows / (2 * BLOCK_ROWS))  # blocks, for two threads
             blocks = _slices(turn.start, turn.stop, ceil(rows / even))
-            for part in each(lambda rows: _block_sums(x[rows], y[rows], dtype), blocks):
+            for part in each(lambda block: _block_sums(x, y, block, dtype), blocks):
                 total += part
             for z, product, centre in zip((x, y), products, () if centres is None else centres, strict=False):
                 for rows in _slices(turn.start, turn.stop, PRODUCT_ROWS):
@@ -137,13 +155,14 @@ def _stream(x: Rows, y: Rows, centres: np.ndarray | None, dtype: torch.dtype) ->
     return replace(total, products=products)
 
 
-def pair_sums(x: Rows, y: Rows, *, centres: np.ndarray | None = None) -> Sums:
-    """The sums over all pairs of rows, in one pass, by as many threads as torch may use.
+def pair_sums(x: Rows, y: Rows, *, centres: np.ndarray | None = None, threads: int | None = None) -> Sums:
+    """The sums over all pairs of rows, in one pass; the same, however many threads do it.
 
     Parameters
     ----------
     x, y : (n, d) tensors of floats, or what has a shape, a dtype and gives a tensor for a slice of rows
     centres : (2, d) float64, optional; about which to take the products
+    threads : as many as torch may use, when left out
 
     Raises
     ------
@@ -151,7 +170,8 @@ def pair_sums(x: Rows, y: Rows, *, centres: np.ndarray | None = None) -> Sums:
         If something is not finite, or a row is zero.
     """
     single = all(z.dtype in (torch.float16, torch.bfloat16, torch.float32) for z in (x, y))
-    sums = _stream(x, y, centres, torch.float32 if single else torch.float64)
+    threads = threads or torch.get_num_threads()
+    sums = _stream(x, y, centres, threads, torch.float32 if single else torch.float64)
     # Squares that are not finite, or so small that they have lost digits?
     low, high = (1e-15, 1e18) if single else (SMALLEST, LARGEST)
     low, high = (end * x.shape[1] ** 0.5 for end in (low, high))
@@ -162,7 +182,7 @@ def pair_sums(x: Rows, y: Rows, *, centres: np.ndarray | None = None) -> Sums:
         _explain(z, name)
     if not single:
         raise InputError("x and y must have rows whose squares float64 can hold; divide each by its length")
-    return _stream(x, y, centres, torch.float64)
+    return _stream(x, y, centres, threads, torch.float64)
 
 
 def _explain(z: Rows, name: str) -> None:
@@ -269,7 +289,8 @@ def measure_stream(x: ArrayInput, y: ArrayInput, *, covariance: bool = False) ->
     if len(first) < 2:
         raise InputError("measure_stream needs at least two pairs")
     centres = centres_of(first, second) if covariance else None
-    streamed = finish(pair_sums(first, second, centres=centres), centres)
+    with threadpool_limits(1, user_api="blas"):  # whose threads would stand in the way of ours
+        streamed = finish(pair_sums(first, second, centres=centres), centres)
     return Streamed(
         streamed.values, *(None if v is None else like(torch.from_numpy(v), x, y) for v in streamed[1:])
     )

@@ -119,14 +119,16 @@ def test_no_more_than_a_block_is_read_at_once(tmp_path, monkeypatch):
     images, texts = write(tmp_path, "i", y, (11_000, 25_000)), write(tmp_path, "t", x, (30_000,))
     measure_files(images, texts, covariances=True)
     del x, y
-    read, get = [], streaming._Range.__getitem__
+    read, get = [], streaming._Range.pieces
 
     def counted(self, rows):
-        block = get(self, rows)
-        read.append(len(block))
-        return block
+        pieces = get(self, rows)
+        read.append(sum(map(len, pieces)))
+        return pieces
 
-    monkeypatch.setattr(streaming._Range, "__getitem__", counted)
+    monkeypatch.setattr(streaming._Range, "pieces", counted)
+    monkeypatch.setattr(streaming, "PARTS", 2)
+    monkeypatch.setattr("gapkit.geometry.streaming.BLOCK_ROWS", 4096)
     tracemalloc.start()
     try:
         measure_files(images, texts)
@@ -134,7 +136,20 @@ def test_no_more_than_a_block_is_read_at_once(tmp_path, monkeypatch):
     finally:
         tracemalloc.stop()
     assert max(read) <= 4096
-    assert peak < 3_000_000  # the files have 20 MB
+    assert peak < 4_000_000  # the files have 20 MB
+
+
+def test_threads_and_their_number_change_a_bit(tmp_path):
+    x, y = pairs(n=3000, d=64, dtype="f4")
+    images, texts = write(tmp_path, "i", y, (1100,)), write(tmp_path, "t", x, (2500,))
+    before, results = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            results.append(measure_files(images, texts, intervals=True).values)
+    finally:
+        torch.set_num_threads(before)
+    assert results[0] == results[1] == results[2]
 
 
 def test_more_files_than_may_be_open_are_measured(tmp_path):
