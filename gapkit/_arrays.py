@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gapkit._options import ArrayInput
-from gapkit.errors import InputError
+from gapkit.errors import InputError, short_reason
 
 ArrayLike: TypeAlias = np.ndarray | Tensor
 """What comes out."""
@@ -83,9 +83,8 @@ def as_array(value: Any, name: str) -> np.ndarray:
     for part in (value, *value) if isinstance(value, list | tuple) else (value,):
         if isinstance(part, np.ma.MaskedArray):
             hidden = int(np.ma.getmaskarray(part).sum())
-            raise InputError(
-                f"{name} must not be masked: {hidden} of {part.size} entries are; drop them, or say filled(...) what they are"
-            )
+            say = "drop them, or say filled(...) what they are"
+            raise InputError(f"{name} must not be masked: {hidden} of {part.size} entries are; {say}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what numpy warns of here, it could not read
@@ -94,14 +93,11 @@ def as_array(value: Any, name: str) -> np.ndarray:
         raise
     except (ValueError, TypeError, RuntimeError, OverflowError, RecursionError) as fault:
         if not isinstance(value, list | tuple):
-            raise InputError(
-                f"{name} must hold real numbers; got {_kind_of(value)} that numpy cannot read "
-                f"({' '.join(str(fault).split())[:100]})"
-            ) from None
+            why = f"{_kind_of(value)} that numpy cannot read ({short_reason(fault, 100)})"
+            raise InputError(f"{name} must hold real numbers; got {why}") from None
         # numpy's words about "inhomogeneous shapes" help nobody
-        raise InputError(
-            f"{name} must have rows of one length; got a ragged {type(value).__name__}"
-        ) from None
+        kind = type(value).__name__
+        raise InputError(f"{name} must have rows of one length; got a ragged {kind}") from None
 
 
 def _without_tensors(value: Any, name: str) -> Any:
@@ -216,11 +212,8 @@ def check_finite(tensor: Tensor, name: str) -> Tensor:
         return tensor
     bad = ~torch.isfinite(tensor)
     if bad.any():
-        where = tuple(int(i) for i in bad.nonzero()[0])
-        raise InputError(
-            f"{name} must be finite; {int(bad.sum())} of {tensor.numel()} entries are NaN or infinite, "
-            f"the first at {where}"
-        )
+        count, first = f"{int(bad.sum())} of {tensor.numel()}", tuple(bad.nonzero()[0].tolist())
+        raise InputError(f"{name} must be finite; {count} entries are NaN or infinite, the first at {first}")
     return tensor
 
 
@@ -235,10 +228,9 @@ def check_scale(tensor: Tensor, name: str) -> Tensor:
     low, high = (float(end) for end in torch.aminmax(tensor))
     size = max(-low, high)
     if size != 0 and not SMALLEST <= size <= LARGEST:
-        raise InputError(
-            f"{name} must have a largest magnitude of 0 or between {SMALLEST:g} and {LARGEST:g}; got {size:g}; "
-            "divide everything of that scale by it, noise and gap included"
-        )
+        say = "divide everything of that scale by it, noise and gap included"
+        most = f"a largest magnitude of 0 or between {SMALLEST:g} and {LARGEST:g}; got {size:g}"
+        raise InputError(f"{name} must have {most}; {say}")
     return tensor
 
 
@@ -280,18 +272,15 @@ def check_unit_rows(tensor: Tensor, name: str, *, tolerance: float = 2e-3) -> No
     norms = torch.linalg.vector_norm(tensor, dim=1)
     worst = int((norms - 1).abs().argmax())
     if abs(float(norms[worst]) - 1) > tolerance:
-        raise InputError(
-            f"{name} must have rows of length 1; row {worst} has length {float(norms[worst]):.4g}. "
-            "Divide each row by its length first (gapkit.normalise_rows)"
-        )
+        length = f"{float(norms[worst]):.4g}; divide each row by its length first (gapkit.normalise_rows)"
+        raise InputError(f"{name} must have rows of length 1; row {worst} has length {length}")
 
 
 def check_fits(result: Tensor) -> Tensor:
     """``result`` itself, in the dtype that came in; raises where finite numbers have become infinite in it."""
     if not torch.isfinite(result).all():
-        raise InputError(
-            f"the result must fit into {_dtype_of(result)}, the dtype that came in; it does not; pass float32 or float64"
-        )
+        kind = _dtype_of(result)
+        raise InputError(f"the result is too large for {kind}, the input's dtype; pass float32 or float64")
     return result
 
 
@@ -348,6 +337,5 @@ def check_directions(rows: Tensor, name: str) -> None:
     """Raise where a row is zero: it has no direction, and no cosine."""
     zero = (rows == 0).all(1)
     if zero.any():
-        raise InputError(
-            f"{name} must have no zero row (a cosine needs a direction); row {int(zero.nonzero()[0, 0])} is zero"
-        )
+        row = int(zero.nonzero()[0, 0])
+        raise InputError(f"{name} must have no zero row (a cosine needs a direction); row {row} is zero")

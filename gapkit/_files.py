@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gapkit._options import one_line
-from gapkit.errors import GapkitWarning, InputError, refuse_as_damaged, short_reason
+from gapkit.errors import GapkitWarning, InputError, refusing, short_reason
 
 MOST_JSON, MOST_VALUES = 2**28, 10_000_000
 """Of a file of JSON: bytes, and values inside. COCO's largest file of captions has 92 MB and 4 million."""
@@ -96,12 +96,9 @@ def make_folder(path: str | os.PathLike) -> Path:
         If that is not allowed, or something else lies there.
     """
     path = Path(path)
-    try:
+    with refusing(OSError, before=f"cannot write to {path}: "):
         path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as fault:
-        raise InputError(f"cannot write to {path}: {fault.strerror or fault}") from fault
+        tempfile.TemporaryFile(dir=path).close()
     return path
 
 
@@ -122,7 +119,7 @@ def locked(path: Path, *, waiting: str | None = None) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    try:
+    with refusing(OSError, before=f"cannot write to the cache {path.parent}: "):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
         try:
@@ -131,8 +128,6 @@ def locked(path: Path, *, waiting: str | None = None) -> Iterator[None]:
             if waiting:
                 warnings.warn(waiting, GapkitWarning, stacklevel=5)
             lock.acquire()
-    except OSError as fault:
-        raise InputError(f"cannot write to the cache {path.parent}: {fault.strerror or fault}") from fault
     try:
         yield
     finally:
@@ -177,12 +172,10 @@ def read_json(path: str | os.PathLike) -> Any:
         As `parse_json`, or if it is missing, is not a regular file, or has more than `MOST_JSON` bytes.
     """
     check_regular(path)
-    try:
+    with refusing(OSError, before=f"cannot read {path}: "):
         if (size := os.path.getsize(path)) > MOST_JSON:
             raise InputError(f"{path} has {size:,} bytes; at most {MOST_JSON:,} of JSON are read")
         content = Path(path).read_bytes()
-    except OSError as fault:
-        raise InputError(f"cannot read {path}: {fault.strerror or fault}") from fault
     return parse_json(content, str(path))
 
 
@@ -196,13 +189,9 @@ def parse_json(text: str | bytes, where: str) -> Any:
     """
     signs = (b",", b"[", b"{") if isinstance(text, bytes) else (",", "[", "{")
     if sum(map(text.count, signs)) > MOST_VALUES:  # type: ignore[arg-type]
-        raise InputError(
-            f"{where} holds more than {MOST_VALUES:,} values of JSON; that is no file of this kind"
-        )
-    try:
+        raise InputError(f"{where} must have at most {MOST_VALUES:,} values of JSON, but has more")
+    with refusing(ValueError, RecursionError, before=f"{where} is not readable JSON: "):
         return json.loads(text)
-    except (ValueError, RecursionError) as fault:
-        raise InputError(f"{where} is not readable JSON: {short_reason(fault, 120)}") from fault
 
 
 @contextlib.contextmanager
@@ -217,15 +206,10 @@ def open_safetensors(path: Path, framework: str) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
     check_regular(path)
-    try:
-        with safe_open(path, framework=framework) as file:
-            yield file
-    except InputError:
-        raise
-    except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as fault:
-        refuse_as_damaged(
-            fault, f"{path} is not a readable safetensors file (truncated or damaged?): {short_reason(fault)}"
-        )
+    kinds = SafetensorError, OSError, RuntimeError, TypeError, ValueError
+    before = f"{path} is not a readable safetensors file (truncated or damaged?): "
+    with refusing(*kinds, before=before), safe_open(path, framework=framework) as file:
+        yield file
 
 
 def read_facts(
@@ -249,14 +233,11 @@ def read_facts(
     header = header or {}
     if f"{key}_format" not in header:
         raise InputError(f"{path} {foreign}")
-    try:
+    before = f"{path} is damaged: its header cannot be read ("
+    with refusing(InputError, ValueError, before=before, after=")"):
         version, facts = int(header[f"{key}_format"]), parse_json(header.get(key, "{}"), "it")
-    except ValueError as fault:  # InputError is one
-        raise InputError(f"{path} is damaged: its header cannot be read ({short_reason(fault)})") from fault
     if version > newest:
-        raise InputError(
-            f"{path} has format version {version}; this gapkit reads up to {newest}. Upgrade gapkit"
-        )
+        raise InputError(f"{path} has format version {version}; this gapkit reads up to {newest}. Upgrade it")
     if version < 1:
         raise InputError(f"{path} is damaged: format version {version}")
     for name, kind in kinds.items():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     ArrayInput: TypeAlias = ArrayLike | Tensor
     Number: TypeAlias = float | np.number | Tensor
     Seed: TypeAlias = torch.Generator | int | None
-else:  # at run time functions check for themselves, in better words; no checker of annotations comes before them
+else:  # at run time functions check for themselves, in better words than a checker of annotations has
     ArrayInput = Number = Seed = Any
 """How public arguments are annotated: many numbers, one, and where random ones come from."""
 MOST = 10**9
@@ -66,15 +66,11 @@ def check_number(
         if kind in "iuf":
             number = float(value.detach() if isinstance(value, Tensor) else value)
     except OverflowError:
-        raise InputError(
-            f"{name} must be a number below 1.8e308; got a larger one; pass a smaller one"
-        ) from None
+        raise InputError(f"{name} must be a number below 1.8e308; got a larger one; pass one below") from None
     except (TypeError, ValueError, RuntimeError):  # no number at all
         pass
     if number is None:
-        say = {"U": "it without quotes", "b": "0.0 or 1.0 if that is meant"}.get(
-            kind, "a single int or float"
-        )
+        say = {"U": "it without quotes", "b": "0.0 or 1.0 if that is meant"}.get(kind, "one int or float")
         raise InputError(f"{name} must be a number; got {one_line(value)}; pass {say}")
     if not np.isfinite(number):
         raise InputError(f"{name} must be finite; got {number}; pass a finite number")
@@ -131,14 +127,12 @@ def check_room(what: str, *shape: int) -> None:
     >>> check_room("resamples × rows", 10**9, 10**3)
     Traceback (most recent call last):
     ...
-    gapkit.errors.InputError: resamples × rows must fit into 2 GiB; 1,000,000,000 × 1,000 numbers take 7,450; ask for fewer
+    gapkit.errors.InputError: resamples × rows must fit into 2 GiB; 1,000,000,000 × 1,000 numbers take 7,450; ask for less
     """
     size = math.prod(shape) * 8
     if size > ROOM:
-        raise InputError(
-            f"{what} must fit into {ROOM // 2**30} GiB; {' × '.join(f'{side:,}' for side in shape)} numbers take "
-            f"{size // 2**30:,}; ask for fewer"
-        )
+        room, sides = f"{ROOM // 2**30} GiB", " × ".join(f"{side:,}" for side in shape)
+        raise InputError(f"{what} must fit into {room}; {sides} numbers take {size // 2**30:,}; ask for less")
 
 
 def _kind(value) -> str:

@@ -18,12 +18,13 @@ from typing import NamedTuple
 
 import gapkit
 from gapkit._files import known_sha256, write_atomically
-from gapkit.errors import InputError
+from gapkit.errors import InputError, refusing
 
 MANIFEST = "manifest.json"
 SECONDS_OF_SILENCE = 30
 """After which a server that says nothing is given up; a slow one may take as long as it needs."""
 _CHUNK = 65_536
+_SAY = "work in a clone of the repository, or set GAPKIT_DATA to the data folder of one"
 
 
 class _Place(NamedTuple):
@@ -45,8 +46,7 @@ def data_folder() -> Path:
     """
     place = _place()
     if place.fetched:
-        say = "work in a clone of the repository, or set GAPKIT_DATA to the data folder of one"
-        raise InputError(f"no data folder beside the package; {say}")
+        raise InputError(f"no data folder beside the package; {_SAY}")
     return place.folder
 
 
@@ -99,17 +99,14 @@ def shipped_file(relative: str) -> Path:
     expected = place.manifest.get(f"data/{relative}")
     if place.fetched:
         if expected is None:
-            raise InputError(
-                f"gapkit {gapkit.__version__} ships no file {relative}; look for it in the repository"
-            )
+            raise InputError(f"gapkit {gapkit.__version__} ships no file {relative}; look in the repository")
         if not (path.is_file() and known_sha256(path) == expected["sha256"]):
             _fetch(relative, path, expected)
         return path
     if not path.is_file():
         raise InputError(f"shipped file {path} is missing; restore it with: git checkout -- data/{relative}")
     if expected is None:
-        manifest = place.folder / MANIFEST
-        raise InputError(f"{path} is not listed in {manifest}; rebuild the manifest or remove the file")
+        raise InputError(f"{path} is not listed in its {MANIFEST}; rebuild that or remove the file")
     if known_sha256(path) != expected["sha256"]:
         say = f"its sha256 differs from {MANIFEST}. Restore it with: git checkout -- data/{relative}"
         raise InputError(f"{path} is not the shipped file: {say}")
@@ -139,10 +136,8 @@ def shipped_folder(relative: str = "") -> Path:
 def read_manifest(folder: Path) -> dict[str, dict]:
     """Path (``data/…``) to entry, for every file in the manifest of ``folder``."""
     path = folder / MANIFEST
-    try:
+    with refusing(OSError, ValueError, KeyError, TypeError, before=f"cannot read {path}: "):
         return {entry["path"]: entry for entry in json.loads(path.read_text(encoding="utf-8"))["files"]}
-    except (OSError, ValueError, KeyError, TypeError) as fault:
-        raise InputError(f"cannot read {path}: {fault}") from fault
 
 
 def data_address() -> str:
@@ -154,12 +149,8 @@ def data_address() -> str:
     named = os.environ.get("GAPKIT_DATA_URL")
     if named:
         return named.rstrip("/") + "/"
-    try:
+    with refusing(ImportError, before="where the data are is not known; set GAPKIT_DATA_URL: "):
         installed = importlib.metadata.distribution("gapkit")
-    except importlib.metadata.PackageNotFoundError as fault:
-        raise InputError(
-            "gapkit is not installed, so where its data are is not known: set GAPKIT_DATA_URL"
-        ) from fault
     urls = dict(line.split(", ", 1) for line in installed.metadata.get_all("Project-URL") or [])
     source = json.loads(installed.read_text("direct_url.json") or "{}")
     at = source.get("vcs_info", {}).get("commit_id") or f"v{installed.version}"
@@ -172,17 +163,10 @@ def _place() -> _Place:
     folder = Path(named).expanduser() if named else package.parent / "data"
     if (folder / MANIFEST).is_file():
         return _Place(folder, read_manifest(folder), fetched=False)
-    if named:
-        raise InputError(
-            f"no shipped data in {folder} (which GAPKIT_DATA names): it has no {MANIFEST}. Work in a clone of the "
-            "repository, or set GAPKIT_DATA to the data folder of one"
-        )
     bundled = package / MANIFEST
-    if not bundled.is_file():
-        raise InputError(
-            f"no shipped data in {folder} (beside the package) and no {MANIFEST} in the package; "
-            "work in a clone of the repository, or install the package again"
-        )
+    if named or not bundled.is_file():
+        which = "which GAPKIT_DATA names" if named else "beside the package, which has none either"
+        raise InputError(f"no shipped data in {folder} ({which}): no {MANIFEST} there; {_SAY}")
     kept = hashlib.sha256(bundled.read_bytes()).hexdigest()[:12]  # another release may ship other files
     return _Place(cache_folder() / "shipped" / kept, read_manifest(package), fetched=True)
 
@@ -195,13 +179,12 @@ def _is_about(path: Path) -> bool:
 def _fetch(relative: str, path: Path, expected: dict) -> None:
     """Download one shipped file; what is not exactly it leaves nothing behind."""
     address = data_address() + relative
-    try:
+    say = (
+        "Try again with a network (gapkit fetch --shipped gets everything), or set GAPKIT_DATA to the data "
+        "folder of a clone, or GAPKIT_DATA_URL to another address of it"
+    )
+    with refusing(InputError, before=f"cannot fetch {relative} from {address}: ", after=f". {say}"):
         download(address, path, expected["sha256"], size=expected["bytes"])
-    except InputError as fault:
-        raise InputError(
-            f"cannot fetch {relative} from {address}: {fault}. Try again with a network (gapkit fetch --shipped gets "
-            "everything), or set GAPKIT_DATA to the data folder of a clone, or GAPKIT_DATA_URL to another address of it"
-        ) from fault
 
 
 def download(address: str, path: Path, known: str, *, size: int | None = None) -> Path:
@@ -222,25 +205,16 @@ def download(address: str, path: Path, known: str, *, size: int | None = None) -
     from tqdm import tqdm
 
     notebook = False if "ipykernel" in sys.modules else None  # None: off unless on a terminal
-    bar = tqdm(
-        desc=f"fetching {path.name}",
-        total=size,
-        unit="B",
-        unit_scale=True,
-        leave=False,
-        file=sys.stderr,
-        disable=size is None or os.environ.get("GAPKIT_PROGRESS") == "0" or notebook,
-    )
+    off = size is None or os.environ.get("GAPKIT_PROGRESS") == "0" or notebook
+    bar = tqdm(desc=f"fetching {path.name}", total=size, unit="B", unit_scale=True, leave=False, disable=off)
     kind = "md5" if len(known) == 32 else "sha256"
 
     def write(partial: Path) -> None:
-        pooch.HTTPDownloader(
-            timeout=SECONDS_OF_SILENCE, chunk_size=_CHUNK, progressbar=bar if size else False
-        )(address, str(partial), None)
+        shown = bar if size else False
+        get = pooch.HTTPDownloader(timeout=SECONDS_OF_SILENCE, chunk_size=_CHUNK, progressbar=shown)
+        get(address, str(partial), None)
         if (digest := pooch.file_hash(str(partial), alg=kind)) != known:
-            raise InputError(
-                f"the bytes there are not the published ones: their {kind} is {digest}, published is {known}"
-            )
+            raise InputError(f"the bytes there are not the published ones, of {kind} {known}, but {digest}")
 
     try:
         return write_atomically(path, write)

@@ -93,10 +93,8 @@ def _in_processes(function: Callable, tasks: Sequence, processes: int) -> Iterat
             yield positions.pop(future), future.result()
         finished = True
     except BrokenProcessPool as fault:
-        raise InputError(
-            "a process was killed while it measured; too little memory? Use fewer processes, "
-            "and what is finished is not measured again"
-        ) from fault
+        say = "too little memory? Use fewer processes; what is finished is not measured again"
+        raise InputError(f"a process was killed while it measured; {say}") from fault
     finally:
         gc.unfreeze()
         pool.shutdown(wait=finished, cancel_futures=True)
@@ -154,9 +152,7 @@ def connect(cluster: Any, tell: Callable[[str], object] = lambda line: None) -> 
                 tell("waiting for workers")
                 client.wait_for_workers(1)
         except (OSError, ValueError) as fault:
-            raise InputError(
-                f"no Dask scheduler answers at {cluster} ({short_reason(fault, 120)})"
-            ) from fault
+            raise InputError(f"no Dask scheduler answers at {cluster} ({short_reason(fault)})") from fault
         yield client
 
 
@@ -181,11 +177,8 @@ def _on_cluster(function, tasks, client, pack) -> Iterator[tuple[int, Any]]:
                     sent[file] = _send(client, *file)
             contents = {file: sent[file] for file in files if sent[file] is not None}
             # The scheduler unpacks what it is given; for bytes it needs no torch.
-            packed = cloudpickle.dumps((function, task))
-            key = f"{name}-{position}"
-            future = client.submit(
-                _call, packed, list(contents), list(contents.values()), here, key=key, priority=-position
-            )
+            given = cloudpickle.dumps((function, task)), list(contents), list(contents.values()), here
+            future = client.submit(_call, *given, key=f"{name}-{position}", priority=-position)
             positions[future] = position
             results.add(future)
 
@@ -203,16 +196,14 @@ def _on_cluster(function, tasks, client, pack) -> Iterator[tuple[int, Any]]:
     except KilledWorker as fault:
         keys = {fault.task, *(future.key for future in positions if future.status == "error")}
         named = " or ".join(str(tasks[int(key.rpartition("-")[2])]) for key in sorted(keys))
-        raise InputError(
-            f"{fault.allowed_failures + 1} workers were killed one after the other while they did {named}; "
-            "too little memory? What is finished is kept"
-        ) from fault
+        killed = f"{fault.allowed_failures + 1} workers were killed one after the other"
+        say = "too little memory? What is finished is kept"
+        raise InputError(f"{killed} while they did {named}; {say}") from fault
     except Exception as fault:
         if client.status == "running" and not isinstance(fault, CancelledError):
             raise
-        raise InputError(
-            f"the scheduler is gone ({short_reason(fault, 120)}); finished parts are kept, run the same again"
-        ) from fault
+        say = "finished parts are kept, run the same again"
+        raise InputError(f"the scheduler is gone ({short_reason(fault, 120)}); {say}") from fault
     finally:
         if not finished and client.status == "running":
             _stop(client, list(positions))
@@ -233,18 +224,17 @@ def _check_workers(client) -> None:
         if not isinstance(there, OSError):  # it has just gone; the next is checked with its first task
             _refuse_another(here, there, worker)
     if max(client.nthreads().values(), default=1) > 1:
-        message = "a worker does one task at a time, whatever its threads; start more of them: dask worker --nthreads 1"
-        warnings.warn(message, GapkitWarning, stacklevel=4)
+        say = "a worker does one task at a time, whatever its threads; start more: dask worker --nthreads 1"
+        warnings.warn(say, GapkitWarning, stacklevel=4)
 
 
 def _refuse_another(here: dict[str, str], there: Any, worker: str) -> None:
     if not isinstance(there, dict):
         there = {"gapkit": f"that is none or another ({short_reason(there, 120)})"}
     for what, known in here.items():
-        if there.get(what) != known:
-            raise InputError(
-                f"the worker {worker} has {what} {there.get(what)}, here is {known}; install the same on both"
-            )
+        if (other := there.get(what)) != known:
+            say = "install the same on both"
+            raise InputError(f"the worker {worker} has {what} {other}, here is {known}; {say}")
 
 
 @functools.cache
@@ -258,8 +248,7 @@ def about() -> dict[str, str]:
     return {
         "gapkit": f"{gapkit.__version__} (source {digest.hexdigest()[:8]})",
         "torch": torch.__version__,
-        "numpy": version("numpy"),
-        "scipy": version("scipy"),
+        **{name: version(name) for name in ("numpy", "scipy")},
         "Python": ".".join(platform.python_version_tuple()[:2]),
     }
 
@@ -305,7 +294,7 @@ def local_file(path: str | os.PathLike, sha256: str = "") -> Path:
 
 def limit_threads(count: int) -> threadpool_limits:
     """Let torch and the linear algebra under numpy and scipy use so many threads; as a context, BLAS until its end."""
-    import scipy.linalg  # noqa: F401  (loads a BLAS of its own, beside numpy's: both must be there to be limited)
+    import scipy.linalg  # noqa: F401  (loads a BLAS beside numpy's: both must be there to be limited)
     import torch
 
     torch.set_num_threads(count)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
-_LONGEST_WORD, _LONGEST = 300, 2000
+_LONG_WORD, _LONG_LINE = 300, 2000
 
 
 def as_one_line(text: object) -> str:
@@ -21,13 +21,11 @@ def as_one_line(text: object) -> str:
     >>> as_one_line("labels of 'a\nb' must be whole")
     "labels of 'a\\nb' must be whole"
     """
-    line = "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in str(text)
-    )
+    line = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(text))
     line = " ".join(
-        word if len(word) <= _LONGEST_WORD else f"{word[:200]}…{word[-60:]}" for word in line.split(" ")
+        word if len(word) <= _LONG_WORD else f"{word[:200]}…{word[-60:]}" for word in line.split(" ")
     )
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 100]}…{line[-99:]}"
+    return line if len(line) <= _LONG_LINE else f"{line[: _LONG_LINE - 100]}…{line[-99:]}"
 
 
 class InputError(ValueError):
@@ -67,7 +65,9 @@ def short_reason(fault: BaseException, most: int = 200) -> str:
 def is_out_of_memory(fault: BaseException) -> bool:
     """Whether a fault is the memory's, whichever library says so in its own way."""
     words = ("allocate memory", "out of memory", "bad_alloc", "os error 12")
-    return isinstance(fault, MemoryError) or any(word in str(fault).lower() for word in words)
+    if isinstance(fault, MemoryError | InputError):  # the latter quotes what files are called
+        return isinstance(fault, MemoryError)
+    return any(word in str(fault).lower() for word in words)
 
 
 def refuse_as_damaged(fault: Exception, message: str) -> NoReturn:
@@ -87,17 +87,21 @@ def refuse_as_damaged(fault: Exception, message: str) -> NoReturn:
 def refusing(*kinds: type[Exception], before: str, after: str = "") -> Iterator[None]:
     """Raise whatever of these kinds is raised inside as `InputError`: its reason between the parts of a message.
 
+    An `InputError` has said it all, unless it is among ``kinds``; what ran out of memory stays a `MemoryError`.
+
     >>> with refusing(OSError, before="cannot read a.csv: "):
     ...     open("nowhere/a.csv")
     Traceback (most recent call last):
     ...
-    gapkit.errors.InputError: cannot read a.csv: [Errno 2] No such file or directory: 'nowhere/a.csv'
+    gapkit.errors.InputError: cannot read a.csv: No such file or directory
     """
     try:
         yield
     except kinds as fault:
-        reason = str(fault) if isinstance(fault, InputError) else short_reason(fault)
-        raise InputError(f"{before}{reason}{after}") from fault
+        if isinstance(fault, InputError) and InputError not in kinds:
+            raise
+        said = str(fault) if isinstance(fault, InputError) else getattr(fault, "strerror", None)
+        refuse_as_damaged(fault, f"{before}{said or short_reason(fault)}{after}")
 
 
 def did_you_mean(value: object, known: Iterable[str], *, most: int = 1) -> str:
@@ -107,7 +111,7 @@ def did_you_mean(value: object, known: Iterable[str], *, most: int = 1) -> str:
     " (did you mean 'euclidean'?)"
     """
     names = {name.lower(): name for name in known}
-    if not isinstance(value, str) or len(value) > _LONGEST_WORD:
+    if not isinstance(value, str) or len(value) > _LONG_WORD:
         return ""
     near = difflib.get_close_matches(value.lower(), names, n=most)
     return f" (did you mean {' or '.join(repr(names[name]) for name in near)}?)" if near else ""

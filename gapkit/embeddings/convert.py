@@ -243,7 +243,7 @@ def import_gram(
 
 def _read_labels(path: Path) -> np.ndarray:
     check_regular(path)
-    kinds = ValueError, OSError, OverflowError, EOFError
+    kinds = InputError, ValueError, OSError, OverflowError, EOFError
     with refusing(*kinds, before=f"cannot read labels from {path}, one whole number a line: "):
         if path.suffix.lower() == ".npy":
             # mapped: what it claims to have must be there

@@ -190,7 +190,7 @@ def _how_to_import(path: Path) -> str:
 
 
 def _strings(tensor: torch.Tensor, name: str, path: Path) -> list[str]:
-    with refusing(ValueError, before=f"{path} is damaged: {name} cannot be read (", after=")"):
+    with refusing(InputError, ValueError, before=f"{path} is damaged: {name} cannot be read (", after=")"):
         if tensor.dtype != torch.uint8 or tensor.ndim != 1:
             raise ValueError(f"{tensor.dtype} of shape {tuple(tensor.shape)}")
         strings = parse_json(bytes(tensor.numpy()), "it")

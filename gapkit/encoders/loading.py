@@ -168,7 +168,7 @@ def _load_miniclip(parsed: ModelName, name: str):
 def _load_files(config: Path, weights: Path, name: str, *, folder: Path | None):
     """A model from its OpenCLIP configuration and its weights, which need not lie in one folder."""
     before = f"cannot load {name}: {config} is not an OpenCLIP configuration ("
-    with refusing(ValueError, KeyError, TypeError, before=before, after=")"):
+    with refusing(InputError, ValueError, KeyError, TypeError, before=before, after=")"):
         facts = read_json(config)
         architecture = facts["model_cfg"]
         embed_dim, text = architecture["embed_dim"], architecture["text_cfg"]
