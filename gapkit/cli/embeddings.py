@@ -2,38 +2,33 @@
 
 import click
 
-from gapkit.cli.main import A_COUNT, A_PATH, cluster_option, print_table, say
+from gapkit.cli.main import A_COUNT, A_NUMBER, A_PATH, cluster_option, is_seen, print_table, say
 from gapkit.errors import InputError
 
 _DATASET_OPTIONS = (
     click.option("--root", type=A_PATH, help="Folder of the dataset's images or archive."),
     click.option("--annotations", type=A_PATH, help="Annotation file: JSON (coco, aokvqa) or CSV."),
     click.option("--encoding", help="Encoding of a CSV that is not in UTF-8, such as cp1252."),
-    click.option("--quoting", type=click.Choice(["csv", "backslash", "none"]),
-                 help="How a CSV uses quotation marks, where that is ambiguous."),
+    click.option("--quoting", type=click.Choice(["csv", "backslash", "none"]), help="How a CSV quotes."),
     click.option("--image-column", help="Column of a CSV that holds the images' paths."),
     click.option("--caption-column", help="Column of a CSV that holds the captions."),
     click.option("--captions", type=click.Choice(["all", "first", "longest"]),
-                 help="Where images have several captions (coco, csv): all of them, any of which is right [default], or one each."),
+                 help="Of several captions (coco, csv): all, any of which is right [default], or one each."),
     click.option("--split", help="train or test, where the dataset has both."),
     click.option("--template", help="Prompt template, or: single, ensemble."),
     click.option("--limit", type=A_COUNT, help="Only the first N entries (coco, aokvqa, csv)."),
-    click.option("--nested", is_flag=True,
-                 help="Treat subfolders as classes even if they are called train and val (folder)."),
+    click.option("--nested", is_flag=True, help="Subfolders are classes even if called train, val (folder)."),
     click.option("--follow-links", is_flag=True, help="Read what links to outside of --root (folder)."),
     click.option("--download", is_flag=True, help="Download the dataset if it is missing (CIFAR)."),
     click.option("--device", default="auto", show_default=True, help="cpu, cuda, mps, or auto."),
-    click.option("--precision", default="auto", show_default=True,
-                 help="float32, float16, bfloat16, or auto."),
+    click.option("--precision", default="auto", show_default=True, help="float32, float16, bfloat16, auto."),
     click.option("--batch-size", type=A_COUNT, default=64, show_default=True, help="Images in a batch."),
-    click.option("--workers", type=click.IntRange(min=0), default=0, show_default=True,
-                 help="Processes that read images."),
+    click.option("--workers", type=A_NUMBER, default=0, show_default=True, help="Processes that read them."),
     click.option("--on-long-text", type=click.Choice(["truncate", "raise"]), default="truncate",
                  show_default=True, help="What to do with texts that are too long for the model."),
-    click.option("--skip-unreadable", is_flag=True,
-                 help="Leave out images that cannot be read, and list them."),
+    click.option("--skip-unreadable", is_flag=True, help="Leave out and list images that cannot be read."),
 )  # fmt: skip
-_HOW_TO_EMBED = ("device", "precision", "batch_size", "workers", "on_long_text", "skip_unreadable")
+_HOW = ("device", "precision", "batch_size", "workers", "on_long_text", "skip_unreadable")
 
 
 def embedding_options(command):
@@ -45,13 +40,9 @@ def embedding_options(command):
 
 def split_options(options: dict) -> tuple[str, dict, dict]:
     """What `embedding_options` gave, as the device, the options of `gapkit.embed`, and those of the dataset."""
-    how = {name: options[name] for name in _HOW_TO_EMBED}
+    how = {name: options[name] for name in _HOW}
     device, skip = how.pop("device"), how.pop("skip_unreadable")
-    data = {
-        name: value
-        for name, value in options.items()
-        if name not in _HOW_TO_EMBED and value not in (None, False)
-    }
+    data = {name: value for name, value in options.items() if name not in _HOW and value not in (None, False)}
     return device, {**how, "on_error": "skip" if skip else "raise"}, data
 
 
@@ -96,22 +87,20 @@ def embed(model, dataset, out, dtype, quiet, cluster, **options):
 @click.argument("texts", required=False, type=A_PATH)
 @click.option("--out", required=True, type=A_PATH, help="File to write (.safetensors).")
 @click.option("--labels", type=A_PATH,
-              help="Row of each image's correct text, one per line, or .npy; labels inside an archive are found.")  # fmt: skip
-@click.option("--task", type=click.Choice(["pairs", "zero-shot"]),
-              help="[default: zero-shot if there are labels]")  # fmt: skip
+              help="Row of each image's text, one a line, or .npy; found inside an archive.")  # fmt: skip
+@click.option("--task", type=click.Choice(["pairs", "zero-shot"]), help="[default: zero-shot with labels]")
 @click.option("--normalise", type=click.Choice(["auto", "yes", "no"]), default="auto", show_default=True,
-              help="Divide rows by their length; auto does so if they have length 1 up to half-precision rounding.")  # fmt: skip
-@click.option("--image-key",
-              help="The images' matrix in an archive, or a table's column of vectors or numbered columns (emb for emb_1, emb_2 …).")  # fmt: skip
+              help="Divide rows by their length; auto: where it is about 1, but for rounding.")  # fmt: skip
+@click.option("--image-key", help="The images' matrix in an archive, or column of a table (emb for emb_1 …).")
 @click.option("--text-key", help="The texts' matrix, likewise.")
 @click.option("--header", default="auto", show_default=True, metavar="yes|no|LINE",
               help="For text tables: whether the first line holds names, or which line does.")  # fmt: skip
 @click.option("--separator", help="For text tables: a character, or comma, semicolon, tab, pipe, space.")
 @click.option("--decimal", type=click.Choice([".", ","]), help="For text tables: the decimal mark.")
 @click.option("--columns", metavar="FIRST..LAST",
-              help="Which columns are coordinates, by name, or by place from 1 without a header; also A,B,C and emb*.")  # fmt: skip
+              help="Columns of coordinates, by name or by place from 1; also A,B,C and emb*.")  # fmt: skip
 @click.option("--image-of-text", metavar="N|FILE",
-              help="Where images have several captions: how many each has, one image's after the other's, or the row of each text's image.")  # fmt: skip
+              help="Captions of each image, which lie together; or each text's row of an image.")  # fmt: skip
 @click.option("--captions", type=click.Choice(["all", "first"]), default="all", show_default=True,
               help="Which of an image's captions to keep.")  # fmt: skip
 @click.option("--gram", type=A_PATH, help="A matrix of all cosines instead, images first (CSV, npy).")
@@ -144,17 +133,13 @@ def import_files(images, texts, out, gram, count, dimension, model, dataset, **o
         entries = import_embeddings(images, texts, metadata=known, **options)
     else:
         if images is not None or count is None or dimension is None:
-            raise InputError(
-                "--gram FILE takes --images N (how many rows are images) and --dimension D (of the model's embeddings), "
-                "and no other file"
-            )
+            raise InputError("--gram FILE takes --images N (rows of images), --dimension D, no other file")
         for name in ("image_key", "text_key", "separator", "decimal", "columns", "image_of_text", "header"):
             if options[name] not in (None, "auto"):
                 raise InputError(f"--gram takes no --{name.replace('_', '-')}")
         labels, task = options["labels"], options["task"]
-        entries = import_gram(
-            gram, images=count, dimension=dimension, metadata=known, labels=labels, task=task
-        )
+        shape = {"images": count, "dimension": dimension}
+        entries = import_gram(gram, **shape, metadata=known, labels=labels, task=task)
         for line in _about_gram(entries.metadata["gram"]):
             say(line)
     for line in (*entries.metadata.get("columns", []), entries.metadata.get("lengths", "")):
@@ -166,20 +151,16 @@ def import_files(images, texts, out, gram, count, dimension, model, dataset, **o
 def _about_gram(about: dict) -> list[str]:
     lines = [f"kept: {about['kept']}", f"rank {about['rank']}"]
     if about["clipped"]:
-        lines.append(
-            f"clipped: {about['clipped']} negative eigenvalues, the least {about['least_eigenvalue']:.2g} "
-            f"(rounding explains {-about['rounding']:.2g})"
-        )
+        least = f"the least {about['least_eigenvalue']:.2g} (rounding explains {-about['rounding']:.2g})"
+        lines.append(f"clipped: {about['clipped']} negative eigenvalues, {least}")
     return lines
 
 
 @click.command("fetch")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--all", "everything", is_flag=True, help="Every published set.")
-@click.option("--from", "source", type=A_PATH, metavar="FILE|FOLDER",
-              help="Use local copies instead of the network; they are recognised by content, not by name.")  # fmt: skip
-@click.option("--shipped", is_flag=True,
-              help="The data shipped with gapkit (60 MB), for work outside a clone.")  # fmt: skip
+@click.option("--from", "source", type=A_PATH, metavar="FILE|FOLDER", help="Local copies, known by content.")
+@click.option("--shipped", is_flag=True, help="The data shipped with gapkit (60 MB), for outside a clone.")
 def fetch(names, everything, source, shipped):
     """Put published embeddings into the cache; without a name, list them.
 
@@ -231,15 +212,12 @@ def _list(entries) -> None:
 
 
 def _fetch_shipped() -> None:
-    import os
-
     from tqdm import tqdm
 
     from gapkit._paths import shipped_file, shipped_folder, shipped_names
 
-    off = True if os.environ.get("GAPKIT_PROGRESS") == "0" else None
     names = shipped_names()
-    for name in tqdm(names, desc="shipped data", unit=" files", disable=off):
+    for name in tqdm(names, desc="shipped data", unit=" files", disable=None if is_seen() else True):
         shipped_file(name)
     click.echo(f"{len(names)} files, each with the sha256 of the manifest", err=True)
     click.echo(shipped_folder())

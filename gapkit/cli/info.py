@@ -11,17 +11,10 @@ from pathlib import Path
 import click
 
 import gapkit
+from gapkit.cli.main import A_COUNT, A_NUMBER, A_PATH
 
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "open_clip_torch",
-    "transformers",
-    "numpy",
-    "safetensors",
-    "faiss-cpu",
-    "pyarrow",
-)
+PACKAGES = ["torch", "torchvision", "open_clip_torch", "transformers", "numpy", "safetensors"]
+PACKAGES += ["faiss-cpu", "pyarrow"]  # optional
 
 
 @click.command("info")
@@ -35,9 +28,8 @@ def info(as_json):
     width = max(map(len, facts))
     for name, value in facts.items():
         words = ", ".join(value) if isinstance(value, list) else value
-        fold = textwrap.TextWrapper(  # a name or a path stays in one piece
-            80, subsequent_indent=" " * (width + 2), break_long_words=False, break_on_hyphens=False
-        )
+        fold = textwrap.TextWrapper(80, subsequent_indent=" " * (width + 2))
+        fold.break_long_words = fold.break_on_hyphens = False  # a name or a path stays in one piece
         click.echo(fold.fill(f"{name:<{width}}  {words}"))
 
 
@@ -84,8 +76,7 @@ def _version(name: str) -> str:
 
 
 @click.command("models")
-@click.option("--all", "every", is_flag=True,
-              help="Every published model of OpenCLIP, not only the short names.")  # fmt: skip
+@click.option("--all", "every", is_flag=True, help="Every published model of OpenCLIP, not only short names.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def models(every, as_json):
     """List models, their sizes, and what is in the cache."""
@@ -99,21 +90,16 @@ def models(every, as_json):
     click.echo(f"{'name':<{width['name']}}  {'weights':<{width['source']}}  {'MB':>6}  here  what it is")
     for row in rows:
         size = f"{row['megabytes']:,.0f}" if row["megabytes"] else ""
-        click.echo(
-            f"{row['name']:<{width['name']}}  {row['source']:<{width['source']}}  {size:>6}  "
-            f"{'yes' if row['here'] else 'no':<4}  {row['about']}".rstrip()
-        )
+        facts = f"{size:>6}  {'yes' if row['here'] else 'no':<4}  {row['about']}".rstrip()
+        click.echo(f"{row['name']:<{width['name']}}  {row['source']:<{width['source']}}  {facts}")
 
 
 @click.command("train-miniclip")
 @click.argument("name")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
-              help="Seed of the initial weights.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write [default: runs/NAME-SEED].")
-@click.option("--steps", type=click.IntRange(min=0),
-              help="Gradient steps [default: the setting's].")  # fmt: skip
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True,
-              help="Threads for torch; one is often fastest.")  # fmt: skip
+@click.option("--seed", type=A_NUMBER, default=0, show_default=True, help="Seed of the initial weights.")
+@click.option("--out", type=A_PATH, help="Folder to write [default: runs/NAME-SEED].")
+@click.option("--steps", type=A_NUMBER, help="Gradient steps [default: the setting's].")
+@click.option("--threads", type=A_COUNT, default=1, show_default=True, help="Of torch; one is often fastest.")
 def train_miniclip(name: str, seed: int, out: Path | None, steps: int | None, threads: int) -> None:
     """Train the mini-CLIP called NAME, such as wide or few-words (gapkit models lists all), in OpenCLIP's format.
 
@@ -130,13 +116,9 @@ def train_miniclip(name: str, seed: int, out: Path | None, steps: int | None, th
     started = time.monotonic()
 
     def progress(step: int, row: dict) -> None:
-        click.echo(
-            f"{time.monotonic() - started:6.0f} s  step {step:5d}  loss {row['loss']:.3f}  "
-            f"accuracy {row['accuracy']:.3f}  gap {row['gap']:.3f}  temperature {row['temperature']:.4g}",
-            err=True,
-        )
+        values = "  ".join(f"{key} {row[key]:.3f}" for key in ("loss", "accuracy", "gap"))
+        spent, temperature = time.monotonic() - started, f"temperature {row['temperature']:.4g}"
+        click.echo(f"{spent:6.0f} s  step {step:5d}  {values}  {temperature}", err=True)
 
-    folder = train(
-        name, seed=seed, out=out or Path("runs") / f"{name}-{seed}", steps=steps, progress=progress
-    )
-    click.echo(folder)
+    out = out or Path("runs") / f"{name}-{seed}"
+    click.echo(train(name, seed=seed, out=out, steps=steps, progress=progress))

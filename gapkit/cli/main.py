@@ -44,9 +44,7 @@ class LazyGroup(click.Group):
         if name in MOVED:
             raise InputError(f"{name} is no longer a gapkit command: {MOVED[name]}")
         if name not in known:
-            raise InputError(
-                f"no command {name!r}{did_you_mean(name, known)}; the commands are {', '.join(known)}"
-            )
+            raise InputError(f"no command {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}")
         module, _, function = COMMANDS[name][0].partition(":")
         return getattr(importlib.import_module(module), function)
 
@@ -61,13 +59,12 @@ def group() -> None:
     """Measure CLIP's modality gap, close it, and see what it costs in robustness."""
 
 
-cluster_option = click.option(
-    "--cluster", metavar="ADDRESS",
-    help="Work on a Dask cluster: tcp://HOST:PORT of its scheduler, or local:N for N workers here.")  # fmt: skip
+ADDRESS = "tcp://HOST:PORT of a Dask scheduler, or local:N for N workers here."
+cluster_option = click.option("--cluster", metavar="ADDRESS", help=f"Work on a cluster: {ADDRESS}")
 """What every command with `gapkit.engine.connect` takes."""
 
 
-A_PATH, A_COUNT = click.Path(path_type=Path), click.IntRange(min=1)
+A_PATH, A_COUNT, A_NUMBER = click.Path(path_type=Path), click.IntRange(min=1), click.IntRange(min=0)
 
 
 def print_table(columns: Iterable[tuple[str, dict]], rows: Iterable[Iterable], **look) -> None:
@@ -81,6 +78,11 @@ def print_table(columns: Iterable[tuple[str, dict]], rows: Iterable[Iterable], *
     for row in rows:
         table.add_row(*row)
     Console().print(table)
+
+
+def is_seen() -> bool:
+    """Whether progress is shown where somebody looks."""
+    return os.environ.get("GAPKIT_PROGRESS") != "0"
 
 
 def say(message: object) -> None:
@@ -123,9 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(130)
     except Exception as fault:
         if is_out_of_memory(fault):
-            _give_up(
-                f"the memory does not suffice ({short_reason(fault)}); close other programs, or bring less data"
-            )
+            _give_up(f"the memory does not suffice ({short_reason(fault)}); free some, or bring less data")
         if not isinstance(fault, OSError):
             raise
         # a disk that fills up or vanishes where nothing more exact is known

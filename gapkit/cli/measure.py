@@ -7,29 +7,25 @@ from dataclasses import asdict
 
 import click
 
-from gapkit.cli.main import A_PATH
+from gapkit.cli.main import A_COUNT, A_NUMBER, A_PATH, ADDRESS
 from gapkit.errors import InputError, as_one_line
 
-METRIC = click.Choice(["euclidean", "dot", "cosine"])
+METRIC, SIGMA = click.Choice(["euclidean", "dot", "cosine"]), click.FloatRange(min=0)
 
 
 @click.command("measure")
 @click.argument("file", nargs=-1)
 @click.option("--images", multiple=True, metavar="FILES",
-              help="Instead of FILE: a folder, or a pattern in quotes, 'img_emb/*.npy'; repeatable.")  # fmt: skip
-@click.option(
-    "--texts", multiple=True, metavar="FILES", help="The same for the texts: row by row the images' partners."
-)
+              help="Instead of FILE: a folder, or a pattern 'img_emb/*.npy'; repeatable.")  # fmt: skip
+@click.option("--texts", multiple=True, metavar="FILES", help="The same for the texts, the images' partners.")
 @click.option("--covariances", is_flag=True, help="With --images: also what needs covariances; slower.")
 @click.option("--metric", type=METRIC, help="How answers are chosen [euclidean].")
-@click.option("--sigma", type=click.FloatRange(min=0),
-              help="Also show the robustness to noise of this size per coordinate.")  # fmt: skip
-@click.option("--intervals", is_flag=True,
-              help="95 % bootstrap intervals; captions are resampled with their images. With --images: jackknife.")  # fmt: skip
-@click.option("--processes", type=click.IntRange(min=1), help="With --images: how many read at once.")
+@click.option("--sigma", type=SIGMA, help="Also show the robustness to noise of this size per coordinate.")
 @click.option(
-    "--cluster", metavar="ADDRESS", help="With --images: tcp://HOST:PORT of a Dask scheduler, or local:N."
+    "--intervals", is_flag=True, help="95 % intervals: bootstrap of images, or jackknife of blocks."
 )
+@click.option("--processes", type=A_COUNT, help="With --images: how many read at once.")
+@click.option("--cluster", metavar="ADDRESS", help=f"With --images: {ADDRESS}")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def measure(file, images, texts, covariances, metric, sigma, intervals, processes, cluster, as_json):
     """Measure the gap of FILE: a file gapkit wrote, or a name such as miniclip-wide/scenes100.
@@ -100,14 +96,12 @@ def _shown(value) -> str:
 @click.argument("file")
 @click.option("--out", required=True, type=A_PATH, help="File to write.")
 @click.option("--method", default="projected", show_default=True, metavar="NAME",
-              help="projected: the paper's shift, which keeps every answer; raw: the whole gap; halfway, affine, "
-              "linear, centring, …: the first word of any name in gapkit.closing.CLOSERS.")  # fmt: skip
+              help="projected: the paper's shift, which keeps every answer; raw: the whole gap; halfway, "
+              "affine, linear, …: the first word of any name in gapkit.closing.CLOSERS.")  # fmt: skip
 @click.option("--alpha", type=float, default=1.0, show_default=True, help="0 leaves the gap, 1 closes it.")
-@click.option("--components", type=click.IntRange(min=0),
-              help="Components the projected shift stays orthogonal to [all].")  # fmt: skip
-@click.option("--metric", type=METRIC, default="euclidean", show_default=True,
-              help="How answers are chosen, for the figures shown.")  # fmt: skip
-@click.option("--sigma", type=click.FloatRange(min=0), help="Also show the robustness to noise of this size.")
+@click.option("--components", type=A_NUMBER, help="Components the projected shift stays orthogonal to [all].")
+@click.option("--metric", type=METRIC, default="euclidean", show_default=True, help="How answers are chosen.")
+@click.option("--sigma", type=SIGMA, help="Also show the robustness to noise of this size.")
 def close(file, out, method, alpha, components, metric, sigma):
     """Close the gap of FILE (a file gapkit wrote, or a shipped name) and show what it changed."""
     from gapkit._files import check_target
@@ -121,10 +115,10 @@ def close(file, out, method, alpha, components, metric, sigma):
     options = {"alpha": alpha} if "alpha" in kind().get_params() else {}
     if alpha != 1.0 and not options:
         raise InputError(f"--alpha has no meaning for the method {method}")
-    if components is not None and kind is not ProjectedShift:
-        raise InputError(f"--components has no meaning for the method {method}")
     if components is not None:
         options["n_components"] = components
+        if kind is not ProjectedShift:
+            raise InputError(f"--components has no meaning for the method {method}")
     check_target(out)
     before = load_embeddings(file)
     closer = kind(**options)
@@ -133,11 +127,8 @@ def close(file, out, method, alpha, components, metric, sigma):
     same = float((answer(before, metric=metric)[0] == answer(after, metric=metric)[0]).mean())
     first, second = (measure_set(entries, metric=metric, sigma=sigma) for entries in (before, after))
     click.echo(f"{'':<28}{'before':>10}{'after':>10}")
-    for name, label in {
-        "l2m": "gap",
-        "accuracy": "right answers",
-        "robustness": "answers that survive",
-    }.items():
+    labels = {"l2m": "gap", "accuracy": "right answers", "robustness": "answers that survive"}
+    for name, label in labels.items():
         if name in first:
             click.echo(f"{label:<28}{first[name]:>10.4f}{second[name]:>10.4f}")
     if "robustness" in first and sigma:
@@ -152,8 +143,7 @@ def close(file, out, method, alpha, components, metric, sigma):
 
 @click.command("advise")
 @click.argument("file")
-@click.option("--metric", type=METRIC,
-              help="Only this metric [all three; you are taken to use Euclidean].")  # fmt: skip
+@click.option("--metric", type=METRIC, help="Only this metric [all three; you are taken to use Euclidean].")
 @click.option("--sigma", type=click.FloatRange(min=0, min_open=True),
               help="Noise per coordinate [the one that changes 30 % of the answers].")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -167,28 +157,21 @@ def advise(file, metric, sigma, as_json):
 
     entries = load_embeddings(file)
     if entries.task == "multiple-choice":
-        raise InputError(
-            f"{file} holds questions, each with a gallery of its own; advice is about one gallery"
-        )
+        raise InputError(f"{file} holds questions, each with a gallery of its own; advice takes one")
     advice = closing.advise(entries.images, entries.texts, metric=metric, sigma=sigma)
     if as_json:
         click.echo(json.dumps({"file": file, **asdict(advice)}, indent=1, allow_nan=False))
         return
     click.echo(as_one_line(f"{file}: {entries}"))
-    click.echo(
-        f"Noise of σ = {advice.sigma:.4g} per coordinate on the texts.\nWith nothing moved, {advice.untouched.robustness:.1%} "
-        f"of the {advice.untouched.metric} answers survive."
-    )
-    click.echo("")
+    before = advice.untouched
+    click.echo(f"Noise of σ = {advice.sigma:.4g} per coordinate on the texts.")
+    click.echo(f"With nothing moved, {before.robustness:.1%} of the {before.metric} answers survive.\n")
     click.echo(f"{'survive':>8} {'predicted':>9} {'kept':>6}  lever")
     for lever in advice.levers:
         predicted = "–" if lever.predicted is None else f"{lever.predicted:.1%}"
-        mark = "  <-" if lever == advice.best else ""
-        click.echo(
-            f"{lever.robustness:>8.1%} {predicted:>9} {lever.answers_kept:>6.1%}  {_described(lever)}{mark}"
-        )
-    click.echo("(survive: exact; predicted: by the law of gains; kept: same clean answers)")
-    click.echo("")
+        words = _described(lever) + ("  <-" if lever == advice.best else "")
+        click.echo(f"{lever.robustness:>8.1%} {predicted:>9} {lever.answers_kept:>6.1%}  {words}")
+    click.echo("(survive: exact; predicted: by the law of gains; kept: same clean answers)\n")
     click.echo(click.wrap_text(_in_words(advice), width=min(100, shutil.get_terminal_size().columns)))
 
 
@@ -206,14 +189,13 @@ def _in_words(advice) -> str:
     """The advice as a person would give it."""
     best, before = advice.best, advice.untouched
     if best == before:
-        return "Advice: leave it as it is. No lever that keeps your answers keeps noticeably more of them under this noise."
-    words = f"Advice: {_described(best)}. Under this noise {best.robustness:.1%} of the answers survive, not {before.robustness:.1%}."
+        return "Advice: leave it as it is. No lever that keeps your answers lets noticeably more survive."
+    words = f"Advice: {_described(best)}. Under this noise {best.robustness:.1%} of the answers survive, "
+    words += f"not {before.robustness:.1%}."
     if best.metric != before.metric:
         words += f" Your clean answers are the same under {best.metric} as under {before.metric}."
     if best.closer and best.guaranteed:
-        words += " Every clean answer is provably kept, for these texts and any image; fit again when the texts change."
+        words += " Every clean answer is provably kept, for any image; fit again when the texts change."
     elif best.closer:
-        words += (
-            " Every clean answer of this file is kept, which was checked; there is no proof for other images."
-        )
+        words += " Every clean answer of this file is kept; for other images there is no proof."
     return words

@@ -3,7 +3,6 @@
 import contextlib
 import datetime
 import json
-import os
 import shutil
 import sys
 import time
@@ -12,39 +11,32 @@ from pathlib import Path
 import click
 
 from gapkit.cli.embeddings import embedding_options, split_options
-from gapkit.cli.main import A_COUNT, cluster_option, print_table, say
+from gapkit.cli.main import A_COUNT, A_NUMBER, cluster_option, is_seen, print_table, say
 from gapkit.errors import InputError, as_one_line
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--out", default="results", show_default=True,
-              help="Folder for the results; replaced as a whole.")  # fmt: skip
-@click.option("--full", is_flag=True,
-              help="Every seed, finer grids, more draws (under 20 minutes on 2 cores).")  # fmt: skip
-@click.option("--model", "models", multiple=True, metavar="NAME",
-              help="A model instead of the shipped ones; repeatable.")  # fmt: skip
-@click.option("--dataset", "datasets", multiple=True, metavar="NAME",
-              help="A dataset, or a file of embeddings; repeatable.")  # fmt: skip
+@click.option("--out", default="results", show_default=True, help="Folder for results; replaced as a whole.")
+@click.option("--full", is_flag=True, help="Every seed, finer grids, more draws (20 minutes on 2 cores).")
+@click.option("--model", "models", multiple=True, metavar="NAME", help="Instead of the shipped; repeatable.")
+@click.option("--dataset", "datasets", multiple=True, metavar="NAME", help="A name, or a file; repeatable.")
 @click.option("--published", is_flag=True, help="Use every published set in the cache (see gapkit fetch).")
 @click.option("--galleries", metavar="K,K…",
-              help="Sizes of the small galleries that sets of pairs are cut into.  [default: 10,30,100]")  # fmt: skip
+              help="Sizes of galleries that sets of pairs are cut into.  [default: 10,30,100]")  # fmt: skip
 @embedding_options
-@click.option("--only", multiple=True, metavar="EXPERIMENT",
-              help="One experiment instead of all; repeatable.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
-              help="Seed of everything random.")  # fmt: skip
-@click.option("--format", "formats", multiple=True, type=click.Choice(["html", "md"]), metavar="html|md",
+@click.option("--only", multiple=True, metavar="EXPERIMENT", help="Not all experiments, this; repeatable.")
+@click.option("--seed", type=A_NUMBER, default=0, show_default=True, help="Seed of everything random.")
+@click.option("--format", "formats", multiple=True, type=click.Choice(["html", "md"]),
               help="Form of the report; repeatable [default: html].")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print claims.json instead of the summary.")
-@click.option("--all", "every", is_flag=True,
-              help="Print every claim for every model, not the leading ones alone.")  # fmt: skip
+@click.option("--all", "every", is_flag=True, help="Print every claim for every model, not just the leading.")
 @click.option("--quiet", is_flag=True, help="No progress and no table.")
 @click.option("--strict", is_flag=True, help="Exit code 1 unless every claim holds.")
 @click.option("--fresh", is_flag=True, help="Start afresh instead of resuming an interrupted run.")
 @click.option("--threads", type=A_COUNT, default=1, show_default=True,
-              help="Number of threads, of torch and of BLAS; more pay off only on much larger data.")  # fmt: skip
-@click.option("--processes", type=A_COUNT, default=None,
-              help="How many measurements run at once.  [default: 2 where there are two cores and --threads is 1]")  # fmt: skip
+              help="Of torch and of BLAS; more pay off only on much larger data.")  # fmt: skip
+@click.option("--processes", type=A_COUNT,
+              help="How many measurements run at once.  [default: 2 on two cores with 1 thread]")  # fmt: skip
 @cluster_option
 def replicate(out, formats, as_json, every, quiet, strict, fresh, threads, processes, cluster, **asked):
     """Measure every claim of the paper and write a report.
@@ -63,7 +55,7 @@ def replicate(out, formats, as_json, every, quiet, strict, fresh, threads, proce
     formats = tuple(dict.fromkeys(formats)) or ("html",)
     if processes is None:
         processes = 2 if threads == 1 and engine.usable_cores() > 1 else 1
-    seen = not quiet and os.environ.get("GAPKIT_PROGRESS") != "0"
+    seen = not quiet and is_seen()
     tell = say if seen else lambda line: None
     chosen, embedding = _chosen(**asked)
     started = time.perf_counter()
@@ -74,22 +66,17 @@ def replicate(out, formats, as_json, every, quiet, strict, fresh, threads, proce
     ):
         jobs = _jobs(chosen, embedding, say=tell, how={"progress": seen, "cluster": client})
         with _progress(len(jobs), seen) as advance:
-            replication = replicate(
-                jobs, store=space.store, on_done=advance, processes=processes, cluster=client
-            )
-            record = make_record(
-                replication,
-                decide(replication.tables),
-                command=command_line(),
-                mode="chosen"
-                if chosen["models"] or chosen["datasets"]
-                else "full"
-                if chosen["full"]
-                else "quick",
-                seed=chosen["seed"],
-                times=_times(started) | {"processes": processes},
-            )
-            space.publish(lambda folder: write_report(folder, record, replication.tables, formats=formats))
+            how = {"processes": processes, "cluster": client}
+            measured = replicate(jobs, store=space.store, on_done=advance, **how)
+            mode = "full" if chosen["full"] else "quick"
+            facts = {
+                "command": command_line(),
+                "mode": "chosen" if chosen["models"] or chosen["datasets"] else mode,
+                "seed": chosen["seed"],
+                "times": _times(started) | {"processes": processes},
+            }
+            record = make_record(measured, decide(measured.tables), **facts)
+            space.publish(lambda folder: write_report(folder, record, measured.tables, formats=formats))
     if as_json:
         click.echo(to_json(record), nl=False)
     elif not quiet:
@@ -110,14 +97,10 @@ def _chosen(models, datasets, published, galleries, only, full, seed, **embeddin
     for name in only:
         experiment(name)
     datasets = _with_published(datasets, models) if published else datasets
-    sizes = {} if galleries is None else {"galleries": _sizes(galleries, datasets)}
-    return {
-        "models": models,
-        "datasets": datasets,
-        "only": only,
-        "full": full,
-        "seed": seed,
-    } | sizes, embedding
+    chosen = {"models": models, "datasets": datasets, "only": only, "full": full, "seed": seed}
+    if galleries is not None:
+        chosen["galleries"] = _sizes(galleries, datasets)
+    return chosen, embedding
 
 
 def _jobs(chosen: dict, embedding: dict, *, say, how: dict) -> list:
@@ -150,9 +133,7 @@ def _sizes(text: str, datasets) -> tuple[int, ...]:
     if not sizes or min(sizes) < 2:
         raise InputError(f"--galleries must be numbers of candidates such as 10,30,100; got {text!r}")
     if not datasets:
-        raise InputError(
-            "--galleries cuts sets of pairs that are named with --dataset; name one, or --published"
-        )
+        raise InputError("--galleries cuts sets of pairs named with --dataset; name one, or --published")
     return sizes
 
 
@@ -199,14 +180,8 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
-_STYLES = {
-    "holds": "green",
-    "partly": "yellow",
-    "does not hold": "red",
-    "harms": "bold red",
-    "not decidable": "dim",
-}
-
+_STYLES = {"holds": "green", "partly": "yellow", "does not hold": "red", "harms": "bold red"}
+_STYLES["not decidable"] = "dim"
 
 MOST = 13
 """Claims in the summary where none of the leading ones was decided."""
@@ -296,9 +271,8 @@ def compare(first, second, as_json):
 def _print_differences(differences, compared: int) -> None:
     from rich.text import Text
 
-    columns: list[tuple[str, dict]] = [
-        (name, {"overflow": "fold"}) for name in ("claim", "model", "where", "first", "second", "what")
-    ]
+    names = ("claim", "model", "where", "first", "second", "what")
+    columns = [(name, {"overflow": "fold"}) for name in names]
     rows = ((Text(as_one_line(text)) for text in difference) for difference in differences)
     title = f"{len(differences)} differences; {compared} measured values compared"
     print_table(columns, rows, title=title, title_justify="left")
