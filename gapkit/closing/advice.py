@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gapkit._arrays import ArrayInput
 from gapkit._options import check_number
-from gapkit.closing.base import Closer
+from gapkit.closing.base import SIDES, Closer
 from gapkit.closing.projections import AffineProjection, LinearProjection, SpanProjection
 from gapkit.closing.shifts import ProjectedShift
 from gapkit.errors import GapkitWarning, InputError
@@ -118,10 +118,8 @@ def advise(
     levers = [lever for each in metrics for lever in _levers(y, x, sigma, each, first, wanted)]
     keeping = [lever for lever in levers if lever.answers_kept == 1]
     top = max(lever.robustness for lever in keeping)
-    best = min(
-        (lever for lever in keeping if lever.robustness >= top - TIE),
-        key=lambda lever: (_effort(lever, first), -lever.robustness),
-    )
+    near = [lever for lever in keeping if lever.robustness >= top - TIE]
+    best = min(near, key=lambda lever: (_effort(lever, first), -lever.robustness))
     ranked = sorted(levers, key=lambda lever: -lever.robustness)
     untouched = next(lever for lever in levers if lever.metric == first and not lever.closer)
     return Advice(sigma, tuple(ranked), best, untouched)
@@ -141,25 +139,16 @@ def _levers(
     kept = _share(nearest(y, x, metric=metric), wanted)
     levers = [Lever(metric, "", "", untouched, predicted, kept, metric == first)]
     for closer in _closers(metric):
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", GapkitWarning
-            )  # that nothing is left to move shows in the numbers
-            closer.fit(x, y)
+        with warnings.catch_warnings(action="ignore", category=GapkitWarning):
+            closer.fit(x, y)  # that nothing is left to move shows in the numbers
         moved_x, moved_y = closer.transform_pair(x, y)
         if torch.equal(moved_x, x) and torch.equal(moved_y, y):
             continue
-        levers.append(
-            Lever(
-                metric,
-                closer.name,
-                closer.moves,
-                float(robustness(moved_y, moved_x, sigma=sigma, metric=metric).mean()),
-                _law(predict_closed, y, x, sigma, closer=closer, metric=metric),
-                _share(nearest(moved_y, moved_x, metric=metric), wanted),
-                metric in closer.guarantee,
-            )
-        )
+        after = float(robustness(moved_y, moved_x, sigma=sigma, metric=metric).mean())
+        predicted = _law(predict_closed, y, x, sigma, closer=closer, metric=metric)
+        kept = _share(nearest(moved_y, moved_x, metric=metric), wanted)
+        moved = (metric, closer.name, closer.moves)
+        levers.append(Lever(*moved, after, predicted, kept, metric in closer.guarantee))
     return levers
 
 
@@ -168,12 +157,9 @@ def _closers(metric: str) -> list[Closer]:
 
     The span projection only where it may be the best: a proof gives Euclid the affine one and the dot product the linear.
     """
-    shifts = {
-        "euclidean": [ProjectedShift()],
-        "dot": [ProjectedShift(moves="queries")],
-        "cosine": [ProjectedShift(), ProjectedShift(moves="queries")],
-    }[metric]
+    sides = {"euclidean": SIDES[:1], "dot": SIDES[1:], "cosine": SIDES}[metric]
     open_question = [SpanProjection()] if metric == "cosine" else []
+    shifts = [ProjectedShift(moves=side) for side in sides]
     return [*shifts, AffineProjection(), LinearProjection(), *open_question]
 
 

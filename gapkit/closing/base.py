@@ -28,7 +28,7 @@ SIDES = ("gallery", "queries")
 NEW_ROW = 1e-3
 """Share of a gallery row outside the fitted span from which on it is said to be new: half precision leaves 1e-6."""
 HASH = "gapkit_closer_sha256"
-FORMAT_VERSION = 1
+FORMAT = 1
 """Of the files that `Closer.save` writes: arrays as safetensors, hyperparameters and single numbers in the header."""
 
 
@@ -101,10 +101,7 @@ class Closer(TransformerMixin, BaseEstimator):
             If not fitted, of another dimension, or if the closer moves both sides.
         """
         if self.moves == "both":
-            raise InputError(
-                f"{type(self).__name__} moves both sides, so transform(Z) cannot know which one Z is; "
-                "use transform_pair(X, Y)"
-            )
+            raise InputError(f"{type(self).__name__} moves both sides, not Z alone; use transform_pair(X, Y)")
         return self._apply(Z, self.moves, perturbed)
 
     def transform_pair(
@@ -147,10 +144,8 @@ class Closer(TransformerMixin, BaseEstimator):
         """
         self._check_fitted()
         if not hasattr(self, "components_") or not hasattr(self, "span_origin_"):
-            raise InputError(
-                f"this {type(self).__name__} knows no span of its gallery: it keeps none, or was saved by an older gapkit; "
-                "fit a projected shift or a projection"
-            )
+            name = type(self).__name__
+            raise InputError(f"this {name} knows no span of its gallery; fit a closer that projects")
         rows = as_matrix(Z, "Z (gallery rows)")
         self._check_width(rows)
         return like(self._outside(rows), Z)
@@ -192,11 +187,7 @@ class Closer(TransformerMixin, BaseEstimator):
             "arrays": {name: list(array.shape) for name, array in tensors.items()},
         }
         about = json.dumps(facts, default=lambda number: number.item(), sort_keys=True)
-        header = {
-            "gapkit_closer_format": str(FORMAT_VERSION),
-            "gapkit_closer": about,
-            HASH: digest(about, tensors),
-        }
+        header = {"gapkit_closer_format": str(FORMAT), "gapkit_closer": about, HASH: digest(about, tensors)}
         return write_atomically(path, lambda partial: save_file(tensors, partial, metadata=header))
 
     # What subclasses give.
@@ -235,11 +226,9 @@ class Closer(TransformerMixin, BaseEstimator):
         return tuple(metric for metric in METRICS if metric in metrics and (metric != "cosine" or equal))
 
     def _check_width(self, rows: Tensor) -> None:
-        if rows.shape[1] != self.n_features_in_:
-            raise InputError(
-                f"this {type(self).__name__} was fitted in {self.n_features_in_} dimensions; "
-                f"got embeddings of shape {tuple(rows.shape)}"
-            )
+        if rows.shape[1] != (d := self.n_features_in_):
+            name = type(self).__name__
+            raise InputError(f"this {name} was fitted in {d} dimensions; got shape {tuple(rows.shape)}")
 
     def _outside(self, rows: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
         basis = torch.from_numpy(self.components_).to(rows)
@@ -253,15 +242,11 @@ class Closer(TransformerMixin, BaseEstimator):
         if "euclidean" not in self.guarantee or not hasattr(self, "span_origin_"):
             return
         outside = self._outside(kept.double().to("cpu"))
-        many = int((outside > NEW_ROW).sum())
-        if many:
-            warnings.warn(
-                f"{type(self).__name__}: {many} of {len(kept)} gallery rows lie outside the span it was fitted on, the "
-                f"farthest with {float(outside.max()):.0%} of its length, so answers may change; fit again when the "
-                "gallery changes (or say perturbed=True if these are the fitted rows with noise on them)",
-                GapkitWarning,
-                stacklevel=4,
-            )
+        if many := int((outside > NEW_ROW).sum()):
+            rows = f"{many} of {len(kept)} gallery rows lie outside the span it was fitted on, by up to"
+            remedy = "fit again, or say perturbed=True if these are the fitted rows with noise on them"
+            words = f"{rows} {float(outside.max()):.0%} of their length, so answers may change; {remedy}"
+            warnings.warn(f"{type(self).__name__}: {words}", GapkitWarning, stacklevel=4)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "n_features_in_"):

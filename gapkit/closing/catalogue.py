@@ -12,10 +12,10 @@ import numpy as np
 from gapkit._files import as_path, open_safetensors, read_facts
 from gapkit._options import check_choice, check_number
 from gapkit.closing import published
-from gapkit.closing.base import FORMAT_VERSION, HASH, SIDES, Closer, digest
+from gapkit.closing.base import FORMAT, HASH, SIDES, Closer, digest
 from gapkit.closing.projections import AffineProjection, LinearProjection, SpanProjection
 from gapkit.closing.shifts import HalfwayShift, MeanShift, ProjectedShift
-from gapkit.errors import InputError, did_you_mean
+from gapkit.errors import InputError, did_you_mean, refusing
 
 CLOSERS: dict[str, type[Closer]] = {
     closer.name: closer
@@ -82,38 +82,34 @@ def load_closer(path: str | os.PathLike) -> Closer:
     facts, tensors = _read(path)
     if facts["closer"] not in _CLASSES:
         raise InputError(f"{path} holds a closer called {facts['closer']!r}, which this gapkit does not know")
-    return _rebuild(facts, tensors, path)
+    with refusing(InputError, before=f"{path} is damaged: "):
+        return _rebuild(facts, tensors)
 
 
-def _rebuild(facts: dict, tensors: dict[str, np.ndarray], path: Path) -> Closer:
+def _rebuild(facts: dict, tensors: dict[str, np.ndarray]) -> Closer:
     kind = _CLASSES[facts["closer"]]
     known = set(kind().get_params())
     if set(facts["parameters"]) != known:
-        raise InputError(f"{path} is damaged: {kind.__name__} has the hyperparameters {sorted(known)}")
-    try:
-        for name, value in facts["parameters"].items():
-            _check_parameter(name, value)
-        for name, value in facts["fitted"].items():
-            check_number(float(value) if isinstance(value, bool) else value, name)
-    except InputError as fault:
-        raise InputError(f"{path} is damaged: {fault}") from fault
+        raise InputError(f"{kind.__name__} has the hyperparameters {sorted(known)}")
+    for name, value in facts["parameters"].items():
+        _check_parameter(name, value)
+    for name, value in facts["fitted"].items():
+        check_number(float(value) if isinstance(value, bool) else value, name)
     closer = kind(**facts["parameters"])
     fitted = {f"{side}_{part}_": None for side in SIDES for part in ("linear", "offset")}
     fitted |= facts["fitted"] | tensors
     width = fitted.get("n_features_in_")
     if not isinstance(width, int) or not all(name.endswith("_") for name in fitted):
-        raise InputError(f"{path} is damaged: it does not say in which dimension the closer was fitted")
+        raise InputError("it does not say in which dimension the closer was fitted")
     for name, array in tensors.items():
         square = array.ndim == 2 and name.endswith("_linear_")
         if square and array.shape[0] != width:
-            raise InputError(f"{path} is damaged: {name} has shape {array.shape}, not ({width}, {width})")
+            raise InputError(f"{name} has shape {array.shape}, not ({width}, {width})")
         if array.dtype != np.float64 or array.shape[-1:] != (width,) or not np.isfinite(array).all():
-            raise InputError(f"{path} is damaged: {name} is not finite float64 of width {width}")
+            raise InputError(f"{name} is not finite float64 of width {width}")
     shapes = {name: list(array.shape) for name, array in tensors.items()}
     if shapes != facts["arrays"]:  # a map that is missing would pass for the identity
-        raise InputError(
-            f"{path} is damaged: its header lists the arrays {facts['arrays']}; it holds {shapes}"
-        )
+        raise InputError(f"its header lists the arrays {facts['arrays']}; it holds {shapes}")
     vars(closer).update(fitted)
     return closer
 
@@ -131,10 +127,9 @@ def _check_parameter(name: str, value: object) -> None:
 def _read(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
     """The facts in the header (``closer``, ``parameters``, ``fitted``, ``arrays``), and the arrays."""
     with open_safetensors(path, "np") as file:
-        header, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    facts = read_facts(
-        header, path, key="gapkit_closer", newest=FORMAT_VERSION, kinds=_FACTS, foreign=_FOREIGN
-    )
+        header = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    facts = read_facts(header, path, key="gapkit_closer", newest=FORMAT, kinds=_FACTS, foreign=_FOREIGN)
     if header.get(HASH, made := digest(header["gapkit_closer"], tensors)) != made:  # older files have none
         raise InputError(f"{path} is damaged: it is not what was written; fit the closer again")
     return facts, tensors

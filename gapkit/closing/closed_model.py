@@ -20,9 +20,7 @@ class ClosedModel(nn.Module):
         super().__init__()
         self.model = model
         self.closer = closer
-        self._sides = {"text": "gallery", "image": "queries"}
-        if gallery == "image":
-            self._sides = {"image": "gallery", "text": "queries"}
+        self._sides = {m: "gallery" if m == gallery else "queries" for m in ("image", "text")}
 
     def encode_image(self, image, normalize: bool = False) -> Tensor:
         """Closed image embeddings; ``normalize`` as in `close_model`."""
@@ -44,10 +42,8 @@ class ClosedModel(nn.Module):
         """The wrapped model's output, a tuple or a dict, with closed features in it."""
         output = self.model(*inputs, **options)
         if isinstance(output, dict):
-            closed = {
-                f"{m}_features": self._side_of(output.get(f"{m}_features"), m) for m in ("image", "text")
-            }
-            return {**output, **{name: value for name, value in closed.items() if name in output}}
+            names = {f"{m}_features": m for m in self._sides}
+            return {k: self._side_of(v, names[k]) if k in names else v for k, v in output.items()}
         first, second, *rest = output
         return (self._side_of(first, "image"), self._side_of(second, "text"), *rest)
 
@@ -55,12 +51,8 @@ class ClosedModel(nn.Module):
         return None if features is None else self.closer.move(self._fitting(features), self._sides[modality])
 
     def _fitting(self, features: Tensor) -> Tensor:
-        width = self.closer.n_features_in_
-        if features.shape[-1] != width:
-            raise InputError(
-                f"the closer was fitted in {width} dimensions; this model's embeddings have {features.shape[-1]} "
-                "(was it fitted on another model's?)"
-            )
+        if (got := features.shape[-1]) != (d := self.closer.n_features_in_):
+            raise InputError(f"the closer was fitted in {d} dimensions; this model's embeddings have {got}")
         return features
 
     def _closed(self, features: Tensor, modality: str, normalize: bool) -> Tensor:

@@ -22,8 +22,9 @@ from torch import Tensor
 
 from gapkit._options import Number, check_number
 from gapkit.closing.base import Closer, to_numpy
-from gapkit.closing.shifts import count_components
+from gapkit.closing.shifts import keep_span, keeps_full_span
 from gapkit.errors import GapkitWarning
+from gapkit.geometry.galleries import METRICS
 from gapkit.geometry.shape import principal_directions
 
 DERIVED = "derived in this project (notebook 04); extends Chowers et al. 2026, arXiv 2603.29080, Theorem 3.5"
@@ -43,26 +44,16 @@ class _Projection(Closer):
 
     def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
         alpha = check_number(self.alpha, "alpha")
-        directions, values = principal_directions(x)
-        kept = count_components(self.n_components, values, len(x), x.shape[1])
-        directions = directions[:kept]
-        self.rank_, self.n_components_, self.components_ = len(values), kept, to_numpy(directions)
-        self.span_origin_ = to_numpy(x.mean(0))
-        if kept == x.shape[1]:
-            warnings.warn(
-                f"{type(self).__name__}: the gallery's {len(x)} rows span all {x.shape[1]} dimensions, "
-                "no direction is left to project away; nothing is moved",
-                GapkitWarning,
-                stacklevel=3,
-            )
-            return
+        directions = keep_span(self, x)
+        if len(directions) == x.shape[1]:
+            full = f"the gallery's {len(x)} rows span all {x.shape[1]} dimensions, so nothing is moved"
+            return warnings.warn(f"{type(self).__name__}: {full}", GapkitWarning, stacklevel=3)
         outside = torch.eye(x.shape[1], dtype=x.dtype, device=x.device) - directions.T @ directions
         linear = torch.eye(x.shape[1], dtype=x.dtype, device=x.device) - alpha * outside
         self._set_map("queries", linear, alpha * outside @ x.mean(0) if self.through_mean else None)
 
     def _keeps(self) -> tuple[str, ...]:
-        full = self.n_components is None or getattr(self, "n_components_", -1) == getattr(self, "rank_", None)
-        return ("euclidean", "dot", "cosine") if full else ()
+        return METRICS if keeps_full_span(self) else ()
 
 
 class AffineProjection(_Projection):
@@ -137,9 +128,7 @@ class SpanProjection(Closer):
 
     moves = "queries"
     name: ClassVar[str] = "span projection"
-    reference: ClassVar[str] = (
-        "Zhu et al. 2025, Enhancing CLIP Robustness via Cross-Modality Alignment, NeurIPS (arXiv 2510.24038), COLA's projection"
-    )
+    reference = "Zhu et al. 2025, Cross-Modality Alignment (COLA), NeurIPS (arXiv 2510.24038), its projection"
 
     def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
         # Directions of rows that come with their mirror images, whose mean is 0, span what the rows span.
@@ -149,7 +138,7 @@ class SpanProjection(Closer):
         self._set_map("queries", directions.T @ directions)
 
     def _keeps(self) -> tuple[str, ...]:
-        return ("euclidean", "dot", "cosine")
+        return METRICS
 
     def _answers_kept(self, metrics: tuple[str, ...]) -> tuple[str, ...]:
         return metrics  # the cosine too: the gallery's own lengths stay, and so does every product

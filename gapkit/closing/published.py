@@ -40,9 +40,7 @@ class Centring(Closer):
 
     name: ClassVar[str] = "centring"
     moves = "both"
-    reference: ClassVar[str] = (
-        "Li et al. 2025, Closing the Modality Gap for Mixed Modality Search (arXiv 2507.19054); arXiv 2511.11041 (2025), R1"
-    )
+    reference = "Li et al. 2025, Closing the Modality Gap (arXiv 2507.19054); arXiv 2511.11041 (2025), R1"
 
     def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
         self._set_map("gallery", offset=-x.mean(0))
@@ -68,9 +66,7 @@ class Standardisation(Closer):
 
     name: ClassVar[str] = "standardisation"
     moves = "both"
-    reference: ClassVar[str] = (
-        "the z-score of each side, dimension by dimension; no paper on the gap that we know of proposes it"
-    )
+    reference = "the z-score of each side, dimension by dimension; we know of no paper that proposes it"
 
     def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
         for side, z in (("gallery", x), ("queries", y)):
@@ -104,16 +100,11 @@ class Procrustes(Closer):
 
     name: ClassVar[str] = "Procrustes"
     moves = "gallery"
-    reference: ClassVar[str] = (
-        "Schönemann 1966, A generalized solution of the orthogonal Procrustes problem, Psychometrika 31"
-    )
+    reference = "Schönemann 1966, A generalized solution of the orthogonal Procrustes problem, Psychometrika"
 
     def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
         if len(x) != len(y):
-            raise InputError(
-                f"Procrustes needs matched pairs to fit on; got {len(x)} gallery rows and {len(y)} queries "
-                "(give it each image with the text of its class)"
-            )
+            raise InputError(f"Procrustes needs matched pairs; got {len(x)} gallery rows, {len(y)} queries")
         products = (y - y.mean(0)).T @ (x - x.mean(0))
         left, values, right = torch.linalg.svd(products)
         rank = int((values > values[0] * len(products) * torch.finfo(x.dtype).eps).sum())
@@ -139,10 +130,8 @@ class _Renormalising(Closer):
         InputError
             Always; draw the noise instead (``gapkit.robustness`` with ``transform``).
         """
-        raise InputError(
-            f"{type(self).__name__} divides rows by their lengths, so it has no linear part; "
-            "draw the noise instead: gapkit.robustness(..., transform=...)"
-        )
+        remedy = "draw the noise instead: gapkit.robustness(..., transform=...)"
+        raise InputError(f"{type(self).__name__} divides by lengths and has no linear part; {remedy}")
 
     def move(self, z: Tensor, side: str) -> Tensor:
         """The map of ``side`` on a (…, d) tensor, computed in float64, in the dtype that came in; differentiable."""
@@ -177,9 +166,7 @@ class I0T(_Renormalising):
     """
 
     name: ClassVar[str] = "I0T"
-    reference: ClassVar[str] = (
-        "An et al. 2025, I0T: Embedding Standardization Method Towards Zero Modality Gap, ACL (arXiv 2412.14384), I0T_post"
-    )
+    reference = "An et al. 2025, I0T: Embedding Standardization Method, ACL (arXiv 2412.14384), I0T_post"
 
     _fit_unit = Centring._fit
 
@@ -203,9 +190,7 @@ class GRCLIP(_Renormalising):
     """
 
     name: ClassVar[str] = "GR-CLIP"
-    reference: ClassVar[str] = (
-        "Li et al. 2025, Closing the Modality Gap for Mixed Modality Search (arXiv 2507.19054), GR-CLIP"
-    )
+    reference = "Li et al. 2025, Closing the Modality Gap for Mixed Modality Search (arXiv 2507.19054)"
 
     def move(self, z: Tensor, side: str) -> Tensor:
         """The map of ``side`` on a (…, d) tensor, computed in float64, in the dtype that came in; differentiable."""
@@ -238,10 +223,7 @@ class ReAlign(_Renormalising):
 
     moves = "gallery"
     name: ClassVar[str] = "ReAlign"
-    reference: ClassVar[str] = (
-        "Yu et al. 2026, Modality Gap-Driven Subspace Alignment Training Paradigm For Multimodal Large Language Models "
-        "(arXiv 2602.07026), ReAlign"
-    )
+    reference = "Yu et al. 2026, Modality Gap-Driven Subspace Alignment (arXiv 2602.07026), ReAlign"
 
     def _fit_unit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
         spread_x, spread_y = ((z - z.mean(0)).square().sum(1).mean() for z in (x, y))
@@ -281,9 +263,7 @@ class RenormalisedShift(_Renormalising):
     """
 
     name: ClassVar[str] = "renormalised shift"
-    reference: ClassVar[str] = (
-        "Humer et al. 2023, Amumo: explore and analyze CLIP models (github.com/ginihumer/Amumo); the shift: Liang et al. 2022"
-    )
+    reference = "Humer et al. 2023, Amumo (github.com/ginihumer/Amumo); the shift: Liang et al. 2022"
 
     def _fit_unit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
         gap = y.mean(0) - x.mean(0)

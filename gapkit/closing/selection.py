@@ -76,10 +76,8 @@ def select_closer(
     for parameters in _settings(grid, closer):
         candidate = clone(closer).set_params(**parameters).fit(X, Y)
         if candidate.linear_part("gallery") is not None:
-            raise InputError(
-                f"{type(candidate).__name__} rescales or turns the gallery, and with it the noise; "
-                "its settings cannot be compared at one noise level"
-            )
+            name = type(candidate).__name__
+            raise InputError(f"{name} rescales or turns the gallery and its noise; take one that shifts")
         gallery, queries = candidate.transform_pair(X, Y)
         same = float((_numbers(nearest(queries, gallery, metric=metric)) == untouched).mean())
         value = float(_numbers(robustness(queries, gallery)).mean())
@@ -89,7 +87,7 @@ def select_closer(
     if not allowed:
         best = max((row["agreement"] for row in settings), default=0.0)
         raise InputError(
-            f"no setting keeps {least:g} of the answers; the best keeps {best:.4g}. Ask for less, or use all components"
+            f"no setting keeps {least:g} of the answers; the best keeps {best:.4g}: ask for less"
         )
     return Selection(fitted[max(allowed, key=lambda i: settings[i]["robustness"])], settings)
 
@@ -107,8 +105,6 @@ def _settings(grid, closer: Closer) -> ParameterGrid:
         if not settings:
             raise ValueError("there is no setting")
     except (TypeError, ValueError, RecursionError) as fault:
-        raise InputError(
-            f"grid must be a dict of lists, such as {{'alpha': [0.0, 0.5, 1.0]}}, or a list of such dicts; "
-            f"got {one_line(grid)}: {' '.join(str(fault).split())}"
-        ) from None
+        got = f"got {one_line(grid)}: {' '.join(str(fault).split())}"
+        raise InputError(f"grid must be a dict of lists, as {{'alpha': [0, 1]}}, or several; {got}") from None
     return settings

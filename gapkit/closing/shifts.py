@@ -2,7 +2,7 @@
 
 import warnings
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -12,6 +12,7 @@ from gapkit._arrays import ArrayInput, as_matrix, as_vector, check_same_width
 from gapkit._options import Number, check_choice, check_number
 from gapkit.closing.base import Closer, to_numpy
 from gapkit.errors import GapkitWarning, InputError
+from gapkit.geometry.galleries import METRICS
 from gapkit.geometry.shape import principal_directions
 
 LIANG = "Liang et al. 2022, Mind the Gap, NeurIPS (arXiv 2203.02053)"
@@ -73,6 +74,9 @@ class _Shift(Closer):
     def _shift(self, x: Float[Tensor, "k d"], g: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
         return g
 
+    def _keeps(self) -> tuple[str, ...]:
+        return ("dot",) if self.moves == "gallery" else ()
+
     def _nothing_to_move(self, x: Tensor) -> str:
         return f"{type(self).__name__}: the two means coincide, there is no gap to close; nothing is moved"
 
@@ -128,28 +132,18 @@ class ProjectedShift(_Shift):
         self.moves = moves
 
     def _shift(self, x: Float[Tensor, "k d"], g: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
-        directions, values = principal_directions(x)
-        self.rank_ = len(directions)
-        kept = count_components(self.n_components, values, len(x), x.shape[1])
-        directions = directions[:kept]
-        self.n_components_, self.components_ = kept, to_numpy(directions)
-        self.span_origin_ = to_numpy(x.mean(0))
-        if kept == x.shape[1]:  # no direction is left: what the projection leaves would be rounding
+        directions = keep_span(self, x)
+        if len(directions) == x.shape[1]:  # what the projection leaves would be rounding
             return torch.zeros_like(g)
         shift = g - directions.T @ (directions @ g)
         return shift - directions.T @ (directions @ shift)  # once more: orthogonal to rounding
 
     def _keeps(self) -> tuple[str, ...]:
-        full = self.n_components is None or getattr(self, "n_components_", -1) == getattr(self, "rank_", None)
-        if full:
-            return ("euclidean", "dot", "cosine")
-        return ("dot",) if self.moves == "gallery" else ()
+        return METRICS if keeps_full_span(self) else super()._keeps()
 
     def _nothing_to_move(self, x: Tensor) -> str:
-        return (
-            f"ProjectedShift: the gap lies inside the span of the gallery's {self.n_components_} components "
-            f"({len(x)} rows in {x.shape[1]} dimensions), so g' = 0 and nothing is moved"
-        )
+        span = f"the gallery's {self.n_components_} components ({len(x)} rows in {x.shape[1]} dimensions)"
+        return f"ProjectedShift: the gap lies inside the span of {span}: g' = 0, nothing is moved"
 
 
 GapCloser = ProjectedShift
@@ -186,9 +180,6 @@ class MeanShift(_Shift):
         self.alpha = alpha
         self.moves = moves
 
-    def _keeps(self) -> tuple[str, ...]:
-        return ("dot",) if self.moves == "gallery" else ()
-
 
 class HalfwayShift(_Shift):
     r"""Both modalities meet half-way: :math:`x_i \leftarrow x_i + \tfrac{\alpha}{2} g`, :math:`y_j \leftarrow y_j - \tfrac{\alpha}{2} g`.
@@ -217,6 +208,20 @@ class HalfwayShift(_Shift):
         self.alpha = alpha
 
 
+def keep_span(closer: Any, x: Float[Tensor, "k d"]) -> Float[Tensor, "r d"]:
+    """The gallery's leading components, as many as the closer's ``n_components`` says, kept in the closer as well."""
+    directions, values = principal_directions(x)
+    kept = directions[: count_components(closer.n_components, values, len(x), x.shape[1])]
+    closer.rank_, closer.n_components_, closer.components_ = len(values), len(kept), to_numpy(kept)
+    closer.span_origin_ = to_numpy(x.mean(0))
+    return kept
+
+
+def keeps_full_span(closer: Any) -> bool:
+    """Whether all components of the gallery are kept, or will be."""
+    return closer.n_components is None or vars(closer).get("n_components_", -1) == vars(closer).get("rank_")
+
+
 def count_components(wanted, values: Float[Tensor, " r"], rows: int, dimension: int) -> int:
     """How many of the ``len(values)`` principal components ``n_components=wanted`` stands for."""
     rank = len(values)
@@ -225,22 +230,14 @@ def count_components(wanted, values: Float[Tensor, " r"], rows: int, dimension: 
     if isinstance(wanted, Integral) and not isinstance(wanted, bool):
         if wanted < 0:
             raise InputError(f"n_components must be at least 0; got {wanted}")
-        if wanted > min(rows - 1, dimension):
-            raise InputError(
-                f"n_components={wanted} needs at least {wanted + 1} gallery rows and {wanted} dimensions; "
-                f"got {rows} rows of {dimension} (None takes all there are)"
-            )
         if wanted > rank:
-            raise InputError(
-                f"n_components={wanted}, but the {rows} gallery rows span only {rank} directions "
-                "(are some the same?); None takes all there are"
-            )
+            span = f"{rows} gallery rows in {dimension} dimensions span only {rank} directions"
+            raise InputError(f"n_components={wanted}, but the {span} (None takes all there are)")
         return int(wanted)
     if isinstance(wanted, Real) and not isinstance(wanted, bool) and 0 < wanted <= 1:
         if wanted == 1 or rank == 0:
             return rank
         explained = values.square().cumsum(0) / values.square().sum()
         return min(int((explained < float(wanted) - 1e-12).sum()) + 1, rank)
-    raise InputError(
-        f"n_components must be None (all), a whole number, or a share of variance in (0, 1]; got {wanted!r}"
-    )
+    kinds = "None (all), a whole number, or a share of variance in (0, 1]"
+    raise InputError(f"n_components must be {kinds}; got {wanted!r}")

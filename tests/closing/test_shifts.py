@@ -214,7 +214,7 @@ def test_duplicates_in_the_gallery_do_not_count(two_sides):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_components": 10}, "needs at least 11 gallery rows"),
+        ({"n_components": 10}, "span only 9 directions"),
         ({"n_components": -1}, "at least 0"),
         ({"n_components": 1.5}, "share of variance"),
         ({"n_components": True}, "whole number"),
