@@ -37,8 +37,7 @@ def measure_axes(job: Job) -> dict[str, Rows]:
     for level, metric in itertools.product(levels, METRICS):
         noise = UnderNoise(task, level, seed=job.seed, metric=metric)
         exact = {moves: noise.survival(side) for moves, side in sides.items()}
-        on_queries = []
-        kept, correct = _query_noise(task, sides, metric, level.sigma, draws, job.seed)
+        on_queries, (kept, correct) = [], _query_noise(task, sides, metric, level.sigma, draws, job.seed)
         for moves, side in sides.items():
             about = {"closer": protocol.PROJECTED, "alpha": float(moves != "nothing"), "moves": moves}
             answers = noise.answers(side)
@@ -47,16 +46,12 @@ def measure_axes(job: Job) -> dict[str, Rows]:
             rows.append(row | {"largest_change": change})
             about |= {"metric": metric, "noise_on": "queries", "method": "drawn"}
             change = float(np.abs(kept[moves] - kept["nothing"]).max())
-            row = protocol.tidy_row(
-                task.head | protocol.NOISE_ON_GALLERY | about | protocol.level_columns(level, task.gallery),
-                noise.resamples,
-                clean=protocol.right(answers, task),
-                noisy=correct[moves],
-                agrees=protocol.same(answers, noise.before),
-                survives=kept[moves],
-                untouched=kept["nothing"],
-                seed=job.seed,
+            about = (
+                task.head | protocol.NOISE_ON_GALLERY | about | protocol.level_columns(level, task.gallery)
             )
+            known = {"clean": protocol.right(answers, task), "agrees": protocol.same(answers, noise.before)}
+            known |= {"noisy": correct[moves], "survives": kept[moves], "untouched": kept["nothing"]}
+            row = protocol.tidy_row(about, noise.resamples, **known, seed=job.seed)
             if moves != "nothing":
                 row["not_predicted"] = "the law is about noise on the gallery"
             on_queries.append(row | {"largest_change": change})
@@ -88,7 +83,7 @@ EXPERIMENT = Experiment(
     order=70,
     measure=measure_axes,
     kinds=("zero-shot",),
-    paper="The paper perturbs and moves the gallery and measures Euclidean distance. Derived here: in half of the other combinations nothing can be gained.",
+    paper="The paper moves a noisy gallery, Euclidean. Derived here: half of the other ways gain nothing.",
     question="Robustness for every combination of metric, moved side and perturbed side, at one σ.",
     on_request=("pairs",),
     quick={"draws": 40},

@@ -73,18 +73,14 @@ def survival(
     Noisy rows that are made unit rows again are drawn and moved one by one.
     """
     moved, asked = closer.transform_pair(gallery, queries)
+    how = {"draws": draws, "generator": seed, "memory_limit": MEMORY, "return_info": True}
     if not closer.affine:  # what divides rows by their lengths does so to each noisy row
-        values = robustness(
-            asked, gallery, sigma, transform=lambda noisy: closer.move(noisy, "gallery"), draws=draws, generator=seed,
-            memory_limit=MEMORY,
-        )  # fmt: skip
-        return values, "monte-carlo"
-    linear = closer.linear_part("gallery")
-    turned = linear is None or np.allclose(linear @ linear.T, np.eye(len(linear)), atol=1e-9)
-    noise = {"sigma": sigma} if turned else {"covariance": sigma**2 * linear @ linear.T}
-    values, info = robustness(
-        asked, moved, **noise, draws=draws, generator=seed, memory_limit=MEMORY, return_info=True
-    )
+        moved, noise = gallery, {"sigma": sigma, "transform": lambda noisy: closer.move(noisy, "gallery")}
+    else:
+        linear = closer.linear_part("gallery")
+        turned = linear is None or np.allclose(linear @ linear.T, np.eye(len(linear)), atol=1e-9)
+        noise = {"sigma": sigma} if turned else {"covariance": sigma**2 * linear @ linear.T}
+    values, info = robustness(asked, moved, **noise, **how)
     return values, info.method
 
 
@@ -102,13 +98,10 @@ def compare_closers(task: Task, sigma: float, *, draws: int = 200, seed: int = 0
 
     def row(name: str, answers: np.ndarray, values: np.ndarray, **about) -> dict:
         same = answers == untouched
-        return (
-            task.head
-            | {"closer": name, **about}
-            | protocol.means(resamples, clean_accuracy=answers == labels, agreement=same, robustness=values)
-            | protocol.means(resamples, gain=values - before, kept=values * same)
-            | {"sigma_per_coordinate": sigma, "queries": len(rest), "seed": seed}
-        )
+        of_each = {"clean_accuracy": answers == labels, "agreement": same, "robustness": values}
+        of_each |= {"gain": values - before, "kept": values * same}
+        row = task.head | {"closer": name, **about} | protocol.means(resamples, **of_each)
+        return row | {"sigma_per_coordinate": sigma, "queries": len(rest), "seed": seed}
 
     rows = [row("untouched", untouched, before, moves="nothing", method="exact", guarantee=True)]
     for name in CLOSERS:
@@ -132,8 +125,8 @@ EXPERIMENT = Experiment(
     order=60,
     measure=measure_closers,
     kinds=("zero-shot",),
-    paper="The paper shifts the whole gallery by one vector. Derived here: projecting each query is the most robust of all translations that keep every margin, with one projection for each metric.",
-    question="Robustness to noise on the gallery after each closer, under Euclidean distance and dot product.",
+    paper="The paper shifts the gallery. Derived here: queries projected onto its span are most robust.",
+    question="Robustness to noise on the gallery after each closer, for Euclidean and dot product.",
     on_request=("pairs",),
     galleries={},
 )

@@ -131,18 +131,10 @@ def zero_shot_task(model: str, dataset: str, path: str | os.PathLike = "", sha25
     """
     entries = load_set(model, dataset, path, sha256).first_captions()
     if entries.task == "multiple-choice":
-        raise InputError(
-            f"{model}/{dataset} is a multiple-choice set; this experiment needs classes or pairs"
-        )
+        raise InputError(f"{model}/{dataset} is a multiple-choice set; this needs classes or pairs")
     name = "zero-shot" if entries.task == "zero-shot" else "image to text"
-    return Task(
-        model,
-        dataset,
-        f"{name}, K={len(entries.texts)}",
-        entries.images.astype(np.float64),
-        entries.texts.astype(np.float64),
-        entries.labels,
-    )
+    texts, images = (z.astype(np.float64) for z in entries.modalities())
+    return Task(model, dataset, f"{name}, K={len(texts)}", images, texts, entries.labels)
 
 
 def wordings_of(entries: EmbeddingSet) -> list[dict]:

@@ -106,15 +106,10 @@ def _right_in_galleries(
         squares = squares_in_galleries(queries, gallery).reshape(len(labels), -1)[wrong]
         result[wrong] = drawn_right(squares, labels[wrong], sigma, gallery.shape[2], seed=seed)
         return result
-    parts = zip(
-        queries, gallery, labels.reshape(len(gallery), -1), result.reshape(len(gallery), -1), strict=True
-    )
-    return np.concatenate(
-        [
-            right_after_noise(y, x, k, s, sigma, metric=metric, seed=seed + i)
-            for i, (y, x, k, s) in enumerate(parts)
-        ]
-    )
+    labels, result = (z.reshape(len(gallery), -1) for z in (labels, result))
+    parts = enumerate(zip(queries, gallery, labels, result, strict=True))
+    drawn = [right_after_noise(*part, sigma, metric=metric, seed=seed + i) for i, part in parts]
+    return np.concatenate(drawn)
 
 
 def drawn_right(

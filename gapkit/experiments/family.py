@@ -31,11 +31,9 @@ def measure_member(job: Job) -> dict[str, Rows]:
     setting, _, run = job.model.partition("@")
     moved = task.queries, protocol.shift_gallery(task.gallery, closer, 1.0)
     about = {"setting": setting, "run": int(run or 0), "closer": protocol.PROJECTED, "alpha": 1.0}
-    lengths = {
-        "gap_norm": float(np.linalg.norm(closer.gap_)),
-        "shift_norm": float(np.linalg.norm(closer.shift_)),
-        "gallery_spread": float(np.sqrt(task.gallery.var(axis=0).sum())),
-    }
+    gap, shift = (float(np.linalg.norm(z)) for z in (closer.gap_, closer.shift_))
+    spread = float(np.sqrt(task.gallery.var(axis=0).sum()))
+    lengths = {"gap_norm": gap, "shift_norm": shift, "gallery_spread": spread}
     rows = []
     for level in protocol.calibrated_levels(task):
         noise = UnderNoise(task, level, seed=job.seed)
@@ -88,12 +86,8 @@ def permuted_rank_correlation(first, second, *, seed: int = 0) -> dict[str, floa
     chance = (b[orders] @ a) / scale
     value = float(a @ b) / scale
     reach = float(np.quantile(chance, 0.95, method="higher"))
-    return {
-        "value": value,
-        "value_low": max(value - reach, -1.0),
-        "value_high": min(value + reach, 1.0),
-        "p": float(np.mean(chance >= value - 1e-12)),
-    } | members
+    ends = {"value": value, "value_low": max(value - reach, -1.0), "value_high": min(value + reach, 1.0)}
+    return ends | {"p": float(np.mean(chance >= value - 1e-12))} | members
 
 
 def too_few(group: pd.DataFrame, *, least: int = LEAST_SETTINGS) -> str:
@@ -112,6 +106,6 @@ EXPERIMENT = Experiment(
     measure=measure_member,
     kinds=("family",),
     paper="If distance is what costs robustness, models with a wider gap must gain more from closing it.",
-    question="Models that differ in temperature or loss alone, several seeds each, at matched untouched robustness.",
+    question="Models that differ in temperature or loss alone, at matched untouched robustness.",
     compare=compare_family,
 )

@@ -80,7 +80,7 @@ EXPERIMENT = Experiment(
     order=40,
     measure=measure_formation,
     kinds=("training curve",),
-    paper="The gap is there at random initialisation, training shrinks the variance along it first, and double stochasticity comes late (Figs. 3 to 6).",
+    paper="The gap is there at the start; the variance along it shrinks first (Figs. 3 to 6).",
     question="The recorded training curves of the mini-CLIPs, all seeds.",
     compare=compare_temperatures,
 )

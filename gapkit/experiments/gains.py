@@ -98,15 +98,11 @@ class UnderNoise:
         """
         task, answers = self.task, self.answers(moved) if answers is None else answers
         about = task.head | protocol.NOISE_ON_GALLERY | {"metric": self.metric} | setting
-        row = protocol.tidy_row(
-            about | protocol.level_columns(self.level, task.gallery),
-            self.resamples,
-            clean=protocol.right(answers, task),
-            noisy=self.right(moved, survives) if noisy is None else noisy,
-            agrees=protocol.same(answers, self.before),
-            survives=survives,
-            seed=self.seed,
-        )
+        about |= protocol.level_columns(self.level, task.gallery)
+        noisy = self.right(moved, survives) if noisy is None else noisy
+        clean, agrees = protocol.right(answers, task), protocol.same(answers, self.before)
+        known = {"clean": clean, "noisy": noisy, "agrees": agrees, "survives": survives}
+        row = protocol.tidy_row(about, self.resamples, **known, seed=self.seed)
         reason = self.level.reason or (crowded(task) if setting["alpha"] else "")
         return row | self.gain(moved, survives, expect=expect) | {"reason": reason}
 
@@ -143,9 +139,7 @@ class UnderNoise:
         if isinstance(expect, str):
             return row | {"not_predicted": expect}
         if expect:
-            after, before = (
-                untouched if side is None else law(self.task, side, sigma, metric) for side in sides
-            )
+            after, before = (untouched if z is None else law(self.task, z, sigma, metric) for z in sides)
             if np.isnan(after + before).any():
                 return row | {"not_predicted": "margins do not stay as they were"}
             expected = self.resamples.difference(after, before)
@@ -212,15 +206,11 @@ def crowded(task: Task) -> str:
     if rows - 1 <= d / 2:
         return ""
     if "crowded" not in task.known:
-        with warnings.catch_warnings(
-            action="ignore", category=GapkitWarning
-        ):  # nothing to move is a number here, not news
+        # Nothing to move is a number here, not news.
+        with warnings.catch_warnings(action="ignore", category=GapkitWarning):
             closer = protocol.fit_closer(protocol.PROJECTED, task)
         gap, left = (float(np.square(z).sum(-1).mean()) for z in (closer.gap_, closer.shift_))
-        task.known["crowded"] = (
-            f"little is orthogonal: {rows} rows in {d} dimensions leave {left / gap:.0%} of the squared gap "
-            "(see retrieval, fewer components)".replace("%", " %")
-            if left < gap / 2
-            else ""
-        )
+        why = f"little is orthogonal: {rows} rows in {d} dimensions leave {100 * (left / gap):.0f} % "
+        why += "of the squared gap (see retrieval, fewer components)"
+        task.known["crowded"] = why if left < gap / 2 else ""
     return task.known["crowded"]

@@ -75,15 +75,9 @@ class GalleryTask(Task):
     @property
     def head(self) -> dict:
         """The first columns of every row of a table; K is part of the dataset's name, so that cells are told apart."""
-        size = self.gallery.shape[1]
-        return {
-            "model": self.model,
-            "dataset": f"{self.dataset}, K={size}",
-            "task": self.name,
-            "candidates": size,
-            "galleries": len(self.gallery) // self.partitions,
-            "dropped": self.dropped,
-        }
+        size, galleries = self.gallery.shape[1], len(self.gallery) // self.partitions
+        about = {"candidates": size, "galleries": galleries, "dropped": self.dropped}
+        return super().head | {"dataset": f"{self.dataset}, K={size}"} | about
 
     @property
     def middle(self) -> np.ndarray:
@@ -123,9 +117,8 @@ class GalleryCloser:
 
 
 def _fit_quietly(gallery: np.ndarray, gap: np.ndarray) -> ProjectedShift:
-    with warnings.catch_warnings(
-        action="ignore", category=GapkitWarning
-    ):  # nothing to move is a number here, not news
+    # Nothing to move is a number here, not news.
+    with warnings.catch_warnings(action="ignore", category=GapkitWarning):
         return ProjectedShift().fit(gallery, gap=gap)
 
 
@@ -165,17 +158,9 @@ def gallery_task(
     except InputError as fault:
         raise InputError(f"{dataset}: {fault}") from None
     rows = kept[rows].reshape(-1, size)  # (G, K)
-    return GalleryTask(
-        model=model,
-        dataset=dataset,
-        name=f"{direction}, K={size}",
-        queries=queries[rows],
-        gallery=gallery[rows],
-        labels=np.tile(np.arange(size), len(rows)),
-        centre=queries.mean(0),
-        partitions=partitions,
-        dropped=len(gallery) - len(kept),
-    )
+    name, labels = f"{direction}, K={size}", np.tile(np.arange(size), len(rows))
+    about = {"centre": queries.mean(0), "partitions": partitions, "dropped": len(gallery) - len(kept)}
+    return GalleryTask(model, dataset, name, queries[rows], gallery[rows], labels, **about)
 
 
 def galleries_in(entries: EmbeddingSet) -> int:
@@ -185,9 +170,9 @@ def galleries_in(entries: EmbeddingSet) -> int:
     """
     notes = entries.metadata.get("notes")
     count = notes.get("galleries") if isinstance(notes, dict) and entries.task == "zero-shot" else None
-    if not isinstance(count, int) or count < LEAST_BLOCKS:
+    if not isinstance(count, int) or count < LEAST_BLOCKS or len(entries.texts) % count:
         return 0
-    if len(entries.texts) % count or len(entries.images) % count:
+    if len(entries.images) % count:
         return 0
     size, asked = len(entries.texts) // count, len(entries.images) // count
     at_home = np.asarray(entries.labels) // size == np.arange(len(entries.images)) // asked
@@ -198,17 +183,9 @@ def near_twins_task(entries: EmbeddingSet, count: int, model: str, dataset: str)
     """The ``count`` galleries that a set brings along (`galleries_in`), each with its own queries."""
     texts, images = (z.astype(np.float64) for z in entries.modalities())
     gallery, queries = (z.reshape(count, -1, z.shape[1]) for z in (texts, images))  # (G, K, d), (G, m, d)
-    return GalleryTask(
-        model=model,
-        dataset=dataset,
-        name=f"zero-shot among near-twins, K={gallery.shape[1]}",
-        queries=queries,
-        gallery=gallery,
-        labels=np.asarray(entries.labels) % gallery.shape[1],
-        centre=images.mean(0),
-        partitions=1,
-        dropped=0,
-    )
+    name, labels = f"zero-shot among near-twins, K={gallery.shape[1]}", entries.labels % gallery.shape[1]
+    about = {"centre": images.mean(0), "partitions": 1, "dropped": 0}
+    return GalleryTask(model, dataset, name, queries, gallery, labels, **about)
 
 
 def task_of(job: Job) -> Task:

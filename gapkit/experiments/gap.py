@@ -25,13 +25,9 @@ def measure_gap(job: Job) -> dict[str, Rows]:
     texts, images = (z.astype(np.float64) for z in entries.modalities())
     pairs = measure(*(z.astype(np.float64) for z in entries.matched()), paired=True)
     folds = min(5, len(texts), len(entries.images))  # a folder of three classes has three texts
-    accuracy, correct = linear_separability(
-        entries.texts.astype(np.float64),
-        entries.images.astype(np.float64),
-        folds=folds,
-        seed=job.seed,
-        return_correct=True,
-    )  # each image once: it must not be learnt and asked for
+    sides = (z.astype(np.float64) for z in (entries.texts, entries.images))
+    # Each image once: it must not be learnt and asked for.
+    accuracy, correct = linear_separability(*sides, folds=folds, seed=job.seed, return_correct=True)
     row = {"model": job.model, "dataset": job.dataset, "seed": job.seed}
     row |= {"images": len(entries.images), "texts": len(texts), "dimension": texts.shape[1]}
     row |= columns("gap_norm", gap_interval(texts, images, **sampling(entries), seed=job.seed))
@@ -53,8 +49,6 @@ EXPERIMENT = Experiment(
     order=10,
     measure=measure_gap,
     kinds=("zero-shot", "pairs", "multiple-choice"),
-    paper="Images and texts of a CLIP model occupy separate regions of the sphere (Liang et al. 2022; the "
-    "paper's Eq. 4 defines the gap vector g = μ_y − μ_x).",
-    question="Length of g on held-out data, and the held-out accuracy of a linear classifier that tells the two "
-    "modalities apart.",
+    paper="A CLIP model's images and texts lie apart (Liang et al. 2022); Eq. 4 defines g = μ_y − μ_x.",
+    question="Length of g, and how well a linear classifier tells the modalities apart, on held-out data.",
 )

@@ -50,9 +50,8 @@ def measure_levers(job: Job) -> dict[str, Rows]:
                 )
                 if metric == "euclidean" and name in (PROJECTED, AFFINE):
                     error = abs(predicted - float(value.mean()))
-                    checks.append(
-                        head | protocol.check_row("error of the predicted gain", error, closer=name)
-                    )
+                    check = protocol.check_row("error of the predicted gain", error, closer=name)
+                    checks.append(head | check)
         if level.name == protocol.MIDDLE:
             measured = {metric: float(noise.untouched.mean()) for metric, noise in noises.items()}
             checks.append(head | protocol.check_row("order of the metrics", _order(measured, order)))
@@ -88,8 +87,8 @@ EXPERIMENT = Experiment(
     order=75,
     measure=measure_levers,
     kinds=("zero-shot",),
-    paper="The paper closes the gap under Euclidean distance. Derived here: closing is turning the noise down by a known factor, and a change of metric is another such factor, often a larger one.",
-    question="Robustness for every metric with every closer that keeps answers, at one σ, with what the law of the gap predicts from lengths.",
+    paper="Derived here: closing turns the noise down by a known factor; a change of metric is another.",
+    question="Robustness for every metric and every closer that keeps answers, beside the law's prediction.",
     on_request=("pairs",),
     compare=compare_predictions,
 )

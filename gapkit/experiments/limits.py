@@ -52,6 +52,7 @@ def measure_noise_directions(task: Task, sigma: float, *, draws: int = 200, seed
     every allowed direction; drawn only where it lies along g' alone, else exact.
     """
     closer = GapCloser().fit(task.gallery, task.queries)
+    how = {"draws": draws, "generator": seed, "memory_limit": MEMORY, "return_info": True}
     shift, components = closer.shift_, closer.components_
     along = np.outer(shift, shift) / (shift @ shift)
     everything = np.eye(len(shift))
@@ -71,9 +72,7 @@ def measure_noise_directions(task: Task, sigma: float, *, draws: int = 200, seed
         noise = {"sigma": sigma} if name == "every direction" else {"covariance": sigma**2 * projection}
         values = {}
         for side, (queries, gallery) in moved.items():
-            values[side], info = robustness(
-                queries, gallery, **noise, draws=draws, generator=seed, memory_limit=MEMORY, return_info=True
-            )
+            values[side], info = robustness(queries, gallery, **noise, **how)
         rows.append(
             task.head
             | {"noise": name, "directions": directions, "sigma_per_direction": sigma}
@@ -158,9 +157,8 @@ def measure_gallery_sizes(
         sigma = calibrate_sigma(task.queries, gallery, target)
         before = robustness(task.queries, gallery, sigma)
         for choice in choices:
-            with warnings.catch_warnings(
-                action="ignore", category=GapkitWarning
-            ):  # that g' = 0 is what this measures
+            # That g' = 0 is what this measures.
+            with warnings.catch_warnings(action="ignore", category=GapkitWarning):
                 closer = GapCloser(n_components=choice).fit(gallery, task.queries)
             moved = closer.transform(gallery)
             used, gap = closer.n_components_, float(np.linalg.norm(closer.gap_))
@@ -193,8 +191,5 @@ def describe_hubs(counts: np.ndarray) -> dict[str, float]:
     >>> describe_hubs(np.array([4, 0, 0, 0]))
     {'skewness': 1.15..., 'largest': 4, 'never': 0.75}
     """
-    return {
-        "skewness": float(skew(counts)) if np.ptp(counts) > 0 else 0.0,
-        "largest": int(counts.max()),
-        "never": float(np.mean(counts == 0)),
-    }
+    skewness = float(skew(counts)) if np.ptp(counts) > 0 else 0.0
+    return {"skewness": skewness, "largest": int(counts.max()), "never": float(np.mean(counts == 0))}

@@ -72,13 +72,8 @@ def _questions(entries: EmbeddingSet) -> Questions:
     apart = texts[entries.options] - images[entries.image_rows][:, None]
     squares = (apart**2).sum(-1)
     squares[_repeated(entries.options)] = _FAR * squares.max()
-    return Questions(
-        squares=squares,
-        tilt=2 * np.einsum("qcd,qd->qc", apart, shifts),
-        rise=(shifts**2).sum(1, keepdims=True),
-        answers=entries.answers,
-        dimension=entries.dim,
-    )
+    tilt, rise = 2 * np.einsum("qcd,qd->qc", apart, shifts), (shifts**2).sum(1, keepdims=True)
+    return Questions(squares, tilt, rise, entries.answers, entries.dim)
 
 
 def _repeated(options: np.ndarray) -> np.ndarray:
@@ -98,12 +93,10 @@ def measure_multiple_choice(job: Job) -> dict[str, Rows]:
     head = {"model": job.model, "dataset": job.dataset, "task": f"multiple choice of {choices}"}
     head |= {"closer": protocol.PROJECTED, **protocol.NOISE_ON_GALLERY}
     texts = entries.texts.astype(np.float64)
-    rows = []
+    rows, search = [], {"low": 1e-6, "high": 0.1, "factor": 10.0}
     for name, target in zip(protocol.CALIBRATED, protocol.TARGETS, strict=True):
         try:
-            sigma = solve_sigma(
-                lambda s: float(questions.robustness(0.0, s).mean()), target, low=1e-6, high=0.1, factor=10.0
-            )
+            sigma = solve_sigma(lambda s: float(questions.robustness(0.0, s).mean()), target, **search)
         except InputError as fault:
             unsolved = {"question_type": ALL, "level": name, "alpha": 1.0, "reason": str(fault)}
             rows.append(head | unsolved | {"seed": job.seed})
@@ -115,16 +108,12 @@ def measure_multiple_choice(job: Job) -> dict[str, Rows]:
             chosen = np.ones(count, bool) if kind == ALL else types == kind
             resamples = Resamples(int(chosen.sum()), groups=entries.image_rows[chosen], seed=job.seed)
             for alpha, of_each in measured.items():
-                row = protocol.tidy_row(
-                    setting | {"question_type": kind, "alpha": alpha},
-                    resamples,
-                    **{column: values[chosen] for column, values in of_each.items()},
-                    seed=job.seed,
-                )
+                about = setting | {"question_type": kind, "alpha": alpha}
+                asked = {column: values[chosen] for column, values in of_each.items()}
+                row = protocol.tidy_row(about, resamples, **asked, seed=job.seed)
                 after, before = (measured[a]["survives"][chosen] for a in (alpha, 0.0))
-                row |= protocol.columns(
-                    "gain", resamples.gain(after, before, slope=slopes[alpha], target=target)
-                )
+                gain = resamples.gain(after, before, slope=slopes[alpha], target=target)
+                row |= protocol.columns("gain", gain)
                 if alpha == 1.0:
                     expected = resamples.difference(questions.expected(alpha, sigma)[chosen], before)
                     row |= protocol.columns("gain_expected", expected) | {"predicted_gain": expected.value}
@@ -146,12 +135,9 @@ def _at(questions: Questions, alpha: float, sigma: float, seed: int) -> dict[str
     """What `tidy_row` asks of every question, at one α and one σ."""
     answers = questions.at(alpha).argmin(1)
     survives = questions.robustness(alpha, sigma)
-    return {
-        "clean": answers == questions.answers,
-        "noisy": questions.right_after_noise(alpha, sigma, survives, seed),
-        "agrees": answers == questions.squares.argmin(1),
-        "survives": survives,
-    }
+    noisy = questions.right_after_noise(alpha, sigma, survives, seed)
+    known = {"clean": answers == questions.answers, "noisy": noisy, "survives": survives}
+    return known | {"agrees": answers == questions.squares.argmin(1)}
 
 
 EXPERIMENT = Experiment(
@@ -160,5 +146,5 @@ EXPERIMENT = Experiment(
     measure=measure_multiple_choice,
     kinds=("multiple-choice",),
     paper="On A-OKVQA too, closing the gap makes answers more robust.",
-    question="Four-option questions about rendered scenes; g from the whole set, V from each question's options.",
+    question="Four-option questions about scenes; g from the whole set, V from each question's options.",
 )

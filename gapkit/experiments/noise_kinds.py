@@ -57,15 +57,14 @@ def measure_noise_kinds(job: Job) -> dict[str, Rows]:
         "covariance of the images": np.cov(task.queries.reshape(-1, d).T),
     }
     if task.queries.ndim == 2:
-        some = np.arange(0, len(task.queries), -(-len(task.queries) // int(job.options.get("queries", QUERIES))))  # fmt: skip
-        task = replace(task, queries=task.queries[some], labels=task.labels[some])
+        step = -(-len(task.queries) // int(job.options.get("queries", QUERIES)))
+        task = replace(task, queries=task.queries[::step], labels=task.labels[::step])
     rows = []
     for noise, covariance in covariances.items():
         # Of trace d, so that σ is the root mean square noise per coordinate, whatever its shape.
         problem = GaussianProblem(task, closer, covariance * (d / np.trace(covariance)))
-        rows += [
-            {"noise": noise} | row for metric in ("euclidean", "dot") for row in problem.rows(metric, job)
-        ]
+        for metric in ("euclidean", "dot"):
+            rows += [{"noise": noise} | row for row in problem.rows(metric, job)]
     if f"{job.model}@1/{job.dataset}" in list_embeddings():
         stale = StaleRows(load_set(f"{job.model}@1", job.dataset).texts, STALE)
         seeds = (job.seed + 1000 * draw for draw in range(int(job.options.get("draws", DRAWS))))
@@ -73,7 +72,8 @@ def measure_noise_kinds(job: Job) -> dict[str, Rows]:
         pairs = ((x, protocol.shift_gallery(x, closer, 1.0)) for x in galleries)
         noise = {"noise": "stale rows", "metric": "euclidean", "not_predicted": "the noise is not Gaussian"}
         rows.append(noise | _drawn_gain(task, pairs, job.seed))
-    about = task.head | {"closer": protocol.PROJECTED, "alpha": 1.0, "queries": len(task.labels), "seed": job.seed}  # fmt: skip
+    about = task.head | {"closer": protocol.PROJECTED, "alpha": 1.0}
+    about |= {"queries": len(task.labels), "seed": job.seed}
     return {"noise-kinds": [about | row for row in rows]}
 
 
@@ -121,15 +121,14 @@ class GaussianProblem:
             return means[0] - means[1], means[1]
 
         survival = normal if metric == "dot" else self.survival
+        search = {"low": 0.01, "high": 0.1, "tolerance": 1e-3}
         try:
-            sigma = solve_sigma(lambda s: at(s)[1], TARGET, low=0.01, high=0.1, tolerance=1e-3)
+            sigma = solve_sigma(lambda s: at(s)[1], TARGET, **search)
         except InputError:
             return
         if metric == "euclidean":  # what the normal tails miss is nearly the same at a σ nearby
             missed = at(sigma)[1] - float(survival(sigma, False).mean())
-            sigma = solve_sigma(
-                lambda s: at(s)[1], min(TARGET + missed, 0.99), low=0.01, high=0.1, tolerance=1e-3
-            )
+            sigma = solve_sigma(lambda s: at(s)[1], min(TARGET + missed, 0.99), **search)
         equal = equal_sigma(sigma, before.mean(), after.mean(), own)
         untouched, closed = survival(sigma, False), survival(sigma, True)
         resamples = self.task.resamples(job.seed)
@@ -150,10 +149,8 @@ def _drawn_gain(task: Task, drawn: Iterable, seed: int) -> dict:
     ``drawn`` holds the stored gallery untouched and closed, draw by draw.
     """
     clean = protocol.answers_to(task.queries, task.gallery)  # closing keeps them
-    kept = np.array(
-        [[protocol.same(protocol.answers_to(task.queries, x), clean) for x in pair] for pair in drawn]
-    )
-    before, after = kept[:, 0], kept[:, 1]  # (draws, m)
+    answers = [[protocol.answers_to(task.queries, x) for x in pair] for pair in drawn]
+    before, after = protocol.same(np.array(answers), clean).swapaxes(0, 1)  # (draws, m)
     gain = over_rotations(after - before, task.resamples(seed))
     return {"untouched": float(before.mean())} | protocol.columns("gain", gain)
 
@@ -163,8 +160,8 @@ EXPERIMENT = Experiment(
     order=78,
     measure=measure_noise_kinds,
     kinds=("zero-shot",),
-    paper="The paper's noise is the same in all directions. Derived here: closing takes away what the noise has along the gap, and noise that has nothing there is as bad after it as before.",
-    question="The gain under noise with the covariance of the texts or of the images, and with stale rows in the gallery, beside what the law predicts.",
+    paper="Derived here: closing takes away what the noise has along the gap, and nothing else.",
+    question="The gain under noise of the texts' or images' covariance, and with stale rows in the gallery.",
     on_request=("pairs",),
     full={"queries": 1000, "draws": 30},
     galleries={"partitions": 1},

@@ -6,14 +6,8 @@ from gapkit.embeddings import sampling
 from gapkit.experiments.data import load_set
 from gapkit.experiments.protocol import columns
 from gapkit.experiments.record import Experiment, Job, Rows
-from gapkit.geometry import (
-    Band,
-    Interval,
-    relative_variance_band,
-    share_intervals,
-    subspace_share_chance,
-    variance_intervals,
-)
+from gapkit.geometry import Band, Interval, relative_variance_band, subspace_share_chance
+from gapkit.geometry.resampled import share_intervals, variance_intervals
 
 COMPONENTS = (1, 3, 10, 30, 100, 300)
 
@@ -70,6 +64,5 @@ EXPERIMENT = Experiment(
     measure=measure_orthogonality,
     kinds=("zero-shot", "pairs", "multiple-choice"),
     paper="Assumption 3.3: neither modality varies along g.",
-    question="The variance along g against an average direction, and the share of g inside the texts' principal "
-    "components, each against what a random direction would give.",
+    question="Variance along g, and its share in the texts' components, against random directions.",
 )

@@ -80,17 +80,14 @@ def plan(
     jobs = []
     for record in chosen:
         options = dict(record.full if full else record.quick)
-        jobs += [
-            locate(replace(job, experiment=record.name, seed=seed, options=options | job.options), files)
-            for job in _jobs_of(
-                record, models, datasets, places, asked=bool(only), full=full, sizes=sizes, files=files
-            )
-        ]
+        how = {"asked": bool(only), "full": full, "sizes": sizes, "files": files}
+        for job in _jobs_of(record, models, datasets, places, **how):
+            told = {"experiment": record.name, "seed": seed, "options": options | job.options}
+            jobs.append(locate(replace(job, **told), files))
     if not jobs:
-        raise InputError(
-            f"nothing to do: none of {', '.join(record.name for record in chosen)} runs on "
-            f"{', '.join('/'.join(filter(None, place)) for place in places)}"
-        )
+        names = ", ".join(record.name for record in chosen)
+        where = ", ".join("/".join(filter(None, place)) for place in places)
+        raise InputError(f"nothing to do: none of {names} runs on {where}")
     return jobs
 
 
@@ -140,9 +137,7 @@ def _check_sides(place: tuple[str, str], files: Files | None) -> None:
     if length <= 1e-9 * np.linalg.norm(entries.images, axis=1).mean():
         same = entries.images.shape == entries.texts.shape and np.array_equal(entries.images, entries.texts)
         what = "images and texts are the same rows" if same else "images and texts have the same mean"
-        raise InputError(
-            f"{path}: {what}, so there is no gap to measure; was one side taken for both when it was made?"
-        )
+        raise InputError(f"{path}: {what}, so there is no gap to measure; was one side stored twice?")
 
 
 def _is_published_control(dataset: str) -> bool:
@@ -160,10 +155,8 @@ def _sizes(
             pairs[place], found[place] = len(entries.images), possible_sizes(entries, galleries)
     if pairs and galleries and tuple(galleries) != SIZES and not any(found.values()):
         place, count = max(pairs.items(), key=lambda item: item[1])
-        raise InputError(
-            f"no gallery of {min(galleries)}: {place[1]} has {count} pairs, which leave {LEAST_BLOCKS} disjoint "
-            f"galleries of at most {count // LEAST_BLOCKS}"
-        )
+        most = f"{LEAST_BLOCKS} disjoint galleries of at most {count // LEAST_BLOCKS}"
+        raise InputError(f"no gallery of {min(galleries)}: {place[1]} has {count} pairs, which leave {most}")
     return found
 
 
@@ -288,10 +281,6 @@ def _shipped_seeds(setting: str) -> list[int]:
 
 def _family() -> list[tuple[str, str]]:
     """Every member and seed of the family on the datasets that the family is compared on."""
-    return [
-        (run_name(setting, run), dataset)
-        for dataset in FAMILY_DATASETS
-        for setting, about in SETTINGS.items()
-        if about.in_family
-        for run in _shipped_seeds(setting)
-    ]
+    family = [setting for setting, about in SETTINGS.items() if about.in_family]
+    members = [run_name(setting, run) for setting in family for run in _shipped_seeds(setting)]
+    return [(member, dataset) for dataset in FAMILY_DATASETS for member in members]

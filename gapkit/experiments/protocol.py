@@ -157,11 +157,8 @@ def paper_levels(dimension: int) -> list[Level]:
     >>> [f"{level.sigma:.4f}" for level in paper_levels(512)[::3]]
     ['0.0707', '0.0031']
     """
-    each = zip(PAPER_PER_COORDINATE, PAPER_VARIANCES, strict=True)
-    total = zip(PAPER_IN_TOTAL, PAPER_VARIANCES, strict=True)
-    return [Level(name, variance**0.5) for name, variance in each] + [
-        Level(name, (variance / dimension) ** 0.5) for name, variance in total
-    ]
+    sigmas = [(variance / over) ** 0.5 for over in (1, dimension) for variance in PAPER_VARIANCES]
+    return list(map(Level, PAPER_PER_COORDINATE + PAPER_IN_TOTAL, sigmas))
 
 
 def calibrated_levels(
@@ -196,11 +193,8 @@ def level_columns(level: Level, gallery: np.ndarray) -> dict:
     0.141
     """
     spread = float(np.sqrt(gallery.var(axis=-2).sum(-1).mean()))
-    return {
-        "level": level.name,
-        "sigma_per_coordinate": level.sigma,
-        "sigma_over_spread": level.sigma * gallery.shape[-1] ** 0.5 / spread if spread > 0 else float("nan"),
-    }
+    relative = level.sigma * gallery.shape[-1] ** 0.5 / spread if spread > 0 else math.nan
+    return {"level": level.name, "sigma_per_coordinate": level.sigma, "sigma_over_spread": relative}
 
 
 # ---- rows ----

@@ -13,6 +13,7 @@ Rounding can make rows of the gallery equal. A query whose nearest stored row ha
 as lost and as wrong, untouched or closed: which of the twins an index returns is an accident of their order.
 """
 
+import itertools
 import math
 from collections import Counter
 
@@ -48,10 +49,8 @@ def measure_quantisation(job: Job) -> dict[str, Rows]:
     closer = protocol.fit_closer(protocol.PROJECTED, task)
     resamples, rng = task.resamples(job.seed), np.random.default_rng([job.seed, 6])
     closed = protocol.shift_gallery(task.gallery, closer, 1.0)
-    clean = {
-        0.0: protocol.answers_to(task.queries, task.gallery),
-        1.0: protocol.answers_to(task.queries, closed),
-    }
+    sides = zip(ALPHAS, (task.gallery, closed), strict=True)
+    clean = {alpha: protocol.answers_to(task.queries, gallery) for alpha, gallery in sides}
     found: dict[tuple[str, str, float], list[np.ndarray]] = {}
     for _ in range(int(job.options.get("rotations", ROTATIONS))):
         turn = np.linalg.qr(rng.standard_normal((task.gallery.shape[-1],) * 2))[0]
@@ -62,10 +61,8 @@ def measure_quantisation(job: Job) -> dict[str, Rows]:
                 found.setdefault((noise, level, alpha), []).append(unique_answers(queries, stored))
     expected, rows = _expectation(task, closed), []
     for (noise, level, alpha), coarse in found.items():
-        kept, before = (
-            np.stack([protocol.same(answers, clean[a]) for answers in found[noise, level, a]])
-            for a in (alpha, 0.0)
-        )  # (rotations, m)
+        both = ((np.stack(found[noise, level, a]), clean[a]) for a in (alpha, 0.0))
+        kept, before = (protocol.same(answers, untouched) for answers, untouched in both)  # (rotations, m)
         row = protocol.tidy_row(
             task.head
             | {"closer": protocol.PROJECTED, "alpha": alpha, "noise": noise, "noise_on": "gallery"}
@@ -106,10 +103,8 @@ def _expectation(task: Task, closed: np.ndarray):
     noises = spread * np.geomspace(5.0, 0.02, 24)
     curve = np.array([float(protocol.survival_of(task.queries[::step], some, s).mean()) for s in noises])
     answers = protocol.answers_to(task.queries, task.gallery)
-    before, after = (
-        float(np.square(task.queries - _chosen(gallery, answers)).sum(-1).mean())
-        for gallery in (task.gallery, closed)
-    )
+    chosen = (_chosen(gallery, answers) for gallery in (task.gallery, closed))
+    before, after = (float(np.square(task.queries - rows).sum(-1).mean()) for rows in chosen)
 
     def expected(untouched: Interval) -> Interval:
         sigma = float(np.interp(untouched.value, np.maximum.accumulate(curve), noises))
@@ -147,19 +142,12 @@ def _stored(code: Perturbation, gallery: np.ndarray) -> np.ndarray:
 def _codes(queries: np.ndarray, gallery: np.ndarray) -> list[tuple[str, str, Perturbation]]:
     """(kind of code, fineness, the code itself)."""
     limit = float(max(np.abs(gallery).max(), np.abs(queries).max()))
-    codes: list[tuple[str, str, Perturbation]] = []
-    for bins in BINS:
-        codes += [
-            ("fixed range", f"{bins} bins", UniformQuantization(bins, range="fixed", limit=limit)),
-            ("range ±1", f"{bins} bins", UniformQuantization(bins, range="fixed", limit=1.0)),
-            ("fitted range", f"{bins} bins", UniformQuantization(bins, range="fitted")),
-        ]
-    return [
-        *codes,
-        ("int8", "scale of each row", Int8Codes()),
-        ("binary", "sign", BinaryCodes()),
-        ("binary, centred", "sign about the mean", BinaryCodes(threshold="mean")),
-    ]
+    fixed = {"range": "fixed", "limit": limit}
+    ranges = {"fixed range": fixed, "range ±1": fixed | {"limit": 1.0}, "fitted range": {"range": "fitted"}}
+    kinds = itertools.product(BINS, ranges.items())
+    codes = [(kind, f"{bins} bins", UniformQuantization(bins, **how)) for bins, (kind, how) in kinds]
+    codes += [("int8", "scale of each row", Int8Codes()), ("binary", "sign", BinaryCodes())]
+    return [*codes, ("binary, centred", "sign about the mean", BinaryCodes(threshold="mean"))]
 
 
 EXPERIMENT = Experiment(
@@ -167,8 +155,8 @@ EXPERIMENT = Experiment(
     order=100,
     measure=measure_quantisation,
     kinds=("zero-shot", "near-twins"),
-    paper="With the gap closed, more answers survive when embeddings are quantised to 32, 64, 128 or 256 bins.",
-    question="The stored, moved gallery is quantised with one fixed range and with a range fitted to each dimension, besides int8 and binary codes, in random rotations of the space.",
+    paper="With the gap closed, more answers survive quantisation to 32, 64, 128 or 256 bins.",
+    question="The moved gallery in fixed and fitted ranges, int8 and binary codes, under random rotations.",
     on_request=("pairs",),
     full={"rotations": 20},
     galleries={"partitions": 2},

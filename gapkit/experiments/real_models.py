@@ -27,14 +27,10 @@ def measure_model(job: Job) -> dict[str, Rows]:
     resamples = task.resamples(job.seed)
     closer = protocol.fit_closer(protocol.PROJECTED, task)
     texts, images = (z.astype(np.float64) for z in entries.modalities())
-    about = {
-        "model": job.model,
-        "dataset": job.dataset,
-        "candidates": SIZE,
-        "pairs": len(entries.images) - task.dropped,
-        "gap_norm": float(np.linalg.norm(images.mean(0) - texts.mean(0))),
-        "shift_norm": float(np.linalg.norm(closer.shift_, axis=-1).mean()),
-    }
+    about = {"model": job.model, "dataset": job.dataset, "candidates": SIZE}
+    about |= {"pairs": len(entries.images) - task.dropped}
+    about |= {"gap_norm": float(np.linalg.norm(images.mean(0) - texts.mean(0)))}
+    about |= {"shift_norm": float(np.linalg.norm(closer.shift_, axis=-1).mean())}
     answers = protocol.answers_to(task.queries, task.gallery)
     about |= protocol.columns("clean_accuracy", resamples.mean(protocol.right(answers, task)))
     sides = {
@@ -80,7 +76,7 @@ EXPERIMENT = Experiment(
     measure=measure_model,
     kinds=("nothing shipped",),
     paper="If distance is what costs robustness, models with a wider gap must gain more from closing it.",
-    question="Published models of any kind, on galleries of ten at matched untouched robustness; chance is the order of the models drawn anew.",
+    question="Published models, on galleries of ten at matched untouched robustness, against chance.",
     on_request=("pairs",),
     compare=compare_models,
 )

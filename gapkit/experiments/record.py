@@ -72,12 +72,8 @@ class Job:
         >>> Job("gap", "a", "b").key() == Job("gap", "a", "b").key() != Job("gap", "a", "b", seed=1).key()
         True
         """
-        parts = {
-            "job": self.as_dict(),
-            "data": self.sha256,
-            "version": gapkit.__version__,
-            "code": code_hash(),
-        }
+        parts = {"job": self.as_dict(), "data": self.sha256}
+        parts |= {"version": gapkit.__version__, "code": code_hash()}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -134,10 +130,8 @@ class Experiment:
 def experiments() -> tuple[Experiment, ...]:
     """All experiments, in the order of the report."""
     package = importlib.import_module("gapkit.experiments")
-    modules = (
-        importlib.import_module(f"{package.__name__}.{m.name}")
-        for m in pkgutil.iter_modules(package.__path__)
-    )
+    names = (module.name for module in pkgutil.iter_modules(package.__path__))
+    modules = (importlib.import_module(f"{package.__name__}.{name}") for name in names)
     records = (getattr(module, "EXPERIMENT", None) for module in modules)
     return tuple(sorted((record for record in records if record), key=lambda record: record.order))
 

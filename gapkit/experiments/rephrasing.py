@@ -50,10 +50,8 @@ def _wordings(job: Job) -> tuple[list[dict], Part]:
     entries = load_set(*job.source)
     described = wordings_of(entries)
     if not described or len(entries.texts) % len(described):
-        raise InputError(
-            f"{job.model}/{job.dataset} holds no rephrased captions (its metadata lists no templates); "
-            "take scenes100-rephrased or digits10-rephrased"
-        )
+        where = f"{job.model}/{job.dataset}"
+        raise InputError(f"{where} lists no templates in its metadata; take scenes100-rephrased")
     galleries = np.split(entries.texts.astype(np.float64), len(described))
     images = entries.images.astype(np.float64)
     return described, (Task(job.model, job.dataset, "", images, galleries[0], entries.labels), galleries)
@@ -83,19 +81,13 @@ def _measure(described: list[dict], parts: list[Part], seed: int) -> tuple[Rows,
     rows = []
     for i, about in enumerate(described):
         words = about["template"] + (" (synonyms)" if about.get("synonyms") else "")
-        rows += [
-            {"closer": protocol.PROJECTED, "alpha": alpha, "metric": "euclidean", "noise": "rephrased"}
-            | {"level": words, "unseen": i in unseen}
-            | protocol.means(
-                resamples,
-                clean_accuracy=scores["clean accuracy", alpha],
-                noisy_accuracy=scores["accuracy", i, alpha],
-                agreement=scores["agreement", alpha],
-                robustness=scores["kept", i, alpha],
-            )
-            | {"method": "counted", "queries": len(scores["agreement", alpha])}
-            for alpha in ALPHAS
-        ]
+        for alpha in ALPHAS:
+            of_each = scores["clean accuracy", alpha], scores["accuracy", i, alpha]
+            of_each += scores["agreement", alpha], scores["kept", i, alpha]
+            row = {"closer": protocol.PROJECTED, "alpha": alpha, "metric": "euclidean", "noise": "rephrased"}
+            row |= {"level": words, "unseen": i in unseen}
+            row |= protocol.means(resamples, **dict(zip(protocol.MEANS, of_each, strict=True)))
+            rows.append(row | {"method": "counted", "queries": len(classes)})
     reason = _powerless(parts, closers, unseen)
     return rows, _checks(scores, len(described), unseen, reason, resamples)
 
@@ -124,11 +116,8 @@ def _powerless(parts: list[Part], closers: list, unseen: list[int]) -> str:
     along g', closing can neither help nor harm. So it is where a narrow text tower keeps all captions in few
     dimensions and the classes span them.
     """
-    moving = [
-        (galleries, closer.shift_)
-        for (_, galleries), closer in zip(parts, closers, strict=True)
-        if closer.shift_.any()
-    ]
+    moved = ((galleries, closer.shift_) for (_, galleries), closer in zip(parts, closers, strict=True))
+    moving = [(galleries, shift) for galleries, shift in moved if shift.any()]
     if not moving:
         return "there is no gap outside the span of the classes"
     if any(relative_variance(galleries[i], shift) > VARIES for galleries, shift in moving for i in unseen):
@@ -173,6 +162,6 @@ EXPERIMENT = Experiment(
     order=110,
     measure=measure_rephrasing,
     kinds=("rephrased",),
-    paper="“a photo of …” turned into “photograph of …” and the like costs untouched models more than 6 percentage points of accuracy; closing the gap mitigates it.",
-    question="Wordings that no model has seen in training; the closer is fitted on the standard template only.",
+    paper="“a photo of …” made “photograph of …” costs over 6 points of accuracy; closing mitigates it.",
+    question="Wordings that no model was trained on; the closer is fitted on the standard template only.",
 )

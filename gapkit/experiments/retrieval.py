@@ -99,9 +99,8 @@ def _direction(task: Task, seed: int, alphas: dict) -> Rows:
 
 def _moved(task: Task, name: str, alpha: float) -> tuple[dict, np.ndarray]:
     """The columns that say how far which rank is shifted, and the gallery after it."""
-    components = {"full": None, "half": min(len(task.gallery) - 1, task.gallery.shape[1]) // 2}.get(
-        name, 0.999
-    )
+    half = min(len(task.gallery) - 1, task.gallery.shape[1]) // 2
+    components = {"full": None, "half": half}.get(name, 0.999)
     closer = GapCloser(n_components=components).fit(task.gallery, task.queries)
     setting = {"closer": protocol.PROJECTED, "rank": name, "components": int(closer.n_components_)}
     setting |= {"alpha": alpha, "shift_norm": float(np.linalg.norm(closer.shift_))}
