@@ -157,7 +157,7 @@ def as_matrix(
     if 0 in tensor.shape:
         raise InputError(f"{name} must not be empty; got shape {tuple(tensor.shape)}")
     if finite:
-        check_scale(check_finite(tensor, name), name)
+        check_scale(tensor, name)
     return tensor
 
 
@@ -218,14 +218,14 @@ def check_finite(tensor: Tensor, name: str) -> Tensor:
 
 
 def check_scale(tensor: Tensor, name: str) -> Tensor:
-    """``tensor`` itself; raises if its largest magnitude is so small or so large that squares would not be numbers.
+    """``tensor`` itself; raises if it is not finite, or so small or so large that squares would not be numbers.
 
     >>> check_scale(torch.tensor([[3e-200, 1e-200]], dtype=torch.float64), "images")
     Traceback (most recent call last):
     ...
     gapkit.errors.InputError: images must have a largest magnitude of 0 or between 1e-60 and 1e+60; got 3e-200; divide everything of that scale by it, noise and gap included
     """
-    low, high = (float(end) for end in torch.aminmax(tensor))
+    low, high = (float(end) for end in torch.aminmax(check_finite(tensor, name)))
     size = max(-low, high)
     if size != 0 and not SMALLEST <= size <= LARGEST:
         say = "divide everything of that scale by it, noise and gap included"

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gapkit._arrays import ArrayInput, as_groups, as_tensor, check_finite, check_scale
+from gapkit._arrays import ArrayInput, as_groups, as_tensor, check_scale
 from gapkit._options import Number, check_choice, check_number, check_room, check_seed, check_whole, one_line
 from gapkit.errors import InputError
 
@@ -187,9 +187,7 @@ def bootstrap_interval(
         raise InputError("bootstrap_interval needs an array; got none")
     resamples, seed = check_whole(resamples, "resamples", least=2), check_seed(seed)
     if not paired and (groups is not None or together is not None):
-        raise InputError(
-            "groups and together must be left out where arrays are not paired: each is drawn on its own"
-        )
+        raise InputError("groups and together need paired arrays: others are drawn each on its own")
     tensors = [as_rows(array, f"array {i}") for i, array in enumerate(arrays)]
     lengths = [len(tensor) if tensor.ndim else 0 for tensor in tensors]
     if 0 in lengths or (paired and len(set(lengths)) > 1):
@@ -228,7 +226,7 @@ def as_rows(value: ArrayInput, name: str) -> Tensor:
         value = value.astype(np.float64)
     elif isinstance(value, Tensor) and value.dtype == torch.bool:
         value = value.double()
-    tensor = check_finite(as_tensor(value, name), name)
+    tensor = as_tensor(value, name)
     return check_scale(tensor, name) if tensor.numel() else tensor
 
 
@@ -287,11 +285,9 @@ class Resamples:
         return np.tensordot(self._weights, self._values(values), axes=1)
 
     def _values(self, values: ArrayInput) -> np.ndarray:
-        rows = as_rows(values, "values").cpu().numpy()
-        if rows.ndim == 0 or len(rows) != self._weights.shape[1]:
-            raise InputError(
-                f"values must have one row for each of {self._weights.shape[1]} queries; got shape {rows.shape}"
-            )
+        rows, count = as_rows(values, "values").cpu().numpy(), self._weights.shape[1]
+        if rows.shape[:1] != (count,):
+            raise InputError(f"values must have one row for each of {count} queries; got shape {rows.shape}")
         return rows
 
     def mean(self, values: ArrayInput) -> Interval:

@@ -12,15 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import (
-    ArrayInput,
-    as_matrix,
-    check_directions,
-    check_finite,
-    check_same_width,
-    check_scale,
-    row_lengths,
-)
+from gapkit._arrays import ArrayInput, as_matrix, check_directions, check_same_width, check_scale, row_lengths
 from gapkit._options import check_choice
 
 METRICS = ("euclidean", "dot", "cosine")
@@ -62,7 +54,7 @@ def as_gallery(gallery: ArrayInput, device: torch.device) -> Tensor:
     if len(x) < LARGE:
         x = x.double()
     for part in x.split(max(LARGE, BLOCK)):
-        check_scale(check_finite(part.double(), "gallery"), "gallery")
+        check_scale(part.double(), "gallery")
     return x
 
 
@@ -167,9 +159,8 @@ class Gallery:
         for start in range(0, len(self.rows), BLOCK):
             x = self.take(slice(start, start + BLOCK)).to(dtype)
             if self.metric == "euclidean":
-                square = (
-                    torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.float64).square().to(dtype)
-                )
+                length = torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.float64)
+                square = length.square().to(dtype)
                 x = torch.cat([x, square, torch.ones_like(square)], 1)
             yield start, x
 
@@ -204,9 +195,7 @@ Pairs = tuple[Tensor, Tensor, Tensor]
 
 def join(kept: Pairs | None, found: Pairs, bound: Float[Tensor, " m"]) -> Pairs:
     """Both, as far as they cost no more than each query's ``bound``."""
-    rows, columns, costs = (
-        found if kept is None else (torch.cat(both) for both in zip(kept, found, strict=True))
-    )
+    rows, columns, costs = found if kept is None else map(torch.cat, zip(kept, found, strict=True))
     inside = costs <= bound[rows]
     return rows[inside], columns[inside], costs[inside]
 

@@ -212,9 +212,7 @@ def linear_separability(
     n, m = len(first), len(second)
     folds = check_whole(folds, "folds", least=2)
     if folds > min(n, m):
-        raise InputError(
-            f"folds must lie between 2 and the rows of the smaller set, {min(n, m)}; got {folds}"
-        )
+        raise InputError(f"folds must be at most the rows of the smaller set, {min(n, m)}; got {folds}")
     rng = np.random.default_rng(check_seed(seed))
     fold_of_x = rng.permutation(n) % folds
     fold_of_y = fold_of_x if m == n else rng.permutation(m) % folds

@@ -69,7 +69,7 @@ def points_from_gram(gram: ArrayInput, *, dimension: int) -> GramPoints:
     check_room("rows × dimension", len(given), dimension)
     if given.shape[0] != given.shape[1]:
         raise InputError(
-            f"gram must be square: all rows against all rows, images and texts; got {tuple(given.shape)}"
+            f"gram must be square, images and texts against themselves; got {tuple(given.shape)}"
         )
     step = _step(given)
     _check_entries(given, step)
@@ -81,13 +81,13 @@ def points_from_gram(gram: ArrayInput, *, dimension: int) -> GramPoints:
     least = float(values[0])
     if least < -rounding:
         raise InputError(
-            f"gram has the eigenvalue {least:.3g}: no vectors have these inner products (rounding of the entries would "
-            f"explain {-rounding:.1g}); were entries changed, or is it no matrix of cosines?"
+            f"gram has the eigenvalue {least:.3g}, and rounding of the entries would explain {-rounding:.1g}: no "
+            "vectors have these inner products; were entries changed, or is it no matrix of cosines?"
         )
     rank = int((values > rounding).sum())
     if rank > dimension:
         raise InputError(
-            f"gram has rank {rank}, more than dimension={dimension}; name the dimension of the model's embeddings"
+            f"gram has rank {rank}, more than dimension={dimension}; pass that of the embeddings"
         )
     kept = min(dimension, len(given))
     roots = values[-kept:].clamp_min(0).sqrt().flip(0)

@@ -328,8 +328,7 @@ def relative_spectrum(z: ArrayInput) -> ArrayLike:
     """
     centred = spread(z, what="relative_spectrum")
     n, d = centred.shape
-    small = (
-        centred @ centred.T if n <= d else centred.T @ centred
-    )  # the smaller one: its eigenvalues come sooner
+    # The smaller of the two products: its eigenvalues come sooner.
+    small = centred @ centred.T if n <= d else centred.T @ centred
     squares = torch.linalg.eigvalsh(small).flip(0)[: min(n - 1, d)].clamp(min=0)
     return like(squares / squares.sum() * d, z)

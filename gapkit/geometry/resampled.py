@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gapkit._arrays import ArrayInput, as_matrix, check_pairs, check_same_width
+from gapkit._arrays import ArrayInput
 from gapkit.errors import InputError
 from gapkit.geometry.bootstrap import RESAMPLES, Interval, basic_interval, draw_weights, percentile_interval
+from gapkit.geometry.gap import two_sets
 from gapkit.geometry.orthogonality import as_counts, subspace_share
 
 
@@ -132,16 +133,13 @@ def share_intervals(
     >>> [share.value for share in share_intervals(x, [[3.0, 4.0, 0.0]], [1, 2])]
     [0.6, 1.0]
     """
-    components = as_counts(components, "components").tolist()
+    components = as_counts(components, "components").cpu().numpy()
     samples = _samples(x, y, paired, groups, together, resamples, seed)
     shares = np.asarray(subspace_share(samples.x, samples.gaps, components))
-    if paired:
-        refitted = [i for i, k in enumerate(components) if k <= 0.6 * len(samples.x)]
-        if refitted:
-            squares = resampled_shares(
-                samples.x, samples.gaps, samples.x_weights, [components[i] for i in refitted]
-            )
-            shares[:, refitted] = np.sqrt(squares)
+    few = components <= 0.6 * len(samples.x)
+    if paired and few.any():
+        squares = resampled_shares(samples.x, samples.gaps, samples.x_weights, components[few])
+        shares[:, few] = np.sqrt(squares)
     return [percentile_interval(float(column[0]), column[1:]) for column in shares.T]
 
 
@@ -156,9 +154,7 @@ class _Samples(NamedTuple):
 
 
 def _samples(x, y, paired: bool, groups, together, resamples: int, seed: int) -> _Samples:
-    first, second = as_matrix(x, "x"), as_matrix(y, "y")
-    (check_pairs if paired else check_same_width)(first, "x", second, "y")
-    first, second = first.cpu().numpy(), second.cpu().numpy()
+    first, second = (z.cpu().numpy() for z in two_sets(x, y, paired=paired))
     weights = draw_weights(len(second), groups=groups, together=together, resamples=resamples, seed=seed)
     fixed = np.full((len(weights), len(first)), 1 / len(first))
     x_weights = weights if paired else fixed

@@ -29,14 +29,12 @@ def _cheap(x: Tensor, y: Tensor, paired: bool) -> dict[str, float]:
     values = {"l2m": float(torch.linalg.vector_norm(gap))}
     values |= _one_side(x, gap, "gallery") | _one_side(y, gap, "queries")
     if paired:
-        matched = float((unit_rows(x, "x") * unit_rows(y, "y")).sum(1).mean())
+        cosine = float((unit_rows(x, "x") * unit_rows(y, "y")).sum(1).mean())
         distances = torch.linalg.vector_norm(x - y, dim=1)
         values["l2i"] = float(distances.mean())
         values["alignment"] = float(distances.square().mean())
-        values["matched_cosine"] = matched
-        values["rmg"] = rmg_from_cosines(
-            matched, values["mean_cosine_gallery"], values["mean_cosine_queries"]
-        )
+        values["matched_cosine"] = cosine
+        values["rmg"] = rmg_from_cosines(cosine, values["mean_cosine_gallery"], values["mean_cosine_queries"])
     return values
 
 
@@ -96,19 +94,9 @@ def measure(
     values = _cheap(first, second, paired)
     result: dict = {"n_gallery": len(first), "n_queries": len(second), "dimension": first.shape[1]}
     if intervals:
-        result |= _with_intervals(
-            values,
-            first,
-            second,
-            paired,
-            groups,
-            together=together,
-            resamples=resamples,
-            confidence=confidence,
-            seed=seed,
-        )
-    else:
-        result |= values
+        options = {"together": together, "resamples": resamples, "confidence": confidence, "seed": seed}
+        values = _with_intervals(values, first, second, paired, groups, **options)
+    result |= values
     for side, z in (("gallery", first), ("queries", second)):
         result[f"effective_rank_{side}"] = rank_entropy(torch.linalg.svdvals(z - z.mean(0)))
     return result
@@ -132,8 +120,6 @@ def _with_intervals(
         least=[-1.0 if "cosine" in name else 0.0 for name in values],
         **options,
     )
-    each = (Interval(*map(float, three)) for three in zip(*intervals, strict=True))
-    return {
-        name: interval if np.isfinite(interval).all() else interval.value
-        for name, interval in zip(values, each, strict=True)
-    }
+    each = [Interval(*map(float, three)) for three in zip(*intervals, strict=True)]
+    known = (interval if np.isfinite(interval).all() else interval.value for interval in each)
+    return dict(zip(values, known, strict=True))

@@ -126,7 +126,7 @@ class RandomAxes(Perturbation):
     def __post_init__(self) -> None:
         if not callable(getattr(self.perturbation, "apply", None)):
             raise InputError(
-                f"RandomAxes takes a perturbation with apply(embeddings, generator=...); got {self.perturbation!r}"
+                f"RandomAxes takes a perturbation with a method apply; got {self.perturbation!r}"
             )
 
     def _perturb(self, rows: Tensor, generator: torch.Generator) -> Tensor:
@@ -165,10 +165,8 @@ class StaleRows(Perturbation):
 
     def _perturb(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         if self.other.shape != rows.shape:
-            raise InputError(
-                f"other must have the gallery's shape {tuple(rows.shape)}; got {tuple(self.other.shape)}"
-            )
-        drawn = torch.rand(
-            (len(rows), 1), generator=generator, dtype=widest(generator.device), device=generator.device
-        )
+            shapes = f"{tuple(rows.shape)}; got {tuple(self.other.shape)}"
+            raise InputError(f"other must have the gallery's shape {shapes}")
+        device = generator.device
+        drawn = torch.rand((len(rows), 1), generator=generator, dtype=widest(device), device=device)
         return torch.where(drawn.to(rows.device) < self.share, self.other.to(rows), rows)

@@ -41,16 +41,13 @@ class GaussianNoise(Perturbation):
             object.__setattr__(self, "covariance", _check_covariance(self.covariance))
         elif _is_vector(self.sigma):
             sigma = check_finite(as_tensor(self.sigma, "sigma"), "sigma")
+            expected = "sigma must be one number ≥ 0 or a vector (d,) of them"
             if sigma.ndim != 1 or len(sigma) == 0:
-                raise InputError(
-                    f"sigma must be one number ≥ 0 or a vector (d,) of them; got shape {tuple(sigma.shape)}; "
-                    "pass a full covariance as covariance"
-                )
+                shape = tuple(sigma.shape)
+                raise InputError(f"{expected}; got shape {shape}; pass a full covariance as covariance")
             if (sigma < 0).any():
-                raise InputError(
-                    f"sigma must be one number ≥ 0 or a vector (d,) of them; got {float(sigma.min()):g} at "
-                    f"{int(sigma.argmin())}; pass standard deviations, not logarithms"
-                )
+                got = f"{float(sigma.min()):g} at {int(sigma.argmin())}"
+                raise InputError(f"{expected}; got {got}; pass standard deviations, not logarithms")
             object.__setattr__(self, "sigma", check_scale(sigma, "sigma"))
         else:
             sigma = check_number(self.sigma, "sigma", least=0.0)

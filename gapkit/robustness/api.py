@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, like
-from gapkit._options import LARGEST_SEED, Number, Seed, check_choice, check_whole
+from gapkit._options import LARGEST_SEED, Number, Seed, check_choice, check_whole, one_line
 from gapkit.errors import InputError
 from gapkit.geometry.galleries import METRICS, queries_and_gallery
 from gapkit.perturbations import GaussianNoise
@@ -21,6 +21,12 @@ from gapkit.robustness.saddlepoint import saddlepoint
 
 SIDES = ("gallery", "queries")
 METHODS = ("auto", "exact", "saddlepoint", "quasi-monte-carlo", "monte-carlo")
+_TAKES = {
+    "exact": "noise on the gallery, under euclidean and cosine alike in all directions in which it varies",
+    "saddlepoint": "noise on the gallery under Euclidean distance",
+    "quasi-monte-carlo": "noise on the queries, among at least 2 candidates",
+}
+"""What a method takes, if not everything."""
 ERROR_BOUND = 1e-5
 """Absolute error of an exact value, as stated for K < 10,000 and σ ≥ 1e-9 of the embeddings' length; `error_bound` is
 that of one problem. Measured: up to 8e-6 at d = 128, 1e-6 from d = 512, 1e-7 below 128."""
@@ -164,17 +170,13 @@ def robustness(
     check_choice(noise_on, "noise_on", SIDES)
     check_choice(method, "method", METHODS)
     if transform is not None and not callable(transform):
-        raise InputError(
-            f"transform must be callable, such as a fitted closer's transform; got {transform!r}"
-        )
+        raise InputError(f"transform must be callable, such as a closer's transform; got {transform!r}")
     draws = check_whole(draws, "draws")
     memory = check_whole(memory_limit, "memory_limit", most=LARGEST_SEED)
 
     chosen, problem = _choose(y, x, noise, metric, noise_on, method, transform)
-    bound, options = (
-        0.0,
-        {"metric": metric, "draws": draws, "generator": as_generator(generator), "memory": memory},
-    )
+    bound, generator = 0.0, as_generator(generator)
+    options = {"metric": metric, "draws": draws, "generator": generator, "memory": memory}
     if chosen == "exact":
         done = not_sampled(*exact_values(problem, metric, memory=memory))
         bound = error_bound(problem, metric) if return_info else 0.0
@@ -199,27 +201,19 @@ def _from_neighbours(
 ) -> tuple[Float[Tensor, " m"], Float[Tensor, " m"]]:
     sigma = noise.isotropic if isinstance(noise, GaussianNoise) else None
     if sigma is None or check_choice(metric, "metric", METRICS) == "cosine":
-        raise InputError(
-            "neighbours give bounds for one sigma under Euclidean distance or dot product; for cosines pass the gallery"
-        )
+        raise InputError("neighbours take one sigma and euclidean or dot; for cosines pass the gallery")
     if not isinstance(neighbours, tuple) or len(neighbours) != 2:
-        raise InputError(
-            "neighbours must be a tuple ((m, k) distances or scores, K); got " + repr(type(neighbours))
-        )
+        raise InputError(f"neighbours must be ((m, k) distances or scores, K); got {one_line(neighbours)}")
     nearest = as_matrix(neighbours[0], "neighbours", shape="(m, k)").to(y.device)
     candidates = check_whole(neighbours[1], "the gallery's size", most=LARGEST_SEED)
     if len(nearest) != len(y) or candidates < nearest.shape[1]:
-        raise InputError(
-            f"neighbours must be of {len(y)} queries among at least {nearest.shape[1]} rows; "
-            f"got {len(nearest)} among {candidates}"
-        )
-    if (
-        metric == "euclidean" and (nearest < -1e-5 * nearest.max()).any()
-    ):  # an index in float32 may round below 0
-        raise InputError(f"neighbours must be squared distances; got {float(nearest.min())!r}")
-    return nearest_bounds(
-        y, nearest.clamp_min(0) if metric == "euclidean" else nearest, candidates, sigma, metric
-    )
+        least = f"{len(y)} queries among at least {nearest.shape[1]} rows"
+        raise InputError(f"neighbours must be of {least}; got {len(nearest)} among {candidates}")
+    if metric == "euclidean":
+        if (nearest < -1e-5 * nearest.max()).any():  # an index in float32 may round below 0
+            raise InputError(f"neighbours must be squared distances; got {float(nearest.min())!r}")
+        nearest = nearest.clamp_min(0)
+    return nearest_bounds(y, nearest, candidates, sigma, metric)
 
 
 def _choose(
@@ -233,50 +227,33 @@ def _choose(
 ) -> tuple[str, Solvable | None]:
     """The method that is used, and for "exact" the problem it is used on."""
     gaussian = isinstance(noise, GaussianNoise) and transform is None
-    if method in ("auto", "exact") and noise_on == "gallery" and gaussian:
-        problem = solvable(y, x, noise, metric)
-        if problem is not None:
-            return "exact", problem
-    if method == "exact":
-        raise InputError(
-            "no exact integral is known for this question: it takes Gaussian noise on the gallery, no transform, and, "
-            "for euclidean and cosine, noise alike in all directions in which the gallery varies; "
-            "use method='auto' or 'monte-carlo'"
-        )
-    if method == "saddlepoint":
-        if not (gaussian and noise_on == "gallery" and metric == "euclidean"):
-            raise InputError(
-                "the saddlepoint holds for Gaussian noise on the gallery under Euclidean distance, without a transform; "
-                "use method='auto' or 'monte-carlo'"
-            )
-        return "saddlepoint", None
-    by_points = noise_on == "queries" and gaussian and len(x) > 1
-    if method == "quasi-monte-carlo" and not by_points:
-        raise InputError(
-            "quasi-Monte Carlo holds for Gaussian noise on the queries, among at least 2 candidates and without a "
-            "transform; use method='auto' or 'monte-carlo'"
-        )
-    return ("quasi-monte-carlo" if by_points and method != "monte-carlo" else "monte-carlo"), None
+    gallery, queries = (gaussian and noise_on == side for side in SIDES)
+    problem = solvable(y, x, noise, metric) if gallery and method in ("auto", "exact") else None
+    holds = {
+        "exact": problem is not None,
+        "quasi-monte-carlo": queries and len(x) > 1,
+        "monte-carlo": True,
+        "saddlepoint": gallery and metric == "euclidean",
+    }
+    if method == "auto":
+        method = next(name for name in holds if holds[name])
+    if not holds[method]:
+        needs = f"{method!r} takes Gaussian noise, no transform, and {_TAKES[method]}"
+        raise InputError(f"method {needs}; use 'auto' or 'monte-carlo'")
+    return method, problem
 
 
 def as_noise(sigma: ArrayInput | None, covariance: ArrayInput | None, perturbation: Any) -> Any:
     """The one perturbation that the caller described."""
-    given = [
-        name
-        for name, value in (("sigma", sigma), ("covariance", covariance), ("perturbation", perturbation))
-        if value is not None
-    ]
+    ways = {"sigma": sigma, "covariance": covariance, "perturbation": perturbation}
+    given = [name for name, value in ways.items() if value is not None]
     if len(given) != 1:
-        raise InputError(
-            "say how the embeddings are perturbed by exactly one of sigma, covariance and perturbation; "
-            f"got {' and '.join(given) or 'none'}"
-        )
+        got = " and ".join(given) or "none"
+        raise InputError(f"give exactly one of sigma, covariance and perturbation; got {got}")
     if perturbation is None:
         return GaussianNoise(sigma, covariance)
     if not callable(getattr(perturbation, "apply", None)):
-        raise InputError(
-            f"a perturbation needs a method apply(embeddings, generator=...); got {perturbation!r}"
-        )
+        raise InputError(f"a perturbation needs a method apply; got {perturbation!r}")
     return perturbation
 
 

@@ -62,9 +62,7 @@ def check_answers(
         raise InputError(f"image_of_text belongs to the task 'pairs'; this task is {task!r}")
     if task == "multiple-choice":
         if labels is not None:
-            raise InputError(
-                "labels have no meaning for the task 'multiple-choice'; give options and answers"
-            )
+            raise InputError("labels have no meaning for 'multiple-choice'; give options and answers")
         return _questions(images, texts, options, answers, image_rows)
     for name, value in {"options": options, "answers": answers, "image_rows": image_rows}.items():
         if value is not None:
@@ -74,9 +72,8 @@ def check_answers(
             raise InputError("labels are needed for the task 'zero-shot': the row of each image's right text")
         return {"labels": _rows(labels, "labels", below=texts, count=images)}
     if image_of_text is None and images != texts:
-        raise InputError(
-            f"images and texts must be matched row by row for the task 'pairs'; got {images} and {texts} rows"
-        )
+        rows = f"got {images} and {texts} rows"
+        raise InputError(f"images and texts must be matched row by row for the task 'pairs'; {rows}")
     owner = np.arange(images)
     if image_of_text is not None:
         owner = _rows(image_of_text, "image_of_text", below=images, count=texts)

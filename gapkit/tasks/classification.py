@@ -85,19 +85,12 @@ def prompt_ensemble(prompts: ArrayInput, classes: ArrayInput) -> ArrayLike:
     wide = kept.double()
     owner = as_answers(classes, "classes").to(wide.device)
     if len(owner) != len(wide):
-        raise InputError(
-            f"classes must name one class for each prompt; got {len(owner)} for {len(wide)} prompts"
-        )
-    if int(owner.min()) < 0:
-        raise InputError(f"classes must be at least 0; got {int(owner.min())}")
-    if int(owner.max()) >= len(owner):  # before anything is as long as the largest of them
-        missing = min(set(range(len(owner))) - set(owner.tolist()))
-        raise InputError(
-            f"every class needs a prompt; class {missing} has none, and there is a class {int(owner.max())}"
-        )
-    counts = torch.bincount(owner)
-    if (counts == 0).any():
-        raise InputError(f"every class needs a prompt; class {int((counts == 0).nonzero()[0, 0])} has none")
+        raise InputError(f"classes must name one for each of {len(wide)} prompts; got {len(owner)}")
+    named, counts = owner.unique(return_counts=True)
+    missing = (named != torch.arange(len(named), device=named.device)).nonzero()
+    if len(missing):
+        first, last = int(missing[0, 0]), int(named[-1])
+        raise InputError(f"every class from 0 to {last} needs a prompt; class {first} has none")
     sums = wide.new_zeros(len(counts), wide.shape[1]).index_add_(0, owner, unit_rows(wide, "prompts"))
     lengths = torch.linalg.vector_norm(sums, dim=1, keepdim=True)
     if (lengths <= 1e-12 * counts[:, None]).any():
@@ -142,9 +135,7 @@ def _stacked(y: Float[Tensor, "m d"], options) -> tuple[Float[Tensor, "t d2"], I
     if not hasattr(options, "__len__") or getattr(options, "ndim", 1) == 0:
         raise InputError(f"options must hold one list for each query; got {one_line(options)}")
     if len(options) != len(y):
-        raise InputError(
-            f"options must hold one list for each query; got {len(options)} for {len(y)} queries"
-        )
+        raise InputError(f"options must hold one list for each of {len(y)} queries; got {len(options)}")
     if getattr(options, "ndim", None) == 3:
         stack = as_tensor(options, "options")
         if 0 in stack.shape:

@@ -14,16 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit._arrays import (
-    LARGEST,
-    ArrayInput,
-    ArrayLike,
-    as_matrix,
-    as_tensor,
-    check_finite,
-    check_scale,
-    like,
-)
+from gapkit._arrays import LARGEST, ArrayInput, ArrayLike, as_matrix, as_tensor, check_scale, like
 from gapkit._options import Number, check_choice, check_number, check_room, check_seed, check_whole
 from gapkit.errors import InputError
 from gapkit.geometry.bootstrap import Interval, both_tails
@@ -95,10 +86,8 @@ def cut_galleries(count: int, size: int, *, partitions: int = 10, seed: int = 0)
     check_room("partitions × pairs", partitions, count)
     blocks = count // size if size > 1 else 0
     if blocks < LEAST_BLOCKS:
-        raise InputError(
-            f"galleries of {size} need at least {max(size, 2) * LEAST_BLOCKS} pairs, for {LEAST_BLOCKS} disjoint "
-            f"ones; got {count}"
-        )
+        pairs = max(size, 2) * LEAST_BLOCKS
+        raise InputError(f"{LEAST_BLOCKS} disjoint galleries of {size} need {pairs} pairs; got {count}")
     generator = torch.Generator().manual_seed(check_seed(seed))
     cuts = [torch.randperm(count, generator=generator)[: blocks * size] for _ in range(partitions)]
     return torch.stack(cuts).view(partitions, blocks, size)
@@ -220,14 +209,11 @@ def calibrate_in_galleries(
 
     spread = math.sqrt(float(x.var(dim=1, correction=0).sum(1).mean()) / x.shape[2])
     start = spread if spread > 0 else 1.0
-    return solve_sigma(
-        lambda sigma: float(_robustness(y, x, sigma, metric, known).mean()),
-        target,
-        low=start,
-        high=start,
-        factor=math.e,
-        tolerance=1e-5,
-    )
+
+    def mean_robustness(sigma: float) -> float:
+        return float(_robustness(y, x, sigma, metric, known).mean())
+
+    return solve_sigma(mean_robustness, target, low=start, high=start, factor=math.e, tolerance=1e-5)
 
 
 def block_interval(values: ArrayInput, *, confidence: float = 0.95) -> Interval:
@@ -265,11 +251,10 @@ def _stacks(queries, galleries) -> tuple[Float[Tensor, "g m d"], Float[Tensor, "
     for stack, name in ((y, "queries"), (x, "galleries")):
         if stack.ndim != 3 or 0 in stack.shape:
             raise InputError(f"{name} must have shape (galleries, rows, d); got {tuple(stack.shape)}")
-        check_scale(check_finite(stack, name), name)
+        check_scale(stack, name)
     if len(y) != len(x) or y.shape[2] != x.shape[2]:
-        raise InputError(
-            f"queries and galleries must belong together; got {tuple(y.shape)} and {tuple(x.shape)}"
-        )
+        shapes = f"got {tuple(y.shape)} and {tuple(x.shape)}"
+        raise InputError(f"queries and galleries must belong together; {shapes}")
     if x.shape[1] < 2:
         raise InputError("galleries need at least two candidates each; got one")
     return y, x.to(y.device)

@@ -44,24 +44,19 @@ def retrieval_ranks(
     y, x = prepare(queries, gallery, metric)
     if targets is None:
         if len(x) != len(y):
-            raise InputError(
-                f"without targets, gallery row i is the target of query i; got {len(y)} queries and {len(x)} rows"
-            )
+            rows = f"got {len(y)} queries and {len(x)} rows"
+            raise InputError(f"without targets, gallery row i is the target of query i; {rows}")
         query_ids = gallery_ids = torch.arange(len(y), device=y.device)
     else:
         if not isinstance(targets, tuple | list) or len(targets) != 2:
             raise InputError(
-                f"targets must be a pair of vectors (query_ids, gallery_ids), or None; got {one_line(targets)}"
+                f"targets must be vectors (query_ids, gallery_ids), or None; got {one_line(targets)}"
             )
-        query_ids, gallery_ids = (
-            as_answers(ids, name).to(y.device)
-            for ids, name in zip(targets, ("query_ids", "gallery_ids"), strict=True)
-        )
+        query_ids = as_answers(targets[0], "query_ids").to(y.device)
+        gallery_ids = as_answers(targets[1], "gallery_ids").to(y.device)
         if len(query_ids) != len(y) or len(gallery_ids) != len(x):
-            raise InputError(
-                f"targets must name {len(y)} queries and {len(x)} gallery rows; "
-                f"got {len(query_ids)} and {len(gallery_ids)}"
-            )
+            got = f"got {len(query_ids)} and {len(gallery_ids)}"
+            raise InputError(f"targets must name {len(y)} queries and {len(x)} gallery rows; {got}")
         orphan = ~torch.isin(query_ids, gallery_ids)
         if orphan.any():
             raise InputError(f"query {int(orphan.nonzero()[0, 0])} has no target in the gallery")
@@ -136,9 +131,8 @@ def retrieval(
         targets = {"image_to_text": (ids, owner), "text_to_image": (owner, ids)}
     scores = {}
     for name, queries, gallery in (("image_to_text", images, texts), ("text_to_image", texts, images)):
-        ranks = off_mps(
-            torch.as_tensor(retrieval_ranks(queries, gallery, targets=targets[name], metric=metric))
-        )
+        ranks = retrieval_ranks(queries, gallery, targets=targets[name], metric=metric)
+        ranks = off_mps(torch.as_tensor(ranks))
         for cut in cuts:
             scores[f"{name}_R@{cut}"] = float((ranks < cut).double().mean())
     return scores

@@ -224,7 +224,7 @@ def test_inputs_stay_as_they_are_and_torch_gives_torch(metric):
         ({"sigma": 1.0, "memory_limit": 0.5}, "memory_limit must be"),
         ({"sigma": np.ones(3)}, "given for 3 dimensions"),
         ({"perturbation": 3}, "needs a method apply"),
-        ({"sigma": 1.0, "noise_on": "queries", "method": "exact"}, "no exact integral"),
+        ({"sigma": 1.0, "noise_on": "queries", "method": "exact"}, "'exact' takes Gaussian noise"),
         ({"sigma": 1.0, "transform": 3}, "transform must be callable"),
         ({"sigma": 1.0, "generator": "x"}, "generator.* must be"),
         (

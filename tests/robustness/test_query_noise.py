@@ -119,5 +119,5 @@ def test_a_projected_shift_changes_nothing():
 
 def test_quasi_monte_carlo_is_refused_where_it_does_not_hold():
     y, x = _problem()
-    with pytest.raises(InputError, match="quasi-Monte Carlo holds for Gaussian noise on the queries"):
+    with pytest.raises(InputError, match="takes Gaussian noise, no transform, and noise on the queries"):
         robustness(y, x, 0.5, method="quasi-monte-carlo")

@@ -85,5 +85,5 @@ def test_a_tail_is_that_of_the_noncentral_chi_square():
 @pytest.mark.parametrize("wrong", [{"metric": "dot"}, {"noise_on": "queries"}, {"transform": lambda x: x}])
 def test_what_it_does_not_hold_for_is_refused(wrong):
     y, x = _problem(np.random.default_rng(0), 5)
-    with pytest.raises(gapkit.InputError, match="saddlepoint holds for"):
+    with pytest.raises(gapkit.InputError, match="'saddlepoint' takes Gaussian noise"):
         robustness(y, x, 0.1, method="saddlepoint", **wrong)
