@@ -51,19 +51,13 @@ class Finding:
         claim, shown = self.claim, dict.fromkeys(("value", "interval", "where", "margin"))
         if weakest := self.weakest:
             shown |= _measured(weakest) | {"margin": _plain(claim.rule.margin(weakest))}
-        return {
-            **{name: getattr(claim, name) for name in ("id", "statement", "source", "origin", "kind")},
-            "model": self.model,
-            "control": self.control,
-            "measured": claim.measured,
-            **shown,
-            "rule": claim.rule.words(),
-            "verdict": self.verdict,
-            "cells": [
-                _measured(cell) | {"answer": answer} | ({"reason": cell.reason} if cell.reason else {})
-                for cell, answer in zip(self.cells, self.answers, strict=True)
-            ],
-        }
+        about = {name: getattr(claim, name) for name in ("id", "statement", "source", "origin", "kind")}
+        about |= {"model": self.model, "control": self.control, "measured": claim.measured, **shown}
+        cells = []
+        for cell, answer in zip(self.cells, self.answers, strict=True):
+            reason = {"reason": cell.reason} if cell.reason else {}
+            cells.append(_measured(cell) | {"answer": answer} | reason)
+        return about | {"rule": claim.rule.words(), "verdict": self.verdict, "cells": cells}
 
 
 def _measured(cell: Cell) -> dict:
@@ -188,17 +182,10 @@ def _finding(claim: Claim, model: str, rows: pd.DataFrame) -> Finding:
 def _cell(claim: Claim, row: dict) -> Cell:
     label = ", ".join(_word(row[name]) for name in claim.label if name in row and not _missing(row[name]))
     reason = "" if _missing(row.get("reason")) else str(row["reason"])
-    value, low, high = _interval(row, claim.column)
-    return Cell(
-        label=label,
-        value=value,
-        low=low,
-        high=high,
-        band_low=_number(row.get("band_low")),
-        band_high=_number(row.get("band_high")),
-        reason=reason or why_not_asked(claim.rule, _interval(row, f"{claim.column}_expected")),
-        degrees=math.inf if _missing(row.get("galleries")) else float(row["galleries"]) - 1,
-    )
+    reason = reason or why_not_asked(claim.rule, _interval(row, f"{claim.column}_expected"))
+    band = (_number(row.get(f"band_{end}")) for end in ("low", "high"))
+    degrees = math.inf if _missing(row.get("galleries")) else float(row["galleries"]) - 1
+    return Cell(label, *_interval(row, claim.column), *band, reason, degrees)
 
 
 def _interval(row: dict, column: str) -> Interval:

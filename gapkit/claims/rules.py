@@ -123,7 +123,8 @@ class Above(Rule):
         return self.sign * self.edge
 
     def words(self) -> str:
-        return f"yes if the whole interval is at least {self.edge:g}; no if it lies below"
+        least, below = ("least", "below") if self.sign > 0 else ("most", "above")
+        return f"yes if the whole interval is at {least} {self.edge:g}; no if it lies {below}"
 
 
 @dataclass(frozen=True)
@@ -131,9 +132,6 @@ class Below(Above):
     """The value is below a threshold."""
 
     sign = -1
-
-    def words(self) -> str:
-        return f"yes if the whole interval is at most {self.edge:g}; no if it lies above"
 
 
 @dataclass(frozen=True)
@@ -145,10 +143,10 @@ class Rises(Rule):
         return high < -ROUNDING and value <= -self.edge + ROUNDING
 
     def words(self) -> str:
-        return (
-            f"yes if the whole interval is at least {self.edge:g}; no if it lies below; harms if it lies "
-            f"below 0 and the value is at most −{self.edge:g}"
-        )
+        gain, loss = (f"at least {self.edge:g}", f"at most −{self.edge:g}")[:: self.sign]
+        below = "lies below" if self.sign > 0 else "lies above"
+        harm = f"harms if it {below} 0 and the value is {loss}"
+        return f"yes if the whole interval is {gain}; no if it {below}; {harm}"
 
 
 @dataclass(frozen=True)
@@ -156,12 +154,6 @@ class Falls(Rises):
     """The effect is negative beyond doubt and at least as large as the smallest that counts."""
 
     sign = -1
-
-    def words(self) -> str:
-        return (
-            f"yes if the whole interval is at most −{self.edge:g}; no if it lies above; harms if it lies "
-            f"above 0 and the value is at least {self.edge:g}"
-        )
 
 
 @dataclass(frozen=True)
@@ -175,10 +167,8 @@ class BelowBand(Rule):
         return -cell.band_low
 
     def words(self) -> str:
-        return (
-            "yes if the whole interval lies below the band in which 95 % of random directions fall; "
-            "no if it lies inside or above that band"
-        )
+        band = "the band in which 95 % of random directions fall"
+        return f"yes if the whole interval lies below {band}; no if it lies inside or above that band"
 
 
 @dataclass(frozen=True)
@@ -196,14 +186,12 @@ class Within(Rule):
     def words(self) -> str:
         if self.tolerance == 0:
             return f"yes if the value is exactly {self.edge:g}"
-        return (
-            f"yes if the whole interval is within {self.tolerance:g} of {self.edge:g}; no if all of it is not"
-        )
+        within = f"within {self.tolerance:g} of {self.edge:g}"
+        return f"yes if the whole interval is {within}; no if all of it is not"
 
 
-RULES: dict[str, type[Rule]] = {
-    "above": Above, "below": Below, "rises": Rises, "falls": Falls, "within": Within, "below band": BelowBand,
-}  # fmt: skip
+_EFFECTS: dict[str, type[Rule]] = {"rises": Rises, "falls": Falls}
+RULES = {"above": Above, "below": Below, "within": Within, "below band": BelowBand} | _EFFECTS
 """The rules as ``claims.toml`` names them."""
 
 
@@ -240,8 +228,8 @@ def why_not_asked(rule: Rule, expected: Interval) -> str:
     if effect < smallest:
         return f"expected is {expected.value:.2g} or a fifth less, where {rule.sign * smallest:g} counts"
     if effect < smallest + (1 + ndtri(POWER) / ndtri(1 - DOUBT)) * width:
+        effect = f"{expected.value:.2g} ± {width:.2g}"
         return (
-            f"too few data: {expected.value:.2g} ± {width:.2g} is expected, which shows less often than in "
-            f"{POWER:.0%} of cases".replace("%", " %")
+            f"too few data: {effect} is expected, which shows less often than in {100 * POWER:.0f} % of cases"
         )
     return ""

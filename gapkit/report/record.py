@@ -46,6 +46,9 @@ def make_record(
     seed : of everything random
     times : when it ran and how long it took; the only part that changes from run to run
     """
+    results = replication.results
+    of_job = ({"key": result.job.key(), "data_sha256": result.job.sha256} for result in results)
+    seconds = [round(result.seconds, 3) for result in results]
     return {
         "format": FORMAT,
         "gapkit": gapkit.__version__,
@@ -55,14 +58,8 @@ def make_record(
         "claims": [finding.as_dict() for finding in findings],
         "overall": overall(findings),
         "environment": environment(),
-        "jobs": [
-            {**result.job.as_dict(), "key": result.job.key(), "data_sha256": result.job.sha256}
-            for result in replication.results
-        ],
-        "times": {
-            **(times or {}),
-            "jobs_seconds": [round(result.seconds, 3) for result in replication.results],
-        },
+        "jobs": [result.job.as_dict() | more for result, more in zip(results, of_job, strict=True)],
+        "times": {**(times or {}), "jobs_seconds": seconds},
     }
 
 
@@ -96,9 +93,7 @@ def read_record(path: str | Path) -> dict:
     InputError
         If it is missing, is no such file, or comes from a newer version.
     """
-    path = Path(path)
-    if path.is_dir():
-        path = path / "claims.json"
+    path = Path(path, "claims.json") if Path(path).is_dir() else Path(path)
     record = read_json(path)
     if not isinstance(record, dict) or not isinstance(record.get("claims"), list):
         raise InputError(f"{path} is not a claims.json: it lists no claims")
@@ -112,9 +107,7 @@ def read_record(path: str | Path) -> dict:
             raise InputError(f"{path} is damaged: a claim lacks id, model, value, interval or verdict")
         cells = entry.get("cells") or []
         if not isinstance(cells, list) or not all(map(_is_cell, cells)):
-            raise InputError(
-                f"{path} is damaged: a cell of {one_line(entry['id'])} lacks its value or interval"
-            )
+            raise InputError(f"{path} is damaged: a cell of {one_line(entry['id'])} lacks value or interval")
     # Format 1 knew neither; what it has is kept.
     record["claims"] = [{"kind": "finding", "margin": None} | entry for entry in record["claims"]]
     return record
@@ -212,9 +205,8 @@ def _compare_models(first: Mapping, second: Mapping) -> tuple[list[Difference], 
         verdicts = [first["overall"].get(name, ""), second["overall"].get(name, "")]
         a, b = (_numbers(side) if side["interval"] else (math.nan,) * 3 for side in sides)
         if verdicts[0] != verdicts[1] or _apart(a, b):
-            shown = [
-                f"{v}: {_show(s) if s['interval'] else '–'}" for v, s in zip(verdicts, sides, strict=True)
-            ]
+            values = (_show(side) if side["interval"] else "–" for side in sides)
+            shown = map(": ".join, zip(verdicts, values, strict=True))
             by = "verdict" if verdicts[0] != verdicts[1] else "value"
             by += f", {significant(b[0] - a[0])}" if math.isfinite(b[0] - a[0]) else ""
             models = " / ".join(side["model"] for side in sides)

@@ -34,6 +34,10 @@ PARTS = (
 def build_view(record: Mapping) -> dict:
     """The context that the templates of the report are filled with (tables and pictures are added by the caller)."""
     models, summary = build_summary(record)
+    jobs = []
+    for job, took in zip(record["jobs"], record["times"]["jobs_seconds"], strict=True):
+        asked = job["experiment"], short_model(job["model"]), job["dataset"], job["seed"]
+        jobs.append([*asked, job["data_sha256"][:16], f"{took:.2f}"])
     return {
         "title": TITLE,
         "answer": answer(record),
@@ -45,21 +49,10 @@ def build_view(record: Mapping) -> dict:
         "glyphs": GLYPHS,
         "has_control": any(is_control(model) for model in models),
         "models": models,
-        "summary": summary,
         "sections": _sections(record),
         "record": record,
         "times": [(name, value) for name, value in record["times"].items() if name != "jobs_seconds"],
-        "job_rows": [
-            [
-                j["experiment"],
-                short_model(j["model"]),
-                j["dataset"],
-                j["seed"],
-                j["data_sha256"][:16],
-                f"{took:.2f}",
-            ]
-            for j, took in zip(record["jobs"], record["times"]["jobs_seconds"], strict=True)
-        ],
+        "job_rows": jobs,
     }
 
 
@@ -72,17 +65,10 @@ def build_summary(record: Mapping) -> tuple[list[str], list[dict]]:
     for name, entries in _by_claim(record).items():
         first, by_model = entries[0], {entry["model"]: entry for entry in entries}
         ours = int(first["origin"] == "derived here")
-        rows.append(
-            {
-                "statement": first["statement"],
-                "source": first["source"],
-                "experiment": where.get(name, "summary"),
-                "overall": record["overall"][name],
-                "headline": name in leading,
-                "part": ours if first.get("kind", "finding") == "finding" else 2,
-                "cells": [_summary_cell(by_model.get(model), model) for model in models],
-            }
-        )
+        row = {"statement": first["statement"], "source": first["source"]}
+        row |= {"experiment": where.get(name, "summary"), "overall": record["overall"][name]}
+        row |= {"headline": name in leading, "part": ours if first.get("kind", "finding") == "finding" else 2}
+        rows.append(row | {"cells": [_summary_cell(by_model.get(model), model) for model in models]})
     return models, rows
 
 
@@ -96,11 +82,8 @@ def model_words(record: Mapping) -> dict[str, str]:
     """The shipped models of a record in a line: what tells them apart."""
     models = dict.fromkeys(entry["model"] for entry in record["claims"])
     known = [f"{short_model(model)} ({SETTINGS[model]})" for model in models if model in SETTINGS]
-    return (
-        {"models": f"small CLIPs, trained alike but for what is in brackets: {', '.join(known)}."}
-        if known
-        else {}
-    )
+    words = f"small CLIPs, trained alike but for what is in brackets: {', '.join(known)}."
+    return {"models": words} if known else {}
 
 
 def on_models(record: Mapping, claim: str) -> dict[str, Mapping]:
@@ -154,22 +137,17 @@ def answer(record: Mapping, *, where: str = LEVEL, models: str = "models") -> li
     if kept:
         changed = [short_model(model) for model, entry in kept.items() if entry["verdict"] != "holds"]
         measured = f"any of the {_count(len(kept))} {models}" if len(kept) > 1 else "the model"
-        sentences.append(
-            f"For accuracy the gap matters on some models: closing it changes answers on {', '.join(changed)}."
-            if changed
-            else "For accuracy the gap is neither bug nor feature: closing it changes no answer on "
-            f"{measured} measured here."
-        )
+        some = f"matters on some models: closing it changes answers on {', '.join(changed)}"
+        none = f"is neither bug nor feature: closing it changes no answer on {measured} measured here"
+        sentences.append(f"For accuracy the gap {some if changed else none}.")
     if more:
-        sentences.append(
-            f"For robustness it is a bug{' where it is wide' if apart else ''}: with "
-            f"{'ten candidates and ' if 'K=10' in where else ''}noise that 70 % of the answers survive, closing it raises that "
-            f"share by {points(more, 0)} percentage points on {group(more, 'wide')}."
-        )
+        wide, ten = " where it is wide" * apart, "ten candidates and " * ("K=10" in where)
+        noise = f"with {ten}noise that 70 % of the answers survive"
+        share = f"that share by {points(more, 0)} percentage points on {group(more, 'wide')}"
+        sentences.append(f"For robustness it is a bug{wide}: {noise}, closing it raises {share}.")
     if less:
-        sentences.append(
-            f"On {group(less, 'narrow')} the change is {points(less, 1)} points, too little to count."
-        )
+        change = f"the change is {points(less, 1)} points, too little to count"
+        sentences.append(f"On {group(less, 'narrow')} {change}.")
     if worse:
         sentences.append(f"On {group(worse, 'narrow')} closing does harm: {points(worse, 1)} points.")
     return sentences
@@ -184,12 +162,11 @@ def _lead(record: Mapping) -> str:
     shown = [short_model(model) for model in models if not is_control(model)]
     controls = len(models) - len(shown)
     datasets = dict.fromkeys(job["dataset"] for job in record["jobs"] if job["dataset"])
-    return (
-        f"{len(record['overall'])} claims of Chowers et al. (CVPR 2026), of earlier work and of this project, "
-        f"measured on {', '.join(shown) or 'free embeddings'}"
-        + (f" and {_count(controls)} with random weights" if controls else "")
-        + (f", with {', '.join(datasets)}." if 0 < len(datasets) < 6 else ".")
-    )
+    random = f" and {_count(controls)} with random weights" if controls else ""
+    data = f", with {', '.join(datasets)}" if 0 < len(datasets) < 6 else ""
+    sources = "of Chowers et al. (CVPR 2026), of earlier work and of this project"
+    measured = f"measured on {', '.join(shown) or 'free embeddings'}{random}{data}"
+    return f"{len(record['overall'])} claims {sources}, {measured}."
 
 
 def counts_of(verdicts: Iterable[str]) -> list[tuple[str, int]]:
@@ -209,12 +186,9 @@ def _by_claim(record: Mapping) -> dict[str, list[Mapping]]:
 def _summary_cell(entry: Mapping | None, model: str) -> dict:
     if entry is None:
         return {"verdict": None, "words": "·", "control": is_control(model), "text": ""}
-    return {
-        "verdict": entry["verdict"],
-        "words": verdict_words(entry),
-        "control": entry["control"],
-        "text": f"{value_text(entry)} ({entry['where']})" if entry["value"] is not None else "no value",
-    }
+    text = f"{value_text(entry)} ({entry['where']})" if entry["value"] is not None else "no value"
+    verdict = {"verdict": entry["verdict"], "words": verdict_words(entry)}
+    return verdict | {"control": entry["control"], "text": text}
 
 
 def verdict_words(entry: Mapping) -> str:
@@ -250,16 +224,12 @@ def _sections(record: Mapping) -> list[dict]:
 
 
 def _claim(entries: list[Mapping], overall: str) -> dict:
-    rows = [
-        {
-            **entry,
-            "value": value_text(entry),
-            "where": entry["where"] or "–",
-            "answers": _answers(entry["cells"]),
-            "reason": "; ".join(dict.fromkeys(cell["reason"] for cell in entry["cells"] if "reason" in cell)),
-        }
-        for entry in entries
-    ]
+    rows = []
+    for entry in entries:
+        reasons = dict.fromkeys(cell["reason"] for cell in entry["cells"] if "reason" in cell)
+        shown = {"value": value_text(entry), "where": entry["where"] or "–"}
+        shown |= {"answers": _answers(entry["cells"]), "reason": "; ".join(reasons)}
+        rows.append({**entry, **shown})
     return {**entries[0], "overall": overall, "rows": rows}
 
 

@@ -85,13 +85,9 @@ class _Ready(str):
 
 def _template(form: str) -> jinja2.Template:
     """The template of a form of the report; what is filled in is text, whatever names of models and data hold."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("gapkit.report"),
-        autoescape=form == "html",
-        finalize=_as_markdown if form == "md" else None,
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
+    how = {"autoescape": form == "html", "finalize": _as_markdown if form == "md" else None}
+    how |= {"undefined": jinja2.StrictUndefined, "keep_trailing_newline": True}
+    environment = jinja2.Environment(loader=jinja2.PackageLoader("gapkit.report"), **how)
     environment.filters["slug"] = lambda verdict: verdict.replace(" ", "-")
     environment.filters["short"] = short_model
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|")
@@ -141,13 +137,6 @@ class Workspace:
         try:
             self.results.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
-        except Timeout as fault:
-            raise InputError(
-                f"another gapkit is writing to {self.results}; wait for it or name another folder"
-            ) from fault
-        except OSError as fault:
-            raise InputError(f"cannot write to {self.results}: {fault.strerror or fault}") from fault
-        try:
             if self._fresh and self.part.exists():
                 self._recover()
                 shutil.rmtree(self.part)
@@ -157,22 +146,21 @@ class Workspace:
             probe = self.part / "jobs" / ".writable"
             probe.touch()
             probe.unlink()
+        except Timeout as fault:
+            raise InputError(f"another gapkit is writing to {self.results}; name another folder") from fault
         except OSError as fault:
             self._lock.release()
             raise InputError(f"cannot write to {self.results}: {fault.strerror or fault}") from fault
         return self
 
     def __exit__(self, *_) -> None:
+        """Leave no folder behind if nothing was finished: a fault at the start then leaves no trace."""
         try:
-            self._drop_if_empty()
+            for folder in (self.part / "jobs", self.part):
+                with contextlib.suppress(OSError):  # not there, or not empty
+                    folder.rmdir()
         finally:
             self._lock.release()
-
-    def _drop_if_empty(self) -> None:
-        """Leave no folder behind if nothing was finished: a fault at the start then leaves no trace."""
-        for folder in (self.part / "jobs", self.part):
-            with contextlib.suppress(OSError):  # not there, or not empty
-                folder.rmdir()
 
     @property
     def store(self) -> JobStore:
@@ -225,7 +213,4 @@ def _check_replaceable(folder: Path) -> None:
         raise InputError(f"cannot read {folder}: {fault.strerror or fault}") from fault
     others = sorted(name for name in names if name not in OURS and not name.startswith("."))
     if others:
-        raise InputError(
-            f"{folder} holds other files, such as {others[0]}, which the results would replace; "
-            "name another folder with --out, or move them away"
-        )
+        raise InputError(f"{folder} holds other files, such as {others[0]}; name another folder with --out")

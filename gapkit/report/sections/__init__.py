@@ -30,14 +30,8 @@ from gapkit.report.view import short_model
 INK = "#010203"
 """Drawn in this colour, a line or a letter takes the colour of the page's text."""
 
-THEMED = {
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "grid.color": "#7f7f7f",
-}
+_INKED = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
+THEMED = dict.fromkeys(_INKED, INK) | {"grid.color": "#7f7f7f"}
 """Settings to draw under, so that `inline_svg` can tell ink from colour."""
 Tables = Mapping[str, pd.DataFrame]
 Shown = str | Callable[[dict], str]
@@ -90,15 +84,12 @@ def pictures(
     groups = table.groupby(list(apart), sort=False) if apart else [((), table)] if len(table) else []
     for key, rows in groups:
         model = rows["model"].iloc[0]
-        known = (
-            {"model": model, "short": short_model(model)} | dict(zip(apart, key, strict=True)) | told(rows)
-        )
+        known = {"model": model, "short": short_model(model)} | dict(zip(apart, key, strict=True))
+        known |= told(rows)
         title, caption = (words_of(name)[part].format_map(known) for part in ("title", "caption"))
         axes = draw(rows, *columns, title=title, **look)
         title = axes.get_title(loc="left")
-        for text in axes.findobj(
-            lambda artist, title=title: isinstance(artist, Text) and artist.get_text() == title
-        ):
+        for text in [text for text in axes.findobj(Text) if text.get_text() == title]:
             # A long name goes on in a second line; matplotlib's own wrapping takes $ for mathematics.
             width = int(7 * style.figure_of(axes).get_figwidth())
             text.set_text("\n".join(textwrap.fill(line, width) for line in title.splitlines()))
@@ -145,9 +136,8 @@ class Section:
         if self.experiment not in tables:
             return None
         shown = [digits(show) if isinstance(show, str) else show for show in self.columns.values()]
-        rows = [
-            [show(row) for show in shown] for row in self.keep(tables[self.experiment]).to_dict("records")
-        ]
+        kept = self.keep(tables[self.experiment]).to_dict("records")
+        rows = [[show(row) for show in shown] for row in kept]
         return Printed(list(self.columns), rows, self.caption)
 
     def pictures(self, tables: Tables) -> list[Picture]:
@@ -159,9 +149,8 @@ class Section:
 @functools.cache
 def sections() -> dict[str, Section]:
     """Name of an experiment -> its section."""
-    modules = (
-        importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)
-    )
+    names = (module.name for module in pkgutil.iter_modules(__path__))
+    modules = (importlib.import_module(f"{__name__}.{name}") for name in names)
     return {section.experiment: section for module in modules for section in module.SECTIONS}
 
 
@@ -188,14 +177,10 @@ def predicted(row: dict) -> str:
 
 PLACE: dict[str, Shown] = {"model": "model", "dataset": "dataset"}
 LEVEL: dict[str, Shown] = {"noise": "level", "σ per coordinate": digits("sigma_per_coordinate", 4)}
-OUTCOME: dict[str, Shown] = {
-    "robustness": interval("robustness"),
-    "gain": interval("gain"),
-    "predicted gain": predicted,
-    "same clean answers": interval("agreement"),
-    "clean accuracy": interval("clean_accuracy"),
-    "noisy accuracy": interval("noisy_accuracy"),
-}
+SPREAD: dict[str, Shown] = {"noise norm / spread of texts": digits("sigma_over_spread", 2)}
+OUTCOME: dict[str, Shown] = {"robustness": interval("robustness"), "gain": interval("gain")}
+OUTCOME |= {"predicted gain": predicted, "same clean answers": interval("agreement")}
+OUTCOME |= {"clean accuracy": interval("clean_accuracy"), "noisy accuracy": interval("noisy_accuracy")}
 OVER_ALPHA = {"xlabel": "α", "ylabel": "robustness", "closure": True}
 GAIN = {"xlabel": "gain in robustness at α = 1", "counts": 0.01, "apart": ("dataset",)}
 """How `gapkit.plots.plot_over` and `gapkit.plots.plot_effects` are labelled in most sections."""
@@ -281,9 +266,7 @@ def inline_svg(drawn, *, name: str, alt: str) -> str:
     head = text[: text.index(">") + 1]
     box = re.search(r'viewBox="([^"]+)"', head)[1]
     width, height = box.split()[2:]
-    opening = (
-        f'<svg role="img" aria-label="{html.escape(alt)}" viewBox="{box}" '
-        f'style="max-width:{float(width) * 1.35:.0f}px;aspect-ratio:{width}/{height}" '
-        'xmlns:xlink="http://www.w3.org/1999/xlink" xmlns="http://www.w3.org/2000/svg">'
-    )
+    style = f"max-width:{float(width) * 1.35:.0f}px;aspect-ratio:{width}/{height}"
+    spaces = 'xmlns:xlink="http://www.w3.org/1999/xlink" xmlns="http://www.w3.org/2000/svg"'
+    opening = f'<svg role="img" aria-label="{html.escape(alt)}" viewBox="{box}" style="{style}" {spaces}>'
     return opening + re.sub(r"\n\s*", "\n", text[len(head) :])

@@ -100,7 +100,8 @@ FAMILY = Section(
     "Every member, at matched untouched robustness.",
     show.PLACE
     | {"noise": "level", "‖g‖": "gap_norm", "‖g'‖": "shift_norm"}
-    | {"noise norm / spread of texts": show.digits("sigma_over_spread", 2), "untouched": "untouched"}
+    | show.SPREAD
+    | {"untouched": "untouched"}
     | show.OUTCOME,
     draw_family,
 )
@@ -110,10 +111,8 @@ def draw_real_models(tables: Tables) -> Iterator[Picture]:
     table = show.named(tables["real-models"])
     rows = table[table["level"] == MIDDLE]
     for column, closer in (("gain", PROJECTED), ("affine_gain", AFFINE)):
-        look = WIDTH_AND_GAIN | {
-            "file": ("real-models", closer),
-            "told": lambda _, closer=closer: {"closer": closer},
-        }
+        look = WIDTH_AND_GAIN | {"file": ("real-models", closer)}
+        look |= {"told": lambda _, closer=closer: {"closer": closer}}
         yield from show.pictures("real-models", rows, plot_scatter, "gap_norm", column, **look)
 
 
@@ -122,16 +121,10 @@ REAL_MODELS = Section(
     "Published models on galleries of ten candidates, at matched untouched robustness.",
     show.PLACE
     | {"pairs": "pairs", "noise": "level", "‖g‖": "gap_norm", "‖g'‖": "shift_norm"}
-    | {
-        "noise norm / spread of texts": show.digits("sigma_over_spread", 2),
-        "accuracy": show.interval("clean_accuracy"),
-    }
-    | {
-        "gain, projected shift": show.interval("gain"),
-        "predicted": show.digits("predicted_gain"),
-        "gain, affine projection": show.interval("affine_gain"),
-        "predicted, affine": show.digits("predicted_affine_gain"),
-    },
+    | show.SPREAD
+    | {"accuracy": show.interval("clean_accuracy"), "gain, projected shift": show.interval("gain")}
+    | {"predicted": show.digits("predicted_gain"), "gain, affine projection": show.interval("affine_gain")}
+    | {"predicted, affine": show.digits("predicted_affine_gain")},
     draw_real_models,
 )
 

@@ -6,19 +6,13 @@ from collections.abc import Iterator
 import pandas as pd
 from matplotlib.axes import Axes
 
-from gapkit.experiments.protocol import (
-    AFFINE,
-    CALIBRATED,
-    MIDDLE,
-    PAPER_IN_TOTAL,
-    PAPER_PER_COORDINATE,
-    PROJECTED,
-)
+from gapkit.experiments import protocol
+from gapkit.experiments.protocol import AFFINE, CALIBRATED, MIDDLE, PROJECTED
 from gapkit.plots import plot_effects, plot_over, plot_scatter
 from gapkit.report import sections as show
 from gapkit.report.sections import Picture, Section, Tables
 
-READINGS = {"per coordinate": PAPER_PER_COORDINATE, "in total": PAPER_IN_TOTAL}
+READINGS = {"per coordinate": protocol.PAPER_PER_COORDINATE, "in total": protocol.PAPER_IN_TOTAL}
 BY_METRIC = show.BY_DATASET | {"by": "metric", "xlabel": "gain in robustness"}
 
 
@@ -27,9 +21,8 @@ def draw_noise(tables: Tables) -> Iterator[Picture]:
     model, its_rows = show.first_model(every)
     look = show.BY_DATASET | {"legend": True}
     curves = its_rows[its_rows["level"].isin(CALIBRATED)]
-    yield from show.pictures(
-        "noise", curves, _over_alpha, "robustness", file=("noise", model), level=MIDDLE, **look
-    )
+    main = look | {"file": ("noise", model), "level": MIDDLE}
+    yield from show.pictures("noise", curves, _over_alpha, "robustness", **main)
     gains = show.closed(show.named(every[every["level"].isin(CALIBRATED)]))
     yield from show.pictures("gain", gains, plot_effects, "gain", rows="name", by="level", **show.GAIN)
     for reading, levels in READINGS.items():
@@ -39,11 +32,10 @@ def draw_noise(tables: Tables) -> Iterator[Picture]:
 
 
 def _ends(reading: str, rows: pd.DataFrame) -> dict[str, str]:
-    ends = {"untouched": 0.0, "closed": 1.0}.items()
-    return {"reading": reading} | {
-        name: ", ".join(f"{value:.2f}" for value in rows[rows["alpha"] == alpha]["robustness"])
-        for name, alpha in ends
-    }
+    told = {"reading": reading}
+    for name, alpha in {"untouched": 0.0, "closed": 1.0}.items():
+        told[name] = ", ".join(f"{value:.2f}" for value in rows[rows["alpha"] == alpha]["robustness"])
+    return told
 
 
 def _over_alpha(rows: pd.DataFrame, column: str, *, title: str, level: str = "") -> Axes:
@@ -59,10 +51,7 @@ def _over_alpha(rows: pd.DataFrame, column: str, *, title: str, level: str = "")
 NOISE = Section(
     "noise",
     "With the gap closed (α = 1).",
-    show.PLACE
-    | show.LEVEL
-    | {"noise norm / spread of texts": show.digits("sigma_over_spread", 2)}
-    | show.OUTCOME,
+    show.PLACE | show.LEVEL | show.SPREAD | show.OUTCOME,
     draw_noise,
     show.closed,
 )
@@ -121,14 +110,10 @@ def _largest_difference(rows: pd.DataFrame) -> dict[str, float]:
 
 LEVERS = Section(
     "levers",
-    "Every metric with every closer that keeps answers, at one noise: 0.7 of the Euclidean answers survive untouched.",
+    "Every metric with every closer that keeps answers, at noise that 0.7 of the Euclidean answers survive.",
     show.PLACE
-    | {"metric": "metric", "closer": "closer"}
-    | {
-        "robustness": show.interval("robustness"),
-        "predicted": show.digits("predicted"),
-        "gain": show.interval("gain"),
-    },
+    | {"metric": "metric", "closer": "closer", "robustness": show.interval("robustness")}
+    | {"predicted": show.digits("predicted"), "gain": show.interval("gain")},
     draw_levers,
     lambda table: table[table["level"] == MIDDLE],
 )
@@ -142,7 +127,7 @@ def draw_noise_kinds(tables: Tables) -> Iterator[Picture]:
 
 NOISE_KINDS = Section(
     "noise-kinds",
-    "Which noise closing pays for: the projected shift, under noise of several shapes, and what the law predicts.",
+    "The projected shift under noise of several shapes, and what the law predicts of its gain.",
     show.PLACE
     | {"noise": "noise", "metric": "metric", "untouched": show.digits("untouched")}
     | {"gain": show.interval("gain"), "predicted gain": show.predicted},
