@@ -148,9 +148,7 @@ def read_archive(
             found["image_of_text"], used["image of each text"] = members[name].load().reshape(-1), name
     if alone and (name := _row(members, names_of("images", False), len(matrices[sides[0]]), "USiu", {})):
         found["image_ids"] = name, members[name].words()
-    left = [
-        f"{n}{' (pickled)' if m.kind == 'O' else ''}" for n, m in members.items() if n not in used.values()
-    ]
+    left = [n + " (pickled)" * (m.kind == "O") for n, m in members.items() if n not in used.values()]
     said = [f"{what} from {name}" for what, name in used.items()]
     return Table(**found, used=used_and_left(path, said, left))
 
@@ -186,9 +184,7 @@ def _labels_of(path: Path, members, rows: int, used) -> str | None:
     found = numbered or named
     each = [members[name].load().reshape(-1) for name in found]
     if not all(np.array_equal(one, each[0]) for one in each):
-        raise InputError(
-            f"{path} has several members that could be labels, {listed(found)}; bring one with --labels FILE.npy"
-        )
+        raise InputError(f"{path} has several labels, {listed(found)}; bring one with --labels FILE.npy")
     return found[0] if found else None
 
 

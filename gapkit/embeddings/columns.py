@@ -17,9 +17,8 @@ from gapkit.errors import InputError, did_you_mean
 
 WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 OTHER = {"images": "texts", "texts": "images"}
-MISSING, COORDINATES, NO_COORDINATES = (
-    frozenset(WORDS[kind]) for kind in ("missing", "coordinates", "no_coordinates")
-)
+MISSING, COORDINATES = frozenset(WORDS["missing"]), frozenset(WORDS["coordinates"])
+NO_COORDINATES = frozenset(WORDS["no_coordinates"])
 NUMBERED = re.compile(r"(?P<stem>.*?)[\s_.:\-\[(]*(?P<number>\d{1,7})[\])]?")
 MOST_LISTED = 200
 _EMBEDDING = re.compile("emb|feat|vec|latent|hidden|clip", re.IGNORECASE)
@@ -67,15 +66,10 @@ def find_groups(columns: Sequence[Column], path, chosen: str | None = None) -> d
     """
     if chosen is not None:
         return {"": _chosen(columns, chosen, path)}
+    vectors = {column.shown: [column] for column in columns if column.kind == "vector"}
     if columns and columns[0].name is None:
-        groups = {column.shown: [column] for column in columns if column.kind == "vector"}
-        return groups or {"": _numbers_only(columns, path)}
-    vectors = {
-        column.shown: [column]
-        for column in columns
-        if column.kind == "vector"
-        and (_EMBEDDING.search(column.shown) or not tokens(column.shown) & NO_COORDINATES)
-    }
+        return vectors or {"": _numbers_only(columns, path)}
+    vectors = {n: c for n, c in vectors.items() if _EMBEDDING.search(n) or not tokens(n) & NO_COORDINATES}
     families = _families(columns, path)
     if "" in families:
         _check_alike(families[""], path, "say which are coordinates with --columns FIRST..LAST")
@@ -84,10 +78,9 @@ def find_groups(columns: Sequence[Column], path, chosen: str | None = None) -> d
     if twice := next(iter(vectors.keys() & sure.keys()), None):
         raise InputError(f"{path} has a column and numbered columns both called {twice!r}; use --columns")
     if not groups:
-        raise InputError(
-            f"{path} has no columns of numbers that could be coordinates: no column of vectors, no numbered names such "
-            f"as d0 … d511; it has {listed(c.shown for c in columns)}; say which are with --columns FIRST..LAST"
-        )
+        what = f"{path} has no columns of numbers that could be coordinates, such as d0 … d511"
+        say = "say which are with --columns FIRST..LAST"
+        raise InputError(f"{what}; it has {listed(c.shown for c in columns)}; {say}")
     return groups
 
 
@@ -126,7 +119,7 @@ def _chosen(columns: Sequence[Column], spec: str, path) -> list[Column]:
 def _numbers_only(columns: Sequence[Column], path) -> list[Column]:
     """The columns of numbers of a table without a header, beside at most texts before or behind them."""
     numbers = [column for column in columns if column.kind == "number"]
-    say = f"say which columns are coordinates, such as --columns 2..{len(columns)}, or which line has the names with --header"
+    say = f"say which columns are coordinates, such as --columns 2..{len(columns)}, or say --header LINE"
     if not numbers:
         raise InputError(f"{path} has no columns of numbers that could be coordinates; {say}")
     if odd := next((c for c in columns[numbers[0].place : numbers[-1].place] if c.kind != "number"), None):
@@ -134,7 +127,7 @@ def _numbers_only(columns: Sequence[Column], path) -> list[Column]:
     first = numbers[0].place
     if odd := next((c for c in columns if c.missing or (c.kind == "empty" and c.place < first)), None):
         raise InputError(
-            f"{path}: {odd.shown} has a cell that is empty or an error, where a number may be missing; {say}"
+            f"{path}: {odd.shown} has empty cells or errors, where numbers may be missing; {say}"
         )
     _check_alike(numbers, path, say)
     return numbers
@@ -144,9 +137,8 @@ def _check_alike(numbers: Sequence[Column], path, say: str) -> None:
     """Raise where one of columns that have no names looks like ids, labels or times among coordinates."""
     whole = [column for column in numbers if column.whole]
     if whole and len(whole) < len(numbers):
-        raise InputError(
-            f"{path}: {listed(c.shown for c in whole)} holds whole numbers and the others do not (ids or labels?); {say}"
-        )
+        odd_ones = listed(column.shown for column in whole)
+        raise InputError(f"{path}: {odd_ones} holds whole numbers, the others not (ids or labels?); {say}")
     sizes = sorted(column.most for column in numbers)
     if len(numbers) > 1 and sizes[len(sizes) // 2] > 0 and sizes[-1] > 1000 * sizes[(len(sizes) - 1) // 2]:
         odd = max(numbers, key=lambda column: column.most)
@@ -179,10 +171,8 @@ def _check_complete(stem: str, places: list[int], path) -> None:
         if after == before:
             raise InputError(f"{path} has two columns numbered {stem}{before}; use --columns")
         if after != before + 1:
-            raise InputError(
-                f"{path} has columns {stem}{places[0]} to {stem}{places[-1]} without {stem}{before + 1}; is a part of "
-                "the coordinates missing? Say which columns are coordinates with --columns FIRST..LAST"
-            )
+            what = f"{path} has columns {stem}{places[0]} to {stem}{places[-1]} without {stem}{before + 1}"
+            raise InputError(f"{what}; is a part missing? Say which to take with --columns FIRST..LAST")
 
 
 def _is_sure(stem: str, family: Sequence[Column]) -> bool:
@@ -290,10 +280,8 @@ def pick(names: Sequence[str], side: str, key: str | None, path, *, alone: bool)
         by_name = by_token if len(by_token) == 1 else by_name
         others = [name for name in names if tokens(name) & other and len(name) > 1]
         if alone and not by_name and len(names) == 1 and others:
-            raise InputError(
-                f"{path} has only {names[0]!r}, and {side} are wanted (is the order IMAGES TEXTS?); if that is meant: "
-                f"{option} {names[0]}"
-            )
+            what = f"{path} has only {names[0]!r}, and {side} are wanted (is the order IMAGES TEXTS?)"
+            raise InputError(f"{what}; if that is meant: {option} {names[0]}")
         if alone and not by_name:
             likely = [name for name in names if tokens(name) & COORDINATES and name not in others]
             by_name = likely if len(names) > 1 else names

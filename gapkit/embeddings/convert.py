@@ -12,6 +12,7 @@ from gapkit._files import check_regular
 from gapkit._options import check_choice
 from gapkit.embeddings.archives import as_rows
 from gapkit.embeddings.columns import listed, names_images
+from gapkit.embeddings.files import MATRICES
 from gapkit.embeddings.layout import TableOptions
 from gapkit.embeddings.sets import EmbeddingSet
 from gapkit.embeddings.tables import Table, read_matrix, read_table
@@ -73,12 +74,9 @@ def import_embeddings(
     check_choice(captions, "captions", ("all", "first"))
     options = TableOptions(header, separator, decimal, columns)
     keys = {"images": image_key, "texts": text_key}
-    inside = labels is None and task != "pairs"
+    how: dict = {"keys": keys, "options": options, "labels": labels is None and task != "pairs"}
     files = {("images", "texts"): images} if texts is None else {("images",): images, ("texts",): texts}
-    tables = [
-        read_table(Path(path), sides, keys=keys, options=options, labels=inside)
-        for sides, path in files.items()
-    ]
+    tables = [read_table(Path(path), sides, **how) for sides, path in files.items()]
     matrices = {side: matrix for table in tables for side, matrix in table.matrices.items()}
     names = {side: found for table in tables for side, found in table.names.items()}
     rows = tables[0].labels if labels is None else _read_labels(Path(labels))
@@ -93,6 +91,9 @@ def import_embeddings(
     if owner is None:
         _check_counts(y, x, rows, task, named=labels is not None)
     used = [*dict.fromkeys(table.used for table in tables if table.used), *said]
+    about = {"imported_from": [Path(path).name for path in files.values()]} | (
+        {"columns": used} if used else {}
+    )
     entries = EmbeddingSet(
         images=y,
         texts=x,
@@ -101,9 +102,7 @@ def import_embeddings(
         image_of_text=owner,
         image_names=names.get("images"),
         text_names=names.get("texts"),
-        metadata={"imported_from": [Path(path).name for path in files.values()]}
-        | ({"columns": used} if used else {})
-        | (metadata or {}),
+        metadata=about | (metadata or {}),
     )
     return _normalised(entries.first_captions() if captions == "first" else entries, normalise)
 
@@ -114,9 +113,9 @@ def _rows_of_words(words: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
         return words.astype(np.int64)
     places = {name: row for row, name in enumerate(names)}
     if unknown := next((word for word in dict.fromkeys(words) if names.count(word) != 1), None):
+        what = f"labels must be rows or names of texts, each of one; got {unknown[:60]!r}"
         raise InputError(
-            f"labels must be rows or names of texts, each of one; got {unknown[:60]!r}, and the texts are called {listed(names) or 'nothing'}: "
-            "bring row numbers with --labels FILE, or the texts with their names"
+            f"{what}; texts are called {listed(names) or 'nothing'}; bring rows with --labels FILE"
         )
     return np.array([places[word] for word in words])
 
@@ -159,17 +158,15 @@ def _matched_ids(images: Table, texts: Table) -> tuple[np.ndarray | None, str]:
         return None, ""
     if not names_images(other):  # an id of the texts themselves?
         if len(ids) == len(wanted) == shared == len(set(wanted)):
+            what = f"column {column} of the images and {other} of the texts are alike, in another order"
             raise InputError(
-                f"column {column} of the images and {other} of the texts are alike, in another order: say --image-of-text 1 if "
-                f"rows belong together all the same, or call the texts' column image_id"
+                f"{what}: say --image-of-text 1 if rows match, or call the texts' column image_id"
             )
         return None, ""
     if shared < len(wanted):
         lost = next(name for name in wanted if name not in places)
-        raise InputError(
-            f"column {other} of the texts names images that column {column} of the images has not, such as {lost[:60]!r}; leave "
-            "those texts out, or say with --image-of-text FILE which image each text describes"
-        )
+        what = f"column {other} of the texts names images that {column} of the images has not"
+        raise InputError(f"{what}, such as {lost[:60]!r}; leave those texts out, or use --image-of-text FILE")
     return np.array([places[name] for name in wanted]), f" (by column {other})"
 
 
@@ -181,24 +178,17 @@ def _check_counts(images, texts, rows, task: str | None, *, named: bool) -> None
     if rows is None and n != k and task != "multiple-choice":
         few, many = sorted((n, k))
         times = f"{many // few} for each of {few}: " if few and many % few == 0 else ""
-        raise InputError(
-            f"images and texts must be matched row by row; got {n} and {k} rows ({times}say with --image-of-text "
-            f"{k // n if k % n == 0 else 'FILE'} which image each text describes, or with --labels FILE which text is right for each "
-            "image, one row number a line)"
-        )
+        what = f"images and texts must be matched row by row; got {n} and {k} rows"
+        say = f"say with --image-of-text {k // n if k % n == 0 else 'FILE'} which image each text describes"
+        raise InputError(f"{what} ({times}{say}, or with --labels FILE the row of each image's text)")
     if rows is not None and not named and task is None and n == k and not np.array_equal(rows, np.arange(n)):
-        raise InputError(
-            f"the file has labels, and as many texts as images ({n}): are they classes or pairs? Say --task zero-shot or "
-            "--task pairs"
-        )
+        what = f"the file has labels, and as many texts as images ({n}): are they classes or pairs?"
+        raise InputError(f"{what} Say --task zero-shot or --task pairs")
 
 
 def _normalised(entries: EmbeddingSet, normalise: str) -> EmbeddingSet:
     """``entries`` with rows of length 1 where that is asked for or was meant; the metadata say what was done."""
-    lengths = {
-        side: np.linalg.norm(getattr(entries, side).astype(np.float64), axis=1)
-        for side in ("images", "texts")
-    }
+    lengths = {side: np.linalg.norm(getattr(entries, side).astype(np.float64), axis=1) for side in MATRICES}
     low, high = _NEAR_ONE
     unit = all(low <= found.min() and found.max() <= high for found in lengths.values())
     divided = normalise == "yes" or (normalise == "auto" and unit)

@@ -42,17 +42,13 @@ def describe(path: Path, options: TableOptions) -> "Layout":
         except InputError as fault:
             faults.append(fault)
     if not ways:
-        nothing = (
-            f"{path} has no columns of numbers that could be coordinates in its first lines; is the separator one of "
-            f"{', '.join(SEPARATORS)}? Say it with --separator, and what is wrong otherwise with --header or --decimal"
-        )
+        say = f"say --separator ({', '.join(SEPARATORS)}, or another), --header or --decimal"
+        nothing = f"{path} has no columns of numbers that could be coordinates in its first lines; {say}"
         raise [*faults, InputError(nothing)][0]
     ways.sort(key=lambda way: -way.covered)
     if len(ways) > 1 and ways[1].covered > 0.8 * ways[0].covered:
         signs = [_SIGNS[way.separator] for way in ways]
-        raise InputError(
-            f"{path} can be read with {' or '.join(signs)} between the columns; say which with --separator {'|'.join(signs)}"
-        )
+        raise InputError(f"{path} can be read in {len(signs)} ways; say --separator {'|'.join(signs)}")
     ways[0].settle()
     return ways[0]
 
@@ -107,15 +103,12 @@ class Layout:
         body = [self._padded(record) for _, record in self.filled if self._length(record) == self.width]
         data = body[1:] or body
         if any(text.is_cut(cell) for record in data[:20] for cell in record):
-            raise InputError(
-                f"{path}: vectors in brackets are cut at their commas; put quotation marks around them, or say --separator"
-            )
+            raise InputError(f"{path}: vectors in brackets are cut at commas; quote them, or say --separator")
         self.kinds = [self._kind([record[j] for record in data]) for j in range(self.width)]
-        for j in (j for j, kind in enumerate(self.kinds) if kind == "text"):
-            if all(_CUT.search(record[j]) for record in data):
-                raise InputError(
-                    f"{path}: column {j + 1} holds a number behind another separator ({data[0][j][:40]}); say --separator"
-                )
+        for j, cells in enumerate(zip(*data, strict=True)):
+            if self.kinds[j] == "text" and all(map(_CUT.search, cells)):
+                what = f"column {j + 1} holds a number behind another separator ({cells[0][:40]})"
+                raise InputError(f"{path}: {what}; say --separator")
         self.covered = self._covered(data)
         self.data, self.body = data if body[1:] else [], body
 
@@ -189,11 +182,11 @@ class Layout:
         dots = [cell for cell in cells if "." in cell and text.is_number(cell)]
         if commas and dots:
             raise InputError(
-                f"{self.path} has numbers with a decimal comma ({commas[0]}) and with a point ({dots[0]}); say --decimal , or ."
+                f"{self.path} has decimal commas ({commas[0]}) and points ({dots[0]}); say --decimal"
             )
         if commas and all(re.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+", cell) for cell in commas):
             raise InputError(
-                f"{self.path}: is {commas[0]} a decimal comma, or thousands? Say --decimal , or --decimal ."
+                f"{self.path}: is {commas[0]} a decimal comma, or thousands? Say --decimal , or ."
             )
         return "," if commas else "."
 
@@ -208,10 +201,8 @@ class Layout:
             if any(signs[::2]) and not any(signs[1::2]):
                 cut = cut or "columns of which every second has no sign look"
         if cut:
-            raise InputError(
-                f"{self.path}: {cut} like decimal commas cut at the separator; write the table with semicolons, or say "
-                "--decimal . if they are whole numbers"
-            )
+            say = "write the table with semicolons, or say --decimal . if they are whole numbers"
+            raise InputError(f"{self.path}: {cut} like decimal commas cut at the separator; {say}")
 
     def _check_before(self, header: int | None) -> int | None:
         """Whether the lines before the table can be left out; how many rows they announce."""
@@ -219,26 +210,21 @@ class Layout:
             return None
         if len(self.before) > _MOST_BEFORE:
             raise InputError(f"{self.path} has no table in its first {_MOST_BEFORE} lines; say --header LINE")
-        announced, count = None, self.kinds.count("number")
+        announced, wide = None, self.kinds.count("number")
         for line, record in self.before:
             cells = [cell.strip() for cell in record if cell.strip()]
             words = " ".join(cells).split()
-            if (
-                len(self.before) == 1
-                and [*map(text.is_whole, words)] == [True] * 2
-                and int(words[1]) == count
-            ):
+            if len(self.before) == 1 and [*map(text.is_whole, words)] == [True] * 2 and int(words[1]) == wide:
                 announced = int(words[0])  # as word2vec does
                 continue
             numeric = sum(
                 text.is_number(c) or text.is_number(c, ",") or text.looks_like_vector(c) for c in cells
             )
-            if not record[0].lstrip().startswith(("#", "%", "//")) and (
-                2 * numeric > len(cells) or len(cells) > self.width or numeric > 2
-            ):
+            like_row = 2 * numeric > len(cells) or len(cells) > self.width or numeric > 2
+            if like_row and not record[0].lstrip().startswith(("#", "%", "//")):
+                what = f"{self.path}: line {line} has {len(record)} cells and the table {self.width}"
                 raise InputError(
-                    f"{self.path}: line {line} has {len(record)} cells and the table {self.width}; mend or delete the line, or say "
-                    "with --header LINE where the header stands"
+                    f"{what}; mend or delete the line, or say where the header is: --header LINE"
                 )
         return announced
 
@@ -267,13 +253,11 @@ class Layout:
         start = next((i for i, (line, _) in enumerate(everything[:-1]) if line == wanted), None)
         if start is None:
             raise InputError(
-                f"{self.path} has no header with rows below it in line {wanted}; say --header LINE, yes or no"
+                f"{self.path} has no header with rows below it in line {wanted}; say --header LINE"
             )
         self.before, self.filled = everything[:start], everything[start:]
         if self._length(record := self.filled[0][1]) > self.width:
-            raise InputError(
-                f"{self.path}: the header in line {wanted} has {len(record)} cells, and the rows {self.width}"
-            )
+            raise InputError(f"{self.path}: line {wanted} has {len(record)} cells, and the rows {self.width}")
 
     def _short_header(self, said: str, decimal: str) -> tuple[int, list[str]] | None:
         """A header with one cell less than the rows: as R writes it, whose rows have names and no title for them."""
@@ -286,17 +270,15 @@ class Layout:
         named = not any(text.is_number(cell, decimal) or not cell for cell in firsts) and len(cells) > 1
         twice = "" in cells or len(set(cells)) < len(cells)
         if twice or {c.lower() for c in cells} & MISSING or not (named or counted):
-            raise InputError(
-                f"{self.path}: line {line} has {len(cells)} cells and the rows {self.width}; which column has no name? "
-                "Add it, or say --header no and --columns FIRST..LAST after deleting the line"
-            )
+            what = f"{self.path}: line {line} has {len(cells)} cells and the rows {self.width}"
+            say = "Add it, or delete the line and say --header no and --columns FIRST..LAST"
+            raise InputError(f"{what}; which column has no name? {say}")
         return line, ["", *cells]
 
     def _is_header(self, cells: list[str], decimal: str, line: int) -> bool:
         """Whether the first row has names, where that is certain; elsewhere it asks."""
-        unsure = InputError(
-            f"{self.path}: is line {line} ({listed(cells)[:60]}) a header or a row of data? Say --header yes or --header no"
-        )
+        what = f"{self.path}: is line {line} ({listed(cells)[:60]}) a header or a row of data?"
+        unsure = InputError(f"{what} Say --header yes or --header no")
         index = not cells[0] and len(cells) > 1 and self._is_index()
         places = [j for j, kind in enumerate(self.kinds) if kind in ("number", "vector") and (j or not index)]
         given = [cells[j] for j in places]

@@ -94,15 +94,12 @@ def close_set(entries: EmbeddingSet, closer: UnfittedCloser) -> EmbeddingSet:
     """
     from gapkit.closing import GapCloser, MeanShift
 
-    about = {"closer": type(closer).__name__, **closer.get_params()}
-    metadata = entries.metadata | {"closed": about}
+    metadata = entries.metadata | {"closed": {"closer": type(closer).__name__, **closer.get_params()}}
     if entries.task != "multiple-choice":
         texts, images = closer.fit(*entries.modalities()).transform_pair(entries.texts, entries.images)
         return entries.replace(texts=texts, images=images, metadata=metadata)
     if not isinstance(closer, GapCloser | MeanShift):
-        raise InputError(
-            "multiple choice can be closed by GapCloser or MeanShift: the others mix the questions"
-        )
+        raise InputError("multiple choice is closed by GapCloser or MeanShift: the others mix the questions")
     gap = gap_vector(entries.texts, entries.images)
     moving = type(closer)(**closer.get_params() | {"moves": "queries"})
     rows = zip(entries.options, entries.image_rows, strict=True)

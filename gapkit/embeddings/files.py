@@ -66,8 +66,7 @@ def write_parts(
     task, normalised, metadata : as in `EmbeddingSet`
     """
     with refusing(TypeError, before="metadata must hold plain values only (text, numbers, lists): "):
-        facts = {"task": task, "normalised": normalised, "metadata": metadata}
-        told = json.dumps(facts, sort_keys=True)
+        told = json.dumps({"task": task, "normalised": normalised, "metadata": metadata}, sort_keys=True)
     header = {_HASH: _ZEROS, "gapkit_format": str(FORMAT_VERSION), "gapkit": told}
     parts = dict(parts)
     for name, value in fields.items():
@@ -119,8 +118,7 @@ def check_hash(path: str | os.PathLike) -> None:
     InputError
         If they differ.
     """
-    stated = _stated_hash(Path(path))
-    if stated is not None and stated != _hash_of(Path(path)):
+    if (stated := _stated_hash(Path(path))) is not None and stated != _hash_of(Path(path)):
         raise InputError(f"{path} is damaged: its bytes are not those that were written; make it again")
 
 
@@ -158,11 +156,10 @@ def read_fields(path: str | os.PathLike, *, memory_map: bool = False) -> dict:
     _check_once(path.resolve(), (state := path.stat()).st_size, state.st_mtime_ns)
     fields = {name: tensors.pop(name) for name in MATRICES}
     mapped = memory_map and all(fields[name].dtype in (torch.float32, torch.float64) for name in MATRICES)
-    for name in MATRICES:
-        if not mapped:  # clone: nothing may hang on the file any longer
-            matrix = fields[name]
-            matrix = matrix.clone() if matrix.dtype == torch.float64 else matrix.float().clone()
-            fields[name] = normalise_rows(_named(matrix, name, path)) if facts["normalised"] else matrix
+    for name in () if mapped else MATRICES:
+        wide = torch.promote_types(fields[name].dtype, torch.float32)
+        matrix = fields[name].to(wide).clone()  # nothing may hang on the file any longer
+        fields[name] = normalise_rows(_named(matrix, name, path)) if facts["normalised"] else matrix
     for name, tensor in tensors.items():
         fields[name] = _strings(tensor, name, path) if name in STRINGS else tensor.clone()
     return fields | {name: facts[name] for name in ("task", "normalised", "metadata")}
@@ -202,9 +199,7 @@ def _strings(tensor: torch.Tensor, name: str, path: Path) -> list[str]:
 def _named(matrix: torch.Tensor, name: str, path: Path) -> torch.Tensor:
     """``matrix``; raises in the file's name if its rows do not have length 1 but for rounding."""
     if matrix.ndim != 2 or 0 in matrix.shape or not torch.isfinite(matrix).all():
-        raise InputError(
-            f"{path} is damaged: {name} has shape {tuple(matrix.shape)} or entries that are not finite"
-        )
+        raise InputError(f"{path} is damaged: {name} has shape {tuple(matrix.shape)} or is not finite")
     if (torch.linalg.vector_norm(matrix, dim=1) == 0).any():
         raise InputError(f"{path} is damaged: {name} is said to be normalised and has a zero row")
     with refusing(InputError, before=f"{path} is said to be normalised, but "):

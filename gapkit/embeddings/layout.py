@@ -57,9 +57,7 @@ class TableOptions:
             raise InputError(f"--decimal must be . or ,; got {self.decimal!r}")
         header = str(self.header)
         if header not in ("auto", "yes", "no") and not (is_whole(header) and int(header[:9]) > 0):
-            raise InputError(
-                f"--header must be auto, yes, no, or the number of its line; got {self.header!r}"
-            )
+            raise InputError(f"--header must be auto, yes, no, or a line's number; got {self.header!r}")
         for name, value in {"separator": sign, "decimal": mark, "header": header}.items():
             object.__setattr__(self, name, value)
 
@@ -102,9 +100,7 @@ def records(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, li
         reader = csv.reader(lines, delimiter=separator, skipinitialspace=separator != "\t", strict=False)
         for record in reader:
             if len(record) > MOST_COLUMNS + 1:
-                raise InputError(
-                    f"{path}: line {last} has {len(record):,} columns; at most {MOST_COLUMNS:,} are read"
-                )
+                raise InputError(f"{path}: line {last} has more than {MOST_COLUMNS:,} columns")
             yield last, record
             last = reader.line_num + 1
     except csv.Error as fault:

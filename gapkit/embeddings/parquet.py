@@ -7,7 +7,7 @@ import numpy as np
 
 from gapkit.embeddings.archives import check_size
 from gapkit.embeddings.columns import Column
-from gapkit.embeddings.layout import is_number, looks_like_vector, vector
+from gapkit.embeddings.layout import MATRIX, is_number, looks_like_vector, vector
 from gapkit.errors import InputError
 
 _PIECE = 64_000_000
@@ -34,9 +34,7 @@ class ParquetTable:
                 self._leaves[leaf.path_in_schema].append((leaf.num_values, leaf.total_uncompressed_size))
         if len(set(self.schema.names)) != len(self.schema.names):
             raise InputError(f"{path} has two columns of one name; rename one")
-        self.columns = [
-            Column(field.name, place, self._kind(field)) for place, field in enumerate(self.schema)
-        ]
+        self.columns = [Column(field.name, j, self._kind(field)) for j, field in enumerate(self.schema)]
 
     def _kind(self, field) -> str:
         import pyarrow.types as types
@@ -116,9 +114,7 @@ class ParquetTable:
         for piece in self._pieces(column.name):
             flat, lengths = _flattened(piece)
             if lengths is None:
-                raise InputError(
-                    f"{self.path}: the rows of column {column.name!r} hold matrices, and a vector is wanted in each"
-                )
+                raise InputError(f"{self.path}: column {column.name!r} {MATRIX}")
             widths |= {*lengths}
             if piece.null_count or len(widths) > 1:
                 raise self._ragged(column)
@@ -145,9 +141,8 @@ class ParquetTable:
         return InputError(f"{self.path}: row {row}, {column.where}{place}: {what}")
 
     def _ragged(self, column: Column, where: str = "") -> InputError:
-        return InputError(
-            f"{self.path}: the lists of column {column.name!r} must all have one length, and none be missing{where}"
-        )
+        what = f"the lists of column {column.name!r} must all have one length, and none be missing"
+        return InputError(f"{self.path}: {what}{where}")
 
 
 def _is_list(kind) -> bool:

@@ -9,7 +9,6 @@ import shutil
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -80,10 +79,8 @@ class Published:
     def file_in_cache(self) -> Path:
         """`path`; raises where no file lies there."""
         if not self.cached:
-            raise InputError(
-                f"{self.name} is not in the cache ({self.path.parent}); download its "
-                f"{self.bytes / 1e6:.1f} MB with: gapkit fetch {self.name}"
-            )
+            say = f"download its {self.bytes / 1e6:.1f} MB with: gapkit fetch {self.name}"
+            raise InputError(f"{self.name} is not in the cache ({self.path.parent}); {say}")
         return self.path
 
     def load(self, path: Path | None = None) -> EmbeddingSet:
@@ -96,10 +93,8 @@ class Published:
         """
         path = path or self.file_in_cache()
         if (digest := sha256_of(path)) != self.sha256:
-            raise InputError(
-                f"{path} is damaged: its sha256 is {digest}, published is {self.sha256}. "
-                f"Delete it and run: gapkit fetch {self.name}"
-            )
+            what = f"{path} is damaged: its sha256 is {digest}, published is {self.sha256}"
+            raise InputError(f"{what}. Delete it and run: gapkit fetch {self.name}")
         known = {name: getattr(self, name) for name in ("model", "dataset", "commit", "sha256")}
         known |= {"source": f"{self.repository} ({self.licence})"}
         known |= {"cite": [line for line in (self.cite, self.model_cite) if line]}
@@ -122,8 +117,7 @@ def published_sets() -> dict[str, Published]:
     >>> published_sets()["coco500-clip-vitb16"].licence
     'MIT'
     """
-    text = resources.files("gapkit.embeddings").joinpath("published.toml").read_text(encoding="utf-8")
-    return read_register(text)
+    return read_register(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))
 
 
 def recorded_figures() -> "pandas.DataFrame":
@@ -256,10 +250,9 @@ def _is_another(path: Path, entry: Published, digest: str) -> str:
 def _not_found(source: Path, entry: Published) -> str:
     if source.is_file():
         return _is_another(source, entry, sha256_of(source))
-    return differing(source, [entry]).get(entry.name) or (
-        f"no file under {source} is {entry.name}: looked for one of {entry.bytes} bytes with "
-        f"sha256 {entry.sha256}, published as {entry.file}"
-    )
+    wanted = f"one of {entry.bytes} bytes with sha256 {entry.sha256}, published as {entry.file}"
+    nothing = f"no file under {source} is {entry.name}: looked for {wanted}"
+    return differing(source, [entry]).get(entry.name, nothing)
 
 
 def _download(entry: Published) -> Path:

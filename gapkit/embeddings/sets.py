@@ -93,7 +93,8 @@ class EmbeddingSet:
 
     def __repr__(self) -> str:
         questions = f", {self.n_questions} questions" if self.task == "multiple-choice" else ""
-        return f"EmbeddingSet({self.task}: {len(self.images)} images, {len(self.texts)} texts{questions}, d={self.dim})"
+        rows = f"{len(self.images)} images, {len(self.texts)} texts{questions}"
+        return f"EmbeddingSet({self.task}: {rows}, d={self.dim})"
 
     @property
     def dim(self) -> int:
@@ -140,9 +141,8 @@ class EmbeddingSet:
 
     def normalise(self) -> "EmbeddingSet":
         """A copy whose rows have length 1, computed in float64."""
-        return self.replace(
-            images=normalise_rows(self.images), texts=normalise_rows(self.texts), normalised=True
-        )
+        rows = {name: normalise_rows(getattr(self, name)) for name in MATRICES}
+        return self.replace(**rows, normalised=True)
 
     def save(self, path: str | os.PathLike, *, dtype: str | None = None) -> Path:
         """Write a safetensors file, whole or not at all.
@@ -156,11 +156,9 @@ class EmbeddingSet:
         -------
         path, as `pathlib.Path`
         """
-        parts = {}
-        for name in MATRICES:
-            matrix = getattr(self, name)
-            stored = matrix.dtype.name if dtype is None else check_choice(dtype, "dtype", DTYPES)
-            parts[name] = Part(stored, matrix.shape, [matrix])
+        stored = None if dtype is None else check_choice(dtype, "dtype", DTYPES)
+        sides = {name: getattr(self, name) for name in MATRICES}
+        parts = {name: Part(stored or side.dtype.name, side.shape, [side]) for name, side in sides.items()}
         fields = {name: getattr(self, name) for name in (*INDICES, *STRINGS)}
         return write_parts(path, parts, fields, self.task, self.normalised, self.metadata)
 
@@ -229,13 +227,9 @@ class EmbeddingSet:
         if labels is None and 2 * images != rows:
             need = "pairs need as many of both, other sets need labels"
             raise InputError(f"images={images} leaves {rows - images} texts; {need}")
-        about = {
-            "kept": "everything up to a rotation: lengths, angles and what isotropic noise does, not single coordinates",
-            "rank": rebuilt.rank,
-            "clipped": rebuilt.clipped,
-            "least_eigenvalue": rebuilt.least,
-            "rounding": rebuilt.rounding,
-        }
+        kept = "lengths, angles and what isotropic noise does, not single coordinates"
+        about = {"kept": f"everything up to a rotation: {kept}", "least_eigenvalue": rebuilt.least}
+        about |= {name: getattr(rebuilt, name) for name in ("rank", "clipped", "rounding")}
         return cls(
             images=points[:images],
             texts=points[images:],

@@ -119,16 +119,14 @@ class TextTable:
             rows += 1
             where = f"row {rows} (line {line})"
             if text.length(record, width) != width:
-                raise InputError(
-                    f"{self.path}: {where} has {len(record)} cells, and the table {width} columns; mend the row, or say --separator"
-                )
+                what = f"{where} has {len(record)} cells, and the table {width} columns"
+                raise InputError(f"{self.path}: {what}; mend the row, or say --separator")
             for key, columns in groups.items():
                 found = self._coordinates(record, columns, where)
                 if widths.setdefault(key, len(found)) != len(found):
-                    raise InputError(
-                        f"{self.path}: the vectors of {columns[0].where} must all have one length, and none be missing; "
-                        f"{where} has {len(found)} numbers, and the first {widths[key]}"
-                    )
+                    what = f"the vectors of {columns[0].where} must all have one length, and none be missing"
+                    counts = f"{where} has {len(found)} numbers, and the first {widths[key]}"
+                    raise InputError(f"{self.path}: {what}; {counts}")
                 values[key].extend(found)
             for key, column in names.items():
                 texts[key].append(record[column.place].strip())
@@ -146,9 +144,7 @@ class TextTable:
                 continue
             if any(map(str.strip, record)) or (layout.width == 1 and record):
                 if hollow is not None:
-                    raise InputError(
-                        f"{self.path}: line {hollow} is empty among the rows; delete it, or fill it in"
-                    )
+                    raise InputError(f"{self.path}: line {hollow} is empty; delete it, or fill it in")
                 blank = None
                 yield line, record
                 continue
@@ -156,7 +152,7 @@ class TextTable:
             hollow = hollow or (line if record or layout.width == 1 else None)
             if line > blank + _MOST_EMPTY:
                 raise InputError(
-                    f"{self.path}: more than {_MOST_EMPTY:,} lines from line {blank} on are empty; delete them"
+                    f"{self.path}: {_MOST_EMPTY:,} empty lines from line {blank} on; delete them"
                 )
 
     def _coordinates(self, record: list[str], columns: list[Column], where: str) -> list[float]:
@@ -179,10 +175,8 @@ def _read_npy(path: Path, sides, keys, options, labels) -> Table:
     if len(sides) == 1:
         return Table({sides[0]: matrix})
     if matrix.ndim != 3 or matrix.shape[0] != 2:
-        raise InputError(
-            f"{path} holds one matrix of shape {matrix.shape}; name a second file with the texts, "
-            "or bring one of shape (2, n, d)"
-        )
+        what = f"{path} holds one matrix of shape {matrix.shape}"
+        raise InputError(f"{what}; name a second file with the texts, or bring one of shape (2, n, d)")
     return Table({"images": matrix[0], "texts": matrix[1]})
 
 
@@ -193,19 +187,16 @@ def _table_of(path: Path, options: TableOptions):
 def _read_table(path: Path, sides, keys, options, labels) -> Table:
     table = _table_of(path, options)
     if options.columns is not None and len(sides) > 1:
-        raise InputError(
-            f"--columns is for a file with one side; {path} has both: use --image-key and --text-key"
-        )
+        raise InputError(f"--columns is for one side; {path} has both: use --image-key and --text-key")
     groups = find_groups(table.columns, path, options.columns)
     alone = len(sides) == 1
     if not alone and len(groups) == 1:
         raise InputError(
-            f"{path} holds one matrix, {_range(next(iter(groups.values())))}; name a second file with the texts"
+            f"{path} holds one matrix, {_range(*groups.values())}; name a second file with texts"
         )
-    used = {
-        side: next(iter(groups)) if options.columns else _pick_group(groups, side, keys[side], path, alone)
-        for side in sides
-    }
+    first = next(iter(groups))
+    sure = options.columns or (alone and keys[sides[0]] is None and len(groups) == 1 and len(first) < 2)
+    used = {side: first if sure else pick([*groups], side, keys[side], path, alone=alone) for side in sides}
     check_sides(used, path)
     titles = {side: name_column(table.columns, side, alone=alone, paths=table.paths) for side in sides}
     names = {side: column for side, column in titles.items() if column is not None}
@@ -214,10 +205,8 @@ def _read_table(path: Path, sides, keys, options, labels) -> Table:
     free = {str(column.name).lower(): column for column in table.columns if column.place not in taken}
     wanted = WORDS["labels"] if labels and sides == ("images",) else ()
     label = next((free[word] for word in wanted if word in free), None)
-    matrices, texts = table.read(
-        {side: groups[group] for side, group in used.items()},
-        names | ({"": asked} if asked else {}) | ({"labels": label} if label else {}),
-    )
+    named = names | ({"": asked} if asked else {}) | ({"labels": label} if label else {})
+    matrices, texts = table.read({side: groups[group] for side, group in used.items()}, named)
     found = np.array([word.removesuffix(".0") for word in texts.pop("labels")]) if label else None
     ids = (asked.shown, tuple(text.removesuffix(".0") for text in texts.pop(""))) if asked else None
     taken |= {column.place for column in (*names.values(), *([label] if label else []))}
@@ -226,12 +215,6 @@ def _read_table(path: Path, sides, keys, options, labels) -> Table:
     said += [f"names{'' if alone else f' of {side}'} from {column.shown}" for side, column in names.items()]
     said += [f"labels from {label.shown}"] if label else []
     return Table(matrices, texts, found, used_and_left(path, [*said, *table.notes], left), ids)
-
-
-def _pick_group(groups, side: str, key: str | None, path: Path, alone: bool) -> str:
-    if alone and key is None and len(groups) == 1 and len(next(iter(groups))) < 2:
-        return next(iter(groups))
-    return pick(list(groups), side, key, path, alone=alone)
 
 
 def _range(columns) -> str:

@@ -108,8 +108,8 @@ def test_numbered_columns_of_both_sides_are_found_by_their_keys(tmp_path, ending
     [
         (pyarrow.array([[1.0, 2.0], [1.0, None]] + [[1.0, 2.0]] * 10), "row 2, column embedding, number 2"),
         (pyarrow.array([[1.0, float("inf")]] * 12), "row 1, column embedding, number 2"),
-        (pyarrow.array([[[1.0], [2.0]]] * 12), "hold matrices"),
-        (tensors(Y, (2, 3)), "hold matrices"),
+        (pyarrow.array([[[1.0], [2.0]]] * 12), "holds several vectors"),
+        (tensors(Y, (2, 3)), "holds several vectors"),
         (pyarrow.array(["[0.1, 0.2, 0.3]"] * 11 + ["[0.1, x]"]), "row 12, column embedding"),
         (pyarrow.array([b"\x00\x01"] * 12), "--columns"),
         (pyarrow.array([{"values": [0.1]}] * 12), "--columns"),

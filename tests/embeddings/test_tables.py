@@ -265,12 +265,12 @@ REFUSED = {
     "error in the only row": (
         text(Z[:1, :5]).replace(f"{Z[0, 4]:.6f}", "#REF!"),
         {},
-        "a number may be missing",
+        "numbers may be missing",
     ),
     "an empty row below the header": (
         D1.replace("\n", "\n" + "," * (D - 1) + "\n", 1),
         {},
-        "line 2 is empty among the rows",
+        "line 2 is empty; delete it",
     ),
     "an empty vector below the header": ('embedding\n""\n"[0.1, 0.2]"\n', {}, "row 1 (line 2)"),
     "error in a cell": (
@@ -287,7 +287,7 @@ REFUSED = {
     "an empty row": (
         D1.replace("\n", "\n" + "," * (D - 1) + "\n", 4).replace("," * (D - 1) + "\n", "", 3),
         {},
-        "is empty among the rows",
+        "is empty; delete it",
     ),
     "a sum below": (D1 + "40 rows\n", {}, f"row {N + 1} (line {N + 2}) has 1 cells"),
     "ids without header": (text(first=range(N)), {}, "--columns"),
@@ -297,7 +297,7 @@ REFUSED = {
     "ids among columns that count": (
         text(UNIT, header=range(D + 1), first=range(N)),
         {"header": "yes"},
-        "holds whole numbers and the others do not",
+        "holds whole numbers, the others not",
     ),
     "boxes alone": (spelt(Z[:, :4], name="bbox"), {}, "--columns"),
     "signs of decimal commas cut by commas": (
@@ -327,7 +327,7 @@ REFUSED = {
         "--decimal",
     ),
     "decimal commas cut by commas": (text(decimal=","), {}, "decimal commas cut"),
-    "vectors cut at commas": (spelt(quote=""), {}, "quotation marks"),
+    "vectors cut at commas": (spelt(quote=""), {}, "quote them"),
     "vectors shortened by numpy": (
         spelt(how=lambda row: f"[{row[0]} {row[1]} ... {row[-1]}]"),
         {},
