@@ -8,27 +8,14 @@ the UCI "Optical Recognition of Handwritten Digits" set (Alpaydin and Kaynak, 19
 grey levels.
 """
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import torch
 
 from gapkit._options import check_choice
-from gapkit.datasets.captions import (
-    DIGIT_HELD_OUT,
-    DIGIT_NAMES,
-    DIGIT_TEMPLATES,
-    REWORDINGS,
-    SCENE_CLASS_NAMES,
-    SCENE_HELD_OUT,
-    SCENE_TEMPLATES,
-    fill_digit,
-    fill_scene,
-    scene_captions,
-    twin_captions,
-    with_article,
-    with_synonyms,
-)
+from gapkit.datasets import captions as wording
 from gapkit.datasets.dataset import Dataset, rephrased
 from gapkit.datasets.images import ArrayImages
 from gapkit.datasets.scenes import COLOURS, IMAGE_SIZE, SHAPES, Scenes, render, sample_scenes
@@ -54,16 +41,10 @@ def digits10(*, split: str = "test", template: str | None = None) -> Dataset:
     """
     check_choice(split, "split", ("train", "test"))
     images, labels = load_digits10(split)
-    template = template or DIGIT_TEMPLATES[0]
-    return Dataset(
-        name="digits10",
-        images=ArrayImages(images),
-        prompts=[fill_digit(template, name) for name in DIGIT_NAMES],
-        text_names=DIGIT_NAMES,
-        task="zero-shot",
-        labels=labels,
-        notes={"split": split, "template": template},
-    )
+    template = template or wording.DIGIT_TEMPLATES[0]
+    notes = {"split": split, "template": template}
+    facts = {"labels": labels, "text_names": wording.DIGIT_NAMES, "notes": notes}
+    return Dataset("digits10", ArrayImages(images), _digit_prompts(template), task="zero-shot", **facts)
 
 
 def scenes100(*, template: str | None = None, synonyms: bool = False) -> Dataset:
@@ -74,26 +55,19 @@ def scenes100(*, template: str | None = None, synonyms: bool = False) -> Dataset
     template : a text with the gap ``{object}`` or ``{a_object}``; the first of `SCENE_TEMPLATES` when left out
     synonyms : use the rarer word wherever a shape or colour has one
     """
-    template = template or SCENE_TEMPLATES[0]
+    template = template or wording.SCENE_TEMPLATES[0]
     labels = np.tile(np.arange(100), PER_CLASS)
     rng = np.random.default_rng(_SEEDS["scenes100"])
     scenes = sample_scenes(rng, np.ones_like(labels), shape=labels // 10, colour=labels % 10)
-    return Dataset(
-        name="scenes100",
-        images=ArrayImages(render(scenes)),
-        prompts=_scene_prompts(template, synonyms),
-        text_names=SCENE_CLASS_NAMES,
-        task="zero-shot",
-        labels=labels,
-        notes={"template": template, "synonyms": synonyms},
-    )
+    prompts, notes = _scene_prompts(template, synonyms), {"template": template, "synonyms": synonyms}
+    facts = {"labels": labels, "text_names": wording.SCENE_CLASS_NAMES, "notes": notes}
+    return Dataset("scenes100", ArrayImages(render(scenes)), prompts, task="zero-shot", **facts)
 
 
 def digits10_rephrased() -> Dataset:
     """digits10 with one block of ten texts for each template; see `scenes100_rephrased`."""
-    templates = (DIGIT_TEMPLATES[0], *DIGIT_HELD_OUT)
-    prompts = [[fill_digit(template, name) for name in DIGIT_NAMES] for template in templates]
-    return rephrased(digits10(), prompts, templates)
+    templates = (wording.DIGIT_TEMPLATES[0], *wording.DIGIT_HELD_OUT)
+    return rephrased(digits10(), [_digit_prompts(template) for template in templates], templates)
 
 
 def scenes100_rephrased() -> Dataset:
@@ -104,7 +78,7 @@ def scenes100_rephrased() -> Dataset:
     on; ``notes["templates"]`` lists template, whether it was held out, and whether synonyms were used, in
     the order of the blocks. Labels point into the first block.
     """
-    templates = (SCENE_TEMPLATES[0], *SCENE_HELD_OUT, SCENE_TEMPLATES[0])
+    templates = (wording.SCENE_TEMPLATES[0], *wording.SCENE_HELD_OUT, wording.SCENE_TEMPLATES[0])
     last = len(templates) - 1
     prompts = [_scene_prompts(template, synonyms=i == last) for i, template in enumerate(templates)]
     return rephrased(scenes100(), prompts, templates, synonyms=last)
@@ -112,7 +86,7 @@ def scenes100_rephrased() -> Dataset:
 
 def scenes100_reworded() -> Dataset:
     """scenes100 as people might say it: the zero-shot template, then `REWORDINGS`, a block of 100 texts each."""
-    templates = (SCENE_TEMPLATES[0], *REWORDINGS)
+    templates = (wording.SCENE_TEMPLATES[0], *wording.REWORDINGS)
     prompts = [_scene_prompts(template, synonyms=False) for template in templates]
     return replace(rephrased(scenes100(), prompts, templates), name="scenes100-reworded")
 
@@ -125,7 +99,7 @@ def scenes_twins() -> Dataset:
     """
     rng = np.random.default_rng(_SEEDS["scenes-twins"])
     scenes = _distinct(sample_scenes(rng, np.full(3 * GALLERIES * GALLERY_SCENES, 2)))
-    drawn = twin_captions(scenes, rng, twins=TWINS)
+    drawn = wording.twin_captions(scenes, rng, twins=TWINS)
     galleries: list[list[str]] = [[] for _ in range(GALLERIES)]
     rows: list[list[int]] = [[] for _ in range(GALLERIES)]
     for row, captions in enumerate(drawn):  # into the first gallery with room that has none of these captions
@@ -134,26 +108,17 @@ def scenes_twins() -> Dataset:
                 texts += captions
                 members.append(row)
                 break
-    return Dataset(
-        name="scenes-twins",
-        images=ArrayImages(render(scenes[np.concatenate(rows)])),
-        prompts=[text for texts in galleries for text in texts],
-        task="zero-shot",
-        labels=np.arange(GALLERIES * GALLERY_SCENES) * (1 + TWINS),
-        notes={"galleries": GALLERIES},
-    )
+    images, prompts = ArrayImages(render(scenes[np.concatenate(rows)])), list(itertools.chain(*galleries))
+    labels, notes = np.arange(GALLERIES * GALLERY_SCENES) * (1 + TWINS), {"galleries": GALLERIES}
+    return Dataset("scenes-twins", images, prompts, task="zero-shot", labels=labels, notes=notes)
 
 
 def scenes_pairs() -> Dataset:
     """Retrieval: 300 two-object scenes, no two with the same objects, and their full captions."""
     rng = np.random.default_rng(_SEEDS["scenes-pairs"])
     scenes = _distinct(sample_scenes(rng, np.full(2 * PAIRS, 2)))[:PAIRS]
-    return Dataset(
-        name="scenes-pairs",
-        images=ArrayImages(render(scenes)),
-        prompts=scene_captions(scenes, rng, full=True),
-        task="pairs",
-    )
+    captions = wording.scene_captions(scenes, rng, full=True)
+    return Dataset("scenes-pairs", ArrayImages(render(scenes)), captions, task="pairs")
 
 
 def scenes_vqa() -> Dataset:
@@ -165,26 +130,23 @@ def scenes_vqa() -> Dataset:
     """
     rng = np.random.default_rng(_SEEDS["scenes-vqa"])
     scenes = sample_scenes(rng, np.full(PAIRS, 2))
-    questions = [
-        (row, kind, *_question(scenes, row, kind, rng)) for row in range(PAIRS) for kind in QUESTION_TYPES
-    ]
-    texts = sorted({text for *_, offered, _ in questions for text in offered})
+    asked = list(itertools.product(range(PAIRS), QUESTION_TYPES))
+    rows, kinds = zip(*asked, strict=True)
+    offers, answers = zip(*(_question(scenes, row, kind, rng) for row, kind in asked), strict=True)
+    texts = sorted({text for offered in offers for text in offered})
     place = {text: row for row, text in enumerate(texts)}
-    return Dataset(
-        name="scenes-vqa",
-        images=ArrayImages(render(scenes)),
-        prompts=texts,
-        task="multiple-choice",
-        options=np.array([[place[text] for text in offered] for *_, offered, _ in questions]),
-        answers=np.array([right for *_, right in questions]),
-        image_rows=np.array([row for row, *_ in questions]),
-        groups=tuple(kind for _, kind, *_ in questions),
-    )
+    options = np.array([[place[text] for text in offered] for offered in offers])
+    facts = {"options": options, "answers": np.array(answers), "image_rows": np.array(rows), "groups": kinds}
+    return Dataset("scenes-vqa", ArrayImages(render(scenes)), texts, task="multiple-choice", **facts)
+
+
+def _digit_prompts(template: str) -> list[str]:
+    return [wording.fill_digit(template, name) for name in wording.DIGIT_NAMES]
 
 
 def _scene_prompts(template: str, synonyms: bool) -> list[str]:
-    prompts = [fill_scene(template, name) for name in SCENE_CLASS_NAMES]
-    return [with_synonyms(prompt) for prompt in prompts] if synonyms else prompts
+    prompts = [wording.fill_scene(template, name) for name in wording.SCENE_CLASS_NAMES]
+    return [wording.with_synonyms(prompt) for prompt in prompts] if synonyms else prompts
 
 
 def _distinct(scenes: Scenes) -> Scenes:
@@ -203,17 +165,15 @@ def _question(scenes: Scenes, row: int, kind: str, rng: np.random.Generator) -> 
     words = tuple(COLOURS)
     if kind in ("left-shape", "right-shape"):
         side = kind.removesuffix("-shape")
-        offered = [f"{with_article(SHAPES[s])} on the {side}" for s in (shape, *other_shapes[:3])]
+        offered = [f"{wording.with_article(SHAPES[s])} on the {side}" for s in (shape, *other_shapes[:3])]
     elif kind == "colour":
         offered = [f"the {SHAPES[shape]} is {words[c]}" for c in (colour, *other_colours[:3])]
     else:
-        absent_colours, absent_shapes = (
-            [new for new in others if new not in shown]
-            for others, shown in ((other_colours, colours), (other_shapes, shapes))
-        )
+        absent_colours = [new for new in other_colours if new not in colours][:2]
+        absent_shapes = [new for new in other_shapes if new not in shapes][:2]
         objects = [(colour, shape), (colours[1 - asked], shape)]
-        objects += [(absent_colours[i], absent_shapes[i]) for i in range(2)]
-        offered = [with_article(f"{words[c]} {SHAPES[s]}") for c, s in objects]
+        objects += zip(absent_colours, absent_shapes, strict=True)
+        offered = [wording.with_article(f"{words[c]} {SHAPES[s]}") for c, s in objects]
     order = rng.permutation(4)
     return [offered[i] for i in order], int(np.flatnonzero(order == 0)[0])
 

@@ -15,11 +15,10 @@ from pathlib import Path
 
 from gapkit._options import check_choice
 from gapkit.datasets.images import inner_path
-from gapkit.errors import InputError
+from gapkit.errors import InputError, refusing
 
-IMAGE_COLUMNS = (
-    "image", "path", "file", "filename", "file_name", "filepath", "file_path", "image_path", "image_name", "image_file",
-)  # fmt: skip
+IMAGE_COLUMNS = ("image", "path", "file", "filename", "file_name", "filepath", "file_path")
+IMAGE_COLUMNS += ("image_path", "image_name", "image_file")
 CAPTION_COLUMNS = ("caption", "text", "title", "description", "sentence", "comment")
 CAPTIONS = ("all", "first", "longest")
 MOST_BYTES, MOST_LINES, MOST_LINE = 2**29, 5_000_000, 1_000_000
@@ -77,9 +76,7 @@ def read_captions(
     text = _text(path, encoding)
     lines = io.StringIO(text, newline="").readlines()
     if max(map(len, lines), default=0) > MOST_LINE:
-        raise InputError(
-            f"{path} has a line of more than {MOST_LINE:,} characters; that is no table of captions"
-        )
+        raise InputError(f"{path} has a line of over {MOST_LINE:,} characters; that is no table of captions")
     start = next((number for number, line in enumerate(lines) if line.strip(" \t\r\n,;|")), None)
     if start is None:
         raise InputError(f"{path} has no column {' or '.join(IMAGE_COLUMNS[:3])}: it is empty")
@@ -114,10 +111,9 @@ def grouped(name: str, captions: list[tuple[str, list[str]]], which: str) -> tup
     """
     check_choice(which, "captions", CAPTIONS)
     count, images = sum(len(texts) for _, texts in captions), len(captions)
-    kept = [
-        texts if which == "all" else [texts[0] if which == "first" else max(texts, key=len)]
-        for _, texts in captions
-    ]
+    kept = [texts for _, texts in captions]
+    if which != "all":
+        kept = [[texts[0] if which == "first" else max(texts, key=len)] for texts in kept]
     fields = {"prompts": [text for texts in kept for text in texts], "task": "pairs"}
     if count == images:
         return fields, []
@@ -129,14 +125,10 @@ def grouped(name: str, captions: list[tuple[str, list[str]]], which: str) -> tup
 
 
 def _text(path: Path, encoding: str | None) -> str:
-    try:
+    with refusing(OSError, before=f"{path} cannot be read: "):
         content = path.read_bytes() if os.path.getsize(path) <= MOST_BYTES else None
-    except OSError as fault:
-        raise InputError(f"{path} cannot be read: {fault.strerror}") from fault
     if content is None or content.count(b"\n") > MOST_LINES:
-        raise InputError(
-            f"{path} has more than {MOST_BYTES:,} bytes or {MOST_LINES:,} lines; cut it into parts"
-        )
+        raise InputError(f"{path} has over {MOST_BYTES:,} bytes or {MOST_LINES:,} lines; cut it into parts")
     marked = next((name for mark, name in _BOMS.items() if content.startswith(mark)), None)
     encoding = encoding or marked or "UTF-8"
     try:
@@ -145,13 +137,10 @@ def _text(path: Path, encoding: str | None) -> str:
         raise InputError(f"no encoding {encoding!r}; known are utf-8, utf-16, cp1252, latin-1 …") from fault
     except UnicodeError as fault:
         line = content[: getattr(fault, "start", 0)].count(b"\n") + 1
-        raise InputError(
-            f"{path}, line {line}, is not in {encoding}; save the table again as CSV UTF-8, or say "
-            "what it is in, such as --encoding cp1252"
-        ) from fault
-    before, zero, _ = text.partition("\0")
-    if zero:
-        line = before.count("\n") + 1
+        say = "save the table again as CSV UTF-8, or say what it is in, such as --encoding cp1252"
+        raise InputError(f"{path}, line {line}, is not in {encoding}; {say}") from fault
+    if (zero := text.find("\0")) >= 0:
+        line = text.count("\n", 0, zero) + 1
         raise InputError(f"{path}, line {line}, has a zero byte: no text in {encoding}")
     return text
 
@@ -170,15 +159,13 @@ def _column(header: list[str], known: tuple[str, ...], asked: str | None, path: 
     names = (asked.strip().lower(),) if asked else known
     places = [place for place, name in enumerate(header) if name in names]
     if not places:
-        say = f". Say which it is with --{what}-column NAME; if that is a row already, write a line such as image,caption above it"
-        raise InputError(
-            f"{path} has no column {' or '.join(names[:3])}; its first line says: {', '.join(header)[:120]}{'' if asked else say}"
-        )
+        say = f". Say which it is with --{what}-column NAME; if that is a row already, write a line such as "
+        say = "" if asked else f"{say}image,caption above it"
+        columns = f"{' or '.join(names[:3])}; its first line says: {', '.join(header)[:120]}"
+        raise InputError(f"{path} has no column {columns}{say}")
     if len(places) > 1:
-        raise InputError(
-            f"{path} has the columns {' and '.join(header[place] for place in places)}; say which holds the {what}s "
-            f"with --{what}-column NAME"
-        )
+        columns, say = " and ".join(header[place] for place in places), f"with --{what}-column NAME"
+        raise InputError(f"{path} has the columns {columns}; say which holds the {what}s {say}")
     return places[0]
 
 
@@ -244,10 +231,8 @@ class _Table:
         where, width = f"{self.path}, line {line}", len(self.header)
         named = width - next((n for n, name in enumerate(reversed(self.header)) if name), 0)
         if len(cells) > width or any(cells[named:]):
-            raise InputError(
-                f"{where} has {len(cells)} cells, the header {named}; put captions with "
-                f"{SEPARATORS.get(self.mark, self.mark)} into quotation marks"
-            )
+            say = f"put captions with {SEPARATORS.get(self.mark, self.mark)} into quotation marks"
+            raise InputError(f"{where} has {len(cells)} cells, the header {named}; {say}")
         for name, place in {"image": self.image, "caption": self.caption}.items():
             if len(cells) <= place or not cells[place]:
                 raise InputError(f"{where} has no {name}")
@@ -264,7 +249,7 @@ class _Table:
 
     def two_ways(self, line: int) -> InputError:
         return InputError(
-            f"{self.path}, line {line}: its quotation marks can be read in two ways; say --quoting csv if they stand "
-            "around cells and are doubled inside, --quoting backslash if those inside follow a backslash, or "
-            "--quoting none if they belong to the captions"
+            f"{self.path}, line {line}: its quotation marks can be read in two ways; say --quoting csv if "
+            "they stand around cells and are doubled inside, --quoting backslash if those inside follow a "
+            "backslash, or --quoting none if they belong to the captions"
         )

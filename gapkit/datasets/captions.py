@@ -54,16 +54,12 @@ DIGIT_HELD_OUT = tuple(_TEXTS["digit_held_out"])
 SYNONYMS = _TEXTS["synonyms"]
 """Rarer words for some shapes and colours: one training caption in ten uses them."""
 
-_SIDED_TEMPLATES = tuple(_TEXTS["sided_templates"])
-_UNSIDED_TEMPLATES = tuple(_TEXTS["unsided_templates"])
-_SIDED_PARTS = tuple(_TEXTS["sided_parts"])
-_COLOUR_PARTS = tuple(_TEXTS["colour_parts"])
+_SIDED_TEMPLATES, _UNSIDED_TEMPLATES = tuple(_TEXTS["sided_templates"]), tuple(_TEXTS["unsided_templates"])
+_SIDED_PARTS, _COLOUR_PARTS = tuple(_TEXTS["sided_parts"]), tuple(_TEXTS["colour_parts"])
 FEW = 2
 """Wordings of each kind that a model of few wordings is trained on."""
 _GAP = re.compile(r"\{[^{}]*\}")
-_PART_SHARE = 0.3
-_SYNONYM_SHARE = 0.1
-_SIZE_SHARE = 0.3
+_PART_SHARE, _SYNONYM_SHARE, _SIZE_SHARE = 0.3, 0.1, 0.3
 
 
 def fill(template, class_names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -191,9 +187,8 @@ def scene_captions(
                 gaps |= {f"a_{side}": with_article(described[slot]), f"{side}_colour": colour}
                 gaps |= {f"{side}_shape": shape, f"a_{side}_shape": with_article(shape)}
             caption = templates[rng.integers(len(templates))].format(**gaps)
-        captions.append(
-            with_synonyms(caption) if rng.random() < _SYNONYM_SHARE and not (full or few) else caption
-        )
+        rarer = rng.random() < _SYNONYM_SHARE and not (full or few)
+        captions.append(with_synonyms(caption) if rarer else caption)
     return captions
 
 
@@ -233,6 +228,5 @@ def twin_captions(scenes: Scenes, rng: np.random.Generator, *, twins: int) -> li
 def digit_captions(labels: np.ndarray, rng: np.random.Generator, *, few: bool = False) -> list[str]:
     """One random training caption for each digit label; ``few`` as in `scene_captions`."""
     picks = rng.integers(FEW if few else len(DIGIT_TEMPLATES), size=len(labels))
-    return [
-        fill_digit(DIGIT_TEMPLATES[k], DIGIT_NAMES[label]) for k, label in zip(picks, labels, strict=True)
-    ]
+    pairs = zip(picks, labels, strict=True)
+    return [fill_digit(DIGIT_TEMPLATES[pick], DIGIT_NAMES[label]) for pick, label in pairs]

@@ -23,12 +23,7 @@ from gapkit.datasets.dataset import Dataset, rephrased
 from gapkit.datasets.images import ArrayImages
 from gapkit.errors import InputError, refusing
 
-_HARMLESS = {
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("_codecs", "encode"),
-}
+_HARMLESS = {"numpy._core.multiarray._reconstruct", "numpy.ndarray", "numpy.dtype", "_codecs.encode"}
 _LARGEST_FILE = 400_000_000  # CIFAR-100's training set has 155 MB
 
 
@@ -137,7 +132,7 @@ def _contents(folder: Path, archive: Path, md5: str, files: list[str]) -> dict[s
     """The bytes of published files, from their folder, else from the archive, which must be the published one."""
     contents: dict[str, bytes] = {}
     kinds = OSError, EOFError, tarfile.TarError, zlib.error
-    with refusing(*kinds, before=f"cannot read {archive.name} in {folder.parent}: "):
+    with refusing(*kinds, before=f"cannot read {archive.name} or its files in {folder.parent}: "):
         for file in (file for file in files if (folder / file).is_file()):
             if (folder / file).stat().st_size > _LARGEST_FILE:
                 raise InputError(f"{folder / file} is too large to be a file of CIFAR")
@@ -145,15 +140,12 @@ def _contents(folder: Path, archive: Path, md5: str, files: list[str]) -> dict[s
         missing = {f"{folder.name}/{file}": file for file in files if file not in contents}
         if missing and not archive.is_file():
             name = "cifar100" if "100" in archive.name else "cifar10"
-            raise InputError(
-                f"no {name} in {folder.parent}: neither {next(iter(missing))} nor {archive.name}. Name its folder with root "
-                "(--root), or let it be downloaded (--download)"
-            )
+            say = "Name its folder with root (--root), or let it be downloaded (--download)"
+            neither = f"neither {next(iter(missing))} nor {archive.name}"
+            raise InputError(f"no {name} in {folder.parent}: {neither}. {say}")
         if missing and (found := _md5(archive.read_bytes())) != md5:
-            raise InputError(
-                f"{archive} is damaged or not the published archive: its md5 is {found}, not {md5}. "
-                "Remove it and get it again (--download)"
-            )
+            why = f"its md5 is {found}, not {md5}. Remove it and get it again (--download)"
+            raise InputError(f"{archive} is damaged or not the published archive: {why}")
         if missing:
             with tarfile.open(archive, "r:gz") as tar:
                 for member in tar:
@@ -171,15 +163,13 @@ class _OnlyArrays(pickle.Unpickler):
 
     def find_class(self, module: str, name: str):
         module = module.replace("numpy.core", "numpy._core")  # as it was called when the files were written
-        if (module, name) not in _HARMLESS:
+        if f"{module}.{name}" not in _HARMLESS:
             raise pickle.UnpicklingError(f"it wants {module}.{name}")
         return super().find_class(module, name)
 
 
 def _unpickled(content: bytes, path: Path) -> dict:
-    with refusing(
-        Exception, before=f"{path} is damaged, or no file of CIFAR: "
-    ):  # a damaged pickle raises anything
+    with refusing(Exception, before=f"{path} is damaged, or no file of CIFAR: "):  # pickles raise anything
         value = _OnlyArrays(io.BytesIO(content), encoding="latin1").load()
         return {key.decode("latin1") if isinstance(key, bytes) else key: part for key, part in value.items()}
 

@@ -116,14 +116,11 @@ def aokvqa(
         if not all(isinstance(choice, str) for choice in choices) or not choices:
             raise InputError(f"{where}: 'choices' must be a list of texts")
         if record.get("correct_choice_idx") is None:
-            raise InputError(
-                f"{where} has no answer; use the train or val split, the test split keeps them secret"
-            )
+            raise InputError(f"{where} has no answer; use train or val, the test split keeps them secret")
         if options and len(choices) != len(options[0]):
             raise InputError(f"{where} offers {len(choices)} choices, the first question {len(options[0])}")
-        texts = [
-            template.replace("{question}", question).replace("{choice}", choice.strip()) for choice in choices
-        ]
+        asked = template.replace("{question}", question)
+        texts = [asked.replace("{choice}", choice.strip()) for choice in choices]
         first: dict[str, str] = {}  # options that are equal but for capitals and spaces are one text
         texts = [first.setdefault(" ".join(text.casefold().split()), text) for text in texts]
         options.append([rows.setdefault(text, len(rows)) for text in texts])
@@ -143,8 +140,7 @@ def aokvqa(
 
 
 def _file_name(root: Path, record: dict, where: str) -> str:
-    name = f"{_entry(record, 'image_id', int, where):012d}.jpg"
-    split = record.get("split", "val")
+    name, split = f"{_entry(record, 'image_id', int, where):012d}.jpg", record.get("split")
     folder = f"{split}2017" if split in ("train", "val", "test") else "val2017"
     return f"{folder}/{name}" if (root / folder).is_dir() else name
 

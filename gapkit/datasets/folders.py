@@ -17,14 +17,12 @@ OTHER_IMAGES = (
     *(".heic", ".heif", ".jxl", ".svg", ".psd", ".eps", ".tga", ".ico", ".dng", ".cr2", ".nef", ".arw"),
 )
 TOOLS = {
-    "@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin", "__macosx", "__pycache__",
-    "system volume information", "lost+found", "thumbs.db", "desktop.ini",
+    "@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin", "__macosx",
+    "__pycache__", "system volume information", "lost+found", "thumbs.db", "desktop.ini",
 }  # fmt: skip
 """Names in small letters of what operating systems, servers and tools leave in folders of images."""
 
-_SPLIT = re.compile(
-    r"(train|val|test|dev|eval)(ing|id|idation|ation|uation)?(set)?([ _.-].*|\d*)", re.IGNORECASE
-)
+_SPLIT = re.compile(r"(train|val|test|dev|eval)(ing|id|idation|ation|uation)?(set)?([ _.-].*|\d*)", re.I)
 _NUMBERED = re.compile(r"(\.\w{2,5})#\d+$")
 _SHOWN = 5
 _HIDDEN = "hidden files and folders, and those of tools"
@@ -62,10 +60,8 @@ def folder(
             classes.setdefault(same_letters(shown(name)).replace("_", " "), []).extend(images)
     if len(classes) < 2:
         left = f" ({said[0]})" if (said := scan.said()) else ""
-        raise InputError(
-            f"{root} must have at least two subfolders of images, one for each class; found {len(classes)}{left}. "
-            "For images with captions write a CSV file instead"
-        )
+        found = f"found {len(classes)}{left}. For images with captions write a CSV file instead"
+        raise InputError(f"{root} must have at least two subfolders of images, one for each class; {found}")
     _check_classes(root, classes, nested)
     class_names = list(classes)
     prompts = fill(template, class_names)
@@ -89,9 +85,8 @@ def _check_classes(root: Path, classes: dict[str, list[str]], nested: bool) -> N
             key = same_letters(name).replace("_", " ").casefold()
             other = alike.setdefault(key, name)
             if same_letters(other) != same_letters(name):
-                raise InputError(
-                    f"{root}: the folders {other} and {name} are the same class; rename or join them"
-                )
+                both = f"the folders {other} and {name}"
+                raise InputError(f"{root}: {both} are the same class; rename or join them")
     if nested:
         return
     tops = sorted({path.split("/")[0] for paths in classes.values() for path in paths})
@@ -101,10 +96,9 @@ def _check_classes(root: Path, classes: dict[str, list[str]], nested: bool) -> N
     common = any(a & b - {""} for a, b in itertools.combinations(inside, 2))
     repeated = len(splits) > 1 and common  # train/ and val/ beside others
     if len(splits) == len(tops) or repeated or (len(shared) > 1 and not any("" in names for names in inside)):
-        raise InputError(
-            f"{root} holds {', '.join(tops[:_SHOWN])}, which look like parts of a dataset with its classes inside; name "
-            f"one of them, such as --root {root / tops[-1]}, or say --nested if they are the classes"
-        )
+        parts = f"{', '.join(tops[:_SHOWN])}, which look like parts of a dataset with its classes inside"
+        say = f"name one of them, such as --root {root / tops[-1]}, or say --nested if they are the classes"
+        raise InputError(f"{root} holds {parts}; {say}")
 
 
 class _Scan:
@@ -210,9 +204,8 @@ def csv(
     """
     path = Path(annotations)
     check_regular(path)
-    rows, notes = read_captions(
-        path, encoding=encoding, quoting=quoting, image_column=image_column, caption_column=caption_column
-    )
+    columns = {"image_column": image_column, "caption_column": caption_column}
+    rows, notes = read_captions(path, encoding=encoding, quoting=quoting, **columns)
     if all(_NUMBERED.search(image) for image, _ in rows):  # as Flickr8k counts captions: a.jpg#0, a.jpg#1, …
         rows = [(_NUMBERED.sub(r"\1", image), text) for image, text in rows]
     described: dict[str, tuple[str, list[str]]] = {}

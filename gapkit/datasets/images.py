@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from gapkit._files import check_regular, sha256_of
-from gapkit.errors import InputError, refuse_as_damaged, short_reason
+from gapkit.errors import InputError, refusing
 
 FORMATS = {
     "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe", ".pjpeg", ".pjp", ".mpo"),
@@ -78,30 +78,24 @@ def open_image(path: str | os.PathLike, content: bytes | None = None) -> Image.I
         If it is missing, truncated, no image in one of `FORMATS`, or has more than `MOST_PIXELS` pixels.
     """
     path, called = Path(path), shown(path)
-    try:
+    # Decoders raise nearly everything, SyntaxError and struct.error included.
+    with refusing(Exception, before=f"cannot read {called} as an image: "), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd EXIF, and of sizes that we judge ourselves
         if content is None:
             check_regular(path)
             content = path.read_bytes()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd EXIF, and of sizes that we judge ourselves
-            with Image.open(io.BytesIO(content), formats=formats()) as image:
-                if image.width * image.height > MOST_PIXELS:
-                    raise InputError(
-                        f"{called} claims {image.width} x {image.height} pixels; at most {MOST_PIXELS:,} are read"
-                    )
-                scans = content.count(_SCAN) if image.format in ("JPEG", "MPO") else 1
-                if scans * image.width * image.height > MOST_WORK:
-                    raise InputError(
-                        f"{called} is a JPEG of {scans:,} scans, which would take long; at most {MOST_WORK:,} pixels are read in all of them"
-                    )
-                image.load()
-                converted = _as_rgb(image)
-                ImageOps.exif_transpose(converted, in_place=True)
-                return converted
-    except InputError:
-        raise
-    except Exception as fault:  # decoders raise nearly everything, SyntaxError and struct.error included
-        refuse_as_damaged(fault, f"cannot read {called} as an image: {short_reason(fault, 150)}")
+        with Image.open(io.BytesIO(content), formats=formats()) as image:
+            size, pixels = f"{image.width} x {image.height} pixels", image.width * image.height
+            if pixels > MOST_PIXELS:
+                raise InputError(f"{called} claims {size}; at most {MOST_PIXELS:,} are read")
+            scans = content.count(_SCAN) if image.format in ("JPEG", "MPO") else 1
+            if scans * pixels > MOST_WORK:
+                work = f"{scans:,} scans of {size}, which would take long"
+                raise InputError(f"{called} is a JPEG of {work}; at most {MOST_WORK:,} in all are read")
+            image.load()
+            converted = _as_rgb(image)
+            ImageOps.exif_transpose(converted, in_place=True)
+            return converted
 
 
 def shown(path: str | os.PathLike) -> str:
@@ -185,10 +179,8 @@ class HashedImages(Sequence):
 
 def has_hashes(images: Sequence) -> bool:
     """Whether images are as `HashedImages` makes them, not as a class of somebody's own does."""
-    kind = type(images)
-    return isinstance(images, HashedImages) and all(
-        getattr(kind, name) is getattr(HashedImages, name) for name in ("__getitem__", "fingerprint")
-    )
+    kind, methods = type(images), ("__getitem__", "fingerprint")
+    return all(getattr(kind, name, None) is getattr(HashedImages, name) for name in methods)
 
 
 class ArrayImages(HashedImages):

@@ -52,18 +52,16 @@ def load_dataset(name: str, **options: Any) -> Dataset:
     """
     if name not in _BUILDERS and Path(name).exists():
         kind, option = ("folder", "root") if Path(name).is_dir() else ("csv", "annotations")
-        raise InputError(
-            f"{name} is a path, not a dataset's name; say dataset '{kind}' with its {option}: "
-            f"load_dataset('{kind}', {option}='{name}'), or on the command line {kind} --{option} {name}"
-        )
+        say = f"load_dataset('{kind}', {option}='{name}'), or on the command line {kind} --{option} {name}"
+        say = f"say dataset '{kind}' with its {option}: {say}"
+        raise InputError(f"{name} is a path, not a dataset's name; {say}")
     builder = _builder(name)
     parameters = inspect.signature(builder).parameters
     needed = [key for key, value in parameters.items() if value.default is value.empty and key not in options]
     unknown = [key for key in options if key not in parameters]
     if unknown:
-        raise InputError(
-            f"dataset {name} has no option {_listed(unknown)}; it takes {_listed(parameters) or 'none'}"
-        )
+        takes = _listed(parameters) or "none"
+        raise InputError(f"dataset {name} has no option {_listed(unknown)}; it takes {takes}")
     if needed:
         raise InputError(f"dataset {name} needs {_listed(needed)}")
     dataset = builder(**options)

@@ -113,17 +113,15 @@ def sample_scenes(
     other_shape = (first_shape + rng.integers(1, len(SHAPES), size=n)) % len(SHAPES)
     other_colour = (first_colour + rng.integers(1, len(COLOURS), size=n)) % len(COLOURS)
 
-    two = (count == 2)[:, None]
+    alone = (count != 2)[:, None]
     large = rng.random((n, 2)) < 0.5
     radius_one = np.where(large, rng.uniform(0.27, 0.34, (n, 2)), rng.uniform(0.17, 0.22, (n, 2)))
     radius_two = np.where(large, rng.uniform(0.19, 0.22, (n, 2)), rng.uniform(0.13, 0.155, (n, 2)))
-    radius = np.where(two, radius_two, radius_one)
+    radius = np.where(alone, radius_one, radius_two)
 
     side = np.array([-1.0, 1.0])
     free = np.clip(0.48 - radius, 0.0, None)
-    x_one = rng.uniform(-1, 1, (n, 2)) * free
-    x_two = side * rng.uniform(0.21, 0.27, (n, 2))
-    x = np.where(two, x_two, x_one)
+    x = np.where(alone, rng.uniform(-1, 1, (n, 2)) * free, side * rng.uniform(0.21, 0.27, (n, 2)))
     y = rng.uniform(-1, 1, (n, 2)) * free
 
     # Backgrounds are dim and greyish: saturated colours belong to the objects.
@@ -187,10 +185,8 @@ def render(scenes: Scenes, *, size: int = IMAGE_SIZE) -> np.ndarray:
     palette = np.array(list(COLOURS.values()), dtype=np.float32)
     for slot in range(2):
         shown = np.flatnonzero(scenes.count > slot)
-        for shape in range(len(SHAPES)):
+        for shape in np.unique(scenes.shape[shown, slot]):
             rows = shown[scenes.shape[shown, slot] == shape]
-            if len(rows) == 0:
-                continue
             radius = scenes.radius[rows, slot, None] * _SHAPE_EXTENT[shape]
             offset = points - scenes.centre[rows, None, slot]
             cos, sin = np.cos(scenes.angle[rows, slot, None]), np.sin(scenes.angle[rows, slot, None])
@@ -233,18 +229,11 @@ def _around(*radii):
 
 _TRIANGLE = _around(1, 1, 1)
 _STAR = _around(*[1, 0.42] * 5)
-_ARROW = np.array(
-    [(1, 0), (0.15, -0.8), (0.15, -0.3), (-1, -0.3), (-1, 0.3), (0.15, 0.3), (0.15, 0.8)], dtype=np.float32
-)
+_ARROW = np.float32([(1, 0), (0.15, -0.8), (0.15, -0.3), (-1, -0.3), (-1, 0.3), (0.15, 0.3), (0.15, 0.8)])
 # A heart: two half circles over a wedge, as a polygon fine enough for 64 pixels.
 _turn = np.linspace(0, 2 * np.pi, 40, endpoint=False)
-_HEART = np.stack(
-    [
-        np.sin(_turn) ** 3,
-        -(13 * np.cos(_turn) - 5 * np.cos(2 * _turn) - 2 * np.cos(3 * _turn) - np.cos(4 * _turn)) / 16,
-    ],
-    1,
-).astype(np.float32)
+_down = -(13 * np.cos(_turn) - 5 * np.cos(2 * _turn) - 2 * np.cos(3 * _turn) - np.cos(4 * _turn)) / 16
+_HEART = np.stack([np.sin(_turn) ** 3, _down], 1).astype(np.float32)
 
 _SDFS: tuple[Callable, ...] = (
     lambda u, v: np.hypot(u, v) - 1,
