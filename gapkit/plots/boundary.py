@@ -140,9 +140,10 @@ def _draw_lines(ax: Axes, gap: Number, sigma: Number, *, draws: int, seed: int, 
     for place, name in zip(candidates, ("answer", "rival"), strict=True):
         ax.annotate(name, place, (0, -14), textcoords="offset points", ha="center", fontsize=9)
     # Left of the fan and tied to its point: above the point it would read as the answer's name.
-    ax.annotate("query", tuple(query[0]), (-1.22, min(query[0, 1] + 0.5, 2.6)), fontsize=9, va="center", zorder=5,
-                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
-                arrowprops={"arrowstyle": "-", "color": PALETTE["images"], "linewidth": 0.8, "shrinkA": 0})  # fmt: skip
+    look = {"fontsize": 9, "va": "center", "zorder": 5}
+    look["bbox"] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+    look["arrowprops"] = {"arrowstyle": "-", "color": PALETTE["images"], "linewidth": 0.8, "shrinkA": 0}
+    ax.annotate("query", tuple(query[0]), (-1.22, min(query[0, 1] + 0.5, 2.6)), **look)
     ax.set(xlim=(-1.3, 1.3), ylim=(-0.8, 2.8), title=_title(gap, sigma, **scene))
     ax.set(xlabel="across the boundary\n(embedding units)", ylabel="along the gap (embedding units)")
     ax.set_aspect("equal", adjustable="box")
@@ -194,8 +195,7 @@ def plot_distances(
     ax = canvas(ax=ax)
     noncentralities = (np.asarray(distances, dtype=np.float64) / float(sigma)) ** 2
     laws = [ncx2(dimension, value, scale=float(sigma) ** 2) for value in noncentralities]
-    low = min(law.ppf(1e-4) for law in laws)
-    high = max(law.ppf(1 - 1e-4) for law in laws)
+    low, high = min(law.ppf(1e-4) for law in laws), max(law.ppf(1 - 1e-4) for law in laws)
     if span is not None:
         centre = float(np.mean([law.mean() for law in laws]))
         low, high = centre - span / 2, centre + span / 2

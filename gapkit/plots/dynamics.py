@@ -90,10 +90,8 @@ def plot_curves(
     }
     grid = np.atleast_1d(canvas(1, len(quantities), height=3.2, width=3 * len(quantities)))
     for ax, quantity in zip(grid, quantities, strict=True):
-        table = {
-            label: [[row[key] for row in rows] for key in ("step", quantity)]
-            for label, rows in curves.items()
-        }
+        columns = ("step", quantity)
+        table = {label: [[row[key] for row in rows] for key in columns] for label, rows in curves.items()}
         title, scale = titles.get(quantity, (quantity, "linear"))
         _draw_over_steps(ax, table, title=title, yscale=scale)
         if scale == "linear":
@@ -141,18 +139,14 @@ def plot_theorem_fit(table: Sequence[Mapping]) -> np.ndarray:
     array of three Axes
     """
     grid = canvas(1, 3, height=3.2)
-    titles = {
-        "slope": "slope of exact against theorem",
-        "residual": "relative residual along g",
-        "off_gap": "part off g / part along g",
-    }
-    for ax, (quantity, title) in zip(grid, titles.items(), strict=True):
+    titles = ("slope of exact against theorem", "relative residual along g", "part off g / part along g")
+    for ax, quantity, title in zip(grid, ("slope", "residual", "off_gap"), titles, strict=True):
         for i, spread in enumerate(sorted({row["spread"] for row in table})):
             rows = sorted((row["tau"], row[quantity]) for row in table if row["spread"] == spread)
             look = line_style(i, marker=True)
             ax.plot(*np.array(rows).T, markersize=4, label=f"ε = {spread:g}", **look)
-        ax.set(xlabel="τ (squared distance)", title=title)
-        ax.set(xscale="log", yscale="linear" if quantity == "slope" else "log")
+        scale = "linear" if quantity == "slope" else "log"
+        ax.set(xlabel="τ (squared distance)", title=title, xscale="log", yscale=scale)
     grid[0].axhline(1, color=PALETTE["grey"], linestyle=":", linewidth=1)
     legend_below(grid, columns=None)
     return grid
@@ -226,9 +220,7 @@ def plot_space(run: Trajectory, indices: Sequence[int], *, partners: int = 12) -
         If the embeddings have other than three dimensions.
     """
     if run.x.shape[-1] != 3:
-        raise InputError(
-            f"plot_space draws three dimensions; got d={run.x.shape[-1]} (plot_frame draws any d)"
-        )
+        raise InputError(f"plot_space draws three dimensions; got d={run.x.shape[-1]} (try plot_frame)")
     turned, origin = _axes_of(run, 2)
     x, y = (run.x - origin) @ turned, (run.y - origin) @ turned
     reach = 1.05 * max(np.abs(x).max(), np.abs(y).max())
@@ -243,9 +235,7 @@ def plot_space(run: Trajectory, indices: Sequence[int], *, partners: int = 12) -
         ax.set_title(f"step {run.steps[index]}")
         for name in "xyz":
             label = "along the first gap" if name == "z" else "across the gap"
-            ax.set(**{f"{name}label": label})
-            getattr(ax, f"{name}axis").labelpad = -7
-            getattr(ax, f"{name}axis").label.set_fontsize(8)
+            getattr(ax, f"set_{name}label")(label, labelpad=-7, fontsize=8)
         ax.set_box_aspect((1, 1, height / reach), zoom=1.1)
         ax.view_init(elev=14, azim=-62)
         ax.locator_params(nbins=4)
@@ -264,13 +254,10 @@ class FramePlayer(BlittedFigure):
         plane, origin, limits = _view(run)
         self._flat = (run.x - origin) @ plane, (run.y - origin) @ plane
         left, right = canvas(1, 2, width=9, height=4.0, width_ratios=[1, 1.15])
-        left.set(ylabel="along the first gap (embedding units)")
+        left.set(xlim=limits[0], ylim=limits[1], ylabel="along the first gap (embedding units)")
         left.set(xlabel="along the leading component across it")
-        left.set(xlim=limits[0], ylim=limits[1])
         left.set_box_aspect(_TALL)  # the limits have this shape, so both axes have one scale
-        followed = {
-            label: (run.steps, _recorded(run, quantity)) for quantity, (label, *_) in _FOLLOWED.items()
-        }
+        followed = {label: (run.steps, _recorded(run, name)) for name, (label, *_) in _FOLLOWED.items()}
         _draw_over_steps(right, followed, title="the whole run, cursor at this step")
         for curve, (_, colour, line) in zip(right.lines, _FOLLOWED.values(), strict=True):
             curve.set(color=PALETTE[colour], linestyle=line)

@@ -6,17 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
+from gapkit import geometry
 from gapkit._arrays import ArrayInput, as_matrix, as_vector, check_same_width, normalise_rows
 from gapkit._options import check_choice
 from gapkit.errors import InputError
-from gapkit.geometry import (
-    gap_axes,
-    gap_vector,
-    relative_spectrum,
-    relative_variance,
-    subspace_share,
-    subspace_share_chance,
-)
 from gapkit.plots.blitting import BlittedFigure
 from gapkit.plots.style import MARKERS, PALETTE, SIDES, canvas, styled
 
@@ -59,17 +52,13 @@ def plot_sphere(
     _draw_globe(ax, reader)
     for z, side in ((x, "texts"), (y, "images")):
         near = z @ reader >= 0
-        for points, fill, label in (
-            (z[near], PALETTE[side], side),
-            (z[~near], "none", f"{side} on the far side"),
-        ):
-            ax.scatter(*points.T, s=14, marker=MARKERS[side], facecolors=fill, edgecolors=PALETTE[side],
-                       linewidths=0.8, label=label, depthshade=False)  # fmt: skip
+        look = {"s": 14, "marker": MARKERS[side], "edgecolors": PALETTE[side], "linewidths": 0.8}
+        for part, fill, label in ((near, PALETTE[side], side), (~near, "none", f"{side} on the far side")):
+            ax.scatter(*z[part].T, **look, facecolors=fill, label=label, depthshade=False)
     length = float(np.linalg.norm(end - start))
     if length > 1e-3:
-        ax.quiver(
-            *start, *(end - start), color=PALETTE["gap"], linewidth=2.5, arrow_length_ratio=0.3, zorder=9
-        )
+        look = {"color": PALETTE["gap"], "linewidth": 2.5, "arrow_length_ratio": 0.3}
+        ax.quiver(*start, *(end - start), **look, zorder=9)
     ax.plot(*start[:, None], linestyle="none", marker="o", color=PALETTE["gap"], markersize=5, zorder=9)
     ax.set(xlim=(-0.8, 0.8), ylim=(-0.8, 0.8), zlim=(-0.8, 0.8), title=title)
     ax.set_box_aspect((1, 1, 1))
@@ -106,16 +95,14 @@ def plot_pca(
     partners : connect the first so many rows of x and y with lines (for matched rows)
     """
     x, y = _both(x, y)
-    plane, origin = gap_axes(x, y)
+    plane, origin = geometry.gap_axes(x, y)
     ax = canvas(ax=ax, width=6.0, height=4.0)
     flat_x, flat_y = (x - origin) @ plane, (y - origin) @ plane
     draw_clouds(ax, flat_x, flat_y, partners=partners)
-    g = float(np.linalg.norm(gap_vector(x, y)))
+    g = float(np.linalg.norm(geometry.gap_vector(x, y)))
     centre = (flat_x.mean(0)[1] + flat_y.mean(0)[1]) / 2
-    ax.annotate(
-        "", (g / 2, centre), (-g / 2, centre),
-        arrowprops={"arrowstyle": "->", "color": PALETTE["gap"], "linewidth": 2},
-    )  # fmt: skip
+    arrow = {"arrowstyle": "->", "color": PALETTE["gap"], "linewidth": 2}
+    ax.annotate("", (g / 2, centre), (-g / 2, centre), arrowprops=arrow)
     ax.text(0, centre, f"‖g‖ = {g:.2f}\n", ha="center", va="center")
     ax.set(xlabel="along the gap (embedding units)", title=title)
     ax.set_ylabel("along the leading component\northogonal to the gap (embedding units)")
@@ -141,8 +128,10 @@ def plot_spectrum(x: ArrayInput, y: ArrayInput, *, ax: Axes | None = None, title
     x, y = _both(x, y)
     ax = canvas(ax=ax, width=6.0)
     sides = {"texts": x, "images": y}
-    along = {side: relative_variance(z, gap_vector(x, y)) for side, z in sides.items()}
-    _draw_spectra(ax, {side: relative_spectrum(z) for side, z in sides.items()}, along, shown=" {:.2g}")
+    along = {side: geometry.relative_variance(z, geometry.gap_vector(x, y)) for side, z in sides.items()}
+    _draw_spectra(
+        ax, {side: geometry.relative_spectrum(z) for side, z in sides.items()}, along, shown=" {:.2g}"
+    )
     ax.set_title(title)
     ax.legend()
     return ax
@@ -176,7 +165,9 @@ def plot_share(
     ax = canvas(ax=ax, width=6.0)
     steps = _share_steps(min(len(z) - 1, z.shape[1]))
     _draw_share_band(ax, steps, z.shape[1])
-    _draw_share(ax, steps, np.asarray(subspace_share(z.numpy(), vector.numpy(), steps)) ** 2, side, yscale)
+    _draw_share(
+        ax, steps, np.asarray(geometry.subspace_share(z.numpy(), vector.numpy(), steps)) ** 2, side, yscale
+    )
     ax.set_title(title)
     ax.legend(loc="upper left" if yscale == "linear" else "lower right")
     return ax
@@ -229,8 +220,8 @@ def draw_clouds(
         ends = np.stack([flat_x[:partners], flat_y[:partners]])
         ax.plot(ends[..., 0], ends[..., 1], color=PALETTE["grey"], linewidth=0.7, linestyle="-", zorder=1)
     for flat, side in ((flat_x, "texts"), (flat_y, "images")):
-        ax.scatter(*flat.T, s=size, marker=MARKERS[side], color=PALETTE[side], alpha=0.65, linewidths=0,
-                   label=side, zorder=2)  # fmt: skip
+        look = {"s": size, "marker": MARKERS[side], "color": PALETTE[side], "alpha": 0.65, "linewidths": 0}
+        ax.scatter(*flat.T, **look, label=side, zorder=2)
 
 
 def _draw_spectra(
@@ -243,12 +234,12 @@ def _draw_spectra(
         look, height = {"color": PALETTE[side], "linestyle": line}, max(along[side], _FLOOR)
         ax.plot(np.arange(1, len(variances) + 1), variances, **look, label=f"{side}: components")
         ax.axhline(height, **look, linewidth=1)
-        ax.plot([1], [height], color=PALETTE[side], marker=MARKERS[side], linestyle="none", markersize=8,
-                label=f"{side}: along the gap{shown.format(along[side])}", clip_on=False)  # fmt: skip
-    ax.axhline(1, color=PALETTE["grey"], linestyle=":", linewidth=1.2)
-    ax.text(
-        1, 1, "isotropic", color=PALETTE["grey"], ha="right", va="top", transform=ax.get_yaxis_transform()
-    )
+        dot = {"marker": MARKERS[side], "linestyle": "none", "markersize": 8, "clip_on": False}
+        label = f"{side}: along the gap{shown.format(along[side])}"
+        ax.plot([1], [height], color=PALETTE[side], **dot, label=label)
+    grey, along_the_axis = PALETTE["grey"], ax.get_yaxis_transform()
+    ax.axhline(1, color=grey, linestyle=":", linewidth=1.2)
+    ax.text(1, 1, "isotropic", color=grey, ha="right", va="top", transform=along_the_axis)
     ax.set(xscale="log", yscale="log", xlabel="principal component, largest first")
     ax.set_ylabel("variance relative to isotropic")
 
@@ -268,9 +259,9 @@ def _draw_share(ax: Axes, steps: np.ndarray, shares: np.ndarray, side: str, ysca
 
 def _draw_share_band(ax: Axes, steps: np.ndarray, dimension: int) -> None:
     """The band of random directions for the squared share in k components, for each k of ``steps``."""
-    bands = np.array([subspace_share_chance(int(k), dimension) for k in steps]) ** 2
-    ax.fill_between(steps, bands[:, 1], bands[:, 2], color=PALETTE["grey"], alpha=0.3, linewidth=0,
-                    label="random direction, 95 %")  # fmt: skip
+    bands = np.array([geometry.subspace_share_chance(int(k), dimension) for k in steps]) ** 2
+    look = {"color": PALETTE["grey"], "alpha": 0.3, "linewidth": 0, "label": "random direction, 95 %"}
+    ax.fill_between(steps, bands[:, 1], bands[:, 2], **look)
     ax.plot(steps, bands[:, 0], color=PALETTE["grey"], linestyle=":", label="random direction, mean k/d")
 
 

@@ -42,17 +42,15 @@ def closing_view(
     components = min(components, outcome.most_components)
     numbers = outcome.closed(alpha=alpha, components=components, sigma=sigma, metric=metric, moves=moves)
     full = " (all)" if components == outcome.most_components else ""
-    count = len(numbers["before"])
-    few = f", on {count} of the images" if count < len(outcome.images) else ""
+    few = f", on {count} of the images" if (count := len(numbers["before"])) < len(outcome.images) else ""
+    before, after, title = numbers["before"], numbers["after"], f"{model}, {dataset}, α = {alpha:.2f}"
     return View(
-        _player().png(
-            numbers["before"], numbers["after"], numbers["changed"], f"{model}, {dataset}, α = {alpha:.2f}"
-        ),
-        "Each query's probability to keep its answer under noise on the texts, after closing against before; the "
-        "diagonal means no change.",
-        f"α = {alpha:.2f}, {components} components{full}, σ = {sigma:.3f}, {metric}, {moves} moved: accuracy "
-        f"{numbers['accuracy']:.3f}; same answers {numbers['agreement']:.3f}; robustness {numbers['before'].mean():.3f} "
-        f"before, {numbers['after'].mean():.3f} after{few}.",
+        _player().png(before, after, numbers["changed"], title),
+        "Each query's probability to keep its answer under noise on the texts, after closing against before; "
+        "the diagonal means no change.",
+        f"α = {alpha:.2f}, {components} components{full}, σ = {sigma:.3f}, {metric}, {moves} moved: "
+        f"accuracy {numbers['accuracy']:.3f}; same answers {numbers['agreement']:.3f}; "
+        f"robustness {before.mean():.3f} before, {after.mean():.3f} after{few}.",
     )
 
 

@@ -11,19 +11,11 @@ import ipywidgets as ipw
 import numpy as np
 from PIL import Image
 
+from gapkit import geometry
 from gapkit._arrays import normalise_rows
 from gapkit.datasets import load_dataset
 from gapkit.embeddings import EmbeddingSet, load_embeddings
 from gapkit.errors import InputError
-from gapkit.geometry import (
-    Band,
-    gap_vector,
-    matched_cosine,
-    nearest,
-    relative_spectrum,
-    relative_variance,
-    subspace_share,
-)
 from gapkit.geometry.orthogonality import band_of_spectrum, place_in_band
 from gapkit.plots.blitting import DPI, still_axes
 from gapkit.plots.geometry import Orthogonality, orthogonality_player, plot_pca, plot_similarity
@@ -93,9 +85,7 @@ def _scene(model: str, dataset: str) -> Scene:
 def _named_texts(entries: EmbeddingSet) -> tuple[list[str], np.ndarray]:
     """What each text says (or its number), and the row of each image's own text."""
     if entries.labels is None:
-        raise InputError(
-            "the explorer marks each image's own text; multiple choice has several: take another set"
-        )
+        raise InputError("the explorer marks each image's own text; take a set without multiple choice")
     return list(entries.text_names or map(str, range(len(entries.texts)))), entries.labels
 
 
@@ -108,11 +98,9 @@ def _spots(entries: EmbeddingSet, text_places: np.ndarray, image_places: np.ndar
     names, own = _named_texts(entries)
     names = [html.escape(name) for name in names]
     texts = [_spot(place, f"text: {name}") for place, name in zip(text_places, names, strict=True)]
-    images = [
-        _spot(place, f"image {row}: {_thumbnail(row)} of {names[own[row]]}")
-        for row, place in enumerate(image_places)
-    ]
-    return f'<div aria-hidden="true">{"".join(texts + images)}</div>'
+    shown = [f"image {row}: {_thumbnail(row)} of {names[text]}" for row, text in enumerate(own)]
+    images = map(_spot, image_places, shown)
+    return f'<div aria-hidden="true">{"".join([*texts, *images])}</div>'
 
 
 def _spot(place: np.ndarray, label: str) -> str:
@@ -138,27 +126,29 @@ def gap_view(model: str, dataset: str, pair: int) -> View:
     names, own = _named_texts(entries)
     text = int(own[row])
     start, end = scene.text_places[text], scene.image_places[row]
+    (x1, y1), (x2, y2) = 100 * start, 100 * end
     line = (
         '<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true" '
         'style="position:absolute;left:0;top:0;width:100%;height:100%;pointer-events:none">'
-        f'<line x1="{100 * start[0]:.2f}" y1="{100 * start[1]:.2f}" x2="{100 * end[0]:.2f}" y2="{100 * end[1]:.2f}" '
+        f'<line x1="{x1:.2f}" y1="{y1:.2f}" x2="{x2:.2f}" y2="{y2:.2f}" '
         f'stroke="{PALETTE["gap"]}" stroke-width="2" vector-effect="non-scaling-stroke"/></svg>'
     )
     picture = _thumbnail(row, attributes=' role="img" aria-label="the marked image"')
     marks = (
-        f'<div class="gk-chosen gk-round" style="{_at(start)}"></div><div class="gk-chosen" style="{_at(end)}"></div>'
+        f'<div class="gk-chosen gk-round" style="{_at(start)}"></div>'
+        f'<div class="gk-chosen" style="{_at(end)}"></div>'
         f'<div class="gk-box">marked: {picture} {html.escape(names[text])}</div>'
     )
-    width = float(np.linalg.norm(gap_vector(entries.texts, entries.images)))
-    answer = int(nearest(entries.images[row : row + 1], entries.texts)[0])
-    cosine = matched_cosine(entries.texts[text : text + 1], entries.images[row : row + 1])
+    width = float(np.linalg.norm(geometry.gap_vector(entries.texts, entries.images)))
+    answer = int(geometry.nearest(entries.images[row : row + 1], entries.texts)[0])
+    cosine = geometry.matched_cosine(entries.texts[text : text + 1], entries.images[row : row + 1])
     verdict = "which is right" if answer == text else f"where “{names[text]}” is right"
     return View(
         scene.png,
-        "Texts (circles) on the left and images (triangles) on the right of the gap; a line joins the marked image "
-        "to its own text.",
-        f"{model} on {dataset}: gap {width:.2f}. Image {row} and its own text “{names[text]}”: cosine {cosine:.2f}; "
-        f"nearest text “{names[answer]}”, {verdict}.",
+        "Texts (circles) on the left and images (triangles) on the right of the gap; "
+        "a line joins the marked image to its own text.",
+        f"{model} on {dataset}: gap {width:.2f}. Image {row} and its own text “{names[text]}”: "
+        f"cosine {cosine:.2f}; nearest text “{names[answer]}”, {verdict}.",
         _sheet(dataset) + line + scene.spots + marks,
     )
 
@@ -171,9 +161,8 @@ def gap_explorer(models: list[str], datasets: tuple[str, ...] = DATASETS) -> ipw
     for dataset in datasets:
         _sheet(dataset)
     chosen, pair = choose_set(models, datasets), slider("marked pair", 0, 0, MARKED - 1, 1)
-    return panel(
-        gap_view, **chosen, pair=limit(pair, lambda *of: len(marked_rows(_entries(*of))) - 1, chosen)
-    )
+    pair = limit(pair, lambda *of: len(marked_rows(_entries(*of))) - 1, chosen)
+    return panel(gap_view, **chosen, pair=pair)
 
 
 def similarity_view(model: str, dataset: str, rows: int, centred: bool) -> View:
@@ -190,8 +179,8 @@ def similarity_view(model: str, dataset: str, rows: int, centred: bool) -> View:
     return View(
         _png(plot_similarity(x, y, rows=rows, title=title, ax=ax)),
         "Heat map of cosines in four blocks: texts with texts, texts with images, images with images.",
-        f"{model} on {dataset}, {title}: mean cosine of an image and its own text {own:.2f}, and of an image and "
-        f"other texts {others:.2f}.",
+        f"{model} on {dataset}, {title}: mean cosine of an image and its own text {own:.2f}, "
+        f"and of an image and other texts {others:.2f}.",
     )
 
 
@@ -206,7 +195,7 @@ def similarity_explorer(models: list[str], datasets: tuple[str, ...] = DATASETS)
     )
 
 
-def orthogonality_numbers(texts, images) -> tuple[Orthogonality, dict[str, Band]]:
+def orthogonality_numbers(texts, images) -> tuple[Orthogonality, dict[str, geometry.Band]]:
     """What the explorer draws of two modalities, and the band of random directions for each.
 
     Parameters
@@ -218,12 +207,12 @@ def orthogonality_numbers(texts, images) -> tuple[Orthogonality, dict[str, Band]
     Orthogonality, and a dict from side to Band
     """
     sides = dict(zip(SIDES, (texts, images), strict=True))
-    g, d = gap_vector(texts, images), texts.shape[1]
-    spectra = {side: relative_spectrum(z) for side, z in sides.items()}
-    along = {side: relative_variance(z, g) for side, z in sides.items()}
+    g, d = geometry.gap_vector(texts, images), texts.shape[1]
+    spectra = {side: geometry.relative_spectrum(z) for side, z in sides.items()}
+    along = {side: geometry.relative_variance(z, g) for side, z in sides.items()}
     bands = {side: band_of_spectrum(np.pad(s, (0, d - len(s)))) for side, s in spectra.items()}
     steps = np.arange(1, min(len(texts) - 1, d) + 1)
-    return Orthogonality(spectra, along, np.asarray(subspace_share(texts, g, steps)) ** 2), bands
+    return Orthogonality(spectra, along, np.asarray(geometry.subspace_share(texts, g, steps)) ** 2), bands
 
 
 _player = functools.lru_cache(maxsize=2)(orthogonality_player)
@@ -237,14 +226,14 @@ def orthogonality_view(model: str, dataset: str) -> View:
     shown, bands = orthogonality_numbers(texts, images)
     sentences = []
     for side, value in shown.along.items():
-        band = bands[side]
-        place = place_in_band(value, value, band)
+        place = place_in_band(value, value, band := bands[side])
         sentences.append(f"{side} {value:.2f}, {place} the random band {band.low:.2f} to {band.high:.2f}")
     return View(
         _player(texts.shape[1]).png(shown),
         "Left: variance of each modality by principal component, with a line at the variance along the gap. "
-        "Right: squared share of the gap in the texts' leading components, with the band of random directions.",
-        f"{model} on {dataset}: gap {np.linalg.norm(gap_vector(texts, images)):.2f}; "
+        "Right: squared share of the gap in the texts' leading components, "
+        "with the band of random directions.",
+        f"{model} on {dataset}: gap {np.linalg.norm(geometry.gap_vector(texts, images)):.2f}; "
         f"variance along it: {'; '.join(sentences)} (values alone, without their intervals).",
     )
 

@@ -4,7 +4,7 @@ import base64
 import html
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import ipywidgets as ipw
 
@@ -100,18 +100,9 @@ def slider(
     -------
     IntSlider or FloatSlider
     """
-    kind = ipw.IntSlider if isinstance(step, int) else ipw.FloatSlider
-    return kind(
-        value=value,
-        min=low,
-        max=high,
-        step=step,
-        description=description,
-        readout_format="d" if kind is ipw.IntSlider else readout,
-        continuous_update=not wait,
-        style={"description_width": "initial"},
-        layout=ipw.Layout(width="420px"),
-    )
+    kind, form = (ipw.IntSlider, "d") if isinstance(step, int) else (ipw.FloatSlider, readout)
+    look = _labelled(description, "420px") | {"readout_format": form, "continuous_update": not wait}
+    return kind(value=value, min=low, max=high, step=step, **look)
 
 
 def limit(control: ipw.Widget, most: Callable[..., int], by: dict[str, ipw.Widget]) -> ipw.Widget:
@@ -153,13 +144,12 @@ def choice(description: str, options: Iterable, value: object) -> ipw.Widget:
     -------
     Dropdown
     """
-    return ipw.Dropdown(
-        options=options,
-        value=value,
-        description=description,
-        style={"description_width": "initial"},
-        layout=ipw.Layout(width="260px"),
-    )
+    return ipw.Dropdown(options=options, value=value, **_labelled(description, "260px"))
+
+
+def _labelled(words: str, width: str) -> dict[str, Any]:
+    look = {"style": {"description_width": "initial"}, "layout": ipw.Layout(width=width)}
+    return {"description": words, **look}
 
 
 def choose_set(models: list[str], datasets: tuple[str, ...]) -> dict[str, ipw.Widget]:

@@ -1,6 +1,7 @@
 """The widgets of the theory lessons: the dynamics player and the boundary explorer."""
 
 import functools
+from typing import Any
 
 import ipywidgets as ipw
 
@@ -19,18 +20,9 @@ _PAIRS, _DIMENSIONS, _STEPS = 100, 16, 2000
 def player_run(start: str, tau, gap, spread, sphere: bool) -> FramePlayer:
     """The recorded run behind the dynamics player; gap and spread are multiples of the start's usual ones."""
     usual_gap, usual_spread = usual_gap_and_spread(start)
-    run = simulate(
-        start,
-        n=_PAIRS,
-        d=_DIMENSIONS,
-        tau=tau,
-        gap=gap * usual_gap,
-        spread=spread * usual_spread,
-        sphere=sphere,
-        steps=_STEPS,
-        step_size=player_step_size(start, tau, gap),
-    )
-    return FramePlayer(run)
+    scale: dict[str, Any] = {"gap": gap * usual_gap, "spread": spread * usual_spread, "tau": tau}
+    scale["step_size"] = player_step_size(start, tau, gap)
+    return FramePlayer(simulate(start, n=_PAIRS, d=_DIMENSIONS, steps=_STEPS, sphere=sphere, **scale))
 
 
 def player_step_size(start: str, tau, gap) -> float:
@@ -54,11 +46,12 @@ def player_view(start: str, tau, gap, spread, sphere: bool, frame: int) -> View:
     run, index = player.run, min(frame, len(player.run) - 1)
     return View(
         player.png(index),
-        "Left: texts and images in the plane of the first gap, which points upwards. Right: gap, variance along "
-        "it and accuracy over the steps, with a cursor at this one.",
-        f"Step {run.steps[index]}: gap {run.gap[index]:.3f}, variance along it {run.variance_along_gap_y[index]:.2g} "
-        f"(1 = isotropic), accuracy {run.accuracy[index]:.3f}, defect {run.defect[index]:.2g}, "
-        f"loss {run.loss[index]:.3f}. Step size {player_step_size(start, tau, gap):.2g}.",
+        "Left: texts and images in the plane of the first gap, which points upwards. "
+        "Right: gap, variance along it and accuracy over the steps, with a cursor at this one.",
+        f"Step {run.steps[index]}: gap {run.gap[index]:.3f}, "
+        f"variance along it {run.variance_along_gap_y[index]:.2g} (1 = isotropic), "
+        f"accuracy {run.accuracy[index]:.3f}, defect {run.defect[index]:.2g}, loss {run.loss[index]:.3f}. "
+        f"Step size {player_step_size(start, tau, gap):.2g}.",
     )
 
 
