@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
 
 from gapkit import engine
 from gapkit._files import known_sha256, short_reason
@@ -59,12 +60,9 @@ class Precisely:
     def calculating(self) -> Iterator[None]:
         """In this precision, on so many threads."""
         before, cast = torch.get_num_threads(), PRECISIONS[self.precision]
-        kind = self.device.partition(":")[0]
+        precise = torch.autocast(self.device.partition(":")[0], dtype=cast, enabled=cast is not None)
         try:
-            with (
-                engine.limit_threads(self.threads),
-                torch.autocast(kind, dtype=cast, enabled=cast is not None),
-            ):
+            with engine.limit_threads(self.threads), precise:
                 yield
         finally:
             torch.set_num_threads(before)
@@ -84,17 +82,14 @@ def read_batches(
 ) -> Iterator[Batch]:
     """The images of each range in ``plan``, in order, whatever the number of ``workers``."""
     prepared, own = _Prepared(images, preprocess), torch.Generator()  # else it would draw from the caller's
-    loader = torch.utils.data.DataLoader(
-        prepared, batch_sampler=plan, num_workers=workers, collate_fn=_collate, generator=own
-    )
+    loader = DataLoader(prepared, batch_sampler=plan, num_workers=workers, collate_fn=_collate, generator=own)
     try:
         yield from loader
     except RuntimeError as fault:
         if "worker" not in str(fault).lower():
             raise
-        raise InputError(
-            f"a worker process died ({str(fault).splitlines()[0][:100]}); too little memory? Use fewer workers"
-        ) from fault
+        died = f"a worker process died ({str(fault).splitlines()[0][:100]})"
+        raise InputError(f"{died}; too little memory? Use fewer workers") from fault
 
 
 class _Prepared(torch.utils.data.Dataset):
@@ -120,17 +115,13 @@ class _Prepared(torch.utils.data.Dataset):
 
     def _pixels(self, row: int, image) -> torch.Tensor | str:
         """The image as the model takes it, or why that cannot be."""
-        width, height = image.size
-        if too_stretched(self.preprocess, width, height):
-            return (
-                f"{self._name(row)} is too stretched: an image of {width} x {height} pixels "
-                "would be enlarged without end"
-            )
+        size = "an image of {} x {} pixels".format(*image.size)
+        if too_stretched(self.preprocess, *image.size):
+            return f"{self._name(row)} is too stretched: {size} would be enlarged without end"
         try:
             return self.preprocess(image)
         except (ValueError, RuntimeError, ZeroDivisionError, MemoryError) as fault:
-            what = f"cannot preprocess an image of {width} x {height} pixels"
-            return f"{self._name(row)}: {what}: {short_reason(fault, 120)}"
+            return f"{self._name(row)}: cannot preprocess {size}: {short_reason(fault, 120)}"
 
     def _name(self, row: int) -> str:
         return self.images.names[row]
@@ -152,14 +143,11 @@ def too_stretched(preprocess: Callable, width: int, height: int) -> bool:
 
 def _resized_pixels(preprocess: Callable, width: int, height: int) -> float:
     """How many pixels an image has once its shorter side is the model's; 0 where that is not how it goes."""
-    for step in getattr(preprocess, "transforms", ()):
-        if not hasattr(step, "size"):
-            continue
-        size = step.size
-        if isinstance(size, (tuple, list)):  # both sides given, or OpenCLIP's ResizeKeepRatio
-            size = max(size) if getattr(step, "longest", 1) == 0 else 0
-        return float(size**2) * max(width, height) / min(width, height)
-    return 0.0
+    step = next((step for step in getattr(preprocess, "transforms", ()) if hasattr(step, "size")), None)
+    size = getattr(step, "size", 0)
+    if isinstance(size, (tuple, list)):  # both sides given, or OpenCLIP's ResizeKeepRatio
+        size = max(size) if getattr(step, "longest", 1) == 0 else 0
+    return float(size**2) * max(width, height) / min(width, height) if size else 0.0
 
 
 def encode_texts(model: Model, texts: Sequence[str], how: Precisely) -> np.ndarray:
@@ -192,9 +180,7 @@ def encode_images(
     for (number, some), batch in zip(plan, ready, strict=True):
         for row, digest in batch.hashes.items():
             if hashes is not None and digest != hashes[row]:
-                raise InputError(
-                    f"{images.names[row]} changed while {dataset} was being embedded; run the same again"
-                )
+                raise InputError(f"{images.names[row]} changed while {dataset} was embedded; run it again")
         faults |= batch.faults
         if batch.pixels is not None:
             blocks.append(model.encode_pixels(batch.pixels).numpy())
@@ -215,9 +201,7 @@ def embed_shards(
 ) -> Iterator[tuple[str, int, np.ndarray, dict[int, str]]]:
     """Shards as the workers of a cluster finish them: side, number, embeddings, and row -> why not."""
     if hashes is None:
-        raise InputError(
-            f"the images of {dataset.name} are of a class of their own; embed them without a cluster"
-        )
+        raise InputError(f"{dataset.name} has a class of its own for images; embed it without a cluster")
     files, seen = model_files(model), _seen(client, dataset.images, hashes)
 
     def pack(shard: tuple[str, int, range]) -> tuple[Any, Sequence]:

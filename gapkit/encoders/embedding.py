@@ -25,14 +25,7 @@ from gapkit._paths import cache_folder
 from gapkit.datasets import Dataset, load_dataset
 from gapkit.embeddings import EmbeddingSet
 from gapkit.embeddings.files import FORMAT_VERSION, check_hash, has_hash
-from gapkit.encoders.batches import (
-    PRECISIONS,
-    Precisely,
-    device_of_workers,
-    embed_shards,
-    encode_images,
-    encode_texts,
-)
+from gapkit.encoders import batches
 from gapkit.encoders.loading import load_model
 from gapkit.encoders.model import Model, check_texts, cut_texts
 from gapkit.encoders.shards import ShardFolder, assemble, listed, remove_leftovers, remove_stale
@@ -120,14 +113,17 @@ def embed_to_file(
     check_choice(on_error, "on_error", ("raise", "skip"))
     check_choice(on_long_text, "on_long_text", ("truncate", "raise"))
     check_choice(dtype, "dtype", ("float32", "float16"))
-    check_choice(precision, "precision", ("auto", *PRECISIONS))
-    _check_texts(dataset)
-    long_texts = _long_texts(model, dataset, on_long_text)
+    check_choice(precision, "precision", ("auto", *batches.PRECISIONS))
+    prompts = [text for row in dataset.prompts for text in row]
+    with refusing(InputError, before=f"dataset {dataset.name}: "):
+        for texts in (prompts, dataset.text_names, dataset.images.names, dataset.groups or ()):
+            check_texts(texts)
+    long_texts = _long_texts(model, dataset.name, prompts, on_long_text)
     about = {"model": model.name, "weights_file": model.weights_file, "long_texts": long_texts}
     fingerprint, hashes = dataset.hashes()
     runs, folder = cache_folder() / "runs", cache_folder() / "embeddings"
     with engine.connect(cluster) as client:
-        place = model.device.type if client is None else device_of_workers(client, device)
+        place = model.device.type if client is None else batches.device_of_workers(client, device)
         if precision == "auto":
             precision = "float16" if place.startswith("cuda") else "float32"
         facts = _facts(model, dataset, fingerprint, precision)
@@ -135,16 +131,15 @@ def embed_to_file(
         run, threads = _run_folder(runs, key, batch_size, place, one_thread=client is not None)
         target = _finished(folder, key)
         if target is None or any(runs.glob(f"{key}*")):  # the latter: killed while tidying up
-            with locked(
-                runs / f"{key}.lock", waiting="another process is embedding the same; waiting for it"
-            ):
+            with locked(runs / f"{key}.lock", waiting="another process embeds the same; waiting for it"):
                 target = _finished(folder, key, warn=True)
                 if target is None:
                     target = folder / f"{_slug(dataset.name)}--{_slug(model.name)}--{key}.safetensors"
                     remove_leftovers(run)
                     remove_leftovers(target.parent, target.name)
-                    how = Precisely(batch_size, precision, threads, place)
-                    shards = _compute(model, dataset, hashes, run, how, workers, on_error, progress, client)
+                    how = batches.Precisely(batch_size, precision, threads, place)
+                    options = (workers, on_error, progress, client)
+                    shards = _compute(model, dataset, prompts, hashes, run, how, *options)
                     if hashes is None and dataset.fingerprint() != fingerprint:
                         shutil.rmtree(run, ignore_errors=True)  # nobody knows which of its rows are right
                         raise InputError(f"images of {dataset.name} changed meanwhile; run the same again")
@@ -183,26 +178,15 @@ def _refuse_faults(faults: dict[int, str], on_error: str) -> None:
         raise InputError(listed(faults, f"cannot be read; {remedy}"))
 
 
-def _check_texts(dataset: Dataset) -> None:
-    prompts = [text for row in dataset.prompts for text in row]
-    with refusing(InputError, before=f"dataset {dataset.name}: "):
-        for texts in (prompts, dataset.text_names, dataset.images.names, dataset.groups or ()):
-            check_texts(texts)
-
-
-def _long_texts(model: Model, dataset: Dataset, on_long_text: str) -> dict:
+def _long_texts(model: Model, dataset: str, texts: list[str], on_long_text: str) -> dict:
     """How many texts are cut, said aloud or refused."""
-    texts = [text for row in dataset.prompts for text in row]
     rows, length = cut_texts(model.tokenise, texts), getattr(model.tokenise, "context_length", None)
     if rows:
-        what = (
-            f"{len(rows)} of {len(texts)} texts of {dataset.name} have more than the {length} tokens that {model.name} "
-            f"reads, such as {texts[rows[0]][:60]!r}"
-        )
+        what = f"{len(rows)} of {len(texts)} texts of {dataset} have more than the {length} tokens"
+        what += f" that {model.name} reads, such as {texts[rows[0]][:60]!r}"
         if on_long_text == "raise":
-            raise InputError(
-                f"{what}; shorten them, or have them cut with --on-long-text truncate (in Python: on_long_text='truncate')"
-            )
+            say = "shorten or cut them: --on-long-text truncate (in Python: on_long_text='truncate')"
+            raise InputError(f"{what}; {say}")
         warnings.warn(f"{what}; what is beyond is cut off", GapkitWarning, stacklevel=3)
     return {"count": len(rows), "of": len(texts), "context_length": length}
 
@@ -247,32 +231,34 @@ def _copy_out(source: Path, out: Path, dtype: str) -> Path:
         return EmbeddingSet.load(source, memory_map=True).save(out, dtype=dtype)
 
 
-def _compute(model, dataset, hashes, run, how, workers, on_error, progress, client):
+def _compute(model, dataset, prompts, hashes, run, how, workers, on_error, progress, client):
     """Make the shards that are still missing; returns those of the images and of the texts."""
     from tqdm import tqdm
 
     size = how.batch_size * _SHARD_BATCHES
     images = ShardFolder(run, "images", count=len(dataset.images), size=size)
-    texts = ShardFolder(run, "texts", count=sum(len(row) for row in dataset.prompts), size=size)
+    texts = ShardFolder(run, "texts", count=len(prompts), size=size)
     if on_error == "raise":
         images.forget_faults()  # perhaps it was a passing one
-    prompts = [text for row in dataset.prompts for text in row]
     todo = dict(images.missing())
     total, done = len(dataset.images), len(dataset.images) - sum(map(len, todo.values()))
     with tqdm(total=total, unit=" images", disable=not progress, initial=done) as bar:
         if client is not None:
             missing = [("texts", *shard) for shard in texts.missing()]
             missing += [("images", *shard) for shard in todo.items()]
-            ready = embed_shards(client, model, dataset, prompts, hashes, how, missing)
+            ready = batches.embed_shards(client, model, dataset, prompts, hashes, how, missing)
             for side, number, embeddings, faults in ready:
                 {"images": images, "texts": texts}[side].write(number, embeddings, faults)
                 bar.update(len(images.ranges[number]) if side == "images" else 0)
             return images, texts
         with how.calculating():
             for number, rows in texts.missing():
-                texts.write(number, encode_texts(model, prompts[rows.start : rows.stop], how), {})
+                some = prompts[rows.start : rows.stop]
+                texts.write(number, batches.encode_texts(model, some, how), {})
             here: dict[str, Any] = {"workers": workers, "advance": bar.update}
-            ready = encode_images(model, dataset.images, hashes, todo, how, dataset=dataset.name, **here)
+            ready = batches.encode_images(
+                model, dataset.images, hashes, todo, how, dataset=dataset.name, **here
+            )
             for number, embeddings, faults in ready:
                 images.write(number, embeddings, faults)
     return images, texts

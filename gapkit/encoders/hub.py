@@ -72,11 +72,9 @@ def hub_cache() -> Path:
 
 def cached_file(repository: str, names: tuple[str, ...], *, revision: str | None = None) -> Path | None:
     """The first of ``names`` that lies in the cache."""
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub import try_to_load_from_cache as in_cache
 
-    paths = (
-        try_to_load_from_cache(repository, name, cache_dir=hub_cache(), revision=revision) for name in names
-    )
+    paths = (in_cache(repository, name, cache_dir=hub_cache(), revision=revision) for name in names)
     return next((Path(path) for path in paths if isinstance(path, str)), None)
 
 
@@ -145,10 +143,8 @@ def _check_bytes(path: Path, model: str) -> None:
         return
     path.unlink(missing_ok=True)
     blob.unlink(missing_ok=True)
-    raise InputError(
-        f"cannot load {model}: {path.name} is damaged, its sha256 is not the published one. "
-        "It was removed from the cache; run the same again to download it anew"
-    )
+    what = f"cannot load {model}: {path.name} is damaged, its sha256 is not the published one"
+    raise InputError(f"{what}. It was removed from the cache; run the same again to download it anew")
 
 
 def _unreachable(fault: Exception | None, repository: str) -> str:
@@ -157,7 +153,7 @@ def _unreachable(fault: Exception | None, repository: str) -> str:
     cause, endpoint = getattr(fault, "__cause__", None), constants.ENDPOINT
     status = getattr(getattr(cause, "response", None), "status_code", None)
     if status is not None:
-        return f"the hub answers with an error ({status}) for {repository}, and it is not in the cache; try later"
+        return f"the hub answers with an error ({status}) for {repository}, which is not cached; try later"
     if constants.HF_HUB_OFFLINE:
         return f"{repository} is not in the cache, and HF_HUB_OFFLINE forbids to download it"
     if type(cause).__name__ == "FileMetadataError":
@@ -174,7 +170,9 @@ def _reason(fault: Exception, repository: str) -> str:
     if isinstance(fault, GatedRepoError):
         return f"{repository} is gated: accept its terms at https://huggingface.co/{repository}, then {login}"
     if isinstance(fault, RepositoryNotFoundError) or status in (401, 403, 404):
-        return f"the hub has no repository {repository}, or it is private. Check the name; for a private one {login}"
+        return (
+            f"the hub has no repository {repository}, or it is private. Check the name; if private, {login}"
+        )
     if status is not None:
         return f"the hub answers with an error ({status}) for {repository}; try later"
     number = getattr(fault, "errno", None)

@@ -126,9 +126,7 @@ def _load_folder(parsed: ModelName, name: str):
         raise InputError(f"cannot load {name}: no folder {folder}{hint}")
     config = folder / "open_clip_config.json"
     if not config.is_file():
-        raise InputError(
-            f"cannot load {name}: {folder} has no open_clip_config.json, so it is no OpenCLIP model"
-        )
+        raise InputError(f"cannot load {name}: {folder} has no open_clip_config.json: no OpenCLIP model")
     endings = {path.name: path.suffix for path in sorted(folder.iterdir()) if path.is_file()}
     files = [file for file, ending in endings.items() if ending in _WEIGHT_ENDINGS]
     listed = ", ".join(files)
@@ -150,12 +148,12 @@ def _load_miniclip(parsed: ModelName, name: str):
         folder = f"models/miniclip-{parsed.place}"
         if parsed.seed or f"{folder}/{SAFE_WEIGHTS}" not in shipped_names(folder):
             run = f"runs/{parsed.place}-{parsed.seed}"
-            raise InputError(
-                f"{name} ships as embeddings, without weights. Train it: gapkit train-miniclip {parsed.place} "
-                f"--seed {parsed.seed} --out {run}; then load local-dir:{run}"
-            )
-        config = shipped_file(f"{folder}/open_clip_config.json")
-        weights = shipped_file(f"{folder}/{SAFE_WEIGHTS}")
+            train = f"gapkit train-miniclip {parsed.place} --seed {parsed.seed} --out {run}"
+            say = f"Train it: {train}; then load local-dir:{run}"
+            raise InputError(f"{name} ships as embeddings, without weights. {say}")
+        config, weights = (
+            shipped_file(f"{folder}/{file}") for file in ("open_clip_config.json", SAFE_WEIGHTS)
+        )
         return _load_files(config, weights, name, folder=config.parent)
     transform = open_clip().transform
     module = build(SETTINGS["random"], seed=parsed.seed)
@@ -178,12 +176,10 @@ def _load_files(config: Path, weights: Path, name: str, *, folder: Path | None):
     check_options(text, name)
     given = facts.get("preprocess_cfg") or {}
     if not isinstance(given, dict) or not {"mean", "std"} <= set(given):
-        warnings.warn(
-            f"{config.name} of {name} does not say how images are preprocessed (mean, std); OpenCLIP's default is taken, "
-            "that of OpenAI's CLIP. If the model was trained with other values, write them into preprocess_cfg",
-            GapkitWarning,
-            stacklevel=5,
-        )
+        what = f"{config.name} of {name} does not say how images are preprocessed (mean, std)"
+        say = "If the model was trained with other values, write them into preprocess_cfg"
+        message = f"{what}; OpenCLIP's default is taken, that of OpenAI's CLIP. {say}"
+        warnings.warn(message, GapkitWarning, stacklevel=5)
     # First the architecture, then exactly this file: left to itself OpenCLIP would take any it finds there,
     # and start from random weights where it finds none.
     place, options = f"local-dir:{config.parent}", {"load_weights": False, "pretrained_text": False}
@@ -203,9 +199,8 @@ def _check_lengths(facts: dict, name: str) -> None:
     for part, (key, most) in itertools.product(known, _MOST.items()):
         numbers = part[key] if isinstance(part.get(key), list) else [part.get(key)]
         if sum(abs(number) for number in numbers if isinstance(number, int | float)) > most:
-            raise InputError(
-                f"cannot load {name}: its configuration has {key} {one_line(part[key])}; at most {most:,} are built"
-            )
+            given = f"its configuration has {key} {one_line(part[key])}"
+            raise InputError(f"cannot load {name}: {given}; at most {most:,} are built")
 
 
 def _check_size(shapes: torch.nn.Module, weights: Path, name: str) -> None:
@@ -219,10 +214,8 @@ def _check_size(shapes: torch.nn.Module, weights: Path, name: str) -> None:
     else:
         there = weights.stat().st_size // 2  # in half precision, at the most
     if wanted > there + _SPARE:
-        raise InputError(
-            f"cannot load {name}: the weights do not fit the architecture; {weights.name} holds {there:,} numbers, and the "
-            f"configuration wants {wanted:,}"
-        )
+        held = f"{weights.name} holds {there:,} numbers, and the configuration wants {wanted:,}"
+        raise InputError(f"cannot load {name}: the weights do not fit the architecture; {held}")
 
 
 def _built(text: dict, *arguments, **options):
@@ -236,22 +229,14 @@ def _check_activation(parsed: ModelName, facts: dict, config: dict) -> None:
     if trained == built:
         return
     right = f"{parsed.place}-quickgelu" if trained else parsed.place.replace("-quickgelu", "")
-    warnings.warn(
-        f"the weights {parsed.tag!r} were trained {'with' if trained else 'without'} QuickGELU and "
-        f"{parsed.place} is built {'without' if trained else 'with'} it, which costs several points of accuracy: "
-        f"use {right}/{parsed.tag}",
-        GapkitWarning,
-        stacklevel=5,
-    )
+    one, other = ("with", "without") if trained else ("without", "with")
+    what = f"the weights {parsed.tag!r} were trained {one} QuickGELU and {parsed.place} is built {other} it"
+    message = f"{what}, which costs several points of accuracy: use {right}/{parsed.tag}"
+    warnings.warn(message, GapkitWarning, stacklevel=5)
 
 
-_LOADERS = {
-    "tag": _load_tag,
-    "random": _load_random,
-    "hub": _load_hub,
-    "folder": _load_folder,
-    "miniclip": _load_miniclip,
-}
+_LOADERS = {"tag": _load_tag, "random": _load_random, "hub": _load_hub, "folder": _load_folder}
+_LOADERS["miniclip"] = _load_miniclip
 
 
 @contextlib.contextmanager

@@ -78,8 +78,7 @@ class Model:
     @torch.inference_mode()
     def encode_images(self, images: Sequence) -> torch.Tensor:
         """Unit embeddings of PIL images: (n, d) float32."""
-        pixels = torch.stack([self.preprocess(image) for image in images])
-        return self.encode_pixels(pixels)
+        return self.encode_pixels(torch.stack([self.preprocess(image) for image in images]))
 
     @torch.inference_mode()
     def encode_pixels(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -113,13 +112,11 @@ def tokeniser(text: dict, name: str, *, folder: Path | None = None) -> Callable:
     InputError
         If it has an option that is not in `OPTIONS`, or its files cannot be had.
     """
-    library = open_clip()
+    open_clip()  # before any module of its own
     options, length = check_options(text, name), text.get("context_length", 77)
     wanted = text.get("hf_tokenizer_name")
     if not wanted:
-        return (
-            library.SimpleTokenizer(context_length=length, **options) if options else simple_tokeniser(length)
-        )
+        return simple_tokeniser(length, **options)
     from open_clip.tokenizer import HFTokenizer
 
     try:
@@ -136,10 +133,8 @@ def tokeniser(text: dict, name: str, *, folder: Path | None = None) -> Callable:
     except OSError as fault:
         reason = f"the files of its tokeniser are not in {folder}; copy them there too"
         if folder is None:
-            reason = (
-                f"its tokeniser {wanted} is not in the cache and cannot be downloaded. "
-                "Connect to the network once and run the same again"
-            )
+            what = f"its tokeniser {wanted} is not in the cache and cannot be downloaded"
+            reason = f"{what}. Connect to the network once and run the same again"
         raise InputError(f"cannot load {name}: {reason}") from fault
 
 
@@ -156,10 +151,8 @@ def check_texts(texts: Sequence[str]) -> None:
     """
     for row, text in enumerate(texts):
         if len(text) > MOST_TEXT or _WORD.search(text):
-            raise InputError(
-                f"texts must have at most {MOST_TEXT:,} characters, and no word of 1,000 letters; text {row}, "
-                f"{one_line(text)}, has {len(text):,}; shorten it"
-            )
+            what = f"texts must have at most {MOST_TEXT:,} characters, and no word of 1,000 letters"
+            raise InputError(f"{what}; text {row}, {one_line(text)}, has {len(text):,}; shorten it")
         try:
             text.encode()
         except UnicodeEncodeError as fault:
@@ -180,16 +173,16 @@ def cut_texts(tokenise: Callable, texts: Sequence[str]) -> list[int]:
     return [row for row, count in enumerate(counts) if count > length]
 
 
-def simple_tokeniser(context_length: int) -> Callable:
+def simple_tokeniser(context_length: int, **options: object) -> Callable:
     """OpenCLIP's own tokeniser, for texts of one length.
 
     OpenCLIP makes one when it is imported. A copy with another length shares its vocabulary, which takes 25 MB
-    and a moment to read.
+    and a moment to read; with ``options`` it is another one.
     """
     library = open_clip()
     shared = getattr(library.tokenizer, "_tokenizer", None)
-    if not isinstance(shared, library.SimpleTokenizer):
-        return library.SimpleTokenizer(context_length=context_length)
+    if options or not isinstance(shared, library.SimpleTokenizer):
+        return library.SimpleTokenizer(context_length=context_length, **options)
     made = copy.copy(shared)
     made.context_length = context_length
     return made
@@ -204,7 +197,5 @@ def check_options(text: dict, name: str) -> dict:
     for key, value in options.items():
         if not isinstance(value, OPTIONS.get(key, ())):
             option = json.dumps({key: value})[:80]
-            raise InputError(
-                f"cannot load {name}: its configuration gives the tokeniser the option {option}, which gapkit does not pass on"
-            )
+            raise InputError(f"cannot load {name}: gapkit does not pass on its tokeniser's option {option}")
     return options

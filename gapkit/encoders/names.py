@@ -104,9 +104,7 @@ def _hub_name(name: str) -> ModelName:
     if at and not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", revision):
         raise InputError(f"what follows @ in {name!r} must be a revision: a branch, a tag or a commit")
     if place.startswith(_TRANSFORMERS) and (near := _of_transformers(place)):
-        raise InputError(
-            f"{place} holds a model of the transformers package, which OpenCLIP does not read; write {near}"
-        )
+        raise InputError(f"{place} is a transformers model, which OpenCLIP does not read; write {near}")
     return ModelName("hub", place, tag=revision)
 
 
@@ -124,12 +122,11 @@ def _openclip_name(name: str, architecture: str, tag: str, seed: int) -> ModelNa
             raise InputError(f"{name!r} is a repository of the hub; write {hubs}, or hf-hub:{name}")
         if near := _of_transformers(repository):
             raise InputError(
-                f"{name!r} is a name of Hugging Face's; the nearest of OpenCLIP's is {near}; write that"
+                f"{name!r} is a name of Hugging Face's; the nearest of OpenCLIP's is {near}; use it"
             )
-        raise InputError(
-            f"no model {name!r}. A name is ARCHITECTURE/WEIGHTS as OpenCLIP has them, hf-hub:OWNER/REPOSITORY, "
-            f"local-dir:PATH, or one of {', '.join(list_models())}{_near(name)}"
-        )
+        forms = "ARCHITECTURE/WEIGHTS as OpenCLIP has them, hf-hub:OWNER/REPOSITORY, local-dir:PATH"
+        known = f"one of {', '.join(list_models())}{_near(name)}"
+        raise InputError(f"no model {name!r}. A name is {forms}, or {known}")
     if tag == "random":
         return ModelName("random", architecture, seed=seed)
     tags = library.list_pretrained_tags_by_model(architecture)
@@ -141,10 +138,8 @@ def _openclip_name(name: str, architecture: str, tag: str, seed: int) -> ModelNa
 
 def _of_hub(repository: str) -> list[str]:
     """Names of the weights that OpenCLIP itself gets from this repository."""
-    places = {
-        name: published_weights(open_clip().get_pretrained_cfg(*name.split("/")))[0] for name in _published()
-    }
-    return [name for name, place in places.items() if place.lower() == repository.lower()][:3]
+    facts = {name: open_clip().get_pretrained_cfg(*name.split("/")) for name in _published()}
+    return [n for n, told in facts.items() if published_weights(told)[0].lower() == repository.lower()][:3]
 
 
 def _of_transformers(repository: str) -> str:

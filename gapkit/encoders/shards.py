@@ -55,10 +55,8 @@ class ShardFolder:
         embeddings = np.ascontiguousarray(embeddings)
         header = {"faults": json.dumps({str(row): why for row, why in faults.items()})}
         header["sha256"] = hashlib.sha256(embeddings.tobytes()).hexdigest()
-        write_atomically(
-            self._path(number),
-            lambda temporary: save_file({"embeddings": embeddings}, temporary, metadata=header),
-        )
+        content = {"embeddings": embeddings}
+        write_atomically(self._path(number), lambda part: save_file(content, part, metadata=header))
 
     def faults(self) -> dict[int, str]:
         """Row -> reason, for all rows that could not be read."""
@@ -67,8 +65,7 @@ class ShardFolder:
     def forget_faults(self) -> None:
         """Remove the shards that have rows that could not be read."""
         for number in range(len(self.ranges)):
-            opened = self._open(number)
-            if opened is not None and opened[1]:
+            if (opened := self._open(number)) is not None and opened[1]:
                 self._path(number).unlink(missing_ok=True)
 
     def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -79,8 +76,7 @@ class ShardFolder:
             yield kept, embeddings
 
     def _done(self, number: int) -> tuple[np.ndarray, dict[int, str]]:
-        opened = self._open(number)
-        if opened is None:
+        if (opened := self._open(number)) is None:
             raise InputError(f"{self._path(number)} was removed or damaged meanwhile; run the same again")
         return opened
 
@@ -133,8 +129,7 @@ def assemble(dataset: Dataset, images: ShardFolder, texts: ShardFolder, target: 
         raise InputError(listed(faults, "cannot be read: that is all of them"))
     kept = np.setdiff1d(np.arange(len(dataset.images)), list(faults))
     if faults:
-        message = listed(faults, "cannot be read and are left out")
-        warnings.warn(message, GapkitWarning, stacklevel=4)
+        warnings.warn(listed(faults, "cannot be read and are left out"), GapkitWarning, stacklevel=4)
     gallery, owner = np.arange(len(dataset.prompts)), dataset.image_of_text
     if dataset.task == "pairs":
         gallery = kept if owner is None else np.flatnonzero(np.isin(owner, kept))
@@ -167,10 +162,8 @@ def _mean(embeddings: list[np.ndarray]) -> np.ndarray:
 
 def _kept_fields(dataset: Dataset, kept: np.ndarray, gallery: np.ndarray) -> dict:
     """The set's other fields, once only the images at ``kept`` are left."""
-    fields = {
-        "image_names": [dataset.images.names[row] for row in kept],
-        "text_names": [dataset.text_names[row] for row in gallery],
-    }
+    fields = {"image_names": [dataset.images.names[row] for row in kept]}
+    fields["text_names"] = [dataset.text_names[row] for row in gallery]
     questions = kept
     if dataset.task == "multiple-choice":
         place = np.full(len(dataset.images), -1)

@@ -254,7 +254,7 @@ def test_an_image_replaced_for_a_moment_leaves_a_wrong_row(model, files, cache, 
     images = Replaced(files.folder, names)
     images.replaced = replaced
     data = pairs(8, images=images)
-    with pytest.raises(InputError, match=rf"{names[4]} changed while toy was being embedded; run the same"):
+    with pytest.raises(InputError, match=rf"{names[4]} changed while toy was embedded; run it again"):
         embed(model, data, batch_size=2, on_error=on_error, workers=workers)
     assert not list(cache.glob("embeddings/*"))
     images.replaced = ""
@@ -364,7 +364,7 @@ def test_a_run_whose_image_was_replaced_for_a_moment_is_right_the_next_time_on_t
     monkeypatch.setattr(type(model), "encode_texts", replaced)
     assert _ended(command, capsys) == (
         2,
-        f"gapkit: {files.names[4]} changed while csv was being embedded; run the same again",
+        f"gapkit: {files.names[4]} changed while csv was embedded; run it again",
     )
     monkeypatch.setattr(type(model), "encode_texts", encode)
     victim.write_bytes(good)
