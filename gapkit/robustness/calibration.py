@@ -66,8 +66,7 @@ def calibrate_sigma(
         return float(exact_values(problem, metric, memory=memory)[0].mean())
 
     spread = float(Gallery.of(x, y, "dot").lengths.square().mean().sqrt()) / math.sqrt(x.shape[1])
-    start = spread if spread > 0 else 1.0
-    return solve_sigma(mean_robustness, target, low=start, high=start, tolerance=tolerance)
+    return solve_sigma(mean_robustness, target, low=spread or 1.0, high=spread or 1.0, tolerance=tolerance)
 
 
 def solve_sigma(
@@ -108,9 +107,7 @@ def solve_sigma(
     while excess(begin) <= 0:
         begin -= step
         if begin < least:
-            raise InputError(
-                f"no noise is small enough to keep {target:g} of the answers (duplicates in the gallery?)"
-            )
+            raise InputError(f"no noise is small enough to keep {target:g} of the answers (duplicates?)")
     while excess(end) >= 0:
         end += step
         if end > largest:

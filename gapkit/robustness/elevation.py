@@ -12,7 +12,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gapkit.robustness.exact_euclidean import log_density
-from gapkit.robustness.quadrature import Panels, log_complement
 
 RIGHT = math.pi / 2
 TAIL = 7.0
@@ -82,17 +81,6 @@ def height_and_distance(
 def density_at(phi: Float[Tensor, "*s"], candidates: Float[Tensor, "m 2"], d: int) -> Float[Tensor, "m t"]:
     """`elevation_density` of candidates given as (angle, length in units of σ)."""
     return elevation_density(phi, *height_and_distance(candidates), d)
-
-
-def log_below(
-    density: Float[Tensor, "*s t"], rule: Panels, spread: Float[Tensor, "*#s 1"]
-) -> Float[Tensor, "*s t"]:
-    """Ln P(elevation < φ) at every node: one minus the integral of the density from the top down.
-
-    ``spread`` is the M of `middle_and_spread`: `log_complement` takes the density per standard deviation, not per radian.
-    """
-    below, above = rule.running(density)
-    return log_complement(above, below, density / spread)
 
 
 def middle_and_spread(a: Tensor, b: Tensor, d: int) -> tuple[Tensor, Tensor]:

@@ -41,7 +41,6 @@ from gapkit.robustness.elevation import (
     density_at,
     elevation_density,
     height_and_distance,
-    log_below,
     middle_and_spread,
     tail_edge,
 )
@@ -50,9 +49,9 @@ from gapkit.robustness.quadrature import (
     ORDER,
     Counts,
     Panels,
-    deposit,
     falling_edges,
-    grid_points,
+    mesh_sum,
+    pick,
     probability,
 )
 
@@ -103,22 +102,19 @@ def cosine(
     counts = torch.bincount(bins[rival_of], minlength=int(bins.max()) + 1)
     result, single = torch.ones_like(top), torch.zeros_like(bins, dtype=torch.bool)
     for number in range(len(counts)):
-        members, chosen = bins == number, bins[rival_of] == number
+        chosen, index = pick(members := bins == number, rival_of)
         levels = levels_of(rivals[chosen], d) if counts[number] >= _MESH_FROM else None
         if levels is None or counts[number] < _MESH_FROM * len(levels):
             single |= members
             continue
-        index = (members.cumsum(0) - 1)[rival_of[chosen]]  # row of a query within its bin
         at, long = rivals[chosen].T
         points = ((at, index, length_shares(long, levels, q)) for q in range(len(levels)))
         most = int(torch.bincount(index).max())
         result[members] = _by_mesh(winners[members], window[members], points, most, levels, d)
     single &= torch.bincount(rival_of, minlength=len(single)) > 0  # nobody near: certainly kept
     if single.any():
-        chosen, index = single[rival_of], single.cumsum(0) - 1
-        result[single] = _one_by_one(
-            winners[single], rivals[chosen], index[rival_of[chosen]], window[single, :2], d, memory
-        )
+        chosen, index = pick(single, rival_of)
+        result[single] = _one_by_one(winners[single], rivals[chosen], index, window[single, :2], d, memory)
     return result
 
 
@@ -169,14 +165,15 @@ def _by_mesh(
         if len(angles) == 0:
             continue
         u = (RIGHT - angles) * scale  # (p,)
-        grid = grid_points(float(u.min()), float(u.max() - u.min()), u.device)  # (g,)
-        elevations = (grid / scale)[:, None]  # (g, 1)
-        a, b = level * elevations.sin(), level * elevations.cos().abs()
-        table = log_below(elevation_density(nodes, a, b, d), rule, middle_and_spread(a, b, d)[1])  # (g, t)
-        weights = deposit(
-            u, rival_of, count=len(winners), origin=float(grid[0]), size=len(grid), scale=shares
-        )
-        logs += weights @ table  # (m, g) @ (g, t)
+
+        def table(points: Tensor, level: Tensor = level) -> Tensor:
+            elevations = (points / scale)[:, None]  # (g, 1)
+            a, b = level * elevations.sin(), level * elevations.cos().abs()
+            spread = middle_and_spread(a, b, d)[1]
+            return rule.log_complement(elevation_density(nodes, a, b, d), down=True, spread=spread)  # (g, t)
+
+        reach = {"origin": float(u.min()), "length": float(u.max() - u.min())}
+        logs += mesh_sum(table, u, rival_of, count=len(winners), scale=shares, **reach)
     return probability((density_at(nodes, winners, d) * logs.exp_()) @ rule.weights)
 
 
@@ -251,9 +248,7 @@ def _one_by_one(
     edges = panel_edges(winners, rivals, rival_of, window, d)
     order = sorted(range(len(winners)), key=lambda i: len(edges[i]))
     begins = torch.bincount(rival_of, minlength=len(winners)).cumsum(0).cpu()
-    begins = torch.cat(
-        [begins.new_zeros(1), begins]
-    ).tolist()  # query i has the rivals begins[i] … begins[i + 1]
+    begins = [0, *begins.tolist()]  # query i has the rivals begins[i] … begins[i + 1]
     result = torch.empty_like(winners[:, 0])
     while order:
         # From the most panels down. Shorter ones are filled up with panels of no width.
@@ -272,7 +267,8 @@ def _one_by_one(
             rival = torch.tensor(members[first : first + count], device=winners.device)
             density = density_at(nodes[row], rivals[rival], d)  # (c, t)
             spread = middle_and_spread(*height_and_distance(rivals[rival]), d)[1]  # (c, 1)
-            logs.index_add_(0, row, log_below(density, Panels(rule.edges[row]), spread))
+            below = Panels(rule.edges[row]).log_complement(density, down=True, spread=spread)
+            logs.index_add_(0, row, below)
         density = density_at(nodes, winners[together], d)
         result[together] = probability((density * logs.exp_() * rule.weights).sum(1))
     return result

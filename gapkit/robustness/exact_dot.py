@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gapkit.robustness.quadrature import REACH, TAIL, Panels, deposit, falling_edges, grid_points, probability
+from gapkit.robustness.quadrature import REACH, TAIL, Panels, falling_edges, mesh_sum, probability
 
 _NORMAL = 1000
 """Degrees of freedom from which a χ falls like a normal variable: there is no origin to be fine at."""
@@ -51,9 +51,12 @@ def by_margins(
     """Robustness of ``count`` queries from their rivals' margins in units of τ."""
     rule = Panels(falling_edges(2 * TAIL + 2, _NORMAL, candidates).to(u.device))
     nodes = rule.nodes - (TAIL + 1)
-    points = grid_points(0.0, REACH, u.device)
-    table = torch.special.log_ndtr(nodes + points[:, None])  # (g, t)
-    weights = deposit(u, rival_of, count=count, origin=0.0, size=len(points), scale=shares)  # (m, g)
-    logs = weights @ table  # (m, t): Σ_j ln Φ
+
+    def table(points: Tensor) -> Tensor:
+        return torch.special.log_ndtr(nodes + points[:, None])  # (g, t)
+
+    logs = mesh_sum(
+        table, u, rival_of, count=count, origin=0.0, length=REACH, scale=shares
+    )  # (m, t): Σ_j ln Φ
     density = torch.exp(-0.5 * nodes.square()) / math.sqrt(2 * math.pi)
     return probability(logs.exp_() @ (density * rule.weights))

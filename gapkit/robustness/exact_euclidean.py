@@ -24,16 +24,7 @@ from jaxtyping import Float, Int
 from scipy import special
 from torch import Tensor
 
-from gapkit.robustness.quadrature import (
-    REACH,
-    TAIL,
-    Panels,
-    deposit,
-    falling_edges,
-    grid_points,
-    log_complement,
-    probability,
-)
+from gapkit.robustness.quadrature import REACH, TAIL, Panels, falling_edges, mesh_sum, pick, probability
 
 BIN = 3.0
 """Queries whose answers lie this close (in √(λ + d)) share one table."""
@@ -81,18 +72,13 @@ def integrate(
     counts = torch.bincount(bins[rival_of], minlength=int(bins.max()) + 1)
     result = torch.ones_like(winners)
     for number in (counts >= _MESH_FROM).nonzero()[:, 0].tolist():
-        members, chosen = bins == number, bins[rival_of] == number
-        index = members.cumsum(0) - 1  # row of a query within its bin
-        result[members] = _by_mesh(
-            winners[members], rivals[chosen], index[rival_of[chosen]], shares[chosen], d
-        )
+        chosen, index = pick(members := bins == number, rival_of)
+        result[members] = _by_mesh(winners[members], rivals[chosen], index, shares[chosen], d)
     # Nobody near: certainly kept.
     single = (counts[bins] < _MESH_FROM) & (torch.bincount(rival_of, minlength=len(winners)) > 0)
     if single.any():
-        chosen, index = single[rival_of], single.cumsum(0) - 1
-        result[single] = _one_by_one(
-            winners[single], rivals[chosen], index[rival_of[chosen]], shares[chosen], d
-        )
+        chosen, index = pick(single, rival_of)
+        result[single] = _one_by_one(winners[single], rivals[chosen], index, shares[chosen], d)
     return result
 
 
@@ -107,12 +93,12 @@ def _by_mesh(
     lowest, highest = float(winners.min()), float(winners.max())
     start = _start(winners.min()).view(1, 1)
     rule = _rule(highest + TAIL - float(start), rival_of, shares, d)
-    points = grid_points(lowest, highest - lowest + REACH, winners.device)  # (g,)
-    table = log_survival(rule, start, _rho(points, d)[:, None], d)  # (g, t)
-    weights = deposit(
-        rivals, rival_of, count=len(winners), origin=lowest, size=len(points), scale=shares
-    )  # (m, g)
-    logs = weights @ table  # (m, t): Σ_j ln S_j
+
+    def table(points: Tensor) -> Tensor:
+        return log_survival(rule, start, _rho(points, d)[:, None], d)  # (g, t)
+
+    reach = {"origin": lowest, "length": highest - lowest + REACH}
+    logs = mesh_sum(table, rivals, rival_of, count=len(winners), scale=shares, **reach)  # (m, t): Σ_j ln S_j
     for part, of in zip(logs.split(_BLOCK), _rho(winners, d)[:, None].split(_BLOCK), strict=True):
         part += log_density(rule.nodes + start, of, d)
     return probability(logs.exp_() @ rule.weights)
@@ -164,8 +150,7 @@ def log_survival(
     nodes = start + rule.nodes
     if d >= CLOSED_FORM_FROM:
         return closed_form_log_survival(nodes, rho, d)
-    density = log_density(nodes, rho, d).exp()
-    return log_complement(*rule.running(density), density)
+    return rule.log_complement(log_density(nodes, rho, d).exp())
 
 
 def closed_form_log_survival(

@@ -231,9 +231,8 @@ def equal_noise(before: Sides, after: Sides, sigma: float, *, metric: str = "euc
     (y, x), (moved_y, moved_x) = (tuple(map(torch.as_tensor, side)) for side in (before, after))
     _check_margins(metric, before=(y, x), after=(moved_y, moved_x))
     answers = nearest(y, x, metric=metric) if x.ndim == 2 else _scores(y, x, metric).argmax(-1)
-    own = (
-        torch.take_along_dim(z, answers[..., None], -2) for z in (x, moved_x)
-    )  # one by one: each (…, m, d)
+    # One by one: each (…, m, d).
+    own = (torch.take_along_dim(z, answers[..., None], -2) for z in (x, moved_x))
     if metric == "cosine":
         before, closed = own
         target = _mean_variance(moved_y, closed, sigma, metric)
@@ -320,9 +319,8 @@ def _check_margins(metric: str, *, before: Sides, after: Sides) -> None:
         change = change - change[..., :1]
         if float(change.abs().max()) > _SAME_MARGIN * scale:
             raise InputError(
-                f"does not keep margins on this gallery under the metric {metric!r}, so its gain cannot "
-                "be predicted from lengths; measure it with gapkit.robustness, or take a full-rank GapCloser or a "
-                "projection, fitted on this gallery"
+                f"does not keep margins on this gallery under {metric!r}, so lengths do not tell its gain; measure "
+                "it with gapkit.robustness, or take a full-rank GapCloser or a projection, fitted on this gallery"
             )
     if metric == "cosine":
         for rows in (x, moved_x):
@@ -331,13 +329,10 @@ def _check_margins(metric: str, *, before: Sides, after: Sides) -> None:
 
 def _check_one_length(x: Float[Tensor, "*g k d"]) -> None:
     lengths = torch.linalg.vector_norm(x, dim=-1)
-    if (
-        lengths.amax(-1) > (1 + _ONE_LENGTH) * lengths.amin(-1)
-    ).any():  # within a gallery; each may have its own
-        raise InputError(
-            "gallery must have rows of one length for this prediction; got lengths from "
-            f"{float(lengths.min()):.4g} to {float(lengths.max()):.4g}; normalise the rows first"
-        )
+    # Within a gallery: each may have its own.
+    if (lengths.amax(-1) > (1 + _ONE_LENGTH) * lengths.amin(-1)).any():
+        ends = f"{float(lengths.min()):.4g} to {float(lengths.max()):.4g}"
+        raise InputError(f"gallery must have rows of one length; got {ends}; normalise the rows first")
 
 
 def _scores(y: Float[Tensor, "*g m d"], x: Float[Tensor, "*g k d"], metric: str) -> Float[Tensor, "*g m k"]:

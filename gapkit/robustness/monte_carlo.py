@@ -73,9 +73,8 @@ def monte_carlo(
         hits = _independent(y, x, answers, stacked, metric, draws, memory)
         per_draw = None
     else:
-        hits, per_draw = _shared(
-            y, x if noise_on == "gallery" else closed, answers, stacked, metric, noise_on, draws, memory
-        )
+        searched = x if noise_on == "gallery" else closed
+        hits, per_draw = _shared(y, searched, answers, stacked, metric, noise_on, draws, memory)
     values = hits / draws
     if deterministic:
         return not_sampled(values, answers, draws=1)
@@ -111,9 +110,7 @@ class _Stack:
         out = self.perturbation.apply(rows, generator=self.generator)
         out = as_tensor(out, "the perturbed embeddings").to(rows.device)
         if out.shape != rows.shape:
-            raise InputError(
-                f"a perturbation must keep the shape {tuple(rows.shape)}; got {tuple(out.shape)}"
-            )
+            raise InputError(f"perturbation must keep the shape {tuple(rows.shape)}; got {tuple(out.shape)}")
         return out
 
 
@@ -157,10 +154,8 @@ def _shared(
             kept = _kept_among(*prepare(y, copies, metric), answers, metric, count, memory)
         else:
             copies = stacked.copies(y, count, transform=False).reshape(count * m, -1)
-            moved, gallery = prepare(copies, x, metric)
-            kept = (
-                clean_answers(moved, gallery, metric, memory=memory).view(count, m) == answers
-            )  # (count, m)
+            own = clean_answers(*prepare(copies, x, metric), metric, memory=memory)
+            kept = own.view(count, m) == answers  # (count, m)
         hits += kept.double().sum(0)
         per_draw.append(kept.double().mean(1))
     return hits, torch.cat(per_draw)

@@ -13,12 +13,13 @@ added up on the grid once, and the sum over candidates becomes a matrix product.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import special
 from torch import Tensor
 
@@ -87,20 +88,21 @@ class Panels:
         after = sums.flip(-2).cumsum(-2).flip(-2) - sums
         return (before + within).flatten(-2), (after + (sums - within)).flatten(-2)
 
+    def log_complement(
+        self, density: Float[Tensor, "*out t"], *, down: bool = False, spread: float | Tensor = 1.0
+    ) -> Float[Tensor, "*out t"]:
+        """Ln(1 − mass) at each node, the mass being ∫ of the density from the first edge, or ``down`` from the last.
 
-def log_complement(
-    mass: Float[Tensor, "*s"], rest: Float[Tensor, "*s"], f: Float[Tensor, "*s"]
-) -> Float[Tensor, "*s"]:
-    """Ln(1 − mass), from ``rest``, the complement as integrated from the other side, where it is below 1e-6.
-
-    So the logarithm stays smooth where 1 − mass has only rounding left. Where ``rest`` has none of its digits
-    either, a small part of the density f stands in: a constant would put a kink into a table. Where the other side's
-    panels began too late to hold all of the complement, 1 − mass is kept as long as it has digits.
-    """
-    direct = 1 - mass
-    deep = torch.maximum(rest, 0.01 * f).clamp_min_(1e-300)
-    whole = (direct > 1e-6) | ((direct > 1e-12) & (direct > 2 * deep))
-    return torch.where(whole, (-mass).clamp_min(1e-12 - 1).log1p(), deep.log())
+        It is taken from the rest, the complement as integrated from the other side, where it is below 1e-6. So the logarithm
+        stays smooth where 1 − mass has only rounding left. Where the rest has none of its digits either, a small part of the
+        density per standard deviation (1/``spread``) stands in: a constant would put a kink into a table. Where the other
+        side's panels began too late to hold all of the complement, 1 − mass is kept as long as it has digits.
+        """
+        mass, rest = self.running(density)[:: -1 if down else 1]
+        direct = 1 - mass
+        deep = torch.maximum(rest, 0.01 * (density / spread)).clamp_min_(1e-300)
+        whole = (direct > 1e-6) | ((direct > 1e-12) & (direct > 2 * deep))
+        return torch.where(whole, (-mass).clamp_min(1e-12 - 1).log1p(), deep.log())
 
 
 def falling_edges(length: float, d: int, candidates: int) -> Float[Tensor, " p"]:
@@ -121,9 +123,8 @@ def falling_edges(length: float, d: int, candidates: int) -> Float[Tensor, " p"]
 @lru_cache(maxsize=256)
 def _falling_edges(length: float, d: int, candidates: int) -> np.ndarray:
     quantile = special.ndtri(1 / candidates)
-    steepest = (
-        1.42 * candidates * math.exp(-(quantile**2) / 2) / math.sqrt(2 * math.pi)
-    )  # 1.42: deviations from 0.7
+    # 1.42: deviations from 0.7
+    steepest = 1.42 * candidates * math.exp(-(quantile**2) / 2) / math.sqrt(2 * math.pi)
     least = min(PANEL, _FALL / steepest)
     first = math.sqrt(2 * special.gammaincinv(d / 2, 1 / candidates))
     edges = [0.0]
@@ -145,25 +146,35 @@ def probability(values: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """
     wrong = ~((values <= 1 + 1e-6) & (values >= -1e-6))
     if wrong.any():
-        raise ArithmeticError(
-            f"internal error of gapkit: a probability was integrated to {float(values[wrong][0])!r}; please report it"
-        )
+        value = float(values[wrong][0])
+        raise ArithmeticError(f"internal error of gapkit: a probability of {value!r}; please report it")
     return values.clamp(0, 1)
 
 
-def deposit(
+def pick(
+    some: Bool[Tensor, " m"], rival_of: Int[Tensor, " p"]
+) -> tuple[Bool[Tensor, " p"], Int[Tensor, " q"]]:
+    """Which pairs belong to ``some`` of the queries, and of each of these pairs the query's row among those."""
+    chosen = some[rival_of]
+    return chosen, (some.cumsum(0) - 1)[rival_of[chosen]]
+
+
+def mesh_sum(
+    table: Callable[[Tensor], Tensor],
     u: Float[Tensor, " p"],
     rows: Int[Tensor, " p"],
     *,
     count: int,
     origin: float,
-    size: int,
+    length: float,
     scale: Float[Tensor, " p"] | None = None,
-) -> Float[Tensor, "{count} {size}"]:
-    """Each pair's six Lagrange weights (times ``scale``), added up per row on the grid origin, origin + STEP, …
+) -> Float[Tensor, "{count} t"]:
+    """Row by row the sum over its pairs of ``table(u)``, interpolated on a grid from ``origin`` that covers ``length``.
 
-    ``deposit(u, rows) @ table`` is then, row by row, the sum over its pairs of the interpolated table.
+    Each pair's six Lagrange weights (times ``scale``) are added up on the grid first.
     """
+    size = math.ceil(length / STEP) + _STENCIL
+    points = origin + STEP * torch.arange(size, dtype=torch.float64, device=u.device)
     x = (u - origin) / STEP
     first = (x.floor().long() - (_STENCIL // 2 - 1)).clamp(0, size - _STENCIL)
     x -= first
@@ -175,17 +186,11 @@ def deposit(
             if other != k:
                 weight *= (x - other) / (k - other)
         grid.index_add_(0, target + k, weight)
-    return grid.view(count, size)
-
-
-def grid_points(origin: float, length: float, device: torch.device) -> Float[Tensor, " g"]:
-    """The grid from ``origin`` that covers ``length``."""
-    size = int(np.ceil(length / STEP)) + _STENCIL
-    return origin + STEP * torch.arange(size, dtype=torch.float64, device=device)
+    return grid.view(count, size) @ table(points)  # (count, g) @ (g, t)
 
 
 class Counts:
-    """Candidates of each of m queries, counted on a fine grid: what `deposit` takes in place of a million of them.
+    """Candidates of each of m queries, counted on a fine grid: what `mesh_sum` takes in place of a million of them.
 
     A candidate is shared linearly between the two points around it. That widens it by t(1 − t) FINE² and, as many lie
     anywhere between points, by FINE²/6 on average: half of which times a table's curvature would be added to their sum.
@@ -205,9 +210,8 @@ class Counts:
         if len(rows):
             source = torch.arange(self.size, device=rows.device) - down[rows, None]
             grid = self.grid.view(len(self.grid), -1, self.size)
-            grid[:, rows] = torch.where(
-                source >= 0, grid[:, rows].gather(2, source.clamp_min(0).expand(len(grid), -1, -1)), 0
-            )
+            moved = grid[:, rows].gather(2, source.clamp_min(0).expand(len(grid), -1, -1))
+            grid[:, rows] = torch.where(source >= 0, moved, 0)
             self.origin = self.origin - down * FINE
 
     def add(

@@ -19,6 +19,7 @@ variance, and all of it for two candidates. Independent scramblings of the point
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -38,14 +39,8 @@ def query_bounds(
     y: Float[Tensor, "m d"], x: Float[Tensor, "k d"], noise: GaussianNoise, metric: str, memory: int
 ) -> tuple[Float[Tensor, " m"], Float[Tensor, " m"]]:
     """The union lower bound and the pairwise upper bound."""
-    scores = _scores(x, noise, metric)
-    prepared = prepare(y, x, metric)
-    raw = row_lengths(y)
-    step = max(1, memory // (120 * len(x)))
     parts = []
-    for first in range(0, len(y), step):
-        part = slice(first, first + step)
-        z = _distances(prepared[0][part], prepared[1], raw[part], scores, metric)[0]
+    for z, _, _ in _distances(y, x, _scores(x, noise, metric), metric, memory // (120 * len(x))):
         below = torch.special.ndtr(-z)
         parts.append(((1 - below.sum(1)).clamp_min(0), 1 - below.amax(1)))
     return tuple(torch.cat(column) for column in zip(*parts, strict=True))
@@ -67,16 +62,11 @@ def quasi_monte_carlo(
     interval is the value ± 2.13 standard errors (Student's t with 15 degrees of freedom).
     """
     scores = _scores(x, noise, metric)
-    prepared_y, prepared_x = prepare(y, x, metric)
-    raw = row_lengths(y)
     each = 2 ** max(3, math.ceil(math.log2(draws / SCRAMBLES)))
     seeds = torch.randint(2**31, (SCRAMBLES,), generator=generator, device=generator.device).tolist()
     # Half of the memory is for the queries' hyperplanes, half for points and their products with the gallery.
-    step = max(1, memory // (240 * len(x)))
     runs, answers = [], []
-    for first in range(0, len(y), step):
-        part = slice(first, first + step)
-        z, best, width = _distances(prepared_y[part], prepared_x, raw[part], scores, metric)
+    for z, best, width in _distances(y, x, scores, metric, memory // (240 * len(x))):
         answers.append(best)
         sides = [_sides(*row, scores) for row in zip(z, best.tolist(), width, strict=True)]
         runs.append(torch.stack([_by_points(sides, scores, each, seed, memory // 2) for seed in seeds], 1))
@@ -96,22 +86,18 @@ def _scores(x: Float[Tensor, "k d"], noise: GaussianNoise, metric: str) -> Float
 
 
 def _distances(
-    y: Float[Tensor, "m d"],
-    x: Float[Tensor, "k d"],
-    raw: Float[Tensor, " m"],
-    scores: Float[Tensor, "k r"],
-    metric: str,
-) -> tuple[Float[Tensor, "m k"], Int[Tensor, " m"], Float[Tensor, "m k"]]:
-    """Each hyperplane's distance z in standard deviations, the answers, and the deviations √(wᵀΣw)."""
-    margins, answers = margins_and_answers(y, x, metric)
-    if metric == "cosine":
-        margins *= raw[:, None]
-    width = distances_from(answers, scores)
-    # A hyperplane that no noise can reach is infinitely far: duplicates of the answer, but for rounding.
-    z = torch.where(width > 1e-12 * width.max(), margins.clamp_min(0) / width, math.inf).scatter(
-        1, answers[:, None], math.inf
-    )
-    return z, answers, width
+    y: Float[Tensor, "m d"], x: Float[Tensor, "k d"], scores: Float[Tensor, "k r"], metric: str, step: int
+) -> Iterator[tuple[Float[Tensor, "b k"], Int[Tensor, " b"], Float[Tensor, "b k"]]]:
+    """For ``step`` queries at a time each hyperplane's distance z in standard deviations, the answers, and the deviations √(wᵀΣw)."""
+    raw, (y, x), step = row_lengths(y), prepare(y, x, metric), max(1, step)
+    for some, lengths in zip(y.split(step), raw.split(step), strict=True):
+        margins, answers = margins_and_answers(some, x, metric)
+        if metric == "cosine":
+            margins *= lengths[:, None]
+        width = distances_from(answers, scores)
+        # A hyperplane that no noise can reach is infinitely far: duplicates of the answer, but for rounding.
+        z = torch.where(width > 1e-12 * width.max(), margins.clamp_min(0) / width, math.inf)
+        yield z.scatter(1, answers[:, None], math.inf), answers, width
 
 
 @dataclass(frozen=True)
