@@ -193,8 +193,9 @@ def bootstrap_interval(
     if 0 in lengths or (paired and len(set(lengths)) > 1):
         raise InputError(f"arrays must not be empty, and paired ones need as many rows; got {lengths} rows")
     both_tails(confidence)
-    if not (isinstance(least, float | int) and least == -math.inf):
-        least = _as_least(least)
+    floor = as_tensor(least, "least").cpu().numpy()
+    if floor.ndim > 1 or np.isnan(floor).any() or np.isposinf(floor).any():
+        raise InputError(f"least must be a number, or one for each of the statistic's; got {one_line(least)}")
     function = statistic or _mean
     drawn = [
         _draw_counts(length, groups, together, resamples, seed if paired else [seed, i])[1:].astype(int)
@@ -209,15 +210,7 @@ def bootstrap_interval(
         resampled.append(np.asarray(function(*picked), dtype=float))
     if method == "percentile":
         return percentile_interval(value, np.stack(resampled), confidence=confidence)
-    return basic_interval(value, np.stack(resampled), confidence=confidence, least=least)
-
-
-def _as_least(least) -> np.ndarray:
-    """``least`` as numbers, one or one for each of the statistic's; minus infinity is none."""
-    array = as_tensor(least, "least").cpu().numpy()
-    if array.ndim > 1 or np.isnan(array).any() or np.isposinf(array).any():
-        raise InputError(f"least must be a number, or one for each of the statistic's; got {one_line(least)}")
-    return array
+    return basic_interval(value, np.stack(resampled), confidence=confidence, least=floor)
 
 
 def as_rows(value: ArrayInput, name: str) -> Tensor:

@@ -5,7 +5,7 @@ A memory map stays on the disk and half precision stays half: only a block of ro
 float32's rounding leaves open, float64 decides: the few pairs that may be the answer are computed again, by differences.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -140,18 +140,18 @@ class Gallery:
         y = self.queries(y)
         factors, rounding = self.factors(y)
         answers = torch.empty_like(rounding, dtype=torch.int64)
-        every = torch.arange(len(y), device=y.device)
-        todo = [(part, torch.float32) for part in every.split(max(1, BLOCK_BYTES // (16 * BLOCK)))]
-        while todo:
-            part, dtype = todo.pop()
+
+        def solve(part: Tensor, dtype: torch.dtype) -> Tensor:
             near, slack = None, slack_of(rounding[part], y[part], dtype)
             for start, costs, best in cost_blocks(factors[part], self, dtype):
                 near = join(near, pairs_upto(best + slack, costs, start), best + slack)
                 if len(near[0]) > MOST_PAIRS and len(part) > 1:
-                    todo += again(part, dtype)
-                    break
-            else:
-                answers[part] = decide(*near[:2], y[part], self)[0]
+                    return part
+            answers[part] = decide(*near[:2], y[part], self)[0]
+            return part[:0]
+
+        every = torch.arange(len(y), device=y.device)
+        in_parts(solve, every.split(max(1, BLOCK_BYTES // (16 * BLOCK))))
         return answers
 
     def blocks(self, dtype: torch.dtype) -> Iterator[tuple[int, Float[Tensor, "b r"]]]:
@@ -207,11 +207,14 @@ def slack_of(
     return rounding * (8 * y.shape[1] ** 0.5 * torch.finfo(dtype).eps)
 
 
-def again(part: Int[Tensor, " m"], dtype: torch.dtype) -> list[tuple[Tensor, torch.dtype]]:
-    """How to go on with queries of which too many pairs tie: in float64, or in halves."""
-    if dtype == torch.float32:
-        return [(part, torch.float64)]
-    return [(half, dtype) for half in part.chunk(2)]
+def in_parts(solve: Callable[[Tensor, torch.dtype], Tensor], parts: Iterable[Int[Tensor, " m"]]) -> None:
+    """Call ``solve`` with each part in float32; what queries it gives back come again, in float64, then in halves."""
+    todo = [(part, torch.float32) for part in parts]
+    while todo:
+        part, dtype = todo.pop()
+        left = solve(part, dtype)
+        if len(left):
+            todo += [(some, torch.float64) for some in left.chunk(1 if dtype == torch.float32 else 2)]
 
 
 def decide(

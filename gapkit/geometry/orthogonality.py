@@ -210,13 +210,13 @@ def _squares(directions: int, dimension: int, seed: int) -> np.ndarray:
     return squares / squares.sum(1, keepdims=True)
 
 
-def as_counts(components: ArrayInput, name: str) -> Int[Tensor, " c"]:
+def as_whole_numbers(components: ArrayInput, name: str) -> Int[Tensor, " c"]:
     """One or more whole numbers of at least 0."""
     array = as_array(components, name)
     if array.ndim == 1 and array.dtype.kind == "i" and array.size and array.min() < 0:
         raise InputError(f"{name} must be whole numbers of at least 0; got {array.min()}")
     if array.size == 0:
-        raise InputError(f"{name} must not be empty: name at least one")
+        raise InputError(f"{name} must not be empty")
     return as_index(array, name, below=2**63 - 1)
 
 
@@ -256,7 +256,7 @@ def subspace_share(z: ArrayInput, direction: ArrayInput, components: ArrayInput)
     squares = (units @ vectors.T).square().cumsum(1)
     cumulative = torch.nn.functional.pad(squares, (1, 0)).clamp(max=1).sqrt()
     one = np.ndim(as_array(components, "components")) == 0
-    wanted = as_counts([components] if one else components, "components").to(matrix.device)
+    wanted = as_whole_numbers([components] if one else components, "components").to(matrix.device)
     shares = cumulative[:, wanted.clamp(max=len(vectors))]
     if one:
         return like(shares[:, 0], z) if several else float(shares)

@@ -12,7 +12,7 @@ from gapkit._arrays import ArrayInput
 from gapkit.errors import InputError
 from gapkit.geometry.bootstrap import RESAMPLES, Interval, basic_interval, draw_weights, percentile_interval
 from gapkit.geometry.gap import two_sets
-from gapkit.geometry.orthogonality import as_counts, subspace_share
+from gapkit.geometry.orthogonality import as_whole_numbers, subspace_share
 
 
 def gap_interval(
@@ -133,7 +133,7 @@ def share_intervals(
     >>> [share.value for share in share_intervals(x, [[3.0, 4.0, 0.0]], [1, 2])]
     [0.6, 1.0]
     """
-    components = as_counts(components, "components").cpu().numpy()
+    components = as_whole_numbers(components, "components").cpu().numpy()
     samples = _samples(x, y, paired, groups, together, resamples, seed)
     shares = np.asarray(subspace_share(samples.x, samples.gaps, components))
     few = components <= 0.6 * len(samples.x)
@@ -227,7 +227,7 @@ def resampled_shares(
     z, weights = np.asarray(z), np.asarray(weights)
     centred = z - z.mean(0)
     products, along = centred @ centred.T, _units(directions) @ centred.T
-    wanted = as_counts(components, "components").cpu().numpy()
+    wanted = as_whole_numbers(components, "components").cpu().numpy()
     shares = np.empty((len(weights), len(wanted)))
     for i, row in enumerate(weights):
         drawn = np.flatnonzero(row)

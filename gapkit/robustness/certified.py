@@ -37,15 +37,8 @@ from torch import Tensor
 
 from gapkit._arrays import ArrayInput, ArrayLike, like, row_lengths
 from gapkit._options import LARGEST_SEED, Number, check_choice, check_whole
-from gapkit.geometry import galleries
+from gapkit.geometry import galleries, neighbours
 from gapkit.geometry.galleries import Gallery, queries_and_gallery
-from gapkit.geometry.neighbours import (
-    angles_from,
-    distances_from,
-    margins_and_answers,
-    prepare,
-    squares_and_answers,
-)
 
 PERTURBED = ("one row", "each row", "all rows", "query")
 _PAIR_BYTES = 120
@@ -115,7 +108,7 @@ def _dense(
     y: Float[Tensor, "m d"], x: Float[Tensor, "k d"], metric: str, perturbed: str, memory: int
 ) -> Float[Tensor, " m"]:
     lengths, raw = row_lengths(x), row_lengths(y)
-    y, x = prepare(y, x, metric)
+    y, x = neighbours.prepare(y, x, metric)
     step = max(1, memory // (_PAIR_BYTES * len(x)))
     parts = zip(y.split(step), raw.split(step), strict=True)
     return torch.cat([_block(some, x, lengths, of, metric, perturbed) for some, of in parts])
@@ -132,16 +125,18 @@ def _block(
     """Radii of a block of prepared queries; ``lengths`` and ``raw`` are those of gallery and queries as they came."""
     share = {"one row": 1.0, "each row": 0.5, "all rows": math.sqrt(0.5)}
     if perturbed == "query" or metric == "dot":
-        margins, answers = margins_and_answers(y, x, metric)
-        far = distances_from(answers, x) if perturbed == "query" else raw[:, None] / share[perturbed]
+        margins, answers = neighbours.margins_and_answers(y, x, metric)
+        far = (
+            raw[:, None] / share[perturbed] if perturbed != "query" else neighbours.distances_from(answers, x)
+        )
         radii = margins / far * (raw[:, None] if metric == "cosine" else 1)
         # Duplicates of the answer, which no query prefers to each other; or a query of no length.
         radii[radii.isnan() | radii.isinf()] = math.inf
     else:
-        squares, answers = squares_and_answers(y, x, metric)
+        squares, answers = neighbours.squares_and_answers(y, x, metric)
         answer = answers[:, None]  # (m, 1)
         if metric == "cosine":
-            angles = angles_from(squares, y, x)
+            angles = neighbours.angles_from(squares, y, x)
             radii = _turning(angles - angles.gather(1, answer), lengths[answer], lengths, perturbed)
         else:  # D_j − D_i, from squares that lose no digits
             together = squares.sqrt() + squares.gather(1, answer).sqrt()

@@ -12,12 +12,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gapkit.robustness.exact_euclidean import log_density
+from gapkit.robustness.quadrature import ORDER
 
 RIGHT = math.pi / 2
 TAIL = 7.0
 """Deviations from its middle beyond which an elevation is left out."""
-ARRAYS = 26
-"""About as many arrays of its shape does `elevation_density` hold at once."""
+PANEL_BYTES = 26 * 8 * ORDER
+"""`elevation_density` takes so much for a panel: it holds about 26 arrays at once."""
 _HERMITE_FROM = 32
 
 

@@ -18,15 +18,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from gapkit._arrays import row_lengths
-from gapkit.geometry import galleries
+from gapkit.geometry import galleries, neighbours
 from gapkit.geometry.galleries import Gallery, join, pairs_upto
-from gapkit.geometry.neighbours import (
-    angles_from,
-    clean_answers,
-    margins_and_answers,
-    prepare,
-    squares_and_answers,
-)
 from gapkit.perturbations import GaussianNoise
 from gapkit.robustness import exact_cosine
 from gapkit.robustness.exact_cosine import cosine
@@ -99,7 +92,7 @@ def exact_values(
         found = (_cosine_in_blocks if metric == "cosine" else _in_blocks)(problem, metric, memory)
         if found is not None:
             return found
-    y, x = prepare(problem.y, problem.x, metric)
+    y, x = neighbours.prepare(problem.y, problem.x, metric)
     lengths = torch.linalg.vector_norm(problem.x, dim=1, dtype=torch.float64)
     sigma = problem.scale
     if metric != "dot" and sigma > 0:
@@ -151,17 +144,18 @@ def _block(
     memory: int,
 ) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"]]:
     if len(x) == 1 or (isinstance(scale, float) and scale == 0):
-        return torch.ones_like(y[:, 0]), clean_answers(y, x, metric)
+        return torch.ones_like(y[:, 0]), neighbours.clean_answers(y, x, metric)
     if metric == "dot":
-        margins, answers = margins_and_answers(y, x, metric)
+        margins, answers = neighbours.margins_and_answers(y, x, metric)
         return dot(margins, answers, scale), answers
     if metric == "cosine" and x.shape[1] == 1:
-        answers = clean_answers(y, x, metric)
+        answers = neighbours.clean_answers(y, x, metric)
         return cosine_on_a_line(y * x.T * lengths, answers, scale), answers
-    squares, answers = squares_and_answers(y, x, metric)
-    if metric == "cosine":
-        return cosine(angles_from(squares, y, x), lengths, answers, scale, x.shape[1], memory=memory), answers
-    return euclidean(squares, answers, scale, x.shape[1]), answers
+    squares, answers = neighbours.squares_and_answers(y, x, metric)
+    if metric == "euclidean":
+        return euclidean(squares, answers, scale, x.shape[1]), answers
+    angles = neighbours.angles_from(squares, y, x)
+    return cosine(angles, lengths, answers, scale, x.shape[1], memory=memory), answers
 
 
 def _in_blocks(problem: Solvable, metric: str, memory: int) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"]]:
@@ -179,16 +173,15 @@ def _in_blocks(problem: Solvable, metric: str, memory: int) -> tuple[Float[Tenso
         factors, rounding = gallery.factors(y, 1 / scale)
     values, answers = torch.empty_like(scale), torch.empty_like(scale, dtype=torch.int64)
     step = max(1, memory // (100 * galleries.BLOCK + 160 * round(REACH / FINE)))
-    todo = [(part, torch.float32) for part in torch.arange(len(y), device=y.device).split(step)]
-    while todo:
-        part, dtype = todo.pop()
+
+    def solve(part: Tensor, dtype: torch.dtype) -> Tensor:
         found = _counted(factors[part], rounding[part], y[part], scale[part], gallery, dtype)
         if found is None:
-            todo += galleries.again(part, dtype)
-            continue
+            return part
         values[part], answers[part], sure = found
-        if not sure.all():
-            todo.append((part[~sure], torch.float64))
+        return part[~sure]
+
+    galleries.in_parts(solve, torch.arange(len(y), device=y.device).split(step))
     return (values if metric == "euclidean" else torch.where(problem.scale > 0, values, 1)), answers
 
 
@@ -241,9 +234,8 @@ def _counted(
         few = few and not many and len(kept[0] if kept else ()) <= _FEW * len(y)
         kept = join(kept, found, reach if few else best + slack)
         unsure = rounding * torch.finfo(dtype).eps > _ROUNDING * (2 * place(best) if euclidean else 1)
-        if (len(kept[0]) > galleries.MOST_PAIRS and len(y) > 1) or (
-            dtype == torch.float32 and not few and unsure.all()
-        ):
+        vain = dtype == torch.float32 and not few and unsure.all()
+        if vain or (len(kept[0]) > galleries.MOST_PAIRS and len(y) > 1):
             return None
     rows, columns, counted = kept
     answers, costs = galleries.decide(rows, columns, y, gallery)
@@ -257,14 +249,25 @@ def _counted(
         counts.add(place(counted[own]), rows[own], sign=-1)
         rivals, rival_of, shares = counts.points()
         sure |= ~unsure
-    if euclidean:
-        near = rivals < (winners + REACH)[rival_of]
-        rivals, rival_of = rivals[near], rival_of[near]
-        return integrate(winners, rivals, rival_of, d, None if few else shares[near]), answers, sure
+    values = _from_places(winners, rivals, rival_of, shares, d if euclidean else None, len(gallery.rows))
+    return values, answers, sure
+
+
+def _from_places(
+    winners: Float[Tensor, " m"],
+    rivals: Float[Tensor, " p"],
+    rival_of: Int[Tensor, " p"],
+    shares: Float[Tensor, " p"] | None,
+    d: int | None,
+    candidates: int,
+) -> Float[Tensor, " m"]:
+    """Robustness from the places of answers and rivals: √(λ + d), or (``d`` None) minus scores in units of their noise."""
     margins = rivals - winners[rival_of]
-    near = margins < REACH
-    shares = None if few else shares[near]
-    return by_margins(margins[near], rival_of[near], len(y), len(gallery.rows), shares), answers, sure
+    near = margins < REACH if d is None else rivals < (winners + REACH)[rival_of]
+    rivals, rival_of, shares = rivals[near], rival_of[near], None if shares is None else shares[near]
+    if d is None:
+        return by_margins(margins[near], rival_of, len(winners), candidates, shares)
+    return integrate(winners, rivals, rival_of, d, shares)
 
 
 def nearest_bounds(
@@ -281,12 +284,9 @@ def nearest_bounds(
     for count in (unseen, 0):
         shares = torch.ones_like(places)
         shares[:, -1] = count
-        rows, columns = ((places < u[:, :1] + REACH) & (shares > 0)).nonzero(as_tuple=True)
+        rows, columns = (shares > 0).nonzero(as_tuple=True)
         rivals, shares = places[rows, columns], shares[rows, columns]
-        if metric == "euclidean":
-            values = integrate(u[:, 0], rivals, rows, d, shares)
-        else:
-            values = by_margins(rivals - u[rows, 0], rows, len(u), candidates, shares)
+        values = _from_places(u[:, 0], rivals, rows, shares, d if metric == "euclidean" else None, candidates)
         found.append(torch.where(spread > 0, values, 1))
     return found[0], found[1]
 

@@ -35,7 +35,7 @@ from torch import Tensor
 from gapkit._arrays import row_lengths
 from gapkit.geometry.galleries import BLOCK, Gallery, cost_blocks, pairs_upto
 from gapkit.robustness.elevation import (
-    ARRAYS,
+    PANEL_BYTES,
     RIGHT,
     TAIL,
     density_at,
@@ -44,16 +44,7 @@ from gapkit.robustness.elevation import (
     middle_and_spread,
     tail_edge,
 )
-from gapkit.robustness.quadrature import (
-    FINE,
-    ORDER,
-    Counts,
-    Panels,
-    falling_edges,
-    mesh_sum,
-    pick,
-    probability,
-)
+from gapkit.robustness.quadrature import FINE, Counts, Panels, falling_edges, mesh_sum, pick, probability
 
 BIN = 3.0
 _REACH = 10.75
@@ -253,7 +244,7 @@ def _one_by_one(
     while order:
         # From the most panels down. Shorter ones are filled up with panels of no width.
         longest = len(edges[order[-1]])
-        count = max(1, memory // (8 * ARRAYS * (longest - 1) * ORDER))
+        count = max(1, memory // (PANEL_BYTES * (longest - 1)))
         together = [i for i in order[-count:] if 2 * len(edges[i]) >= longest]
         del order[-len(together) :]
         filled = [np.pad(edges[i], (0, longest - len(edges[i])), mode="edge") for i in together]

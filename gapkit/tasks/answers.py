@@ -8,12 +8,11 @@ any of an image's captions is right.
 """
 
 import numpy as np
-from jaxtyping import Int
-from torch import Tensor
 
 from gapkit._arrays import ArrayInput, as_array, as_index
 from gapkit._options import check_choice
 from gapkit.errors import InputError
+from gapkit.geometry.orthogonality import as_whole_numbers
 
 TASKS = ("zero-shot", "pairs", "multiple-choice")
 INDICES = ("labels", "options", "answers", "image_rows", "image_of_text")
@@ -115,14 +114,6 @@ def _rows(value, name: str, *, below: int, count: int) -> np.ndarray:
     return rows.cpu().numpy()
 
 
-def as_answers(value: ArrayInput, name: str) -> Int[Tensor, " m"]:
-    """``value`` as a non-empty int64 vector of indices."""
-    vector = as_index(value, name, below=2**63 - 1)
-    if len(vector) == 0:
-        raise InputError(f"{name} must not be empty")
-    return vector
-
-
 def agreement(first: ArrayInput, second: ArrayInput) -> float:
     """Share of queries that two runs answer alike, whether rightly or not.
 
@@ -172,7 +163,7 @@ def accuracy(answers: ArrayInput, labels: ArrayInput) -> float:
 
 
 def _share_alike(first: ArrayInput, first_name: str, second: ArrayInput, second_name: str) -> float:
-    a, b = as_answers(first, first_name), as_answers(second, second_name)
+    a, b = as_whole_numbers(first, first_name), as_whole_numbers(second, second_name)
     if len(a) != len(b):
         raise InputError(f"{first_name} and {second_name} must be as many; got {len(a)} and {len(b)}")
-    return float((a == b.to(a.device)).double().mean())
+    return float((a == b).double().mean())

@@ -18,7 +18,8 @@ from gapkit._options import check_choice, one_line
 from gapkit.errors import InputError
 from gapkit.geometry.galleries import METRICS
 from gapkit.geometry.neighbours import answers_of, cost_block, nearest, prepare
-from gapkit.tasks.answers import accuracy, as_answers
+from gapkit.geometry.orthogonality import as_whole_numbers
+from gapkit.tasks.answers import accuracy
 
 _TOGETHER = 256
 """About as many options are searched together."""
@@ -83,7 +84,7 @@ def prompt_ensemble(prompts: ArrayInput, classes: ArrayInput) -> ArrayLike:
     """
     kept = as_matrix(prompts, "prompts", dtype=None)
     wide = kept.double()
-    owner = as_answers(classes, "classes").to(wide.device)
+    owner = as_whole_numbers(classes, "classes").to(wide.device)
     if len(owner) != len(wide):
         raise InputError(f"classes must name one for each of {len(wide)} prompts; got {len(owner)}")
     named, counts = owner.unique(return_counts=True)

@@ -11,7 +11,7 @@ from gapkit._arrays import ArrayInput, ArrayLike, as_index, as_matrix, like, off
 from gapkit._options import check_whole, one_line
 from gapkit.errors import InputError
 from gapkit.geometry.neighbours import answers_of, blocks, cost_block, order_about, prepare
-from gapkit.tasks.answers import as_answers
+from gapkit.geometry.orthogonality import as_whole_numbers
 
 
 def retrieval_ranks(
@@ -52,8 +52,8 @@ def retrieval_ranks(
             raise InputError(
                 f"targets must be vectors (query_ids, gallery_ids), or None; got {one_line(targets)}"
             )
-        query_ids = as_answers(targets[0], "query_ids").to(y.device)
-        gallery_ids = as_answers(targets[1], "gallery_ids").to(y.device)
+        query_ids = as_whole_numbers(targets[0], "query_ids").to(y.device)
+        gallery_ids = as_whole_numbers(targets[1], "gallery_ids").to(y.device)
         if len(query_ids) != len(y) or len(gallery_ids) != len(x):
             got = f"got {len(query_ids)} and {len(gallery_ids)}"
             raise InputError(f"targets must name {len(y)} queries and {len(x)} gallery rows; {got}")
