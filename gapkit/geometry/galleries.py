@@ -48,23 +48,16 @@ def lead(
     return (apart * way).sum(1), 4 * (EPS * far * wide + rounding * (far + wide + rounding))
 
 
-def as_gallery(gallery: ArrayInput, device: torch.device) -> Tensor:
-    """The gallery as a float64 matrix, or, where it is large, in its own precision; checked either way."""
-    x = as_matrix(gallery, "gallery", shape="(K, d)", dtype=None, finite=False).to(device)
-    if len(x) < LARGE:
-        x = x.double()
-    for part in x.split(max(LARGE, BLOCK)):
-        check_scale(part.double(), "gallery")
-    return x
-
-
 def queries_and_gallery(
     queries: ArrayInput, gallery: ArrayInput, metric: str
 ) -> tuple[Float[Tensor, "m d"], Float[Tensor, "k d"]]:
-    """The queries in float64 and the gallery as `as_gallery` gives it, checked to be of one width; and the metric."""
+    """The queries in float64, and the gallery, too, but where it is large in its own precision; all checked, and the metric."""
     check_choice(metric, "metric", METRICS)
     y = as_matrix(queries, "queries", shape="(m, d)")
-    x = as_gallery(gallery, y.device)
+    x = as_matrix(gallery, "gallery", shape="(K, d)", dtype=None, finite=False).to(y.device)
+    x = x.double() if len(x) < LARGE else x
+    for part in x.split(max(LARGE, BLOCK)):
+        check_scale(part.double(), "gallery")
     check_same_width(y, "queries", x, "gallery")
     return y, x
 

@@ -68,9 +68,7 @@ def points_from_gram(gram: ArrayInput, *, dimension: int) -> GramPoints:
     given = as_matrix(gram, "gram", shape="(n, n)")
     check_room("rows × dimension", len(given), dimension)
     if given.shape[0] != given.shape[1]:
-        raise InputError(
-            f"gram must be square, images and texts against themselves; got {tuple(given.shape)}"
-        )
+        raise InputError(f"gram must be square, all rows against all rows; got {tuple(given.shape)}")
     step = _step(given)
     _check_entries(given, step)
     lengths = given.diagonal().sqrt()
@@ -81,14 +79,12 @@ def points_from_gram(gram: ArrayInput, *, dimension: int) -> GramPoints:
     least = float(values[0])
     if least < -rounding:
         raise InputError(
-            f"gram has the eigenvalue {least:.3g}, and rounding of the entries would explain {-rounding:.1g}: no "
-            "vectors have these inner products; were entries changed, or is it no matrix of cosines?"
+            f"gram has the eigenvalue {least:.3g}, rounding would explain {-rounding:.1g}: no vectors have "
+            "these inner products; were entries changed, or is it no matrix of cosines?"
         )
     rank = int((values > rounding).sum())
     if rank > dimension:
-        raise InputError(
-            f"gram has rank {rank}, more than dimension={dimension}; pass that of the embeddings"
-        )
+        raise InputError(f"gram has rank {rank}, more than dimension={dimension}; pass the embeddings'")
     kept = min(dimension, len(given))
     roots = values[-kept:].clamp_min(0).sqrt().flip(0)
     directions = vectors[:, -kept:].flip(1)

@@ -125,9 +125,7 @@ class RandomAxes(Perturbation):
 
     def __post_init__(self) -> None:
         if not callable(getattr(self.perturbation, "apply", None)):
-            raise InputError(
-                f"RandomAxes takes a perturbation with a method apply; got {self.perturbation!r}"
-            )
+            raise InputError(f"RandomAxes takes a perturbation with apply(...); got {self.perturbation!r}")
 
     def _perturb(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         d = rows.shape[1]

@@ -40,7 +40,7 @@ class GaussianNoise(Perturbation):
         if self.covariance is not None:
             object.__setattr__(self, "covariance", _check_covariance(self.covariance))
         elif _is_vector(self.sigma):
-            sigma = check_finite(as_tensor(self.sigma, "sigma"), "sigma")
+            sigma = as_tensor(self.sigma, "sigma")
             expected = "sigma must be one number ≥ 0 or a vector (d,) of them"
             if sigma.ndim != 1 or len(sigma) == 0:
                 shape = tuple(sigma.shape)

@@ -123,12 +123,10 @@ def _block(
     perturbed: str,
 ) -> Float[Tensor, " m"]:
     """Radii of a block of prepared queries; ``lengths`` and ``raw`` are those of gallery and queries as they came."""
-    share = {"one row": 1.0, "each row": 0.5, "all rows": math.sqrt(0.5)}
+    part = {"one row": 1.0, "each row": 0.5, "all rows": math.sqrt(0.5)}
     if perturbed == "query" or metric == "dot":
         margins, answers = neighbours.margins_and_answers(y, x, metric)
-        far = (
-            raw[:, None] / share[perturbed] if perturbed != "query" else neighbours.distances_from(answers, x)
-        )
+        far = raw[:, None] / part[perturbed] if perturbed in part else neighbours.distances_from(answers, x)
         radii = margins / far * (raw[:, None] if metric == "cosine" else 1)
         # Duplicates of the answer, which no query prefers to each other; or a query of no length.
         radii[radii.isnan() | radii.isinf()] = math.inf
@@ -141,7 +139,7 @@ def _block(
         else:  # D_j − D_i, from squares that lose no digits
             together = squares.sqrt() + squares.gather(1, answer).sqrt()
             way = (squares - squares.gather(1, answer)) / torch.where(together > 0, together, 1)
-            radii = way * share[perturbed]
+            radii = way * part[perturbed]
     return radii.scatter(1, answers[:, None], math.inf).amin(1).clamp_min(0)
 
 

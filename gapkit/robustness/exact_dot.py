@@ -55,8 +55,7 @@ def by_margins(
     def table(points: Tensor) -> Tensor:
         return torch.special.log_ndtr(nodes + points[:, None])  # (g, t)
 
-    logs = mesh_sum(
-        table, u, rival_of, count=count, origin=0.0, length=REACH, scale=shares
-    )  # (m, t): Σ_j ln Φ
+    # (m, t): Σ_j ln Φ
+    logs = mesh_sum(table, u, rival_of, count=count, origin=0.0, length=REACH, scale=shares)
     density = torch.exp(-0.5 * nodes.square()) / math.sqrt(2 * math.pi)
     return probability(logs.exp_() @ (density * rule.weights))

@@ -208,8 +208,7 @@ def predict_metric(
     check_choice(known, "known", METRICS)
     _check_one_length(x)
     answers = x[nearest(y, x, metric=known)]  # (m, d)
-    target = _mean_variance(y, answers, sigma, metric)
-    equal = _solve(y, answers, known, target, sigma)
+    equal = _solve(y, answers, known, _mean_variance(y, answers, sigma, metric), sigma)
     value = float(robustness(y, x, sigma=equal, metric=known).mean())
     return (value, equal) if return_sigma else value
 
@@ -234,9 +233,8 @@ def equal_noise(before: Sides, after: Sides, sigma: float, *, metric: str = "euc
     # One by one: each (…, m, d).
     own = (torch.take_along_dim(z, answers[..., None], -2) for z in (x, moved_x))
     if metric == "cosine":
-        before, closed = own
-        target = _mean_variance(moved_y, closed, sigma, metric)
-        return _solve(y, before, metric, target, sigma)
+        untouched, closed = own
+        return _solve(y, untouched, metric, _mean_variance(moved_y, closed, sigma, metric), sigma)
     ways = map(torch.sub, own, (y, moved_y)) if metric == "euclidean" else (y, moved_y)
     squares = (float(way.square().sum(-1).mean()) for way in ways)
     return equal_sigma(sigma, *squares, x.shape[-1] / 2 if metric == "euclidean" else 0.0)
@@ -319,8 +317,8 @@ def _check_margins(metric: str, *, before: Sides, after: Sides) -> None:
         change = change - change[..., :1]
         if float(change.abs().max()) > _SAME_MARGIN * scale:
             raise InputError(
-                f"does not keep margins on this gallery under {metric!r}, so lengths do not tell its gain; measure "
-                "it with gapkit.robustness, or take a full-rank GapCloser or a projection, fitted on this gallery"
+                f"does not keep margins on this gallery under {metric!r}, so lengths do not tell its gain; "
+                "measure it with gapkit.robustness, or fit a full-rank GapCloser or a projection on it"
             )
     if metric == "cosine":
         for rows in (x, moved_x):

@@ -68,7 +68,9 @@ def _block(y, x, variances):
     near = behind < _REACH * torch.hypot(deviation, deviation.gather(1, first))
     near.scatter_(1, first, True)
     rows, columns = near.nonzero(as_tuple=True)
-    u = _grid(float(deviation[rows, columns].median()), float(own.max()), y)
+    # Even in standard deviations about the mean, and below the pole on its right; 0, where r is 0/0, is no point of it.
+    even = torch.linspace(_LEFT, _RIGHT, _POINTS, dtype=y.dtype, device=y.device)
+    u = even / (float(deviation[rows, columns].median()) + 2 * float(own.max()) * even.clamp_min(0))
     pairs = list(zip(rows.split(_PAIRS), columns.split(_PAIRS), strict=True))
     parts = (_tails((b[candidates] - a[queries]).square(), own, u) for queries, candidates in pairs)
     t, r = map(torch.cat, zip(*parts, strict=True))  # (pairs, J)
@@ -81,12 +83,6 @@ def _block(y, x, variances):
     total = torch.zeros_like(nodes).index_add_(0, rows, logs)
     density = torch.exp(-z.square() / 2) * (_STEP / math.sqrt(2 * math.pi))
     return (total.exp() @ density).clamp(0, 1), answers
-
-
-def _grid(deviation: float, largest: float, like: Tensor) -> Float[Tensor, " j"]:
-    """Even in standard deviations about the mean, and below the pole on its right; 0, where r is 0/0, is no point of it."""
-    z = torch.linspace(_LEFT, _RIGHT, _POINTS, dtype=like.dtype, device=like.device)
-    return z / (deviation + 2 * largest * z.clamp_min(0))
 
 
 def _tails(

@@ -28,10 +28,9 @@ SIZES = (10, 30, 100)
 """Numbers of candidates that are asked for where nothing else is said."""
 LEAST_BLOCKS = 5
 """Fewer disjoint galleries give no interval worth having."""
-_SAME = 1e-6
 
 
-def unrepeated_rows(gallery: ArrayInput, *, tolerance: float = _SAME) -> ArrayLike:
+def unrepeated_rows(gallery: ArrayInput, *, tolerance: float = 1e-6) -> ArrayLike:
     """Indices of the rows that repeat no earlier row.
 
     Two pairs whose gallery rows are the same are one candidate twice: neither answer is right or wrong.
@@ -154,7 +153,7 @@ def robustness_in_galleries(
 def squares_in_galleries(queries, galleries) -> ArrayLike:
     """(G, m, K) squared distances of every query from the candidates of its own gallery; arguments as above."""
     y, x = _stacks(queries, galleries)
-    return like(_squares(y, x)[0], queries, galleries)
+    return like(_costs_and_answers(y, x, "euclidean")[0], queries, galleries)
 
 
 def _robustness(
@@ -208,7 +207,7 @@ def calibrate_in_galleries(
     known = None if metric == "cosine" else _costs_and_answers(y, x, metric)
 
     spread = math.sqrt(float(x.var(dim=1, correction=0).sum(1).mean()) / x.shape[2])
-    start = spread if spread > 0 else 1.0
+    start = spread or 1.0
 
     def mean_robustness(sigma: float) -> float:
         return float(_robustness(y, x, sigma, metric, known).mean())
@@ -264,15 +263,9 @@ def _costs_and_answers(
     y: Float[Tensor, "g m d"], x: Float[Tensor, "g k d"], metric: str
 ) -> tuple[Float[Tensor, "g m k"], Int[Tensor, "g m"]]:
     """What the nearest candidate has least of, the squared distance or minus the product, and the nearest."""
-    if metric == "euclidean":
-        return _squares(y, x)
     costs, tie = stacked_costs(y, x, metric)
-    return costs, answers_within(costs, tie)
-
-
-def _squares(
-    y: Float[Tensor, "g m d"], x: Float[Tensor, "g k d"]
-) -> tuple[Float[Tensor, "g m k"], Int[Tensor, "g m"]]:
-    costs, tie = stacked_costs(y, x, "euclidean")
-    of_query = (y - x.mean(1, keepdim=True)).square().sum(2)[:, :, None]
-    return (costs + of_query).clamp_min_(0), answers_within(costs, tie)
+    answers = answers_within(costs, tie)
+    if metric == "euclidean":
+        of_query = (y - x.mean(1, keepdim=True)).square().sum(2)[:, :, None]
+        costs = (costs + of_query).clamp_min_(0)
+    return costs, answers

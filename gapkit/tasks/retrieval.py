@@ -49,9 +49,7 @@ def retrieval_ranks(
         query_ids = gallery_ids = torch.arange(len(y), device=y.device)
     else:
         if not isinstance(targets, tuple | list) or len(targets) != 2:
-            raise InputError(
-                f"targets must be vectors (query_ids, gallery_ids), or None; got {one_line(targets)}"
-            )
+            raise InputError(f"targets must be (query_ids, gallery_ids), or None; got {one_line(targets)}")
         query_ids = as_whole_numbers(targets[0], "query_ids").to(y.device)
         gallery_ids = as_whole_numbers(targets[1], "gallery_ids").to(y.device)
         if len(query_ids) != len(y) or len(gallery_ids) != len(x):
