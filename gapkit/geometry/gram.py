@@ -111,10 +111,8 @@ def _check_entries(gram: Float[Tensor, "n n"], step: float) -> None:
     apart = (gram - gram.T).abs()
     if apart.max() > max(SYMMETRY, 4 * step):
         i, j = divmod(int(apart.argmax()), len(gram))
-        raise InputError(
-            f"gram must be symmetric; entry ({i}, {j}) is {float(gram[i, j]):.6g} and ({j}, {i}) is "
-            f"{float(gram[j, i]):.6g} (similarities of texts and images alone are not enough)"
-        )
+        entries = f"({i}, {j}) is {float(gram[i, j]):.6g}, ({j}, {i}) is {float(gram[j, i]):.6g}"
+        raise InputError(f"gram must be symmetric; entry {entries}; pass texts and images against both")
     off = (gram.diagonal() - 1).abs()
     if off.max() > UNIT:
         i = int(off.argmax())

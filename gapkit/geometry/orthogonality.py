@@ -79,12 +79,12 @@ def place_in_band(low: Number, high: Number, band: Band) -> Place:
     return "inside" if low >= band.low and high <= band.high else "cannot tell"
 
 
-def _direction(z: Tensor, direction, name: str = "direction") -> Tensor:
-    vector = as_vector(direction, name).to(z.device)
-    check_same_width(z, "z", vector, name)
+def _direction(z: Tensor, direction) -> Tensor:
+    vector = as_vector(direction, "direction").to(z.device)
+    check_same_width(z, "z", vector, "direction")
     length = row_lengths(vector[None])[0]
     if length == 0:
-        raise InputError(f"{name} must not be zero: it has no direction")
+        raise InputError("direction must not be zero")
     return vector / length
 
 

@@ -140,7 +140,6 @@ def _check_covariance(value) -> Float[Tensor, "d d"]:
     least = float(torch.linalg.eigvalsh(matrix)[0])
     if least < -1e-10 * scale:
         raise InputError(
-            f"covariance must be positive semidefinite; its least eigenvalue is {least:.3g} "
-            "(clip the eigenvalues at 0, or estimate it from more rows)"
+            f"covariance must be positive semidefinite; got eigenvalue {least:.3g}; clip it at 0"
         )
     return matrix

@@ -160,10 +160,7 @@ def robustness(
         y = as_matrix(queries, "queries", shape="(m, d)")
         sampled = noise_on != "gallery" or transform is not None or method not in ("auto", "exact")
         if gallery is not None or sampled or return_std_error or return_info:
-            raise InputError(
-                "neighbours take the place of the gallery (None) under noise on it, integrated exactly; "
-                "leave out noise_on, transform, method and return_…"
-            )
+            raise InputError("neighbours go with gallery=None and no noise_on, transform, method or return_…")
         bounds = _from_neighbours(y, neighbours, noise, metric)
         return tuple(like(bound, queries, neighbours[0]) for bound in bounds)
     y, x = queries_and_gallery(queries, gallery, metric)
