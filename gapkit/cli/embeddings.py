@@ -9,7 +9,8 @@ _DATASET_OPTIONS = (
     click.option("--root", type=A_PATH, help="Folder of the dataset's images or archive."),
     click.option("--annotations", type=A_PATH, help="Annotation file: JSON (coco, aokvqa) or CSV."),
     click.option("--encoding", help="Encoding of a CSV that is not in UTF-8, such as cp1252."),
-    click.option("--quoting", type=click.Choice(["csv", "backslash", "none"]), help="How a CSV quotes."),
+    click.option("--quoting", type=click.Choice(["csv", "backslash", "none"]),
+                 help="How a CSV uses quotation marks, where that is ambiguous."),
     click.option("--image-column", help="Column of a CSV that holds the images' paths."),
     click.option("--caption-column", help="Column of a CSV that holds the captions."),
     click.option("--captions", type=click.Choice(["all", "first", "longest"]),
@@ -23,7 +24,8 @@ _DATASET_OPTIONS = (
     click.option("--device", default="auto", show_default=True, help="cpu, cuda, mps, or auto."),
     click.option("--precision", default="auto", show_default=True, help="float32, float16, bfloat16, auto."),
     click.option("--batch-size", type=A_COUNT, default=64, show_default=True, help="Images in a batch."),
-    click.option("--workers", type=A_NUMBER, default=0, show_default=True, help="Processes that read them."),
+    click.option("--workers", type=A_NUMBER, default=0, show_default=True,
+                 help="Processes that read images."),
     click.option("--on-long-text", type=click.Choice(["truncate", "raise"]), default="truncate",
                  show_default=True, help="What to do with texts that are too long for the model."),
     click.option("--skip-unreadable", is_flag=True, help="Leave out and list images that cannot be read."),
@@ -90,7 +92,7 @@ def embed(model, dataset, out, dtype, quiet, cluster, **options):
               help="Row of each image's text, one a line, or .npy; found inside an archive.")  # fmt: skip
 @click.option("--task", type=click.Choice(["pairs", "zero-shot"]), help="[default: zero-shot with labels]")
 @click.option("--normalise", type=click.Choice(["auto", "yes", "no"]), default="auto", show_default=True,
-              help="Divide rows by their length; auto: where it is about 1, but for rounding.")  # fmt: skip
+              help="Divide rows by their length; auto: only if it is 1 but for rounding.")  # fmt: skip
 @click.option("--image-key", help="The images' matrix in an archive, or column of a table (emb for emb_1 …).")
 @click.option("--text-key", help="The texts' matrix, likewise.")
 @click.option("--header", default="auto", show_default=True, metavar="yes|no|LINE",
@@ -100,7 +102,8 @@ def embed(model, dataset, out, dtype, quiet, cluster, **options):
 @click.option("--columns", metavar="FIRST..LAST",
               help="Columns of coordinates, by name or by place from 1; also A,B,C and emb*.")  # fmt: skip
 @click.option("--image-of-text", metavar="N|FILE",
-              help="Captions of each image, which lie together; or each text's row of an image.")  # fmt: skip
+              help="Where images have several captions: how many each has, one image's after the other's, "
+              "or the row of each text's image.")  # fmt: skip
 @click.option("--captions", type=click.Choice(["all", "first"]), default="all", show_default=True,
               help="Which of an image's captions to keep.")  # fmt: skip
 @click.option("--gram", type=A_PATH, help="A matrix of all cosines instead, images first (CSV, npy).")
@@ -159,7 +162,8 @@ def _about_gram(about: dict) -> list[str]:
 @click.command("fetch")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--all", "everything", is_flag=True, help="Every published set.")
-@click.option("--from", "source", type=A_PATH, metavar="FILE|FOLDER", help="Local copies, known by content.")
+@click.option("--from", "source", type=A_PATH, metavar="FILE|FOLDER",
+              help="Use local copies, known by their content, instead of the network.")  # fmt: skip
 @click.option("--shipped", is_flag=True, help="The data shipped with gapkit (60 MB), for outside a clone.")
 def fetch(names, everything, source, shipped):
     """Put published embeddings into the cache; without a name, list them.

@@ -18,13 +18,16 @@ from gapkit.errors import InputError, as_one_line
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--out", default="results", show_default=True, help="Folder for results; replaced as a whole.")
 @click.option("--full", is_flag=True, help="Every seed, finer grids, more draws (20 minutes on 2 cores).")
-@click.option("--model", "models", multiple=True, metavar="NAME", help="Instead of the shipped; repeatable.")
-@click.option("--dataset", "datasets", multiple=True, metavar="NAME", help="A name, or a file; repeatable.")
+@click.option("--model", "models", multiple=True, metavar="NAME",
+              help="A model instead of the shipped ones; repeatable.")  # fmt: skip
+@click.option("--dataset", "datasets", multiple=True, metavar="NAME",
+              help="A dataset, or a file of embeddings; repeatable.")  # fmt: skip
 @click.option("--published", is_flag=True, help="Use every published set in the cache (see gapkit fetch).")
 @click.option("--galleries", metavar="K,K…",
               help="Sizes of galleries that sets of pairs are cut into.  [default: 10,30,100]")  # fmt: skip
 @embedding_options
-@click.option("--only", multiple=True, metavar="EXPERIMENT", help="Not all experiments, this; repeatable.")
+@click.option("--only", multiple=True, metavar="EXPERIMENT",
+              help="One experiment instead of all; repeatable.")  # fmt: skip
 @click.option("--seed", type=A_NUMBER, default=0, show_default=True, help="Seed of everything random.")
 @click.option("--format", "formats", multiple=True, type=click.Choice(["html", "md"]),
               help="Form of the report; repeatable [default: html].")  # fmt: skip
