@@ -153,9 +153,8 @@ class Closer(TransformerMixin, BaseEstimator):
     def fit_transform(self, X: ArrayInput, Y: ArrayInput | None = None, **fit_options: Any) -> Any:
         """Fit, then return the side that moves, moved (for a closer of both sides: the pair)."""
         self.fit(X, Y, **fit_options)
-        if self.moves == "both":
-            return self.transform_pair(X, Y)
-        return self.transform(X if self.moves == "gallery" else Y)
+        moving = X if self.moves == "gallery" else Y
+        return self.transform_pair(X, Y) if self.moves == "both" else self.transform(moving)
 
     def linear_part(self, side: str = "gallery") -> np.ndarray | None:
         """The matrix A of one side's map z ↦ A z + b, (d, d) float64, or None for the identity.

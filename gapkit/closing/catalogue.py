@@ -17,25 +17,11 @@ from gapkit.closing.projections import AffineProjection, LinearProjection, SpanP
 from gapkit.closing.shifts import HalfwayShift, MeanShift, ProjectedShift
 from gapkit.errors import InputError, did_you_mean, refusing
 
-CLOSERS: dict[str, type[Closer]] = {
-    closer.name: closer
-    for closer in (
-        ProjectedShift,
-        MeanShift,
-        HalfwayShift,
-        AffineProjection,
-        LinearProjection,
-        published.Centring,
-        published.Standardisation,
-        published.Procrustes,
-        SpanProjection,
-        published.I0T,
-        published.GRCLIP,
-        published.ReAlign,
-        published.MeanDirectionRemoval,
-        published.RenormalisedShift,
-    )
-}
+_SHIFTS = (ProjectedShift, MeanShift, HalfwayShift)
+_PROJECTIONS = (AffineProjection, LinearProjection)
+_OTHERS = (published.Centring, published.Standardisation, published.Procrustes, SpanProjection, published.I0T)
+_MORE = (published.GRCLIP, published.ReAlign, published.MeanDirectionRemoval, published.RenormalisedShift)
+CLOSERS: dict[str, type[Closer]] = {each.name: each for each in (*_SHIFTS, *_PROJECTIONS, *_OTHERS, *_MORE)}
 """Every closer by the name that tables use."""
 _FACTS = {"closer": str, "parameters": dict, "fitted": dict, "arrays": dict}
 _FOREIGN = "holds no closer written by gapkit"

@@ -142,10 +142,13 @@ def simulate(
     check_choice(kind, "kind", KINDS)
     steps = check_whole(steps, "steps", least=0)
     if isinstance(start, str):
-        start = starting_pairs(
-            start, n=n, d=d, gap=gap, spread=spread, collapsed_to=collapsed_to, sphere=sphere, seed=seed
-        )
-    x, y, tau = as_pairs(*_pair(start), tau)
+        shape = {"n": n, "d": d, "gap": gap, "spread": spread, "collapsed_to": collapsed_to}
+        start = starting_pairs(start, **shape, sphere=sphere, seed=seed)
+    try:
+        first, second = start
+    except (TypeError, ValueError):
+        raise InputError(f"start must be a name or a pair of arrays (x, y); got {one_line(start)}") from None
+    x, y, tau = as_pairs(first, second, tau)
     if sphere:
         check_unit_rows(x, "x", tolerance=1e-6)
         check_unit_rows(y, "y", tolerance=1e-6)
@@ -167,12 +170,9 @@ def simulate(
                 what, cause = "loss", f"step_size={step_size:g}"
                 if log_scale < -_LARGEST_EXPONENT:
                     what, cause = "learned tau", f"learned_rate={learned_rate:g} or {cause}"
-                warnings.warn(
-                    f"the {what} left the finite numbers at step {step} of {steps}: {cause} is too large; "
-                    f"the trajectory ends with step {step - 1}",
-                    GapkitWarning,
-                    stacklevel=2,
-                )
+                end = f"{cause} is too large; the trajectory ends with step {step - 1}"
+                words = f"the {what} left the finite numbers at step {step} of {steps}: {end}"
+                warnings.warn(words, GapkitWarning, stacklevel=2)
                 diverged_at = step
                 break
             last = {"x": x, "y": y, "loss": loss, "similarity": s, "tau": tau, "bias": bias}
@@ -205,15 +205,6 @@ def _descend(z: Tensor, gradient: Tensor, rate: float, sphere: bool) -> Tensor:
         gradient = gradient - (gradient * z).sum(1, keepdim=True) * z
     z = z - rate * gradient
     return z / torch.linalg.vector_norm(z, dim=1, keepdim=True) if sphere else z
-
-
-def _pair(start) -> tuple:
-    """``start`` as two arrays, or a clear error."""
-    try:
-        x, y = start
-    except (TypeError, ValueError):
-        raise InputError(f"start must be a name or a pair of arrays (x, y); got {one_line(start)}") from None
-    return x, y
 
 
 def _steps_to_record(steps: int, record) -> set[int]:

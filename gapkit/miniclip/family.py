@@ -16,18 +16,9 @@ from gapkit._options import check_choice
 from gapkit._paths import shipped_file
 from gapkit.datasets.scenes import IMAGE_SIZE
 
-EMBED_DIM = 512
-MODEL_CONFIG = {
-    "embed_dim": EMBED_DIM,
-    "vision_cfg": {
-        "image_size": IMAGE_SIZE,
-        "layers": [1, 1, 1, 1],
-        "width": 16,
-        "head_width": 64,
-        "patch_size": None,
-    },
-    "text_cfg": {"context_length": 32, "vocab_size": 49408, "width": 48, "heads": 4, "layers": 3},
-}
+_IMAGE = {"image_size": IMAGE_SIZE, "layers": [1, 1, 1, 1], "width": 16, "head_width": 64, "patch_size": None}
+_TEXT = {"context_length": 32, "vocab_size": 49408, "width": 48, "heads": 4, "layers": 3}
+MODEL_CONFIG = {"embed_dim": 512, "vision_cfg": _IMAGE, "text_cfg": _TEXT}
 PREPROCESS_CONFIG = {
     "size": [IMAGE_SIZE, IMAGE_SIZE],
     "mode": "RGB",
@@ -73,8 +64,7 @@ class Setting:
     @property
     def config(self) -> dict:
         """OpenCLIP's configuration of the model."""
-        text = MODEL_CONFIG["text_cfg"] | {"width": self.text_width}
-        return MODEL_CONFIG | {"text_cfg": text}
+        return MODEL_CONFIG | {"text_cfg": _TEXT | {"width": self.text_width}}
 
 
 SETTINGS = {
@@ -107,11 +97,8 @@ def build(setting: Setting, *, seed: int) -> Any:
     library = open_clip()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = library.CLIP(
-            **setting.config,
-            init_logit_scale=math.log(1 / setting.temperature),
-            init_logit_bias=setting.bias,
-        )
+        log_scale = math.log(1 / setting.temperature)
+        model = library.CLIP(**setting.config, init_logit_scale=log_scale, init_logit_bias=setting.bias)
     model.logit_scale.requires_grad_(setting.learned)
     return model
 

@@ -99,13 +99,11 @@ def train(
     steps = setting.steps if steps is None else steps
     out = Path(out)
     make_folder(out)
-    checkpoint = out / "checkpoint.pt"
-    run = {"setting": name, "seed": seed, "steps": steps}
+    checkpoint, run = out / "checkpoint.pt", {"setting": name, "seed": seed, "steps": steps}
     state = _load_checkpoint(checkpoint, run)
     model = build(setting, seed=seed)
     model.visual.to(memory_format=torch.channels_last)
-    tokenise = Tokeniser()
-    data = data or TrainingData.make()
+    tokenise, data = Tokeniser(), data or TrainingData.make()
     held_images = _to_tower(data.held_out_images)
     held_tokens = tokenise(data.held_out_captions)
 
@@ -113,21 +111,15 @@ def train(
     scale = [p for name, p in trained.items() if name in ("logit_scale", "logit_bias")]
     matrices = [p for p in trained.values() if p.ndim >= 2]
     vectors = [p for name, p in trained.items() if p.ndim < 2 and not name.startswith("logit_")]
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": matrices, "weight_decay": 0.05},
-            {"params": vectors, "weight_decay": 0.0},
-            {"params": scale, "weight_decay": 0.0, "lr": setting.scale_rate * LEARNING_RATE},
-        ],
-        lr=LEARNING_RATE,
-        betas=(0.9, 0.98),
-        fused=True,
-    )
+    own_rate = {"lr": setting.scale_rate * LEARNING_RATE}
+    groups = [{"params": matrices, "weight_decay": 0.05}, {"params": vectors}, {"params": scale} | own_rate]
+    optimiser = torch.optim.AdamW(groups, LEARNING_RATE, (0.9, 0.98), weight_decay=0.0, fused=True)
     warmup = 60
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser,
-        lambda s: min((s + 1) / warmup, 0.5 * (1 + math.cos(math.pi * min(s / max(steps, 1), 1.0)))),
-    )
+
+    def share_of_rate(step: int) -> float:
+        return min((step + 1) / warmup, 0.5 * (1 + math.cos(math.pi * min(step / max(steps, 1), 1.0))))
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share_of_rate)
 
     parts = {"model": model, "optimiser": optimiser, "schedule": schedule}
     curve, start = [], 0
@@ -171,10 +163,8 @@ def save(model, out: Path, *, setting: Setting, curve: dict) -> None:
     """Write weights (half precision), OpenCLIP's configuration and the training curve into ``out``."""
     from safetensors.torch import save_file
 
-    weights = {
-        key: (value.half() if value.is_floating_point() else value).contiguous()
-        for key, value in model.state_dict().items()
-    }
+    halved = {key: z.half() if z.is_floating_point() else z for key, z in model.state_dict().items()}
+    weights = {key: value.contiguous() for key, value in halved.items()}
     config = {"model_cfg": setting.config, "preprocess_cfg": PREPROCESS_CONFIG}
     if getattr(model, "logit_bias", None) is not None:
         config["model_cfg"] |= {"init_logit_bias": float(model.logit_bias.detach())}
