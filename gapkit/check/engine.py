@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import functools
 import importlib
 import inspect
 import linecache
@@ -94,8 +95,8 @@ class Check:
             fault = "has a wrong value" if fault and ("entries" in fault or "shape" in fault) else fault
         else:
             compared = zip(got, right, sizes, strict=True)
-            options = {"rtol": self.rtol, "parts": self.parts}
-            faults = (difference(a, b, sizes=shape, **options) for a, b, shape in compared)
+            compare = functools.partial(difference, rtol=self.rtol, parts=self.parts)
+            faults = (compare(a, b, sizes=shape) for a, b, shape in compared)
             fault = next(filter(None, faults), None)
         if fault is None or any(self._agrees(got, rounds, other, self.rtol) for other in self.also):
             return
@@ -258,7 +259,7 @@ def call(function: Any, arguments: tuple, name: str, **options) -> Result:
             at += ": run the cell that imports or defines it first"
         raise CheckFailed(f"{name} stops with {type(fault).__name__}: {message}{at}") from fault
     for position, (before, after) in enumerate(zip(arguments, given, strict=True)):
-        if isinstance(before, np.ndarray | torch.Tensor) and not _equal(before, after):
+        if isinstance(before, np.ndarray | torch.Tensor) and not _equal(*map(np.asarray, (before, after))):
             raise CheckFailed(f"{name} changes its input (argument {position + 1}): work on a copy")
     single = single_precision(result) and any(map(_double, arguments))
     result = plain(result)
