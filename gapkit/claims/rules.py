@@ -228,8 +228,6 @@ def why_not_asked(rule: Rule, expected: Interval) -> str:
     if effect < smallest:
         return f"expected is {expected.value:.2g} or a fifth less, where {rule.sign * smallest:g} counts"
     if effect < smallest + (1 + ndtri(POWER) / ndtri(1 - DOUBT)) * width:
-        effect = f"{expected.value:.2g} ± {width:.2g}"
-        return (
-            f"too few data: {effect} is expected, which shows less often than in {100 * POWER:.0f} % of cases"
-        )
+        told, rate = f"{expected.value:.2g} ± {width:.2g} is expected", f"{100 * POWER:.0f} % of cases"
+        return f"too few data: {told}, which shows less often than in {rate}"
     return ""

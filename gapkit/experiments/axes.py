@@ -26,11 +26,9 @@ def measure_axes(job: Job) -> dict[str, Rows]:
     """
     task = task_of(job)
     closer = protocol.fit_closer(protocol.PROJECTED, task)
-    sides = {
-        "nothing": (task.queries, task.gallery),
-        "gallery": (task.queries, protocol.shift_gallery(task.gallery, closer, 1.0)),
-        "queries": (protocol.shift_queries(task.queries, closer, 1.0), task.gallery),
-    }
+    sides = {"nothing": (task.queries, task.gallery)}
+    sides["gallery"] = task.queries, protocol.shift_gallery(task.gallery, closer, 1.0)
+    sides["queries"] = protocol.shift_queries(task.queries, closer, 1.0), task.gallery
     draws = int(job.options.get("draws", DRAWS))
     rows, checks = [], []
     levels = protocol.calibrated_levels(task, [protocol.MIDDLE])  # none if no σ changes three answers in ten
@@ -46,9 +44,8 @@ def measure_axes(job: Job) -> dict[str, Rows]:
             rows.append(row | {"largest_change": change})
             about |= {"metric": metric, "noise_on": "queries", "method": "drawn"}
             change = float(np.abs(kept[moves] - kept["nothing"]).max())
-            about = (
-                task.head | protocol.NOISE_ON_GALLERY | about | protocol.level_columns(level, task.gallery)
-            )
+            about |= protocol.level_columns(level, task.gallery)
+            about = task.head | protocol.NOISE_ON_GALLERY | about
             known = {"clean": protocol.right(answers, task), "agrees": protocol.same(answers, noise.before)}
             known |= {"noisy": correct[moves], "survives": kept[moves], "untouched": kept["nothing"]}
             row = protocol.tidy_row(about, noise.resamples, **known, seed=job.seed)

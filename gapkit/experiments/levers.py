@@ -43,11 +43,10 @@ def measure_levers(job: Job) -> dict[str, Rows]:
                     predicted = order[metric] = predict_metric(*sides, level.sigma, metric=metric)
                 about = {"closer": name, "moves": "queries", "alpha": float(name != "untouched")}
                 value = noise.survival(sides)
-                rows.append(
-                    noise.row(about, sides, value, expect=False)
-                    | protocol.columns("gain_over_euclidean", resamples.difference(value, euclidean))
-                    | {"predicted": predicted, "predicted_gain": predicted - noise.untouched.mean()}
-                )
+                row = noise.row(about, sides, value, expect=False)
+                row |= protocol.columns("gain_over_euclidean", resamples.difference(value, euclidean))
+                row |= {"predicted": predicted, "predicted_gain": predicted - noise.untouched.mean()}
+                rows.append(row)
                 if metric == "euclidean" and name in (PROJECTED, AFFINE):
                     error = abs(predicted - float(value.mean()))
                     check = protocol.check_row("error of the predicted gain", error, closer=name)

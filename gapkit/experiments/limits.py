@@ -56,30 +56,21 @@ def measure_noise_directions(task: Task, sigma: float, *, draws: int = 200, seed
     shift, components = closer.shift_, closer.components_
     along = np.outer(shift, shift) / (shift @ shift)
     everything = np.eye(len(shift))
-    kinds = {
-        "every direction": (everything, len(shift)),
-        "all but g'": (everything - along, len(shift) - 1),
-        "the texts' span": (components.T @ components, len(components)),
-        "g' alone": (along, 1),
-    }
-    moved = {
-        "untouched": (task.queries, task.gallery),
-        "shift": (task.queries, task.gallery + shift),
-        "affine": (AffineProjection().fit(task.gallery, task.queries).transform(task.queries), task.gallery),
-    }
+    kinds = {"every direction": (everything, len(shift)), "all but g'": (everything - along, len(shift) - 1)}
+    kinds |= {"the texts' span": (components.T @ components, len(components)), "g' alone": (along, 1)}
+    projection = AffineProjection().fit(task.gallery, task.queries)
+    moved = {"untouched": (task.queries, task.gallery), "shift": (task.queries, task.gallery + shift)}
+    moved["affine"] = projection.transform(task.queries), task.gallery
     rows = []
     for name, (projection, directions) in kinds.items():
         noise = {"sigma": sigma} if name == "every direction" else {"covariance": sigma**2 * projection}
         values = {}
         for side, (queries, gallery) in moved.items():
             values[side], info = robustness(queries, gallery, **noise, **how)
-        rows.append(
-            task.head
-            | {"noise": name, "directions": directions, "sigma_per_direction": sigma}
-            | {side: float(value.mean()) for side, value in values.items()}
-            | {"largest_change": float(np.abs(values["shift"] - values["untouched"]).max())}
-            | {"method": info.method, "seed": seed}
-        )
+        row = task.head | {"noise": name, "directions": directions, "sigma_per_direction": sigma}
+        row |= {side: float(value.mean()) for side, value in values.items()}
+        row |= {"largest_change": float(np.abs(values["shift"] - values["untouched"]).max())}
+        rows.append(row | {"method": info.method, "seed": seed})
     return rows
 
 
@@ -97,13 +88,11 @@ def measure_renormalised(task: Task, sigma: float, components: Sequence[int | No
         lengths = np.linalg.norm(gallery, axis=1)
         for after, metric in (("as moved", "euclidean"), ("renormalised", "cosine")):
             stored = normalise_rows(gallery) if after == "renormalised" else gallery
-            rows.append(
-                {"shift": name, "after": after, "gap_left": l2m(stored, task.queries)}
-                | {"shortest": float(lengths.min()), "longest": float(lengths.max())}
-                | _outcome(task, stored, untouched)
-                | {"robustness": float(robustness(task.queries, gallery, sigma, metric=metric).mean())}
-                | {"sigma_per_coordinate": sigma}
-            )
+            row = {"shift": name, "after": after, "gap_left": l2m(stored, task.queries)}
+            row |= {"shortest": float(lengths.min()), "longest": float(lengths.max())}
+            kept = float(robustness(task.queries, gallery, sigma, metric=metric).mean())
+            row |= _outcome(task, stored, untouched) | {"robustness": kept, "sigma_per_coordinate": sigma}
+            rows.append(row)
     return rows
 
 
@@ -117,12 +106,9 @@ def measure_overshoot(
         closer = GapCloser(n_components=k).fit(task.gallery, task.queries)
         for alpha in alphas:
             gallery = task.gallery + alpha * closer.shift_
-            rows.append(
-                {"components": closer.n_components_, "alpha": float(alpha), "sigma_per_coordinate": sigma}
-                | {"shift_norm": float(np.linalg.norm(closer.shift_))}
-                | _outcome(task, gallery, untouched)
-                | {"robustness": float(robustness(task.queries, gallery, sigma).mean())}
-            )
+            row = {"components": closer.n_components_, "alpha": float(alpha), "sigma_per_coordinate": sigma}
+            row |= {"shift_norm": float(np.linalg.norm(closer.shift_))} | _outcome(task, gallery, untouched)
+            rows.append(row | {"robustness": float(robustness(task.queries, gallery, sigma).mean())})
     return rows
 
 
@@ -162,15 +148,12 @@ def measure_gallery_sizes(
                 closer = GapCloser(n_components=choice).fit(gallery, task.queries)
             moved = closer.transform(gallery)
             used, gap = closer.n_components_, float(np.linalg.norm(closer.gap_))
-            rows.append(
-                task.head
-                | {"rows": size, "choice": "all" if choice is None else f"{choice:g} of the variance"}
-                | {"components": used, "gap_norm": gap, "shift_norm": float(np.linalg.norm(closer.shift_))}
-                | {"left_by_chance": expected_shift(closer.gap_, used + 1)}
-                | {"agreement": agreement(nearest(task.queries, moved), nearest(task.queries, gallery))}
-                | {"gain": float((robustness(task.queries, moved, sigma) - before).mean())}
-                | {"sigma_per_coordinate": sigma, "seed": seed}
-            )
+            kept = agreement(nearest(task.queries, moved), nearest(task.queries, gallery))
+            gain = float((robustness(task.queries, moved, sigma) - before).mean())
+            row = {"rows": size, "choice": "all" if choice is None else f"{choice:g} of the variance"}
+            row |= {"components": used, "gap_norm": gap, "shift_norm": float(np.linalg.norm(closer.shift_))}
+            row |= {"left_by_chance": expected_shift(closer.gap_, used + 1), "agreement": kept, "gain": gain}
+            rows.append(task.head | row | {"sigma_per_coordinate": sigma, "seed": seed})
     return rows
 
 

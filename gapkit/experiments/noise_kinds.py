@@ -51,11 +51,9 @@ def measure_noise_kinds(job: Job) -> dict[str, Rows]:
     task = task_of(job)
     closer = protocol.fit_closer(protocol.PROJECTED, task)
     d = task.gallery.shape[-1]
-    covariances = {
-        "isotropic": np.eye(d),
-        "covariance of the texts": np.cov(task.gallery.reshape(-1, d).T),
-        "covariance of the images": np.cov(task.queries.reshape(-1, d).T),
-    }
+    covariances = {"isotropic": np.eye(d)}
+    for side, matrix in (("texts", task.gallery), ("images", task.queries)):
+        covariances[f"covariance of the {side}"] = np.cov(matrix.reshape(-1, d).T)
     if task.queries.ndim == 2:
         step = -(-len(task.queries) // int(job.options.get("queries", QUERIES)))
         task = replace(task, queries=task.queries[::step], labels=task.labels[::step])
@@ -135,12 +133,10 @@ class GaussianProblem:
         expected = resamples.difference(survival(equal, False), untouched)
         gain = resamples.gain(closed, untouched, slope=gain_slope(at, sigma), target=float(untouched.mean()))
         # No column gain_expected: whether this noise leaves something to gain is what the claims ask, not a reason to ask nothing.
-        yield (
-            {"metric": metric, "level": protocol.MIDDLE, "sigma_per_coordinate": sigma}
-            | {"untouched": float(untouched.mean()), "predicted_gain": expected.value}
-            | {"error_of_law": abs(expected.value - float(closed.mean() - untouched.mean()))}
-            | protocol.columns("gain", gain)
-        )
+        row = {"metric": metric, "level": protocol.MIDDLE, "sigma_per_coordinate": sigma}
+        row |= {"untouched": float(untouched.mean()), "predicted_gain": expected.value}
+        row |= {"error_of_law": abs(expected.value - float(closed.mean() - untouched.mean()))}
+        yield row | protocol.columns("gain", gain)
 
 
 def _drawn_gain(task: Task, drawn: Iterable, seed: int) -> dict:

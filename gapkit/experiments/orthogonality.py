@@ -22,21 +22,16 @@ def measure_orthogonality(job: Job) -> dict[str, Rows]:
     drawn = sampling(entries)
     head = {"model": job.model, "dataset": job.dataset, "seed": job.seed}
     variances = variance_intervals(texts, images, **drawn, seed=job.seed)
-    rows = [
-        head
-        | {"quantity": "relative variance", "side": side, "k": None}
-        | _against(variance, relative_variance_band(matrix, seed=job.seed))
-        for side, matrix, variance in zip(("texts", "images"), (texts, images), variances, strict=True)
-    ]
+    rows = []
+    for side, matrix, variance in zip(("texts", "images"), (texts, images), variances, strict=True):
+        about = head | {"quantity": "relative variance", "side": side, "k": None}
+        rows.append(about | _against(variance, relative_variance_band(matrix, seed=job.seed)))
     most = min(len(texts) - 1, texts.shape[1] - 1, resolved_components(texts))
     components = [k for k in COMPONENTS if k < most] + [most]
     shares = share_intervals(texts, images, components, **drawn, seed=job.seed)
-    rows += [
-        head
-        | {"quantity": "subspace share", "side": "texts", "k": k}
-        | _against(share, subspace_share_chance(k, texts.shape[1]))
-        for k, share in zip(components, shares, strict=True)
-    ]
+    for k, share in zip(components, shares, strict=True):
+        about = head | {"quantity": "subspace share", "side": "texts", "k": k}
+        rows.append(about | _against(share, subspace_share_chance(k, texts.shape[1])))
     return {"orthogonality": rows}
 
 

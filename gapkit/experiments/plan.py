@@ -244,10 +244,8 @@ def kind_of(model: str, dataset: str, *, files: Files | None = None) -> str:
     """
     entries = load_set(model, dataset, find_file(model, dataset, files))
     if len(entries.images) < FEWEST_IMAGES:
-        raise InputError(
-            f"{dataset} has {len(entries.images)} images; intervals come from resampling them, "
-            f"which takes at least {FEWEST_IMAGES}: add some (gapkit measure works with fewer)"
-        )
+        few = f"{dataset} has {len(entries.images)} images; intervals take at least {FEWEST_IMAGES}"
+        raise InputError(f"{few}: add some (gapkit measure works with fewer)")
     if galleries_in(entries):
         return "near-twins"
     return "rephrased" if wordings_of(entries) else entries.task
@@ -258,10 +256,8 @@ def _places(models: Sequence[str], datasets: Sequence[str]) -> Iterator[tuple[st
     alone = [dataset for dataset in datasets if stands_alone(dataset)]
     others = [dataset for dataset in datasets if not stands_alone(dataset)]
     if alone and models and not others:
-        raise InputError(
-            f"{alone[0]} holds embeddings, of a model of its own; leave out --model {models[0]}, "
-            "or name a dataset to embed with it"
-        )
+        own = f"{alone[0]} holds embeddings of a model of its own"
+        raise InputError(f"{own}; leave out --model {models[0]}, or name a dataset to embed with it")
     yield from ((model_of(dataset), dataset) for dataset in alone)
     if datasets and not others:
         return

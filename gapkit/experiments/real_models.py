@@ -28,15 +28,13 @@ def measure_model(job: Job) -> dict[str, Rows]:
     closer = protocol.fit_closer(protocol.PROJECTED, task)
     texts, images = (z.astype(np.float64) for z in entries.modalities())
     about = {"model": job.model, "dataset": job.dataset, "candidates": SIZE}
+    gap, shifts = np.linalg.norm(images.mean(0) - texts.mean(0)), np.linalg.norm(closer.shift_, axis=-1)
     about |= {"pairs": len(entries.images) - task.dropped}
-    about |= {"gap_norm": float(np.linalg.norm(images.mean(0) - texts.mean(0)))}
-    about |= {"shift_norm": float(np.linalg.norm(closer.shift_, axis=-1).mean())}
+    about |= {"gap_norm": float(gap), "shift_norm": float(shifts.mean())}
     answers = protocol.answers_to(task.queries, task.gallery)
     about |= protocol.columns("clean_accuracy", resamples.mean(protocol.right(answers, task)))
-    sides = {
-        "gain": (task.queries, protocol.shift_gallery(task.gallery, closer, 1.0)),
-        "affine_gain": (protocol.fit_closer(protocol.AFFINE, task).transform(task.queries), task.gallery),
-    }
+    sides = {"gain": (task.queries, protocol.shift_gallery(task.gallery, closer, 1.0))}
+    sides["affine_gain"] = protocol.fit_closer(protocol.AFFINE, task).transform(task.queries), task.gallery
     rows = []
     for level in protocol.calibrated_levels(task):
         noise = UnderNoise(task, level, seed=job.seed)

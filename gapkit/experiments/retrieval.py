@@ -66,11 +66,9 @@ def _small(task: GalleryTask, seed: int) -> Rows:
             moved = task.queries, protocol.shift_gallery(task.gallery, closer, alpha)
             survives, hits = noise.survival(moved), protocol.right(noise.answers(moved), task)
             about = setting | {"alpha": alpha, "shift_norm": length}
-            rows.append(
-                noise.row(about, moved, survives, expect=alpha == 1.0 or PARTLY)
-                | protocol.columns("recall_at_1", resamples.mean(hits))
-                | protocol.columns("recall_change", resamples.difference(hits, hit))
-            )
+            row = noise.row(about, moved, survives, expect=alpha == 1.0 or PARTLY)
+            row |= protocol.columns("recall_at_1", resamples.mean(hits))
+            rows.append(row | protocol.columns("recall_change", resamples.difference(hits, hit)))
     return rows
 
 

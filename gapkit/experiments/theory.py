@@ -78,11 +78,10 @@ def _collapse(seed: int) -> list[dict]:
     level = f"N = {COLLAPSE_PAIRS}, d = {DIMENSION}, τ = 0.05, {COLLAPSE_STEPS} steps on the sphere"
     options = {"n": COLLAPSE_PAIRS, "d": DIMENSION, "tau": 0.05, "sphere": True, "steps": COLLAPSE_STEPS}
     options |= {"seed": seed, "record": [COLLAPSE_STEPS]}
-    apart, together = simulate("isotropic", **options), simulate("collapsed", gap=0.0, **options)
-    return [
-        check_row("isotropic start: gap at the end", float(apart.gap[-1]), level=level),
-        check_row("collapsed start without a gap: gap at the end", float(together.gap[-1]), level=level),
-    ]
+    runs = {"isotropic start": simulate("isotropic", **options)}
+    runs["collapsed start without a gap"] = simulate("collapsed", gap=0.0, **options)
+    ends = {f"{start}: gap at the end": float(run.gap[-1]) for start, run in runs.items()}
+    return [check_row(*end, level=level) for end in ends.items()]
 
 
 EXPERIMENT = Experiment(

@@ -65,12 +65,8 @@ def make_record(
 
 def environment() -> dict[str, str]:
     """Versions and the hash of the code that measured."""
-    return {
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        **{name: _version(name) for name in LIBRARIES},
-        "code_sha256": code_hash(),
-    }
+    machine = {"python": platform.python_version(), "platform": f"{platform.system()} {platform.machine()}"}
+    return machine | {name: _version(name) for name in LIBRARIES} | {"code_sha256": code_hash()}
 
 
 def _version(name: str) -> str:

@@ -24,11 +24,7 @@ SETTINGS = {
     "miniclip-random": "random weights, the control",
 }
 """What tells the shipped models apart."""
-PARTS = (
-    "The paper and earlier work",
-    "This project's own",
-    "Controls and identities: only a bug could break them",
-)
+PARTS = ("The paper and earlier work", "This project's own", "Controls and identities: only bugs break them")
 
 
 def build_view(record: Mapping) -> dict:
