@@ -126,9 +126,7 @@ def _numbers_only(columns: Sequence[Column], path) -> list[Column]:
         raise InputError(f"{path}: {odd.shown} among the numbers holds none; {say}")
     first = numbers[0].place
     if odd := next((c for c in columns if c.missing or (c.kind == "empty" and c.place < first)), None):
-        raise InputError(
-            f"{path}: {odd.shown} has empty cells or errors, where numbers may be missing; {say}"
-        )
+        raise InputError(f"{path}: {odd.shown} has empty cells or errors: numbers may be missing; {say}")
     _check_alike(numbers, path, say)
     return numbers
 

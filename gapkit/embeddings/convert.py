@@ -73,8 +73,8 @@ def import_embeddings(
     check_choice(normalise, "normalise", ("auto", "yes", "no"))
     check_choice(captions, "captions", ("all", "first"))
     options = TableOptions(header, separator, decimal, columns)
-    keys = {"images": image_key, "texts": text_key}
-    how: dict = {"keys": keys, "options": options, "labels": labels is None and task != "pairs"}
+    how: dict = {"keys": {"images": image_key, "texts": text_key}, "options": options}
+    how["labels"] = labels is None and task != "pairs"
     files = {("images", "texts"): images} if texts is None else {("images",): images, ("texts",): texts}
     tables = [read_table(Path(path), sides, **how) for sides, path in files.items()]
     matrices = {side: matrix for table in tables for side, matrix in table.matrices.items()}
@@ -91,19 +91,11 @@ def import_embeddings(
     if owner is None:
         _check_counts(y, x, rows, task, named=labels is not None)
     used = [*dict.fromkeys(table.used for table in tables if table.used), *said]
-    about = {"imported_from": [Path(path).name for path in files.values()]} | (
-        {"columns": used} if used else {}
-    )
-    entries = EmbeddingSet(
-        images=y,
-        texts=x,
-        task=task or ("pairs" if rows is None else "zero-shot"),
-        labels=rows,
-        image_of_text=owner,
-        image_names=names.get("images"),
-        text_names=names.get("texts"),
-        metadata=about | (metadata or {}),
-    )
+    about: dict = {"imported_from": [Path(path).name for path in files.values()]}
+    about |= ({"columns": used} if used else {}) | (metadata or {})
+    fields: dict = {f"{side[:-1]}_names": found for side, found in names.items()}
+    fields |= {"labels": rows, "image_of_text": owner, "metadata": about}
+    entries = EmbeddingSet(y, x, task or ("pairs" if rows is None else "zero-shot"), **fields)
     return _normalised(entries.first_captions() if captions == "first" else entries, normalise)
 
 
@@ -114,9 +106,7 @@ def _rows_of_words(words: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     places = {name: row for row, name in enumerate(names)}
     if unknown := next((word for word in dict.fromkeys(words) if names.count(word) != 1), None):
         what = f"labels must be rows or names of texts, each of one; got {unknown[:60]!r}"
-        raise InputError(
-            f"{what}; texts are called {listed(names) or 'nothing'}; bring rows with --labels FILE"
-        )
+        raise InputError(f"{what}; known are {listed(names) or 'none'}; bring rows with --labels FILE")
     return np.array([places[word] for word in words])
 
 
@@ -159,9 +149,7 @@ def _matched_ids(images: Table, texts: Table) -> tuple[np.ndarray | None, str]:
     if not names_images(other):  # an id of the texts themselves?
         if len(ids) == len(wanted) == shared == len(set(wanted)):
             what = f"column {column} of the images and {other} of the texts are alike, in another order"
-            raise InputError(
-                f"{what}: say --image-of-text 1 if rows match, or call the texts' column image_id"
-            )
+            raise InputError(f"{what}: say --image-of-text 1 if rows match, or name the texts' image_id")
         return None, ""
     if shared < len(wanted):
         lost = next(name for name in wanted if name not in places)
@@ -188,14 +176,12 @@ def _check_counts(images, texts, rows, task: str | None, *, named: bool) -> None
 
 def _normalised(entries: EmbeddingSet, normalise: str) -> EmbeddingSet:
     """``entries`` with rows of length 1 where that is asked for or was meant; the metadata say what was done."""
-    lengths = {side: np.linalg.norm(getattr(entries, side).astype(np.float64), axis=1) for side in MATRICES}
+    norms = {side: np.linalg.norm(getattr(entries, side).astype(np.float64), axis=1) for side in MATRICES}
     low, high = _NEAR_ONE
-    unit = all(low <= found.min() and found.max() <= high for found in lengths.values())
+    unit = all(low <= found.min() and found.max() <= high for found in norms.values())
     divided = normalise == "yes" or (normalise == "auto" and unit)
     why = f"{'' if unit else 'not '}1 but for rounding" if normalise == "auto" else "as asked"
-    said = "; ".join(
-        f"lengths of the {side} {found.min():.6g} … {found.max():.6g}" for side, found in lengths.items()
-    )
+    said = "; ".join(f"lengths of {side} {each.min():.6g} … {each.max():.6g}" for side, each in norms.items())
     said += f": {'divided by them' if divided else 'kept'} ({why})"
     entries = entries.replace(metadata={**entries.metadata, "lengths": said})
     return entries.normalise() if divided else entries
@@ -226,9 +212,8 @@ def import_gram(
     gram, about = read_matrix(Path(path)), {"imported_from": [Path(path).name], **(metadata or {})}
     with refusing(InputError, before=f"{path}: "):
         rows = None if labels is None else _read_labels(Path(labels))
-        return EmbeddingSet.from_gram(
-            gram, images=images, dimension=dimension, task=task, labels=rows, metadata=about
-        )
+        known: dict = {"dimension": dimension, "task": task, "labels": rows, "metadata": about}
+        return EmbeddingSet.from_gram(gram, images=images, **known)
 
 
 def _read_labels(path: Path) -> np.ndarray:

@@ -181,13 +181,9 @@ class Layout:
         commas = [cell for cell in cells if "," in cell and text.is_number(cell, ",")]
         dots = [cell for cell in cells if "." in cell and text.is_number(cell)]
         if commas and dots:
-            raise InputError(
-                f"{self.path} has decimal commas ({commas[0]}) and points ({dots[0]}); say --decimal"
-            )
+            raise InputError(f"{self.path} has decimals like {commas[0]} and like {dots[0]}; say --decimal")
         if commas and all(re.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+", cell) for cell in commas):
-            raise InputError(
-                f"{self.path}: is {commas[0]} a decimal comma, or thousands? Say --decimal , or ."
-            )
+            raise InputError(f"{self.path}: is {commas[0]} a decimal comma? Say --decimal , or .")
         return "," if commas else "."
 
     def _check_split_decimals(self, columns, rows) -> None:
@@ -223,9 +219,7 @@ class Layout:
             like_row = 2 * numeric > len(cells) or len(cells) > self.width or numeric > 2
             if like_row and not record[0].lstrip().startswith(("#", "%", "//")):
                 what = f"{self.path}: line {line} has {len(record)} cells and the table {self.width}"
-                raise InputError(
-                    f"{what}; mend or delete the line, or say where the header is: --header LINE"
-                )
+                raise InputError(f"{what}; mend or delete it, or say where the header is: --header LINE")
         return announced
 
     def _header(self, decimal: str) -> tuple[int | None, int, list[str] | None]:
@@ -252,9 +246,7 @@ class Layout:
         everything = self.before + self.filled
         start = next((i for i, (line, _) in enumerate(everything[:-1]) if line == wanted), None)
         if start is None:
-            raise InputError(
-                f"{self.path} has no header with rows below it in line {wanted}; say --header LINE"
-            )
+            raise InputError(f"{self.path} has no header with rows below in line {wanted}; say --header LINE")
         self.before, self.filled = everything[:start], everything[start:]
         if self._length(record := self.filled[0][1]) > self.width:
             raise InputError(f"{self.path}: line {wanted} has {len(record)} cells, and the rows {self.width}")

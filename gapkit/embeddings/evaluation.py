@@ -94,10 +94,10 @@ def close_set(entries: EmbeddingSet, closer: UnfittedCloser) -> EmbeddingSet:
     """
     from gapkit.closing import GapCloser, MeanShift
 
-    metadata = entries.metadata | {"closed": {"closer": type(closer).__name__, **closer.get_params()}}
+    about = entries.metadata | {"closed": {"closer": type(closer).__name__, **closer.get_params()}}
     if entries.task != "multiple-choice":
         texts, images = closer.fit(*entries.modalities()).transform_pair(entries.texts, entries.images)
-        return entries.replace(texts=texts, images=images, metadata=metadata)
+        return entries.replace(texts=texts, images=images, metadata=about)
     if not isinstance(closer, GapCloser | MeanShift):
         raise InputError("multiple choice is closed by GapCloser or MeanShift: the others mix the questions")
     gap = gap_vector(entries.texts, entries.images)
@@ -105,13 +105,9 @@ def close_set(entries: EmbeddingSet, closer: UnfittedCloser) -> EmbeddingSet:
     rows = zip(entries.options, entries.image_rows, strict=True)
     questions = ((entries.texts[offered], entries.images[[image]]) for offered, image in rows)
     images = np.concatenate([moving.fit(offered, gap=gap).transform(image) for offered, image in questions])
-    names = entries.image_names
-    return entries.replace(
-        images=images,
-        image_rows=np.arange(len(images)),
-        image_names=None if names is None else [names[row] for row in entries.image_rows],
-        metadata=metadata,
-    )
+    names = None if entries.image_names is None else [entries.image_names[row] for row in entries.image_rows]
+    moved = {"images": images, "image_rows": np.arange(len(images)), "image_names": names}
+    return entries.replace(**moved, metadata=about)
 
 
 def measure_set(

@@ -19,10 +19,8 @@ MOST_COLUMNS, MOST_CHARACTERS = 65_536, 4_000_000
 SHORTENED = "was shortened by numpy (…) and its numbers are lost; write it again with all numbers"
 MATRIX = "holds several vectors, and one is wanted in a row"
 _MOST = 2_000_000  # characters of a vector: those of 65,536 long numbers
-_NUMBER = {
-    mark: re.compile(rf"\s*[+-]?(\d+({m}\d*)?|{m}\d+)([eE][+-]?\d+)?\s*", re.ASCII)
-    for mark, m in {".": r"\.", ",": ","}.items()
-}
+_DIGITS = r"\s*[+-]?(\d+(MARK\d*)?|MARK\d+)([eE][+-]?\d+)?\s*"
+_NUMBER = {mark: re.compile(_DIGITS.replace("MARK", re.escape(mark)), re.ASCII) for mark in ".,"}
 _WRAPPED = re.compile(r"(?:np\.|numpy\.|torch\.|jnp\.)?(?:tensor|array|Array)\((.*)\)", re.DOTALL)
 _DETAILS = re.compile(r",\s*(?:dtype|device|requires_grad|grad_fn|shape)\s*=.*", re.DOTALL)
 _SINGLE = re.compile(r"(?:(?:np|numpy|torch)\.)?(?:float(?:16|32|64)|bfloat16|tensor)\(([^()\[\]]*)\)")
@@ -49,9 +47,7 @@ class TableOptions:
     def __post_init__(self) -> None:
         sign = {**SEPARATORS, "\\t": "\t"}.get(self.separator, self.separator)
         if sign is not None and (len(sign) != 1 or sign in "\"'\r\n0123456789+-."):
-            raise InputError(
-                f"--separator must be one character, or {', '.join(SEPARATORS)}; got {self.separator!r}"
-            )
+            raise InputError(f"--separator must be one character, or {', '.join(SEPARATORS)}; got {sign!r}")
         mark = {"point": ".", "comma": ","}.get(self.decimal, self.decimal)
         if mark not in (None, ".", ","):
             raise InputError(f"--decimal must be . or ,; got {self.decimal!r}")

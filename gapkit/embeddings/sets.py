@@ -230,14 +230,8 @@ class EmbeddingSet:
         kept = "lengths, angles and what isotropic noise does, not single coordinates"
         about = {"kept": f"everything up to a rotation: {kept}", "least_eigenvalue": rebuilt.least}
         about |= {name: getattr(rebuilt, name) for name in ("rank", "clipped", "rounding")}
-        return cls(
-            images=points[:images],
-            texts=points[images:],
-            task=task or ("pairs" if labels is None else "zero-shot"),
-            labels=labels,
-            normalised=True,
-            metadata={**(metadata or {}), "gram": about},
-        )
+        task, known = task or ("pairs" if labels is None else "zero-shot"), dict(metadata or {}, gram=about)
+        return cls(points[:images], points[images:], task, labels, normalised=True, metadata=known)
 
     def _set(self, **values) -> None:
         for name, value in values.items():

@@ -151,9 +151,7 @@ class TextTable:
             blank = blank or line
             hollow = hollow or (line if record or layout.width == 1 else None)
             if line > blank + _MOST_EMPTY:
-                raise InputError(
-                    f"{self.path}: {_MOST_EMPTY:,} empty lines from line {blank} on; delete them"
-                )
+                raise InputError(f"{self.path}: {_MOST_EMPTY:,} empty lines from line {blank}; delete them")
 
     def _coordinates(self, record: list[str], columns: list[Column], where: str) -> list[float]:
         """The numbers in a record's cells, or those of its one vector."""
@@ -191,9 +189,7 @@ def _read_table(path: Path, sides, keys, options, labels) -> Table:
     groups = find_groups(table.columns, path, options.columns)
     alone = len(sides) == 1
     if not alone and len(groups) == 1:
-        raise InputError(
-            f"{path} holds one matrix, {_range(*groups.values())}; name a second file with texts"
-        )
+        raise InputError(f"{path} holds one matrix, {_range(*groups.values())}; name a second file of texts")
     first = next(iter(groups))
     sure = options.columns or (alone and keys[sides[0]] is None and len(groups) == 1 and len(first) < 2)
     used = {side: first if sure else pick([*groups], side, keys[side], path, alone=alone) for side in sides}

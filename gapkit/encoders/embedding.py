@@ -255,10 +255,8 @@ def _compute(model, dataset, prompts, hashes, run, how, workers, on_error, progr
             for number, rows in texts.missing():
                 some = prompts[rows.start : rows.stop]
                 texts.write(number, batches.encode_texts(model, some, how), {})
-            here: dict[str, Any] = {"workers": workers, "advance": bar.update}
-            ready = batches.encode_images(
-                model, dataset.images, hashes, todo, how, dataset=dataset.name, **here
-            )
+            here: dict = {"workers": workers, "advance": bar.update, "dataset": dataset.name}
+            ready = batches.encode_images(model, dataset.images, hashes, todo, how, **here)
             for number, embeddings, faults in ready:
                 images.write(number, embeddings, faults)
     return images, texts

@@ -170,9 +170,7 @@ def _reason(fault: Exception, repository: str) -> str:
     if isinstance(fault, GatedRepoError):
         return f"{repository} is gated: accept its terms at https://huggingface.co/{repository}, then {login}"
     if isinstance(fault, RepositoryNotFoundError) or status in (401, 403, 404):
-        return (
-            f"the hub has no repository {repository}, or it is private. Check the name; if private, {login}"
-        )
+        return f"the hub has no repository {repository}, or it is private. Check it; if private, {login}"
     if status is not None:
         return f"the hub answers with an error ({status}) for {repository}; try later"
     number = getattr(fault, "errno", None)

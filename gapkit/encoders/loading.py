@@ -54,11 +54,11 @@ def load_model(name: str, *, device: str = "cpu") -> Model:
     with _in_one_line(name), _quiet():
         module, preprocess, tokenise, source, weights = _LOADERS[parsed.kind](parsed, name)
         module = module.float().eval().requires_grad_(False).to(place)
-    config = {
-        "architecture": source,
-        "preprocess": json.loads(json.dumps(module.visual.preprocess_cfg)),
-        "context_length": getattr(tokenise, "context_length", None),
-    }
+    plain, length = (
+        json.loads(json.dumps(module.visual.preprocess_cfg)),
+        getattr(tokenise, "context_length", None),
+    )
+    config = {"architecture": source, "preprocess": plain, "context_length": length}
     file = {} if weights is None else {"name": weights.name, "sha256": known_sha256(weights)}
     return Model(name, module, preprocess, tokenise, place, config, file)
 
@@ -151,9 +151,8 @@ def _load_miniclip(parsed: ModelName, name: str):
             train = f"gapkit train-miniclip {parsed.place} --seed {parsed.seed} --out {run}"
             say = f"Train it: {train}; then load local-dir:{run}"
             raise InputError(f"{name} ships as embeddings, without weights. {say}")
-        config, weights = (
-            shipped_file(f"{folder}/{file}") for file in ("open_clip_config.json", SAFE_WEIGHTS)
-        )
+        config = shipped_file(f"{folder}/open_clip_config.json")
+        weights = shipped_file(f"{folder}/{SAFE_WEIGHTS}")
         return _load_files(config, weights, name, folder=config.parent)
     transform = open_clip().transform
     module = build(SETTINGS["random"], seed=parsed.seed)

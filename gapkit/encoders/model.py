@@ -113,7 +113,7 @@ def tokeniser(text: dict, name: str, *, folder: Path | None = None) -> Callable:
         If it has an option that is not in `OPTIONS`, or its files cannot be had.
     """
     open_clip()  # before any module of its own
-    options, length = check_options(text, name), text.get("context_length", 77)
+    options, length = dict(check_options(text, name)), text.get("context_length", 77)
     wanted = text.get("hf_tokenizer_name")
     if not wanted:
         return simple_tokeniser(length, **options)
@@ -121,15 +121,10 @@ def tokeniser(text: dict, name: str, *, folder: Path | None = None) -> Callable:
 
     try:
         with transformers_for(text):
-            return HFTokenizer(
-                str(folder or wanted),
-                context_length=length,
-                tokenizer_mode=text.get("tokenizer_mode"),
-                trust_remote_code=False,
-                # otherwise the client would try for half a minute
-                local_files_only=folder is not None or not hub_answers(),
-                **options,
-            )
+            here = folder is not None or not hub_answers()  # else the client would try for half a minute
+            options |= {"context_length": length, "tokenizer_mode": text.get("tokenizer_mode")}
+            source = str(folder or wanted)
+            return HFTokenizer(source, trust_remote_code=False, local_files_only=here, **options)
     except OSError as fault:
         reason = f"the files of its tokeniser are not in {folder}; copy them there too"
         if folder is None:

@@ -121,9 +121,7 @@ def _openclip_name(name: str, architecture: str, tag: str, seed: int) -> ModelNa
         if hubs := " or ".join(_of_hub(repository)):
             raise InputError(f"{name!r} is a repository of the hub; write {hubs}, or hf-hub:{name}")
         if near := _of_transformers(repository):
-            raise InputError(
-                f"{name!r} is a name of Hugging Face's; the nearest of OpenCLIP's is {near}; use it"
-            )
+            raise InputError(f"{name!r} is a name of Hugging Face's; the nearest known is {near}; use it")
         forms = "ARCHITECTURE/WEIGHTS as OpenCLIP has them, hf-hub:OWNER/REPOSITORY, local-dir:PATH"
         known = f"one of {', '.join(list_models())}{_near(name)}"
         raise InputError(f"no model {name!r}. A name is {forms}, or {known}")
