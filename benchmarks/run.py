@@ -10,6 +10,7 @@ Each module of `SECTIONS` has a function ``rows(quick=…, repeats=…)`` that g
 import argparse
 import importlib
 import inspect
+import os
 import platform
 import sys
 from pathlib import Path
@@ -46,6 +47,8 @@ one section and ends with exit code 1 where a bar is missed.
 def measure(name: str, *, quick: bool, repeats: int) -> list[Row]:
     """The rows of one section, printed as they come."""
     found = []
+    if hasattr(os, "sync"):
+        os.sync()  # gigabytes that an earlier section wrote would make this one wait for the disk
     for row in importlib.import_module(f"benchmarks.{name}").rows(quick=quick, repeats=repeats):
         mark = "  FALLS SHORT" if row.falls_short else ""
         print(" | ".join(filter(None, row.cells())) + mark, flush=True)
