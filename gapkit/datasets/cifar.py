@@ -169,8 +169,11 @@ class _OnlyArrays(pickle.Unpickler):
 
 
 def _unpickled(content: bytes, path: Path) -> dict:
-    with refusing(Exception, before=f"{path} is damaged, or no file of CIFAR: "):  # pickles raise anything
-        value = _OnlyArrays(io.BytesIO(content), encoding="latin1").load()
+    with refusing(Exception, InputError, before=f"{path} is damaged, or no file of CIFAR: "):  # pickles raise anything
+        try:
+            value = _OnlyArrays(io.BytesIO(content), encoding="latin1").load()
+        except MemoryError as fault:  # a damaged one may ask for any amount, and a busy machine not have it
+            raise InputError("it asks for more memory than is free") from fault
         return {key.decode("latin1") if isinstance(key, bytes) else key: part for key, part in value.items()}
 
 

@@ -219,6 +219,18 @@ def test_damaged_cifar_loads_or_raises_input_error_and_nothing_else(tmp_path, ch
         load_dataset("cifar10", root=tmp_path)
 
 
+@unpublished
+def test_damaged_cifar_that_asks_for_more_memory_than_is_free_is_blamed_on_the_memory(tmp_path, monkeypatch):
+    write_cifar(tmp_path)
+
+    def load(self):
+        raise MemoryError
+
+    monkeypatch.setattr("gapkit.datasets.cifar._OnlyArrays.load", load)
+    with pytest.raises(InputError, match=r"test_batch is damaged.*more memory than is free"):
+        load_dataset("cifar10", root=tmp_path)
+
+
 # COCO captions and A-OKVQA -----------------------------------------------------------------------
 
 
