@@ -164,7 +164,7 @@ def _about_gram(about: dict) -> list[str]:
 @click.option("--all", "everything", is_flag=True, help="Every published set.")
 @click.option("--from", "source", type=A_PATH, metavar="FILE|FOLDER",
               help="Use local copies, known by their content, instead of the network.")  # fmt: skip
-@click.option("--shipped", is_flag=True, help="The data shipped with gapkit (60 MB), for outside a clone.")
+@click.option("--shipped", is_flag=True, help="The data shipped with gapkit (80 MB), for outside a clone.")
 def fetch(names, everything, source, shipped):
     """Put published embeddings into the cache; without a name, list them.
 

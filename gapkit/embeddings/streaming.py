@@ -264,7 +264,7 @@ def _open(path: Path, side: str) -> Tensor:
             matrix = torch.from_numpy(array)
     else:
         with open_safetensors(path, "pt") as file:
-            names = [name for name in file.keys() if len(file.get_slice(name).get_shape()) == 2]  # noqa: SIM118
+            names = [key for key in file.keys() if len(file.get_slice(key).get_shape()) == 2]  # noqa: SIM118
             matrix = file.get_tensor(pick(names, side, None, path, alone=True))
     if (
         not matrix.dtype.is_floating_point
