@@ -21,20 +21,23 @@ _NOT_CODE = {
 }  # fmt: skip
 
 
-def code_lines(source: str) -> int:
-    """Lines of ``source`` with code on them, signatures as if they had no annotations."""
-    tree = ast.parse(source)
-    prose = _docstring_lines(tree)
+def lines_with_code(source: str) -> set[int]:
+    """Numbers of the lines of ``source`` with code on them."""
     lines: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type not in _NOT_CODE:
             lines.update(range(token.start[0], token.end[0] + 1))
-    saved = 0
+    return lines - _docstring_lines(ast.parse(source))
+
+
+def code_lines(source: str) -> int:
+    """How many lines of ``source`` have code on them, signatures counted as if they had no annotations."""
+    tree, lines, saved = ast.parse(source), lines_with_code(source), 0
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             taken = lines.intersection(range(node.lineno, node.body[0].lineno))
             saved += max(0, len(taken) - _signature_lines(node))
-    return len(lines - prose) - saved
+    return len(lines) - saved
 
 
 def _signature_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

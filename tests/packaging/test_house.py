@@ -17,6 +17,14 @@ def test_the_package_has_outgrown_its_bars():
     assert len(house.layers()) <= MOST_LAYERS
 
 
+def test_a_line_of_code_is_longer_than_the_bar_allows():
+    for path in sorted((house.ROOT / "gapkit").rglob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        lines = dict(enumerate(source.split("\n"), start=1))
+        long = [n for n in house.lines_with_code(source) if len(lines[n]) > house.WIDTH]
+        assert not long, f"{path}: {long}"
+
+
 def test_a_package_stands_on_no_floor():
     floors = {name for layer in house.layers() for name in layer.replace("|", ":").split(" : ")}
     packages = {f"gapkit.{path.parent.name}" for path in (house.ROOT / "gapkit").glob("*/__init__.py")}
