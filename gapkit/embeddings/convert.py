@@ -149,7 +149,8 @@ def _matched_ids(images: Table, texts: Table) -> tuple[np.ndarray | None, str]:
     if not names_images(other):  # an id of the texts themselves?
         if len(ids) == len(wanted) == shared == len(set(wanted)):
             what = f"column {column} of the images and {other} of the texts are alike, in another order"
-            raise InputError(f"{what}: say --image-of-text 1 if rows match, or name the texts' image_id")
+            say = "say --image-of-text 1 if rows match all the same, or call the texts' column image_id"
+            raise InputError(f"{what}: {say}")
         return None, ""
     if shared < len(wanted):
         lost = next(name for name in wanted if name not in places)

@@ -91,7 +91,7 @@ def test_a_closer_is_not_that_of_each_gallery_with_the_sets_mean(name):
 
 
 def test_a_set_with_too_few_pairs_is_cut():
-    with pytest.raises(InputError, match="d: galleries of 30 need at least 150 pairs"):
+    with pytest.raises(InputError, match="d: 5 disjoint galleries of 30 need 150 pairs; got 60"):
         gallery_task(pairs(), "m", "d", 30)
     assert possible_sizes(pairs(), (10, 30, 100)) == [10]
     assert possible_sizes(pairs(repeats=11), (10,)) == []
