@@ -200,7 +200,7 @@ def slack_of(
     return rounding * (8 * y.shape[1] ** 0.5 * torch.finfo(dtype).eps)
 
 
-def in_parts(solve: Callable[[Tensor, torch.dtype], Tensor], parts: Iterable[Int[Tensor, " m"]]) -> None:
+def in_parts(solve: Callable[[Tensor, torch.dtype], Tensor], parts: Iterable[Tensor]) -> None:
     """Call ``solve`` with each part in float32; what queries it gives back come again, in float64, then in halves."""
     todo = [(part, torch.float32) for part in parts]
     while todo:
