@@ -56,7 +56,10 @@ def test_separability_keeps_partners_in_one_fold(rng):
     [
         (lambda: cone_statistics([[1.0, 2.0]]), "at least two rows"),
         (lambda: effective_rank([[1.0, 2.0]]), "at least two rows"),
-        (lambda: linear_separability(np.ones((3, 2)), np.ones((9, 2))), "folds must be at most the rows of the smaller set"),
+        (
+            lambda: linear_separability(np.ones((3, 2)), np.ones((9, 2))),
+            "folds must be at most the rows of the smaller set",
+        ),
         (lambda: cone_statistics(np.zeros((3, 2))), "zero row"),
     ],
 )

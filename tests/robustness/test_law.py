@@ -181,7 +181,9 @@ def test_a_rotation_is_refused():
 
 def test_a_gallery_the_closer_was_not_fitted_on_is_refused():
     images, texts = _set("miniclip-wide/scenes100", 30)
-    with pytest.raises(gapkit.InputError, match="does not keep margins on this gallery.*fit a full-rank GapCloser"):
+    with pytest.raises(
+        gapkit.InputError, match="does not keep margins on this gallery.*fit a full-rank GapCloser"
+    ):
         predict_closed(images, texts, 0.05, closer=GapCloser(n_components=20).fit(texts[:60], images))
 
 
