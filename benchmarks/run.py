@@ -3,6 +3,7 @@
     python -m benchmarks.run
     python -m benchmarks.run --quick                     # smaller problems, some minutes
     python -m benchmarks.run --only redraws --strict     # print one section; exit code 1 if a bar is missed
+    python -m benchmarks.run --only redraws --out docs/benchmarks.md     # measure one section of the page anew
 
 Each module of `SECTIONS` has a function ``rows(quick=…, repeats=…)`` that gives its `Row`s.
 """
@@ -63,14 +64,36 @@ def page(sections: dict[str, list[Row]]) -> str:
         "" if torch.cuda.is_available() else " No graphics card was at hand: rows that need one are left out."
     )
     text = HEAD + f"Machine: {machine}.{card}\n\n## What falls short\n\n" + shortfalls(sections)
+    return "\n## ".join([text, *(_section(name, rows) for name, rows in sections.items())])
+
+
+def _section(name: str, rows: list[Row]) -> str:
+    said = inspect.getdoc(importlib.import_module(f"benchmarks.{name}"))
+    return f"{SECTIONS[name]}\n\n{said}\n\n{table(rows)}"
+
+
+def renewed(page: str, sections: dict[str, list[Row]]) -> str:
+    """A page as `page` writes it, with some of its sections, or new ones, measured anew."""
+    head, *old = page.split("\n## ")
+    parts = {part.partition("\n")[0]: part for part in old}
+    short = parts.pop("What falls short", "").splitlines()
     for name, rows in sections.items():
-        said = inspect.getdoc(importlib.import_module(f"benchmarks.{name}"))
-        text += f"\n## {SECTIONS[name]}\n\n{said}\n\n{table(rows)}"
-    return text
+        parts[SECTIONS[name]] = _section(name, rows)
+    order = [parts[title] for title in SECTIONS.values() if title in parts]
+    lines = [line for part in order for line in part.splitlines()]
+    missed = {
+        *short[4:],
+        *table(row for rows in sections.values() for row in rows if row.falls_short).splitlines()[2:],
+    }
+    kept = sum(line.startswith("| ") and not line.endswith((" |  |", "| bar |", "--- |")) for line in lines)
+    found = "\n".join([*table([]).splitlines(), *(line for line in lines if line in missed)])
+    if not missed.intersection(lines):
+        found = f"Nothing: all {kept} bars are kept."
+    return "\n## ".join([head, f"What falls short\n\n{found}\n", *order])
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, print, and write the table in one go; with ``--only`` it is written only where ``--out`` says."""
+    """Measure, print, and write the table in one go; with ``--only`` it is written, or a section of it renewed, where ``--out`` says."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="smaller problems")
     parser.add_argument("--repeats", type=int, default=3, help="of which the best counts")
@@ -85,7 +108,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"\nWhat falls short\n{shortfalls(sections)}")
     out = options.out or (None if options.only else TABLE)
     if out is not None:
-        write_text(out, page(sections))
+        old = out.read_text(encoding="utf-8") if options.only and out.is_file() else ""
+        write_text(out, renewed(old, sections) if old else page(sections))
         print(f"wrote {out}")
     return int(options.strict and any(row.falls_short for rows in sections.values() for row in rows))
 

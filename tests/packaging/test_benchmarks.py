@@ -47,6 +47,22 @@ def section(monkeypatch):
     return module
 
 
+@pytest.mark.parametrize("before", [KEPT, MISSED])
+@pytest.mark.parametrize("other", [KEPT, MISSED])
+@pytest.mark.parametrize("now", [KEPT, MISSED])
+def test_a_section_measured_anew_leaves_another_page_than_all_measured_at_once(
+    section, monkeypatch, before, other, now
+):
+    monkeypatch.setitem(sys.modules, "benchmarks.second", types.ModuleType("benchmarks.second", "Another."))
+    monkeypatch.setitem(run.SECTIONS, "second", "Second")
+    other = [
+        Row(f"second {row.what}", **{k: v for k, v in vars(row).items() if k != "what"}) for row in other
+    ]
+    whole = run.page({"made_up": now, "second": other})
+    assert run.renewed(run.page({"made_up": before, "second": other}), {"made_up": now}) == whole
+    assert run.renewed(run.page({"second": other}), {"made_up": now}) == whole
+
+
 @pytest.mark.parametrize(("rows", "strict", "code"), [(KEPT, True, 0), (MISSED, True, 1), (MISSED, False, 0)])
 def test_strict_ends_with_another_code(section, tmp_path, capsys, rows, strict, code):
     section.rows = lambda quick, repeats: iter(rows)
