@@ -4,6 +4,7 @@ The files of a side are one matrix of rows; where they are cut need not be where
 of a block. What is added up depends on the number of rows alone: not on the files, and not on who adds it up.
 """
 
+import contextlib
 import functools
 import glob
 import re
@@ -139,17 +140,19 @@ def measure_files(
         )  # products have threads of their own
         # One thread of BLAS each: more would stand in their way.
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-            side_by_side = functools.partial(_sums_of, threads=1)
-            for position, sums in (
-                enumerate(pool.map(side_by_side, tasks))
-                if threads > 1
-                else run(_sums_of, tasks, processes=processes, cluster=cluster)
-            ):
-                parts[position] = replace(sums, products=sums.products[:0])
-                yield position, sums
+            done = run(_sums_of, tasks, processes=processes, cluster=cluster)
+            if threads > 1:
+                done = enumerate(pool.map(functools.partial(_sums_of, threads=1), tasks))
+            try:
+                for position, sums in done:
+                    parts[position] = replace(sums, products=sums.products[:0])
+                    yield position, sums
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
 
     try:
-        total = add_in_a_tree(arriving(), len(tasks))
+        with contextlib.closing(arriving()) as sums:  # at once, where it is interrupted
+            total = add_in_a_tree(sums, len(tasks))
     finally:
         _opened.cache_clear()  # Windows deletes no open file
     values = finish(total, centres).values

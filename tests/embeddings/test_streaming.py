@@ -1,7 +1,9 @@
 """Many files are one matrix: however they are cut, in the order of their numbers, or not at all."""
 
 import json
+import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -150,6 +152,46 @@ def test_threads_and_their_number_change_a_bit(tmp_path):
     finally:
         torch.set_num_threads(before)
     assert results[0] == results[1] == results[2]
+
+
+def interrupted(arriving, count):
+    next(arriving)
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("fault", [InputError, KeyboardInterrupt])
+def test_after_a_fault_every_other_part_is_read_all_the_same(tmp_path, monkeypatch, fault):
+    x, y = pairs(n=3000, d=8, dtype="f4")
+    images, texts = write(tmp_path, "i", y, (1100,)), write(tmp_path, "t", x, (2500,))
+    given_up, begun, before = threading.Event(), [], torch.get_num_threads()
+
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, *arguments, **options):
+            super().shutdown(wait=False, cancel_futures=options.get("cancel_futures", False))
+            given_up.set()
+            super().shutdown(*arguments, **options)
+
+    def first_fails(*ranges, **options):
+        begun.append(ranges)
+        if ranges[0].first == 0:
+            if fault is InputError:
+                raise InputError("not this one")
+        else:
+            given_up.wait(60)
+        return pair_sums(*ranges, **options)
+
+    monkeypatch.setattr(streaming, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(streaming, "pair_sums", first_fails)
+    if fault is KeyboardInterrupt:
+        monkeypatch.setattr(streaming, "add_in_a_tree", interrupted)
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(fault) as raised:  # which keeps all frames alive
+            measure_files(images, texts)
+    finally:
+        torch.set_num_threads(before)
+    assert raised and given_up.is_set()
+    assert len(begun) <= 3  # the first, and one a thread that is in the middle of it
 
 
 def test_more_files_than_may_be_open_are_measured(tmp_path):
