@@ -62,6 +62,8 @@ settings.load_profile("everywhere")
 def pytest_configure(config):
     # Not in pyproject.toml: pytest would import gapkit to read it, before jaxtyping can watch the import.
     config.addinivalue_line("filterwarnings", "error::gapkit.errors.GapkitWarning")
+    # Tests that run side by side may embed the same at once; one then waits, as it should.
+    config.addinivalue_line("filterwarnings", "ignore:another process embeds:gapkit.errors.GapkitWarning")
 
 
 @pytest.hookimpl(trylast=True)
