@@ -97,6 +97,7 @@ class _Prepared(torch.utils.data.Dataset):
 
     def __init__(self, images: Sequence, preprocess: Callable) -> None:
         self.images, self.preprocess = images, preprocess
+        self._hashed = has_hashes(images)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -104,7 +105,7 @@ class _Prepared(torch.utils.data.Dataset):
     def __getitem__(self, row: int) -> tuple[int, str | None, torch.Tensor | str]:
         digest = None
         try:
-            if has_hashes(self.images):
+            if self._hashed:
                 digest, content = self.images.read(row)
                 image = self.images.decode(row, content)
             else:
@@ -113,6 +114,7 @@ class _Prepared(torch.utils.data.Dataset):
             return row, digest, str(fault) or f"{self._name(row)}: too little memory to read it"
         return row, digest, self._pixels(row, image)
 
+    @torch.inference_mode()  # a fifth less time for small images
     def _pixels(self, row: int, image) -> torch.Tensor | str:
         """The image as the model takes it, or why that cannot be."""
         size = "an image of {} x {} pixels".format(*image.size)
