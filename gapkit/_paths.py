@@ -57,6 +57,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("GAPKIT_CACHE") or pooch.os_cache("gapkit")).expanduser()
 
 
+def progress_wanted() -> bool:
+    """Whether somebody may be looking: ``GAPKIT_PROGRESS=0`` says that nobody is."""
+    return os.environ.get("GAPKIT_PROGRESS") != "0"
+
+
 def shipped_names(prefix: str = "") -> list[str]:
     """Paths under the data folder of all shipped files whose path begins with ``prefix``, sorted."""
     place = _place()
@@ -205,7 +210,7 @@ def download(address: str, path: Path, known: str, *, size: int | None = None) -
     from tqdm import tqdm
 
     notebook = False if "ipykernel" in sys.modules else None  # None: off unless on a terminal
-    off = size is None or os.environ.get("GAPKIT_PROGRESS") == "0" or notebook
+    off = size is None or not progress_wanted() or notebook
     bar = tqdm(desc=f"fetching {path.name}", total=size, unit="B", unit_scale=True, leave=False, disable=off)
     kind = "md5" if len(known) == 32 else "sha256"
 

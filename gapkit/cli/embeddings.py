@@ -2,7 +2,7 @@
 
 import click
 
-from gapkit.cli.main import A_COUNT, A_NUMBER, A_PATH, cluster_option, is_seen, print_table, say
+from gapkit.cli.main import A_COUNT, A_NUMBER, A_PATH, cluster_option, print_table, say
 from gapkit.errors import InputError
 
 _DATASET_OPTIONS = (
@@ -218,10 +218,10 @@ def _list(entries) -> None:
 def _fetch_shipped() -> None:
     from tqdm import tqdm
 
-    from gapkit._paths import shipped_file, shipped_folder, shipped_names
+    from gapkit._paths import progress_wanted, shipped_file, shipped_folder, shipped_names
 
     names = shipped_names()
-    for name in tqdm(names, desc="shipped data", unit=" files", disable=None if is_seen() else True):
+    for name in tqdm(names, desc="shipped data", unit=" files", disable=None if progress_wanted() else True):
         shipped_file(name)
     click.echo(f"{len(names)} files, each with the sha256 of the manifest", err=True)
     click.echo(shipped_folder())

@@ -80,11 +80,6 @@ def print_table(columns: Iterable[tuple[str, dict]], rows: Iterable[Iterable], *
     Console().print(table)
 
 
-def is_seen() -> bool:
-    """Whether progress is shown where somebody looks."""
-    return os.environ.get("GAPKIT_PROGRESS") != "0"
-
-
 def say(message: object) -> None:
     """One line on stderr, whatever the message quotes."""
     click.echo(as_one_line(message), err=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from gapkit.cli.embeddings import embedding_options, split_options
-from gapkit.cli.main import A_COUNT, A_NUMBER, cluster_option, is_seen, print_table, say
+from gapkit.cli.main import A_COUNT, A_NUMBER, cluster_option, print_table, say
 from gapkit.errors import InputError, as_one_line
 
 
@@ -49,6 +49,7 @@ def replicate(out, formats, as_json, every, quiet, strict, fresh, threads, proce
     0 if every claim received a verdict, whatever the verdict.
     """
     from gapkit import engine
+    from gapkit._paths import progress_wanted
     from gapkit.claims import decide
     from gapkit.experiments import replicate
     from gapkit.report import make_record, write_report
@@ -58,7 +59,7 @@ def replicate(out, formats, as_json, every, quiet, strict, fresh, threads, proce
     formats = tuple(dict.fromkeys(formats)) or ("html",)
     if processes is None:
         processes = 2 if threads == 1 and engine.usable_cores() > 1 else 1
-    seen = not quiet and is_seen()
+    seen = not quiet and progress_wanted()
     tell = say if seen else lambda line: None
     chosen, embedding = _chosen(**asked)
     started = time.perf_counter()

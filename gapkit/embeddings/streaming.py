@@ -11,7 +11,7 @@ import re
 import threading
 import warnings
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
@@ -134,21 +134,13 @@ def measure_files(
     parts: dict[int, Sums] = {}
 
     def arriving():
-        elsewhere = processes > 1 or cluster is not None
-        threads = (
-            1 if elsewhere or covariances else torch.get_num_threads()
-        )  # products have threads of their own
-        # One thread of BLAS each: more would stand in their way.
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-            done = run(_sums_of, tasks, processes=processes, cluster=cluster)
-            if threads > 1:
-                done = enumerate(pool.map(functools.partial(_sums_of, threads=1), tasks))
-            try:
-                for position, sums in done:
-                    parts[position] = replace(sums, products=sums.products[:0])
-                    yield position, sums
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        # Products of matrices have threads of their own; of BLAS one each, more would stand in their way.
+        here = processes < 2 and cluster is None and not covariances and torch.get_num_threads() > 1
+        done = _in_threads(tasks) if here else run(_sums_of, tasks, processes=processes, cluster=cluster)
+        with threadpool_limits(1, user_api="blas"), contextlib.closing(done):
+            for position, sums in done:
+                parts[position] = replace(sums, products=sums.products[:0])
+                yield position, sums
 
     try:
         with contextlib.closing(arriving()) as sums:  # at once, where it is interrupted
@@ -168,6 +160,15 @@ def measure_files(
     if not covariances:
         notes.append("left out: variance along the gap and effective ranks (--covariances gives them)")
     return MeasuredFiles(values, [*notes, f"left out: {LEFT_OUT}"])
+
+
+def _in_threads(tasks: list[tuple]) -> Iterator[tuple[int, Sums]]:
+    """As `run`, on all threads that torch may use; who stops asking lets none begin any more."""
+    pool = ThreadPoolExecutor(torch.get_num_threads())
+    try:
+        yield from enumerate(pool.map(functools.partial(_sums_of, threads=1), tasks))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _sums_of(task: tuple, threads: int | None = None) -> Sums:

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from gapkit._files import make_folder
 from gapkit._options import check_choice
 from gapkit._paths import cache_folder
-from gapkit.errors import InputError
+from gapkit.errors import InputError, refusing
 from gapkit.experiments.sweep import JobStore
 from gapkit.plots.style import figure_of, png
 from gapkit.report.record import to_json
@@ -207,10 +207,8 @@ def _check_replaceable(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise InputError(f"{folder} is a file; the results need a folder")
-    try:
+    with refusing(OSError, before=f"cannot read {folder}: "):
         names = [path.name for path in folder.iterdir()]
-    except OSError as fault:
-        raise InputError(f"cannot read {folder}: {fault.strerror or fault}") from fault
     others = sorted(name for name in names if name not in OURS and not name.startswith("."))
     if others:
         raise InputError(f"{folder} holds other files, such as {others[0]}; name another folder with --out")
