@@ -23,6 +23,7 @@ def main() -> None:
             signal.signal(signal.SIGINT, handler)
 
     interrupt_by(_end)
+    _print_anything()
     from gapkit.cli import main as run
 
     try:
@@ -30,6 +31,14 @@ def main() -> None:
         run()
     finally:
         interrupt_by(_end)
+
+
+def _print_anything() -> None:
+    """Let every sign out: into files and pipes as UTF-8, on Windows too; as its code where a terminal lacks it."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # there is none, or it is closed
+            chosen = stream.isatty() or os.environ.get("PYTHONIOENCODING")
+            stream.reconfigure(encoding=None if chosen else "utf-8", errors="backslashreplace")
 
 
 def _end(*_: object) -> None:

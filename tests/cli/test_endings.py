@@ -1,5 +1,6 @@
 """How a command ends when nobody reads its output, or when it is interrupted."""
 
+import io
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gapkit.__main__ import _print_anything
 from gapkit.cli import main
 from gapkit.errors import GapkitWarning
 from gapkit.report.write import Workspace
@@ -48,6 +50,38 @@ def test_when_nobody_reads_on_a_command_ends_well_and_says_nothing(tmp_path, arg
     os.close(writing)
     assert done.stderr.decode() == ""
     assert done.returncode == 0
+
+
+def test_a_sign_that_the_terminals_encoding_lacks_is_a_traceback():
+    environment = {**os.environ, "PYTHONIOENCODING": "cp437"}  # of many a Windows; it has no …
+    done = subprocess.run([*GAPKIT, "replicate", "--help"], env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"K,K\\u2026" in done.stdout
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_what_is_printed_depends_on_the_systems_encoding(monkeypatch, terminal, encoding):
+    """Windows gives files and pipes one of 250 signs; of a terminal that can show nothing else its own is kept."""
+    monkeypatch.delenv("PYTHONIOENCODING", raising=False)
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
+    for name, stream in zip(("stdout", "stderr"), streams, strict=True):
+        monkeypatch.setattr(stream, "isatty", lambda: terminal)
+        monkeypatch.setattr(sys, name, stream)
+    _print_anything()
+    for stream in streams:
+        stream.write("‖σ‖ é \udcff")
+        stream.flush()
+        kept = encoding if terminal else "utf-8"
+        assert stream.buffer.getvalue() == "‖σ‖ é \udcff".encode(kept, "backslashreplace")
+
+
+def test_no_output_at_all_is_a_fault(monkeypatch):
+    closed = io.TextIOWrapper(io.BytesIO())
+    closed.close()
+    monkeypatch.setattr(sys, "stdout", closed)
+    monkeypatch.setattr(sys, "stderr", None)  # as pythonw.exe has it
+    _print_anything()
 
 
 INTERRUPTED = """
