@@ -1,6 +1,7 @@
 """The self-checks: right functions of any style pass, every named mistake is recognised, nothing is given away."""
 
 import re
+import warnings
 from pathlib import Path
 
 import matplotlib
@@ -120,6 +121,21 @@ def _unit_gap(x, y):
 def test_general_differences_are_named(function, said):
     with pytest.raises(CheckFailed, match=re.escape(said)):
         check.gap_vector(function)
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_wrong_answer_brings_warnings_of_calls_that_are_not_the_learners(name):
+    def wrong(*arguments):
+        result = CHECKS[name].reference(*arguments)
+        off = np.random.default_rng(int(1e6 * abs(np.sum(arguments[0]))))
+        parts = [np.asarray(part) for part in (result if isinstance(result, tuple) else (result,))]
+        made = tuple(part * off.uniform(0.3, 0.9, part.shape) for part in parts)
+        return made if isinstance(result, tuple) else made[0]
+
+    with warnings.catch_warnings(record=True) as said, pytest.raises(CheckFailed):
+        warnings.simplefilter("always")
+        CHECKS[name](wrong)
+    assert [str(one.message) for one in said] == []
 
 
 def test_messages_hold_no_number_of_the_right_result():
