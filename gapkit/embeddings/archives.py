@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gapkit.embeddings.columns import WORDS, listed, names_of, pick
+from gapkit.embeddings.columns import ID_NAMES, WORDS, listed, names_of, pick
 from gapkit.errors import InputError
 
 PICKLED = "holds pickled objects, which could run code; save plain numbers"
@@ -32,16 +32,17 @@ class Table:
     matrices, names : by side
     labels : of the images, where an archive or the images' own table has them: rows, or names of texts
     used : what was used and what was left out
-    image_ids : of a table with one side, which image each row is about, as `id_column` finds it, and that column's name
-    image_of_text : where an archive has it
+    ids : by column, what may say which image, or class, each row is about, the likeliest first; of a table with both
+        sides the texts'
+    image_of_text : where an archive has it, and what it is called
     """
 
     matrices: dict[str, np.ndarray]
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     labels: np.ndarray | None = None
     used: str = ""
-    image_ids: tuple[str, tuple[str, ...]] | None = None
-    image_of_text: np.ndarray | None = None
+    ids: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    image_of_text: tuple[str, np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -142,12 +143,20 @@ def read_archive(
             found["names"][side], used[f"names of the {side}"] = members[name].words(), name
     if labels and "images" in sides and (name := _labels_of(path, members, len(matrices["images"]), used)):
         found["labels"], used["labels"] = members[name].labels(), name
-    elif not alone and len(matrices["texts"]) > (n := len(matrices["images"])):
+    elif not alone and len(matrices["texts"]) >= (n := len(matrices["images"])):
         name = _row(members, WORDS["owners"], len(matrices["texts"]), "iu", used)
         if name and np.array_equal(np.unique(members[name].load()), np.arange(n)):
-            found["image_of_text"], used["image of each text"] = members[name].load().reshape(-1), name
-    if alone and (name := _row(members, names_of("images", False), len(matrices[sides[0]]), "USiu", {})):
-        found["image_ids"] = name, members[name].words()
+            found["image_of_text"], used["image of each text"] = (
+                (name, members[name].load().reshape(-1)),
+                name,
+            )
+    if alone or len(matrices["texts"]) != len(matrices["images"]):
+        rows, about = len(matrices[sides[-1]]), ID_NAMES if alone else WORDS["class_ids"]
+        fit = {n.lower(): n for n, member in members.items() if member.is_row(rows, "USiuf")}
+        told = {fit[name]: members[fit[name]].words() for name in about if name in fit}
+        found["ids"] = {
+            name: tuple(word.removesuffix(".0") for word in words) for name, words in told.items()
+        }
     left = [n + " (pickled)" * (m.kind == "O") for n, m in members.items() if n not in used.values()]
     said = [f"{what} from {name}" for what, name in used.items()]
     return Table(**found, used=used_and_left(path, said, left))

@@ -23,6 +23,9 @@ NUMBERED = re.compile(r"(?P<stem>.*?)[\s_.:\-\[(]*(?P<number>\d{1,7})[\])]?")
 MOST_LISTED = 200
 _EMBEDDING = re.compile("emb|feat|vec|latent|hidden|clip", re.IGNORECASE)
 _INDEX = ("", "__index_level_0__", "unnamed: 0")
+ID_NAMES = [
+    *dict.fromkeys(WORDS["names"]["images"] + WORDS["owners"] + WORDS["class_ids"] + ["idx", "index"])
+]
 _FEW = 8  # a family of fewer columns needs a name that says what it is
 
 
@@ -101,12 +104,13 @@ def _chosen(columns: Sequence[Column], spec: str, path) -> list[Column]:
     for part in [part.strip() for part in spec.split(",") if part.strip()] if spec not in named else [spec]:
         first, dots, last = part.partition("..")
         if part not in named and dots:
-            picked += columns[called(first.strip()).place : called(last.strip()).place + 1]
+            inside = columns[called(first.strip()).place : called(last.strip()).place + 1]
+            picked += _by_number(inside)
         elif part not in named and any(sign in part for sign in "*?"):
             matches = [name for name in order if fnmatch.fnmatchcase(name, part)]
             if not matches:
                 raise InputError(f"{path} has no column like {part!r}; it has {listed(order)}")
-            picked += map(called, matches)
+            picked += _by_number([called(name) for name in matches])
         else:
             picked.append(called(part))
     if not picked or len({column.place for column in picked}) != len(picked):
@@ -114,6 +118,15 @@ def _chosen(columns: Sequence[Column], spec: str, path) -> list[Column]:
     if len(picked) > 1 and any(column.kind == "vector" for column in picked):
         raise InputError(f"--columns must name one column of vectors, or columns of numbers; got {spec!r}")
     return picked
+
+
+def _by_number(columns: Sequence[Column]) -> list[Column]:
+    """Columns that are one numbered family in the order of their numbers, as both sides must have them; others as they are."""
+    found = [NUMBERED.fullmatch((column.name or "").strip()) for column in columns]
+    numbers = [int(match["number"]) for match in found if match]
+    if len(numbers) < len(columns) or len({match["stem"] for match in found if match}) > 1:
+        return list(columns)
+    return [columns[i] for i in sorted(range(len(columns)), key=numbers.__getitem__)]
 
 
 def _numbers_only(columns: Sequence[Column], path) -> list[Column]:
@@ -206,10 +219,19 @@ def name_column(
     return likely[0] if likely else None
 
 
-def id_column(columns: Sequence[Column]) -> Column | None:
-    """The column of texts or numbers that says which image a row is about."""
-    known = {bare(column.name or ""): column for column in columns if column.kind in ("text", "number")}
-    return next((known[name] for name in names_of("images", False) if name in known), None)
+def id_columns(columns: Sequence[Column]) -> list[Column]:
+    """The columns that may say which image or class a row is about, the likeliest first; those without a name last."""
+    usable = [column for column in columns if column.kind in ("text", "number")]
+    if columns and columns[0].name is None:
+        return [column for column in usable if column.kind == "text"]
+    known = {bare(column.name or ""): column for column in usable}
+    named = [known[name] for name in ID_NAMES if name in known]
+    index = [c for c in usable if (c.place == 0 and (c.name or "").strip().lower() in _INDEX)]
+    return [
+        *named,
+        *index,
+        *(c for c in usable if (c.name or "").startswith("__index_level_") and c not in index),
+    ]
 
 
 def tokens(name: str) -> set[str]:

@@ -3,7 +3,10 @@
 Pickled arrays are refused, always.
 """
 
+import itertools
 import os
+import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ import numpy as np
 from gapkit._files import check_regular
 from gapkit._options import check_choice
 from gapkit.embeddings.archives import as_rows
-from gapkit.embeddings.columns import listed, names_images
+from gapkit.embeddings.columns import WORDS, bare, listed, names_images
 from gapkit.embeddings.files import MATRICES
 from gapkit.embeddings.layout import TableOptions
 from gapkit.embeddings.sets import EmbeddingSet
@@ -19,6 +22,8 @@ from gapkit.embeddings.tables import Table, read_matrix, read_table
 from gapkit.errors import InputError, refusing
 
 MOST_BYTES = 2**26
+_ALIKE = "say --image-of-text 1 if rows match all the same, or FILE with the row of each text's image"
+_BRING = "bring the row of each image's text with --labels FILE"
 _NEAR_ONE = (0.9959, 1.0041)
 """Lengths that rounding leaves of 1: float16 half a part in a thousand, bfloat16 up to four."""
 
@@ -81,8 +86,10 @@ def import_embeddings(
     names = {side: found for table in tables for side, found in table.names.items()}
     rows = tables[0].labels if labels is None else _read_labels(Path(labels))
     y, x = matrices["images"], matrices["texts"]
-    if rows is not None and rows.dtype.kind == "U":
-        rows = None if len(y) == len(x) else _rows_of_words(rows, names.get("texts", ()))
+    if rows is not None and rows.dtype.kind == "U" and len(y) == len(x) and task != "zero-shot":
+        rows = None
+    elif rows is not None and labels is None:
+        rows = _rows_of_labels(rows, names.get("texts", ()), tables[-1].ids)
     owner, said = None, []
     if rows is None and task in (None, "pairs") and y.ndim == x.ndim == 2:
         y, owner, said = _group(tables, y, x, names, image_of_text, captions)
@@ -99,10 +106,45 @@ def import_embeddings(
     return _normalised(entries.first_captions() if captions == "first" else entries, normalise)
 
 
+def _rows_of_labels(labels: np.ndarray, names: tuple[str, ...], ids: dict) -> np.ndarray:
+    """Labels beside the images as rows of the texts: ids of their classes, or what they are called; else they are rows."""
+    if labels.dtype.kind not in "iuU":
+        return labels
+    words = labels if labels.dtype.kind == "U" else labels.astype(str)
+    if not all(word.isdecimal() for word in words):
+        return _rows_of_words(words, names)
+    rows, called = words.astype(np.int64), dict(ids)
+    known = {what: found for what, found in called.items() if bare(what) in WORDS["class_ids"]}
+    if names and all(name.isdecimal() for name in names):
+        known |= {"names": names} if labels.dtype.kind == "U" else {}
+        called |= {"names": names}
+    for what, found in known.items():
+        if not all(word.isdecimal() for word in found) or _counts(found):
+            continue
+        places = {int(word): row for row, word in enumerate(found)}
+        if len(places) == len(found) and all(row in places for row in rows):
+            return np.array([places[row] for row in rows])
+        raise InputError(f"labels are not all one of the {what} of the texts, {listed(found)}; {_BRING}")
+    if what := next((what for what, found in called.items() if _is_shuffled(found)), None):
+        raise InputError(f"are labels rows of the texts, or their {what} ({listed(called[what])})? {_BRING}")
+    if 2 * len({*names}) <= len(names) and rows.max(initial=0) < len({*names}):
+        few = f"the {len(names)} texts have {len({*names})} names, and labels count {rows.max() + 1}"
+        raise InputError(f"{few}: several texts a class? Keep one (their mean), or {_BRING}")
+    return rows
+
+
+def _counts(words: tuple[str, ...]) -> bool:
+    """Whether words are 0, 1, 2, …"""
+    return all(word == str(row) for row, word in enumerate(words))
+
+
+def _is_shuffled(words: tuple[str, ...]) -> bool:
+    """Whether words are 0, 1, 2, … in another order."""
+    return not _counts(words) and {*words} == {str(row) for row in range(len(words))}
+
+
 def _rows_of_words(words: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Labels that are written as words, as rows: numbers as they are, names as the texts are called."""
-    if all(word.isdecimal() for word in words):
-        return words.astype(np.int64)
+    """Labels that are names of the texts, as their rows."""
     places = {name: row for row, name in enumerate(names)}
     if unknown := next((word for word in dict.fromkeys(words) if names.count(word) != 1), None):
         what = f"labels must be rows or names of texts, each of one; got {unknown[:60]!r}"
@@ -115,7 +157,7 @@ def _group(
 ) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
     """Each image once, which image each text describes (None: row by row), and what is said of it."""
     n, k = len(images), len(texts)
-    owner, why = tables[0].image_of_text, ""
+    (told, owner), why = tables[0].image_of_text or ("", None), ""
     if given is not None:
         times = int(given) if str(given).isdecimal() else 0
         if times and n * times != k:
@@ -123,6 +165,11 @@ def _group(
         owner = np.arange(k) // times if times else _read_labels(Path(given))
     elif len(tables) == 2:
         owner, why = _matched_ids(*tables)
+    elif owner is None and n == k:
+        named = {side: {"names": found} for side, found in names.items()}
+        _matched_ids(*(Table({}, ids=named.get(side, {})) for side in MATRICES))
+    elif n == k and told.lower() not in WORDS["only_owners"] and not np.array_equal(owner, np.arange(n)):
+        raise InputError(f"does {told} say which image each text describes, or number the pairs? {_ALIKE}")
     if owner is None and given is None and n == k:
         called = names.get("images") or [row.tobytes() for row in np.ascontiguousarray(images)]
         first: dict = {}
@@ -140,28 +187,55 @@ def _group(
 
 
 def _matched_ids(images: Table, texts: Table) -> tuple[np.ndarray | None, str]:
-    """The row of each text's image, where both tables name the images; None where they don't, or not alike."""
-    (column, ids), (other, wanted) = images.image_ids or ("", ()), texts.image_ids or ("", ())
-    places = {name: row for row, name in enumerate(ids)}
-    shared = sum(name in places for name in wanted)
-    if len(places) < len(ids) or not shared or ids == wanted:
-        return None, ""
-    if not names_images(other):  # an id of the texts themselves?
-        if len(ids) == len(wanted) == shared == len(set(wanted)):
-            what = f"column {column} of the images and {other} of the texts are alike, in another order"
-            say = "say --image-of-text 1 if rows match all the same, or call the texts' column image_id"
-            raise InputError(f"{what}: {say}")
-        return None, ""
-    if shared < len(wanted):
-        lost = next(name for name in wanted if name not in places)
-        what = f"column {other} of the texts names images that {column} of the images has not"
-        raise InputError(f"{what}, such as {lost[:60]!r}; leave those texts out, or use --image-of-text FILE")
-    return np.array([places[name] for name in wanted]), f" (by column {other})"
+    """The row of each text's image, where both tables name the images; None where they don't, or name them row by row."""
+    ours, theirs = (
+        {name: ids for name, ids in table.ids.items() if bare(name) not in WORDS["class_ids"]}
+        for table in (images, texts)
+    )
+    pairs = itertools.product(ours, theirs)
+    for column, other in sorted(pairs, key=lambda p: (not names_images(p[1]), bare(p[0]) != bare(p[1]))):
+        ids, wanted = ours[column], theirs[other]
+        if not {*ids} & {*wanted}:  # a path beside a file's name, or without its ending
+            ids, wanted = (tuple(map(_short_name, found)) for found in (ids, wanted))
+            if len({*ids}) < len(ids) or not {*wanted} <= {*ids}:
+                continue
+        if ids == wanted:
+            return None, ""
+        places = {name: row for row, name in enumerate(ids)}
+        lost = next((name for name in wanted if name not in places), None)
+        about, once = names_images(other), len(places) == len(ids)
+        if Counter(ids) == Counter(wanted) and not (about and once):  # an id of the texts themselves?
+            what = f"{column} of the images and {other} of the texts are alike, in another order"
+            raise InputError(f"{what}: {_ALIKE}")
+        words = bare(column) == bare(other) and len(ids) == len(wanted) and not all(map(str.isdecimal, ids))
+        most = about and 2 * sum(name in places for name in wanted) >= len(wanted)
+        if once and lost is not None and (most or words):
+            what = f"{other} of the texts names images that {column} of the images has not"
+            say = "leave those texts out, or use --image-of-text FILE"
+            raise InputError(f"{what}, such as {lost[:60]!r}; {say}")
+        if once and lost is None and about:
+            return np.array([places[name] for name in wanted]), f" (by column {other})"
+    _check_order(ours, theirs)
+    return None, ""
+
+
+def _check_order(images: dict, texts: dict) -> None:
+    """Raise where one side's rows are numbered in another order, and the other's are not."""
+    for side, found in (("images", images), ("texts", texts)):
+        if name := next((name for name, ids in found.items() if _is_shuffled(ids)), None):
+            what = f"{name} of the {side} numbers them in another order ({listed(found[name])[:40]})"
+            raise InputError(f"{what}; are the rows of the other side in it too? {_ALIKE}")
+
+
+def _short_name(name: str) -> str:
+    """The name of a file without folders, ending and leading zeros of its numbers."""
+    stem = re.sub(r"\.[A-Za-z]\w{1,4}$", "", re.split(r"[/\\]", name)[-1])
+    return re.sub(r"(?<!\d)0+(?=\d)", "", stem)
 
 
 def _check_counts(images, texts, rows, task: str | None, *, named: bool) -> None:
     """Raise where the numbers of rows leave open which text belongs to an image; the message says how to say it."""
-    if images.ndim != 2 or texts.ndim != 2:
+    if images.ndim != 2 or texts.ndim != 2 or 0 in (len(images), len(texts)):
         return  # said by `EmbeddingSet`, in its words
     n, k = len(images), len(texts)
     if rows is None and n != k and task != "multiple-choice":

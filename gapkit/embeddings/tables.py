@@ -12,7 +12,7 @@ import numpy as np
 from gapkit._files import check_regular
 from gapkit.embeddings import layout as text
 from gapkit.embeddings.archives import PICKLED, Table, check_sides, open_archive, read_archive, used_and_left
-from gapkit.embeddings.columns import WORDS, Column, find_groups, id_column, listed, name_column, pick
+from gapkit.embeddings.columns import WORDS, Column, find_groups, id_columns, listed, name_column, pick
 from gapkit.embeddings.detection import describe
 from gapkit.embeddings.layout import TableOptions
 from gapkit.embeddings.parquet import ParquetTable
@@ -170,6 +170,8 @@ class TextTable:
 
 def _read_npy(path: Path, sides, keys, options, labels) -> Table:
     matrix = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(matrix, np.ndarray):
+        raise InputError(f"{path} is an archive of arrays; call it .npz")
     if len(sides) == 1:
         return Table({sides[0]: matrix})
     if matrix.ndim != 3 or matrix.shape[0] != 2:
@@ -196,15 +198,15 @@ def _read_table(path: Path, sides, keys, options, labels) -> Table:
     check_sides(used, path)
     titles = {side: name_column(table.columns, side, alone=alone, paths=table.paths) for side in sides}
     names = {side: column for side, column in titles.items() if column is not None}
-    asked = id_column(table.columns) if alone else None
     taken = {column.place for group in used.values() for column in groups[group]}
     free = {str(column.name).lower(): column for column in table.columns if column.place not in taken}
     wanted = WORDS["labels"] if labels and sides == ("images",) else ()
     label = next((free[word] for word in wanted if word in free), None)
-    named = names | ({"": asked} if asked else {}) | ({"labels": label} if label else {})
+    asked = [column for column in id_columns(table.columns) if alone and column.place not in taken]
+    named = names | {f"id {c.place}": c for c in asked} | ({"labels": label} if label else {})
     matrices, texts = table.read({side: groups[group] for side, group in used.items()}, named)
     found = np.array([word.removesuffix(".0") for word in texts.pop("labels")]) if label else None
-    ids = (asked.shown, tuple(text.removesuffix(".0") for text in texts.pop(""))) if asked else None
+    ids = {c.shown: tuple(text.removesuffix(".0") for text in texts.pop(f"id {c.place}")) for c in asked}
     taken |= {column.place for column in (*names.values(), *([label] if label else []))}
     left = [column.shown for column in table.columns if column.place not in taken and column.kind != "empty"]
     said = [f"{'' if alone else f'{side}: '}{_range(groups[group])}" for side, group in used.items()]

@@ -220,6 +220,90 @@ def test_names_of_images_that_contradict_the_rows_are_refused(tmp_path, files, m
         import_embeddings(*(tmp_path / file for file in files))
 
 
+TURN = np.array([3, 1, 0, 2, *range(N - 1, 3, -1)])
+"""Rows of the texts in another order than those of the images."""
+
+
+def turned(path, kind):
+    """Two files (or one) of as many texts as images, in another order, and what tells the order."""
+    names, fs, turn = [f"d{j}" for j in range(D)], np.array(FILES), TURN
+    y, x = pandas.DataFrame(Y, columns=names), pandas.DataFrame(X[TURN], columns=names)
+    csv, ids = {"index": False}, [np.arange(N) + 700, turn + 700]
+    if kind == "an id beside paths":
+        y, x = y.assign(path=fs, image_id=ids[0]), x.assign(caption=CAPTIONS[:N], image_id=ids[1])
+    elif kind == "ids of rows beside ids of images":
+        y, x = y.assign(id=range(N), image_id=ids[0]), x.assign(id=range(N), image_id=ids[1])
+    elif kind == "folders on one side":
+        y, x = y.assign(path=[f"/data/{name}" for name in fs]), x.assign(file_name=fs[turn])
+    elif kind == "endings on one side":
+        y, x = y.assign(file_name=fs), x.assign(image_id=[name.rpartition(".")[0] for name in fs[turn]])
+    elif kind == "zeros before the numbers":
+        y, x = y.assign(image_id=[f"{i:06d}" for i in ids[0]]), x.assign(image_id=ids[1])
+    elif kind in ("files in an index", "files in an index, parquet"):
+        y, x, csv = y.set_index(fs), x.set_index(fs[turn]), {}
+    elif kind in ("numbers in an index", "numbers in an index, parquet"):
+        x, csv = x.set_index(turn), {}
+    elif kind == "files, no header":
+        y, x, csv = y.set_index(fs), x.set_index(fs[turn]), {"header": False}
+    elif kind == "a name twice":
+        y, x = y.assign(image_id=ids[0] // 2), x.assign(image_id=ids[1] // 2)
+    elif kind == "one file is another":
+        y, x = y.assign(file_name=fs), x.assign(file_name=[*fs[1:], "other.jpg"])
+    elif kind == "numbered texts beside an array":
+        np.save(path / "y.npy", Y)
+        x.assign(image_id=turn).to_csv(path / "x.csv", **csv)
+        return "y.npy", "x.csv"
+    else:
+        owner = {"image_of_text": {"image_of_text": turn}, "image_ids": {"image_ids": turn}}.get(kind)
+        names = {"image_names": fs, "text_names": fs[turn]} if kind == "names in an archive" else {}
+        if kind == "gapkit's own":
+            EmbeddingSet(Y, X[turn], "pairs", image_of_text=turn).save(path / "a.safetensors")
+            return ("a.safetensors",)
+        np.savez(path / "a.npz", images=Y, texts=X[turn], **(owner or names))
+        return ("a.npz",)
+    if kind.endswith("parquet"):
+        y.to_parquet(path / "y.parquet")
+        x.to_parquet(path / "x.parquet")
+        return "y.parquet", "x.parquet"
+    y.to_csv(path / "y.csv", **csv)
+    x.to_csv(path / "x.csv", **csv)
+    return "y.csv", "x.csv"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["an id beside paths", "ids of rows beside ids of images", "folders on one side", "endings on one side",
+     "zeros before the numbers", "image_of_text", "gapkit's own"],
+)  # fmt: skip
+def test_rows_in_another_order_are_matched_by_whatever_names_the_images(tmp_path, kind):
+    files = [tmp_path / name for name in turned(tmp_path, kind)]
+    texts, images = import_embeddings(*files, normalise="no").matched()
+    assert np.array_equal(texts, X[TURN]) and np.array_equal(images, Y[TURN])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["files in an index", "files in an index, parquet", "numbers in an index", "numbers in an index, parquet",
+     "files, no header", "a name twice", "one file is another", "numbered texts beside an array", "image_ids",
+     "names in an archive"],
+)  # fmt: skip
+def test_rows_that_seem_to_be_in_another_order_are_asked_about(tmp_path, kind):
+    files = [tmp_path / name for name in turned(tmp_path, kind)]
+    with pytest.raises(InputError, match="--image-of-text (1 if rows match all the same|FILE)"):
+        import_embeddings(*files, normalise="no")
+    texts, images = import_embeddings(*files, normalise="no", image_of_text=1).matched()
+    assert np.array_equal(texts, X[TURN]) and np.array_equal(images, Y)
+
+
+def test_ids_of_rows_that_are_no_images_say_nothing(tmp_path):
+    names = [f"d{j}" for j in range(D)]
+    y, x = pandas.DataFrame(Y, columns=names), pandas.DataFrame(X[:N], columns=names)
+    y.assign(path=FILES).to_csv(tmp_path / "y.csv")
+    x.assign(image_id=np.arange(N)[::-1] * 50, caption=CAPTIONS[:N]).to_csv(tmp_path / "x.csv")
+    entries = import_embeddings(tmp_path / "y.csv", tmp_path / "x.csv", normalise="no")
+    assert entries.image_of_text is None and entries.image_names == tuple(FILES)
+
+
 def test_commands_go_through_with_several_captions(tmp_path):
     frames(tmp_path)
     out, closed = tmp_path / "out.safetensors", tmp_path / "closed.safetensors"

@@ -4,6 +4,7 @@ import pickle
 import zipfile
 
 import numpy as np
+import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,8 +25,6 @@ def write(path, **matrices):
     elif path.suffix == ".safetensors":
         save_file(matrices, path)
     else:
-        import pandas
-
         frame = pandas.DataFrame(next(iter(matrices.values())))
         frame.columns = [f"d{i}" for i in frame.columns]
         frame.insert(0, "caption", [f"text {i}" for i in range(len(frame))])
@@ -39,8 +38,6 @@ WORDS = np.array(["cat", "dog", "ship"])
 
 def labelled_table(folder, ending, column, labels):
     """Images with a column of labels, and three texts with their names, in two tables."""
-    import pandas
-
     images = pandas.DataFrame(IMAGES, columns=[f"d{i}" for i in range(5)]).assign(**{column: labels})
     texts = pandas.DataFrame(TEXTS[:3], columns=[f"d{i}" for i in range(5)]).assign(class_name=WORDS)
     paths = [folder / f"{side}.{ending}" for side in ("images", "texts")]
@@ -73,9 +70,74 @@ def test_labels_that_name_no_text_or_two_are_refused(tmp_path, names):
         import_embeddings(write(tmp_path / "a.npz", **members))
 
 
-def test_a_column_of_labels_leaves_as_many_texts_as_images_pairs(tmp_path):
-    import pandas
+TURN = np.array([2, 0, 1])
 
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("column", ["class_id", "label", "target"])
+@pytest.mark.parametrize("ids", [np.arange(3), np.array([7, 50, 3])], ids=["rows", "ids"])
+def test_labels_are_ids_of_classes_where_the_texts_have_them(tmp_path, ending, column, ids):
+    paths = labelled_table(tmp_path, ending, "label", ids[ROWS])
+    texts = pandas.DataFrame(TEXTS[TURN], columns=[f"d{i}" for i in range(5)]).assign(**{column: ids[TURN]})
+    texts.to_csv(paths[1], index=False) if ending == "csv" else texts.to_parquet(paths[1])
+    entries = import_embeddings(*paths)
+    np.testing.assert_allclose(entries.matched()[0], TEXTS[ROWS], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["class_ids", "classes"])
+@pytest.mark.parametrize("as_text", [False, True])
+def test_labels_are_ids_of_classes_in_an_archive_too(tmp_path, kind, as_text):
+    ids = TURN.astype(str) if as_text else TURN
+    labels = ROWS.astype(str) if as_text else ROWS
+    members = {"images": IMAGES, "texts": TEXTS[TURN], kind: ids, "labels": labels}
+    entries = import_embeddings(write(tmp_path / "a.npz", **members))
+    assert np.array_equal(entries.matched()[0], TEXTS[ROWS].astype(entries.texts.dtype))
+
+
+def test_labels_that_could_be_rows_or_names_of_texts_are_asked_about(tmp_path):
+    paths = labelled_table(tmp_path, "csv", "label", ROWS)
+    frame = pandas.DataFrame(TEXTS[:3], columns=[f"d{i}" for i in range(5)])
+    frame.set_index(TURN).to_csv(paths[1])
+    with pytest.raises(InputError, match=r"labels rows of the texts, or their .*--labels FILE"):
+        import_embeddings(*paths)
+    frame.assign(class_id=[4, 5, 6]).to_csv(paths[1], index=False)
+    with pytest.raises(InputError, match=r"not all one of the class_id of the texts.*--labels FILE"):
+        import_embeddings(*paths)
+    pandas.concat([frame.assign(class_name=WORDS)] * 2).to_csv(paths[1], index=False)
+    with pytest.raises(InputError, match=r"several texts a class\?"):
+        import_embeddings(*paths, task="zero-shot")
+
+
+def test_as_many_texts_as_images_with_labels_in_a_table_are_zero_shot_where_that_is_said(tmp_path):
+    paths = labelled_table(tmp_path, "csv", "label", ROWS)
+    pandas.DataFrame(TEXTS, columns=[f"d{i}" for i in range(5)]).to_csv(paths[1], index=False)
+    assert import_embeddings(*paths, task="zero-shot").labels.tolist() == ROWS.tolist()
+
+
+@pytest.mark.parametrize("spec", ["d*", "d0..d9"])
+def test_columns_that_are_said_are_in_one_order_on_both_sides(tmp_path, spec):
+    names = [f"d{i}" for i in range(15)]
+    frame = pandas.DataFrame(np.hstack([IMAGES, TEXTS, IMAGES]), columns=names)
+    frame[sorted(names)].to_csv(tmp_path / "a.csv", index=False)
+    frame.to_csv(tmp_path / "b.csv", index=False)
+    spec = {"a.csv": spec, "b.csv": spec if "*" in spec else "d0..d14"}
+    sides = [import_embeddings(*[tmp_path / name] * 2, columns=spec[name], normalise="no") for name in spec]
+    np.testing.assert_allclose(sides[0].images, sides[1].images)
+
+
+def test_an_archive_called_npy_and_files_without_rows_are_one_line(tmp_path):
+    np.savez(tmp_path / "a.npz", images=IMAGES)
+    (tmp_path / "a.npz").rename(tmp_path / "a.npy")
+    np.save(tmp_path / "b.npy", TEXTS)
+    np.save(tmp_path / "c.npy", TEXTS[:0])
+    with pytest.raises(InputError, match="call it .npz"):
+        import_embeddings(tmp_path / "a.npy", tmp_path / "b.npy")
+    for files in (("c.npy", "b.npy"), ("b.npy", "c.npy")):
+        with pytest.raises(InputError, match="empty|at least|shape"):
+            import_embeddings(*(tmp_path / name for name in files))
+
+
+def test_a_column_of_labels_leaves_as_many_texts_as_images_pairs(tmp_path):
     paths = labelled_table(tmp_path, "csv", "label", ROWS)
     pandas.DataFrame(TEXTS, columns=[f"d{i}" for i in range(5)]).to_csv(paths[1], index=False)
     assert import_embeddings(*paths).task == "pairs"
@@ -111,8 +173,6 @@ def test_an_array_with_both_sides_has_the_images_first(tmp_path):
 
 
 def test_a_csv_without_header_and_a_parquet_with_lists(tmp_path):
-    import pandas
-
     np.savetxt(tmp_path / "a.csv", IMAGES, delimiter=";")
     pandas.DataFrame({"emb": list(TEXTS), "name": list("abcdef")}).to_parquet(tmp_path / "b.parquet")
     pairs = import_embeddings(tmp_path / "a.csv", tmp_path / "b.parquet", text_key="emb")
@@ -125,8 +185,6 @@ def test_a_csv_without_header_and_a_parquet_with_lists(tmp_path):
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_an_index_and_columns_of_ids_and_labels_are_no_dimensions(tmp_path, ending, index):
     """As pandas writes a table whose columns have no names, or has them beside ids and labels."""
-    import pandas
-
     unit = IMAGES / np.linalg.norm(IMAGES, axis=1, keepdims=True)  # else 0, 1, … could be a row
     plain = pandas.DataFrame(unit)
     beside = pandas.DataFrame(TEXTS, columns=[f"e{i}" for i in range(5)])
