@@ -14,10 +14,14 @@ from torch import Tensor
 from gapkit._arrays import off_mps
 from gapkit.closing.base import SIDES, Closer, to_numpy
 from gapkit.errors import InputError
+from gapkit.geometry.shape import alike, only_rounding
 
 
-def _unit(rows: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
-    """Rows of length 1; a row of zeros has no direction and stays."""
+def _unit(rows: Float[Tensor, "*n d"], before: Tensor | None = None) -> Float[Tensor, "*n d"]:
+    """Rows of length 1; a row of zeros, or of what rounding left of those ``before``, has no direction and is 0."""
+    if before is not None:
+        rounding = 64 * torch.finfo(rows.dtype).eps * torch.linalg.vector_norm(before, dim=-1, keepdim=True)
+        rows = torch.where(torch.linalg.vector_norm(rows, dim=-1, keepdim=True) > rounding, rows, 0.0)
     return torch.nn.functional.normalize(rows, dim=-1, eps=torch.finfo(rows.dtype).tiny)
 
 
@@ -106,6 +110,8 @@ class Procrustes(Closer):
         if len(x) != len(y):
             raise InputError(f"Procrustes needs matched pairs; got {len(x)} gallery rows, {len(y)} queries")
         products = (y - y.mean(0)).T @ (x - x.mean(0))
+        if alike(x, x - x.mean(0)) or alike(y, y - y.mean(0)):
+            products = torch.zeros_like(products)  # of rows that do not vary: rounding
         left, values, right = torch.linalg.svd(products)
         rank = int((values > values[0] * len(products) * torch.finfo(x.dtype).eps).sum())
         rotation = left[:, :rank] @ right[:rank]
@@ -137,7 +143,8 @@ class _Renormalising(Closer):
         """The map of ``side`` on a (…, d) tensor, computed in float64, in the dtype that came in; differentiable."""
         if self.moves not in ("both", side):
             return super().move(z, side)
-        return _unit(super().move(_unit(off_mps(z).double()), side)).to(z.dtype).to(z.device)
+        unit = _unit(off_mps(z).double())
+        return _unit(super().move(unit, side), unit).to(z.dtype).to(z.device)
 
     def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
         self._fit_unit(_unit(x), _unit(y))
@@ -194,7 +201,8 @@ class GRCLIP(_Renormalising):
 
     def move(self, z: Tensor, side: str) -> Tensor:
         """The map of ``side`` on a (…, d) tensor, computed in float64, in the dtype that came in; differentiable."""
-        return _unit(Closer.move(self, off_mps(z).double(), side)).to(z.dtype).to(z.device)
+        wide = off_mps(z).double()
+        return _unit(Closer.move(self, wide, side), wide).to(z.dtype).to(z.device)
 
     _fit = Centring._fit
 
@@ -227,7 +235,7 @@ class ReAlign(_Renormalising):
 
     def _fit_unit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
         spread_x, spread_y = ((z - z.mean(0)).square().sum(1).mean() for z in (x, y))
-        if spread_x == 0:
+        if alike(x, x - x.mean(0)):
             raise InputError("ReAlign needs a gallery that varies; all its rows have one direction")
         scale = (spread_y / spread_x).sqrt()
         self.scale_ = float(scale)
@@ -239,7 +247,7 @@ class ReAlign(_Renormalising):
         if side != "gallery":
             return super().move(z, side)
         first = super().move(off_mps(z).double(), side)
-        moved = _unit(first + torch.from_numpy(self.second_offset_).to(first.device))
+        moved = _unit(first + torch.from_numpy(self.second_offset_).to(first.device), first)
         return moved.to(z.dtype).to(z.device)
 
 
@@ -277,7 +285,7 @@ class MeanDirectionRemoval(Closer):
 
     .. math:: z \leftarrow z - (z \cdot \hat\mu_z)\, \hat\mu_z, \qquad \hat\mu_z = \mu_z / \|\mu_z\|
 
-    (Taking off the mean itself is `Centring`.)
+    (Taking off the mean itself is `Centring`.) A side whose mean is 0 but for rounding stays as it is.
 
     Attributes
     ----------
@@ -296,6 +304,6 @@ class MeanDirectionRemoval(Closer):
 
     def _fit(self, x: Float[Tensor, "k d"], y: Float[Tensor, "m d"]) -> None:
         for side, z in zip(SIDES, (x, y), strict=True):
-            direction = _unit(z.mean(0))
+            direction = _unit(torch.zeros_like(z[0]) if only_rounding(z.mean(0), z) else z.mean(0))
             identity = torch.eye(len(direction), dtype=z.dtype, device=z.device)
             self._set_map(side, identity - torch.outer(direction, direction))

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, check_pairs, check_same_width, like, unit_rows
 from gapkit._options import check_seed, check_whole, one_line
 from gapkit.errors import InputError
-from gapkit.geometry.shape import cone_from_moments
+from gapkit.geometry.shape import cone_from_moments, only_rounding
 
 
 def two_sets(
@@ -26,6 +27,12 @@ def two_sets(
     return x, y
 
 
+def gap_of(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, " d"]:
+    """μ_y − μ_x; of equal means, whose difference may be rounding and point anywhere, zero."""
+    gap = y.mean(0) - x.mean(0)
+    return torch.zeros_like(gap) if only_rounding(gap, x, y) else gap
+
+
 def gap_vector(x: ArrayInput, y: ArrayInput) -> ArrayLike:
     r"""The global gap vector :math:`g = \mu_y - \mu_x` (Eq. 4 of Chowers et al. 2026).
 
@@ -36,7 +43,7 @@ def gap_vector(x: ArrayInput, y: ArrayInput) -> ArrayLike:
 
     Returns
     -------
-    (d,) float64, of the kind that came in: mean of ``y`` minus mean of ``x``
+    (d,) float64, of the kind that came in: mean of ``y`` minus mean of ``x``; zero where they differ by rounding alone
 
     Raises
     ------
@@ -49,7 +56,7 @@ def gap_vector(x: ArrayInput, y: ArrayInput) -> ArrayLike:
     array([0., 3.])
     """
     first, second = two_sets(x, y)
-    return like(second.mean(0) - first.mean(0), x, y)
+    return like(gap_of(first, second), x, y)
 
 
 def l2m(x: ArrayInput, y: ArrayInput) -> float:
@@ -75,7 +82,7 @@ def l2m(x: ArrayInput, y: ArrayInput) -> float:
     3.0
     """
     first, second = two_sets(x, y)
-    return float(torch.linalg.vector_norm(second.mean(0) - first.mean(0)))
+    return float(torch.linalg.vector_norm(gap_of(first, second)))
 
 
 def l2i(x: ArrayInput, y: ArrayInput) -> float:
@@ -133,7 +140,9 @@ def matched_cosine(x: ArrayInput, y: ArrayInput) -> float:
 def rmg_from_cosines(matched: float, within_x: float, within_y: float) -> float:
     """RMG from the three mean cosines it depends on, with δ = (1 − cos)/2."""
     between, inside = (1 - matched) / 2, ((1 - within_x) / 2 + (1 - within_y) / 2) / 2
-    return between / (between + inside) if between + inside > 0 else float("nan")
+    # Cosines of one direction are 1 but for rounding.
+    rounding = 64 * torch.finfo(torch.float64).eps
+    return max(between, 0.0) / (between + inside) if between + inside > rounding else float("nan")
 
 
 def rmg(x: ArrayInput, y: ArrayInput) -> float:
@@ -153,7 +162,7 @@ def rmg(x: ArrayInput, y: ArrayInput) -> float:
 
     Returns
     -------
-    float in [0, 1]; NaN if all embeddings are one and the same direction
+    float in [0, 1]; NaN if all embeddings are one and the same direction, to rounding
 
     Raises
     ------
@@ -235,7 +244,7 @@ def gap_axes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Axes in which a gap can be seen: along it, then the leading components orthogonal to it.
 
-    Without a gap the leading components of both modalities together take over.
+    Without a gap the leading components of both modalities together take over; where nothing else varies, any axes do.
 
     Parameters
     ----------
@@ -247,6 +256,11 @@ def gap_axes(
     -------
     (d, 1 + across) orthonormal axes as columns, and the (d,) origin half-way between the two means
 
+    Raises
+    ------
+    InputError
+        As `gap_vector`, or if the space has fewer dimensions than there are axes.
+
     Examples
     --------
     >>> axes, origin = gap_axes([[0.0, 1.0, 0.0], [0.0, -1.0, 0.0]], [[4.0, 1.0, 0.0], [4.0, -1.0, 0.0]])
@@ -255,8 +269,11 @@ def gap_axes(
            [0., 1., 0.]]), array([2., 0., 0.]))
     """
     across = check_whole(across, "across", least=0)
-    texts, images = (z.cpu().numpy() for z in two_sets(x, y))
+    sides = two_sets(x, y)
+    texts, images = (z.cpu().numpy() for z in sides)
     g = images.mean(0) - texts.mean(0)
+    if across >= len(g):
+        raise InputError(f"across must be below the dimension, {len(g)}; got {across}")
     origin = (texts.mean(0) + images.mean(0)) / 2
     clouds = [texts, images]
     if spread_of is not None:
@@ -265,14 +282,20 @@ def gap_axes(
         clouds = [z.cpu().numpy() for z in two_sets(*spread_of)]
         check_same_width(clouds[0], "spread_of", texts, "x")
     within = np.concatenate([z - z.mean(0) for z in clouds])
-    length = float(np.linalg.norm(g))
-    if length <= 1e-12:
-        return np.linalg.svd(within, full_matrices=False)[2][: 1 + across].T, origin
-    within = within - np.outer(within @ g, g) / length**2
-    if across == 1 and min(within.shape) > 2:
+    length = 0.0 if only_rounding(torch.from_numpy(g), *sides) else float(np.linalg.norm(g))
+    along = [g / length] if length else []
+    count = 1 + across - len(along)
+    if along:
+        within = within - np.outer(within @ g, g) / length**2
+    # What is no longer than this is rounding, which may point along the gap as well.
+    rounding = 64 * np.finfo(float).eps * max(float(np.linalg.norm(z)) for z in clouds)
+    if count == 1 and min(within.shape) > 2 and np.linalg.norm(within) > rounding:
         from scipy.sparse.linalg import svds  # finds one component ten times as fast as all
 
-        leading = svds(within, k=1, v0=np.ones(min(within.shape)), return_singular_vectors="vh")[2]
+        _, sizes, leading = svds(within, k=1, v0=np.ones(min(within.shape)), return_singular_vectors="vh")
     else:
-        leading = np.linalg.svd(within, full_matrices=False)[2][:across]
-    return np.column_stack([g / length, *leading]), origin
+        _, sizes, leading = np.linalg.svd(within, full_matrices=False)
+    known = [*along, *leading[:count][sizes[:count] > rounding]]
+    if len(known) <= across:  # the others: any that are orthogonal to these
+        known += list(np.linalg.svd(np.stack([*known, np.zeros(len(g))]))[2][len(known) : 1 + across])
+    return np.column_stack(known), origin

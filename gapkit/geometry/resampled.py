@@ -158,7 +158,11 @@ def _samples(x, y, paired: bool, groups, together, resamples: int, seed: int) ->
     weights = draw_weights(len(second), groups=groups, together=together, resamples=resamples, seed=seed)
     fixed = np.full((len(weights), len(first)), 1 / len(first))
     x_weights = weights if paired else fixed
-    return _Samples(first, second, x_weights, weights, weights @ second - x_weights @ first)
+    gaps = weights @ second - x_weights @ first
+    # Of equal means the difference is rounding, and points anywhere.
+    rounding = 64 * np.finfo(float).eps * max(np.abs(first).max(), np.abs(second).max())
+    gaps[np.linalg.norm(gaps, axis=1) <= rounding] = 0.0
+    return _Samples(first, second, x_weights, weights, gaps)
 
 
 def resampled_variances(z: ArrayInput, directions: ArrayInput, weights: ArrayInput) -> np.ndarray:
@@ -189,7 +193,9 @@ def resampled_variances(z: ArrayInput, directions: ArrayInput, weights: ArrayInp
     centred = z - z.mean(0)
     along = _units(directions) @ centred.T
     variances = (weights * along**2).sum(1) - (weights * along).sum(1) ** 2
-    totals = weights @ (centred**2).sum(1) - ((weights @ centred) ** 2).sum(1)
+    squares = weights @ (centred**2).sum(1)
+    totals = squares - ((weights @ centred) ** 2).sum(1)
+    totals[totals <= 64 * np.finfo(float).eps * squares] = np.nan  # of one row throughout: rounding
     with np.errstate(invalid="ignore", divide="ignore"):  # a sample without spread has no share of it: NaN
         return variances / totals * z.shape[1]
 

@@ -10,6 +10,17 @@ from gapkit._arrays import ArrayInput, as_matrix, unit_rows
 from gapkit.errors import InputError
 
 
+def alike(rows: Float[Tensor, "n d"], centred: Float[Tensor, "n d"]) -> bool:
+    """Whether all rows are the same: what centring leaves of them is rounding, not a spread."""
+    return bool(centred.abs().max() <= 4 * torch.finfo(rows.dtype).eps * rows.abs().max())
+
+
+def only_rounding(vector: Float[Tensor, " d"], *sides: Float[Tensor, "_ d"]) -> bool:
+    """Whether a mean of rows, or a difference of means, is what rounding leaves of zero, and has no direction."""
+    largest = max(float(rows.abs().max()) for rows in sides)
+    return float(torch.linalg.vector_norm(vector)) <= 64 * torch.finfo(torch.float64).eps * largest
+
+
 class Cone(NamedTuple):
     """How narrow the cone is that one modality lives in."""
 
@@ -116,7 +127,7 @@ def spread(z: ArrayInput, *, what: str) -> Float[Tensor, "n d"]:
     if len(matrix) < 2:
         raise InputError(f"{what} needs at least two rows; got shape {tuple(matrix.shape)}")
     centred = matrix - matrix.mean(0)
-    if centred.abs().max() <= 4 * torch.finfo(matrix.dtype).eps * matrix.abs().max():
+    if alike(matrix, centred):
         raise InputError(f"{what} needs rows that differ: all {len(matrix)} rows of z are the same")
     return centred
 

@@ -231,8 +231,11 @@ def finish(sums: Sums, centres: np.ndarray | None = None) -> Streamed:
             (product - n * np.outer(off, off)) / (n - 1)
             for product, off in zip(sums.products, means - centres, strict=True)
         ]
+        gap = means[1] - means[0]
+        if np.linalg.norm(gap) <= 64 * np.finfo(float).eps * float(sums.numbers[:2].max() / n) ** 0.5:
+            gap = np.zeros_like(gap)  # equal means, but for rounding
         with np.errstate(invalid="ignore", divide="ignore"):  # no gap or no spread: NaN
-            values |= _of_covariances(means[1] - means[0], matrices)
+            values |= _of_covariances(gap, matrices)
     return Streamed(values, *means, *matrices)
 
 

@@ -7,8 +7,8 @@ from torch import Tensor
 from gapkit._arrays import ArrayInput, unit_rows
 from gapkit.errors import InputError
 from gapkit.geometry.bootstrap import RESAMPLES, Interval, bootstrap_interval
-from gapkit.geometry.gap import rmg_from_cosines, two_sets
-from gapkit.geometry.shape import cone_from_moments, rank_entropy
+from gapkit.geometry.gap import gap_of, rmg_from_cosines, two_sets
+from gapkit.geometry.shape import alike, cone_from_moments, rank_entropy
 
 
 def _one_side(z: Tensor, gap: Tensor, side: str) -> dict[str, float]:
@@ -16,7 +16,7 @@ def _one_side(z: Tensor, gap: Tensor, side: str) -> dict[str, float]:
     variance = centred.square().sum()
     length = torch.linalg.vector_norm(gap)
     along = (centred @ gap / length).square().sum()
-    known = bool(length > 0) and bool(variance > 0)
+    known = bool(length > 0) and not alike(z, centred)
     return {
         f"mean_cosine_{side}": cone_from_moments(len(z), unit.sum(0), None).mean_cosine,
         f"relative_variance_{side}": float(along / (variance / z.shape[1])) if known else float("nan"),
@@ -25,7 +25,7 @@ def _one_side(z: Tensor, gap: Tensor, side: str) -> dict[str, float]:
 
 
 def _cheap(x: Tensor, y: Tensor, paired: bool) -> dict[str, float]:
-    gap = y.mean(0) - x.mean(0)
+    gap = gap_of(x, y)
     values = {"l2m": float(torch.linalg.vector_norm(gap))}
     values |= _one_side(x, gap, "gallery") | _one_side(y, gap, "queries")
     if paired:
@@ -70,7 +70,8 @@ def measure(
         ``n_gallery``, ``n_queries``, ``dimension`` (always plain numbers), and
 
         - ``l2m``: ‖μ_y − μ_x‖, the length of the gap vector
-        - ``relative_variance_gallery`` and ``…_queries``: variance along the gap, 1 = as isotropic
+        - ``relative_variance_gallery`` and ``…_queries``: variance along the gap, 1 = as isotropic; NaN where there is
+          no gap or no spread
         - ``mean_cosine_gallery`` and ``…_queries``: mean cosine of two different rows
         - ``total_variance_gallery`` and ``…_queries``: trace of the covariance
         - ``effective_rank_gallery`` and ``…_queries``: without interval (resampled rows repeat, which lowers a rank)
@@ -98,7 +99,9 @@ def measure(
         values = _with_intervals(values, first, second, paired, groups, **options)
     result |= values
     for side, z in (("gallery", first), ("queries", second)):
-        result[f"effective_rank_{side}"] = rank_entropy(torch.linalg.svdvals(z - z.mean(0)))
+        centred = z - z.mean(0)
+        rank = float("nan") if alike(z, centred) else rank_entropy(torch.linalg.svdvals(centred))
+        result[f"effective_rank_{side}"] = rank
     return result
 
 

@@ -58,6 +58,14 @@ def test_procrustes_with_few_pairs_is_still_orthogonal_and_turns_no_more_than_it
     np.testing.assert_allclose(rotation, np.eye(9), atol=0.2)
 
 
+def test_procrustes_turns_nothing_where_nothing_varies(rng):
+    gallery = np.tile([0.1, 0.7, 0.3], (3, 1))
+    assert (gallery != gallery.mean(0)).any(), "there is no rounding to rotate"
+    np.testing.assert_allclose(
+        Procrustes().fit(gallery, rng.standard_normal((3, 3))).linear_part(), np.eye(3), atol=1e-12
+    )
+
+
 def test_procrustes_needs_pairs(two_sides):
     with pytest.raises(InputError, match="matched pairs"):
         Procrustes().fit(*two_sides)

@@ -126,8 +126,26 @@ def test_noise_cannot_pass_as_a_covariance(kind, two_sides):
 
 
 def test_a_gallery_of_one_direction_cannot_be_rescaled(two_sides):
-    with pytest.raises(InputError, match="varies"):
-        ReAlign().fit(np.ones((4, 24)), two_sides[1])
+    lengths, direction = np.arange(1.0, 5.0), two_sides[1][0]  # whose unit rows differ by rounding
+    for gallery in (np.ones((4, 24)), np.outer(lengths, direction)):
+        with pytest.raises(InputError, match="varies"):
+            ReAlign().fit(gallery, two_sides[1])
+
+
+@pytest.mark.parametrize("kind", [I0T, GRCLIP])
+def test_a_row_that_is_the_mean_has_no_direction_left(kind, two_sides):
+    gallery = np.tile(norm(two_sides[1][:1]), (3, 1)) + 0.0
+    closer = kind().fit(gallery, two_sides[1])
+    assert not closer.transform_pair(gallery, two_sides[1])[0].any()
+
+
+def test_a_mean_of_zero_has_no_direction_to_take_off(rng):
+    rows = rng.standard_normal((40, 7))
+    rows -= rows.mean(0)
+    assert rows.mean(0).any(), "there is no rounding to take for a mean"
+    closer = MeanDirectionRemoval().fit(rows, rows + 1)
+    np.testing.assert_array_equal(closer.linear_part("gallery"), np.eye(7))
+    assert np.linalg.matrix_rank(closer.linear_part("queries")) == 6
 
 
 def test_every_published_closer_has_a_name():

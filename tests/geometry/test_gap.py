@@ -7,7 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gapkit.errors import InputError
-from gapkit.geometry import gap_vector, l2i, l2m, matched_cosine, rmg
+from gapkit.geometry import (
+    gap_axes,
+    gap_vector,
+    l2i,
+    l2m,
+    matched_cosine,
+    measure,
+    relative_variance,
+    rmg,
+    share_intervals,
+    variance_intervals,
+)
+from gapkit.geometry.streaming import measure_stream
 
 shapes = st.tuples(st.integers(2, 40), st.integers(2, 60), st.integers(0, 2**32 - 1), st.floats(0.01, 30.0))
 
@@ -86,8 +98,8 @@ def test_numpy_and_torch_come_back_as_they_came():
 def test_inputs_stay_as_they_are():
     x, y = pair_set(6, 4, 0, 1.0)
     before = x.copy(), y.copy()
-    for measure in (gap_vector, l2m, l2i, matched_cosine, rmg):
-        measure(x, y)
+    for function in (gap_vector, l2m, l2i, matched_cosine, rmg):
+        function(x, y)
     assert (x == before[0]).all()
     assert (y == before[1]).all()
 
@@ -124,5 +136,64 @@ def test_rmg_needs_strangers():
         rmg([[1.0, 0.0]], [[0.0, 1.0]])
 
 
-def test_one_single_direction_has_no_rmg():
+@pytest.mark.parametrize("seed", range(8))
+def test_one_single_direction_has_no_rmg(seed):
     assert np.isnan(rmg([[1.0], [2.0]], [[3.0], [1.0]]))
+    rng = np.random.default_rng(seed)  # cosines of 1 that come out a rounding beside it
+    x, y = (np.outer(rng.uniform(0.5, 2, 6), direction) for direction in [rng.standard_normal(7)] * 2)
+    assert np.isnan(rmg(x, y))
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e-3, 1e40])
+def test_the_rounding_of_equal_means_has_no_direction(rng, scale):
+    x = scale * rng.standard_normal((50, 6))
+    y = x[rng.permutation(50)]
+    assert (x.mean(0) != y.mean(0)).any(), "there is no rounding to take for a gap"
+    assert not gap_vector(x, y).any() and l2m(x, y) == 0
+    values = measure(x, y)
+    assert np.isnan(values["relative_variance_gallery"]) and np.isnan(values["relative_variance_queries"])
+    values = measure_stream(x, y, covariance=True).values
+    assert np.isnan(values["relative_variance_gallery"])
+    for intervals in (variance_intervals, lambda x, y: share_intervals(x, y, [2])):
+        with pytest.raises(InputError, match="must not be zero"):
+            intervals(x, y)
+    y = y + 1e-10 * scale  # and ten digits of a gap are one
+    along = measure(x, y)["relative_variance_gallery"]
+    assert along == pytest.approx(relative_variance(x, np.ones(6)), rel=1e-3)
+
+
+def test_rows_that_are_all_the_same_have_no_spread_to_look_at():
+    x = np.full((3, 4), 0.1)  # whose mean is not 0.1
+    assert x.mean(0)[0] != 0.1
+    values = measure(x, x + np.eye(4)[0])
+    assert np.isnan(values["relative_variance_gallery"]) and np.isnan(values["effective_rank_gallery"])
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1.0, 1e20])
+def test_the_axes_of_a_picture_do_not_depend_on_the_unit(rng, scale):
+    x, y = rng.standard_normal((30, 5)), rng.standard_normal((30, 5)) + 3 * np.eye(5)[0]
+    axes, origin = gap_axes(x, y)
+    scaled, moved = gap_axes(scale * x, scale * y)
+    np.testing.assert_allclose(np.abs(scaled.T @ axes), np.eye(2), atol=1e-9)
+    np.testing.assert_allclose(moved, scale * origin)
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        ([[0.0, 0.0, 0.0]], [[1.0, 0.0, 0.0]]),
+        (np.outer(np.arange(9.0) ** 2, [0.6, 0.8, 0.0]), np.outer(np.arange(9.0) - 70, [0.6, 0.8, 0.0])),
+        (np.tile([0.1, 0.4, 0.5], (7, 1)), np.tile([0.6, 0.8, 0.3], (7, 1))),
+        (np.ones((4, 3)), np.ones((4, 3))),
+        (np.random.default_rng(0).standard_normal((2, 3)), np.random.default_rng(1).standard_normal((2, 3))),
+    ],
+    ids=["one row each", "all along the gap", "two points", "one point", "two rows each"],
+)
+@pytest.mark.parametrize("across", [0, 1, 2])
+def test_axes_are_orthonormal_where_little_varies(x, y, across):
+    axes, _ = gap_axes(x, y, across=across)
+    np.testing.assert_allclose(axes.T @ axes, np.eye(1 + across), atol=1e-9)
+    gap = gap_vector(x, y)
+    np.testing.assert_allclose(axes[:, 0] * np.linalg.norm(gap), gap, atol=1e-9)
+    with pytest.raises(InputError, match="below the dimension, 3"):
+        gap_axes(x, y, across=3)

@@ -155,3 +155,9 @@ def test_a_class_with_a_single_image_pretends_to_know_its_mean():
     )
     gap = measure_set(few, intervals=True)["l2m"]
     assert gap.high - gap.low > 0.01
+
+
+def test_a_sample_of_one_row_throughout_has_no_variance():
+    z = np.array([[0.1, 0.7], [0.1, 0.7], [0.1, 0.7], [1.1, 5.3]])
+    weights = np.array([[2, 1, 1, 0], [1, 3, 3, 0], [5, 1, 1, 0]]) / np.array([[4], [7], [7]])
+    assert np.isnan(resampled_variances(z, np.ones((3, 2)), weights)).all()
