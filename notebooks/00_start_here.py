@@ -196,7 +196,7 @@ assert after > before + 0.1
 # %% [markdown]
 # ## 6. And in real models?
 #
-# Our small model was trained to have a wide gap and few texts, so that its effect is easy to see. What about models that people use? Others have published embeddings of eight of them, for images with texts and for other pairs. Here is the same measurement on each: ten candidates, noise that 70 % of the answers survive untouched, and what closing the gap adds.
+# Our small model was trained to have a wide gap, and is asked about few texts, so that the effect is easy to see. What about models that people use? Others have published embeddings of eight of them, for images with texts and for other pairs. Here is the same measurement on each: ten candidates, noise that 70 % of the answers survive untouched, and what closing the gap adds.
 # (These are *recorded figures*: `gapkit replicate --published` made them, once `gapkit fetch --all` has downloaded the
 # embeddings, which do not ship with the course.)
 

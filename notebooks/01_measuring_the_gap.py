@@ -131,8 +131,8 @@ assert geometry.rmg(*small) > geometry.rmg(texts, images)
 #
 # ## 3. Why is my cosine only 0.25?
 #
-# If you compute the cosine of a photo and its perfect caption with a real CLIP, you may be disappointed: 0.2 to 0.35. The gap
-# explains it. For vectors of length 1, $\|x - y\|^2 = 2 - 2\cos(x, y)$; split $x_i - y_i$ into the gap and the rest and
+# If you compute the cosine of a photo and its perfect caption with a real CLIP, you may be disappointed: 0.2 to 0.35. How much
+# of that is the gap? For vectors of length 1, $\|x - y\|^2 = 2 - 2\cos(x, y)$; split $x_i - y_i$ into the gap and the rest and
 # average over the pairs (the cross terms vanish, since deviations from a mean average to zero):
 #
 # $$\overline{\cos(x_i, y_i)} = 1 - \tfrac12 \|g\|^2
@@ -175,7 +175,7 @@ plots.show(ax, alt="Two histograms of cosines between images and texts: own text
            "far below 1.")  # fmt: skip
 
 # %% [markdown]
-# **What to see.** A cosine tells right from wrong only by comparison. Most of what separates it from 1 is the gap: nearly all of it in this model, about half (0.362 of 0.690) in the real CLIP below. So never judge a
+# **What to see.** A cosine tells right from wrong only by comparison. How much of what separates it from 1 is the gap depends on the model: nearly all of it in this one, about half (0.362 of 0.690) in the real CLIP below. So never judge a
 # CLIP by its cosines, and never carry a threshold from one model to another.
 #
 # Real models, from recorded figures (made by `gapkit replicate --published`; the embeddings are not shipped, `gapkit fetch
@@ -367,7 +367,8 @@ plots.show(ax, alt="Width of the gap of the five models with 95 % intervals: the
 # %% [markdown]
 # **What to see.** One family, gaps from narrow to wide, and intervals that are short compared with the differences. (An
 # interval over rows tells how sure the number is *for this model*. Another seed gives another model; the three seeds
-# of each setting are compared in the replication.)
+# of each setting are compared in the replication. And do not take *learned* for CLIP: CLIP learns its temperature as well, but goes on until it is 0.01,
+# that of t0.01; in our short training it stays near 0.06.)
 #
 # And orthogonality, model by model, each against its own band of random directions:
 
@@ -390,8 +391,8 @@ assert all("below" in said for said in verdicts["wide"])
 assert all("above" in said for said in verdicts["siglip"])
 
 # %% [markdown]
-# The wide gap is orthogonal to what varies, for both modalities. The narrow gaps are the opposite: they lie among the
-# directions that vary *most*. So Assumption 3.3 is not a law about contrastive learning; it holds for some models and
+# The wide gap is nearly orthogonal to what varies, for both modalities. The two narrow gaps are the opposite: more varies along them
+# than along a random direction; the gap of t0.01 lies between. So Assumption 3.3 is not a law about contrastive learning; it holds for some models and
 # not for others, and if you build on it, measure first.
 #
 # Same data, same towers, different gaps: that is what will let us ask in lesson 06 whether a wider gap really costs
@@ -401,7 +402,8 @@ assert all("above" in said for said in verdicts["siglip"])
 # ## 8. Summary and questions
 #
 # - L2M is the distance of the means, L2I that of partners, RMG relates it to the size of the clouds.
-# - The mean cosine of partners is $1 - \|g\|^2/2 - \text{mismatch}$: low cosines are the price of the gap.
+# - The mean cosine of partners is $1 - \|g\|^2/2 - \text{mismatch}$: low cosines come from the gap and from the mismatch, in real CLIPs about
+#   half from each.
 # - Orthogonality is a comparison, with random directions and with an untrained model, for each model and each $k$; some
 #   members of one family pass and others fail.
 # - Untrained models have a gap too; temperature decides how much of it training leaves.

@@ -487,7 +487,7 @@ gaps = [gap for _, gap, _ in ends]
 assert gaps == sorted(gaps, reverse=True)  # hotter, narrower
 
 # %% [markdown]
-# **What to see.** The *order* carries over: sorted by final temperature, the gaps fall. (With one model for each temperature that is an observation; lesson 06 uses several seeds.)
+# **What to see.** The *order* carries over: sorted by final temperature, the gaps fall. (With one model for each temperature that is an observation; lesson 06 uses several seeds.) A caution about names: OpenAI's CLIP learned its temperature too, from 0.07 down to 0.01, the limit set for it. So of these four it is nearest to *t0.01*; in our short training *learned* does not get there.
 #
 # What about the two premises of Theorem 3.2, constant along the gap and doubly stochastic? (The paper's Fig. 6 follows the second over training.) The stored defect is one-sided: mean $|S_i-1|$ over the 184 held-out images,
 # without the texts' sums that `doubly_stochastic_defect` averages in. For SigLIP, whose loss has no softmax, it is that of the softmax at its temperature.

@@ -88,7 +88,7 @@ assert band.low < 1 < band.high
 # %% [markdown]
 # About $512/20\approx26$, 0, and 1 on average. A random direction is *not* near 0: it picks up a fair share of everything. So "orthogonal" must mean well below the band of random directions, and "below 1" alone says little.
 #
-# Along the principal components the relative variances are the cloud's *spectrum*. Write it from the singular values of the centred rows: one number for each component, the leading one first, 1 meaning average.
+# Along the principal components the relative variances are the cloud's *spectrum*. Write it from the singular values of the centred rows: one number for each singular value, the leading one first, 1 meaning average.
 
 
 # %%
@@ -284,7 +284,7 @@ plots.show(
 # %% [markdown]
 # **What to see.** Grey bars are chance, one for each model and side; the dotted line is an average direction, the dashed one the absolute rule.
 #
-# - *The relative rule* goes with the temperature. The setting with the lowest one (wide) passes in all seven sets with its texts and in six with its images. The next (t0.01) passes in five of fourteen cases; otherwise it lies inside, or one cannot tell. siglip and learned, whose gaps are narrower, never pass: their gap lies inside the band or above it.
+# - *The relative rule* goes with the temperature. The setting with the lowest one (wide) passes in all seven sets with its texts and in six with its images. The next (t0.01) passes in five of fourteen cases; otherwise it lies inside, or one cannot tell. siglip and learned, whose gaps are narrower, never pass: their gap lies inside the band or above it, or one cannot tell.
 # - *The absolute rule* is passed by no trained setting but wide, and there it does not replicate: on scenes100 the texts of seed 0 are at 0.08 (*yes*), those of the other seeds at 0.12 and 0.13 (*no*). Its images never pass. A single seed would have told a simpler story than there is.
 # - *Seeds disagree* elsewhere, too: on scenes100 the images of siglip lie above the band for one seed and inside for two. And *data* matter: on the two-object captions of scenes-pairs, texts and images of learned lie inside the band; on scenes100 they lie above it for every seed.
 # - Where an interval ends close to an edge of the band, another draw could change the word: the band itself is drawn, from 2,000 directions, and its edges are good to some per cent.
@@ -532,7 +532,7 @@ for setting in SETTINGS:
         assert between > 0.5 or setting != "wide"
 
 # %% [markdown]
-# The mixture comes close to the end of the curves for wide and t0.01, and has the same order for the others, whose captions here are not the ones of the curves. For the wide model most of the variance along the gap is variance *between the kinds*: digits, scenes and pairs of objects sit at different heights along it. Within scenes100 there is one kind only, and 0.08 for the texts; in the mixture they are at 0.6. Orthogonality is a property of a model *and* a set of texts and images.
+# The mixture comes close to the end of the curves for wide and t0.01, and within a factor of three for the others, whose captions here are not the ones of the curves. For the wide model most of the variance along the gap is variance *between the kinds*: digits, scenes and pairs of objects sit at different heights along it. Within scenes100 there is one kind only, and 0.08 for the texts; in the mixture they are at 0.6. Orthogonality is a property of a model *and* a set of texts and images.
 #
 # The curves stored numbers, not embeddings, so no band can be computed for single steps. For the end of training the mixture gives one, which is nearly the same for the four settings; it is the grey area below. Before training the band of the images is much wider (the last line), so the first steps of their curves must not be judged by it.
 #

@@ -486,7 +486,7 @@ for query, column in zip(chosen, grid.T, strict=True):
 # $$\sigma^\ast\sqrt{D^2+\tfrac d2{\sigma^\ast}^2}=\sigma\sqrt{D_\text{closed}^2+\tfrac d2\sigma^2}.$$
 # **Closing the gap turns the noise down**, by a factor given by two lengths. (Derived in this project.)
 #
-# > **Predict.** In this model $D^2$ falls by more than a third. By about what factor is the noise turned down when $d\sigma^2$ is small compared with $D^2$? And when it is large?
+# > **Predict.** In this model $D^2$ falls to about a half. By about what factor is the noise turned down when $d\sigma^2$ is small compared with $D^2$? And when it is large?
 
 # %% tags=["nbval-check-output"]
 closed = closer.transform(X)

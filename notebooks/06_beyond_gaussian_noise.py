@@ -134,7 +134,7 @@ verdict("choice-gain")
 #
 # ## 3. Quantised galleries
 #
-# Store each coordinate in one of 32, 64, 128 or 256 bins. Here the order is fixed: what is stored is the *moved* gallery. Which range do the bins cover? The notes on the paper do not say, so we try three: one *fixed* range
+# Store each coordinate in one of 32, 64, 128 or 256 bins. Here the order is fixed: what is stored is the *moved* gallery. Which range do the bins cover? No source on the paper that we could read says so, hence we try three: one *fixed* range
 # for all coordinates, as wide as the largest number in the data; the range *±1*, which holds every unit vector and needs no
 # data; and a range *fitted* to each dimension of the stored gallery. A fitted range moves along with the shift, so that
 # rounding and moving commute. If rounding makes the nearest text equal to another, the answer counts as lost.
@@ -163,7 +163,7 @@ shown = coarse[(coarse["alpha"] == 1.0) & coarse["level"].str.contains("bins")]
 ax = plot_effects(shown, "gain", rows="level", by="noise", xlabel="gain in surviving answers", counts=0.005,
                   title="scenes100, miniclip-wide")  # fmt: skip
 plots.show(ax, alt="Gain in surviving answers by number of bins, for three kinds of range, with intervals: clearly above "
-           "zero with few bins from −1 to 1, around zero with the other ranges.")  # fmt: skip
+           "zero with few bins from −1 to 1 or over the data's range, around zero with ranges fitted to each dimension.")  # fmt: skip
 
 # %% tags=["nbval-check-output"]
 survive = coarse[coarse["alpha"] != 0.5].pivot_table(
@@ -280,8 +280,8 @@ verdict("rephrasing-mitigated")
 # excludes the smallest gain that counts. Their cost stays below the paper's six percentage points, though.
 #
 # So one more model was trained, to be easier to confuse: *few-words* has read two wordings of each kind and no others, its texts
-# span 159 dimensions, and it is asked in grammars like "a circle that is red". Rewording costs it ten points, more than in
-# the paper. Closing wins none of them back. The verdict: the cost is real, the remedy does not hold for models and wordings like these.
+# span 159 dimensions, and it is asked in grammars like "a circle that is red". Rewording costs it ten points, above the
+# paper's six. Closing wins none of them back. The verdict: the cost is real, the remedy does not hold for models and wordings like these.
 #
 # Should we have expected a gain? $\|x'_i + \alpha g' - y\|^2$ contains $2\alpha\, g' \cdot x'_i$. Gaussian noise makes that
 # term random, with mean zero, the same for all classes in law. A rephrasing moves the classes in a *systematic* way: the term
@@ -343,7 +343,7 @@ for _, row in tables["family.checks"].iterrows():
 verdict("wider-gains-more")
 
 # %% [markdown]
-# **What to see.** Whether the cloud of points rises. Three seeds of one setting are no three models, so the rank correlation is that of
+# **What to see.** The points rise: the wider the gap, the larger the gain. Three seeds of one setting are no three models, so the rank correlation is that of
 # the six settings' means, and it is compared with what all 720 orders of six would give: the interval lies above 0 where fewer
 # than one order in twenty does as well. With fewer settings or seeds the rule refuses to answer.
 #

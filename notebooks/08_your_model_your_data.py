@@ -36,7 +36,7 @@
 # %% [markdown]
 # ## 1. What is here
 #
-# A model can be *shipped* with the repository, in the *cache* because it was downloaded before, or on the *network*. The table says which; asking downloads nothing.
+# A model can be *shipped* with the repository, in the *cache* because it was downloaded before, or on the *network*; some of the small ones are still *to train*. The table says which; asking downloads nothing.
 
 # %%
 import tempfile
@@ -60,6 +60,7 @@ from gapkit.robustness import calibrate_sigma, robustness
 models = pd.DataFrame(available_models())
 local = np.where(models["name"].str.startswith("miniclip"), "shipped", "cache")
 models["place"] = np.where(models["here"], local, "network")
+models.loc[models["source"] == "to be trained", "place"] = "to train"
 print(models[["name", "place", "megabytes", "about"]].round().to_string(index=False))
 print(
     "\nThe hub", "answers: downloads are possible." if hub_answers() else "does not answer: no downloads now."
@@ -160,7 +161,7 @@ plots.show(
 
 # %% [markdown]
 # **What to see.** The texts on one side, the images on the other, and no overlap along the horizontal axis. With your own model,
-# look whether the clouds are as tight: a CLIP trained with a learned temperature has wider ones.
+# look whether the clouds are as tight: those of a CLIP trained on the web are wider.
 #
 # ## 5. Close
 #
@@ -204,8 +205,8 @@ print(f"mean cosine of matched pairs {measure(pairs.texts, pairs.images)['matche
 del model  # from here on embeddings are all we need
 
 # %% [markdown]
-# People who look at CLIP's numbers for the first time ask why matched pairs have a cosine far below 1. The gap is the
-# answer: two clouds that lie apart cannot have cosines near 1, however well they match.
+# People who look at CLIP's numbers for the first time ask why matched pairs have a cosine far below 1. The gap is a large part of the
+# answer, in real CLIPs about half: two clouds that lie apart cannot have cosines near 1, however well they match.
 #
 # ## 7. A real CLIP
 #

@@ -16,7 +16,7 @@
 # **You will be able to** estimate by Monte Carlo how often an answer survives noise, with an error bar you can defend; compute
 # the same probability exactly, by one integral; say what each number does and does not tell.
 #
-# **Before you start:** lessons 04 and 07; normal and χ² distributions, numerical integration. **Time:** three hours.
+# **Before you start:** lesson 04, and lesson 07 for task 8; normal and χ² distributions, numerical integration. **Time:** three hours.
 # **Points:** 100, of which 80 are given by tests and 20 by a person.
 #
 # | task | points | | task | points |
