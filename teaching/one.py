@@ -6,7 +6,6 @@ Whatever goes wrong in here concerns this submission only; whoever asked for it 
 
 import os
 import pickle
-import resource
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,6 +135,8 @@ def _written(
 
 def carry_out(order: Order) -> None:
     """Grade, and leave what came out in ``order.work``; what is printed on the way goes into a file there."""
+    import resource  # Windows, where assignments are built but not graded, has none
+
     with open(order.work / "log.txt", "ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)

@@ -6,7 +6,6 @@ module: users have no checker of annotations, and tests do.
 
 import contextlib
 import math
-import resource
 import sys
 import traceback
 import warnings
@@ -647,6 +646,8 @@ def faults(wanted: str = "", *, before: Callable | None = None) -> Iterator[str]
 
 
 def main() -> None:
+    import resource  # Unix alone has it
+
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     torch.set_num_threads(1)
     found = 0

@@ -44,5 +44,6 @@ def test_a_time_out_is_short(request):
         (path.name, float(number))
         for path, text in texts.items()
         for number in re.findall(r"\btimeout[=(]([\d_.]+)(?=\s*[,)])", text)
+        + re.findall(r"\.(?:wait|join|acquire)\(([1-9][\d_.]*)(?=\s*[,)])", text)  # less than 1 is a pause
     ]
     assert [short for short in given if short[1] < LEAST_TIMEOUT] == []

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-pytest.importorskip("resource", reason="limits of memory are Linux's")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's")
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ import importlib
 import io
 import json
 import os
-import resource
 import select
 import shutil
 import struct
@@ -288,7 +287,7 @@ _coco("millions of empty objects", lambda path: path.write_text("[" + "{}," * 12
 _coco("lists in an entry", lambda path: path.write_text('{"images": [' + "[]," * 12_000_000 + "[]]}"))
 _coco("a caption of 5 MB", lambda path: path.write_text(_entries("ab" * 2_500_000)))
 _coco("deep", lambda path: path.write_text("[" * 5_000_000))
-_coco("a pipe", os.mkfifo)
+_coco("a pipe", lambda path: os.mkfifo(path))
 _coco("a device", lambda path: path.symlink_to("/dev/zero"))
 _coco("a gigabyte of white space", lambda path: (path.touch(), os.truncate(path, 5 * 2**30)))
 
@@ -441,6 +440,8 @@ def spring(name: str, folder: Path) -> str:
         os.dup2(writing, 1)
         os.dup2(writing, 2)
         sys.stdout = sys.stderr = os.fdopen(1, "w", closefd=False)
+        import resource  # Unix alone has it
+
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + ROOM,) * 2)
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))

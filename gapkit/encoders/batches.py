@@ -7,7 +7,9 @@ come back as reasons.
 import contextlib
 import functools
 import os
+import pickle
 import platform
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,9 +84,15 @@ def read_batches(
 ) -> Iterator[Batch]:
     """The images of each range in ``plan``, in order, whatever the number of ``workers``."""
     prepared, own = _Prepared(images, preprocess), torch.Generator()  # else it would draw from the caller's
-    loader = DataLoader(prepared, batch_sampler=plan, num_workers=workers, collate_fn=_collate, generator=own)
+    # Python 3.14's own choice on Linux would import torchvision without what `gapkit._openclip` does for it.
+    fork = "fork" if workers and sys.platform == "linux" else None
+    loader = DataLoader(prepared, batch_sampler=plan, num_workers=workers, collate_fn=_collate, generator=own,
+                        multiprocessing_context=fork)  # fmt: skip
     try:
-        yield from loader
+        say = "images or preprocessing cannot be handed to worker processes; take none (workers=0): "
+        with refusing(AttributeError, TypeError, pickle.PicklingError, before=say):
+            ready = iter(loader)
+        yield from ready
     except RuntimeError as fault:
         if "worker" not in str(fault).lower():
             raise

@@ -217,6 +217,7 @@ main(sys.argv[1:])
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="kills itself by a signal")
 def test_killed_the_next_run_goes_on_and_ends_with_the_same(tmp_path, toy):
     out, part = tmp_path / "results", tmp_path / "results.part"
     datasets = [w for name in ("classes", "pairs") for w in ("--dataset", toy[name])]

@@ -19,6 +19,7 @@ from gapkit.embeddings.streaming import measure_files
 from gapkit.errors import InputError
 from gapkit.geometry import measure
 from gapkit.geometry.streaming import add_in_a_tree, measure_stream, pair_sums
+from tests.waiting import PATIENCE
 
 N, D = 210, 6
 
@@ -177,7 +178,7 @@ def test_after_a_fault_every_other_part_is_read_all_the_same(tmp_path, monkeypat
             if fault is InputError:
                 raise InputError("not this one")
         else:
-            given_up.wait(60)
+            given_up.wait(PATIENCE)
         return pair_sums(*ranges, **options)
 
     monkeypatch.setattr(streaming, "ThreadPoolExecutor", Pool)

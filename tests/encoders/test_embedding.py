@@ -2,6 +2,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import sys
 import threading
 import warnings
 from collections.abc import Sequence
@@ -79,6 +80,34 @@ def test_workers_change_nothing(model, tmp_path, monkeypatch, workers):
         model, pairs(), batch_size=3, workers=workers, out=tmp_path / "helped"
     ).read_bytes()
     assert alone == helped
+
+
+@pytest.fixture
+def starting_by():
+    """How Python starts processes where nobody says so: macOS and Windows spawn, Python 3.14 has a server."""
+    yield lambda method: multiprocessing.set_start_method(method, force=True)
+    multiprocessing.set_start_method(None, force=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others cannot fork")
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_on_linux_workers_depend_on_how_this_python_starts_processes(model, starting_by, method):
+    alone = embed(model, pairs(), batch_size=3)
+    starting_by(method)
+    assert np.array_equal(alone.images, embed(model, pairs(name="again"), batch_size=3, workers=1).images)
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_images_that_cannot_be_sent_to_a_spawned_worker_are_a_traceback(
+    model, monkeypatch, starting_by, platform
+):
+    class Own(ArrayImages):
+        """Defined in a function, as in many a notebook."""
+
+    monkeypatch.setattr(sys, "platform", platform)
+    starting_by("spawn")
+    with pytest.raises(InputError, match="worker processes; take none .*Own"):
+        embed(model, pairs(images=Own(pixels())), workers=1)
 
 
 def test_the_second_call_is_served_from_the_cache(model, monkeypatch):
@@ -630,6 +659,7 @@ def _embed_in_process(folder, start):
     embed_to_file(load_model(f"local-dir:{folder}"), pairs(), batch_size=2)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
 def test_two_processes_on_one_cache_do_not_harm_each_other(model, cache):
     context = multiprocessing.get_context("fork")
     start = context.Event()
@@ -655,7 +685,7 @@ def test_out_is_a_copy_and_half_precision_is_possible(model, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "deep", "half.safetensors"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root and Windows may write anywhere")
 def test_an_unwritable_cache_is_one_clear_error(model, cache):
     cache.mkdir()
     cache.chmod(0o500)

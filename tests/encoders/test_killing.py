@@ -17,6 +17,7 @@ def killed_runs(folder, **options):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
 @pytest.mark.timeout(1300)
 @pytest.mark.parametrize(
     ("kills", "workers", "seed"),
