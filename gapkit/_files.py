@@ -67,7 +67,10 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
         write(temporary)
         _flush(temporary)
         os.replace(temporary, path)
-        _flush(path.parent)
+        with contextlib.suppress(
+            OSError
+        ):  # whole it is by now, and not every file system, or right, allows this
+            _flush(path.parent)
     except Exception as fault:
         if not isinstance(fault, OSError) and type(fault).__name__ != "SafetensorError":  # of a full disk
             raise

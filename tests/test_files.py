@@ -1,11 +1,13 @@
 """Locks between processes, and files that Windows or macOS would treat in another way."""
 
 import ast
+import errno
 import sys
 from pathlib import Path
 
 import pytest
 
+from gapkit import _files
 from gapkit._files import locked
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,6 +36,21 @@ def test_a_lock_keeps_its_file_while_it_is_held_and_nobody_removes_it_open(tmp_p
         inode = path.stat().st_ino
     with locked(path):
         assert path.stat().st_ino == inode
+
+
+def test_a_folder_that_cannot_be_flushed_makes_a_written_file_a_fault(tmp_path, monkeypatch):
+    """Folders that may not be listed, and some file systems over a network, refuse it."""
+    whole, path = _files._flush, tmp_path / "a.txt"
+
+    def flush(place):
+        if place.is_dir():
+            raise OSError(errno.EINVAL, "Invalid argument")
+        whole(place)
+
+    monkeypatch.setattr(_files, "_flush", flush)
+    assert _files.write_text(path, "σ") == path
+    assert path.read_text(encoding="utf-8") == "σ"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_every_text_file_is_opened_with_its_encoding():

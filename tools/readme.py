@@ -117,7 +117,7 @@ pip install "gapkit @ git+https://github.com/{repository()}"
 gapkit replicate
 ```
 
-Models and data (75 MB) are downloaded when they are first needed, checked by their sha256 and kept in the cache;
+Models and data (80 MB) are downloaded when they are first needed, checked by their sha256 and kept in the cache;
 `gapkit fetch --shipped` downloads everything at once, for work without a network. `GAPKIT_DATA` names an existing data
 folder, `GAPKIT_DATA_URL` another address to download from. To add an extra, write `"gapkit[lab] @ git+…"`. A torch that
 is already installed, as in Colab, stays."""

@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from tests.packaging.recipe import ROOT, lock
+from tests.waiting import PATIENCE
 from tools import install as tool
 
 
@@ -52,7 +53,8 @@ def test_pins_are_read_from_the_lock():
         tool.pinned("no-such-package")
 
 
-def test_an_index_offers_only_what_it_lists(index):
+def test_an_index_offers_only_what_it_lists(index, monkeypatch):
+    monkeypatch.setattr(tool, "SECONDS_TO_ANSWER", PATIENCE)
     assert tool.offers(index, "torch", "2.13.0")
     assert not tool.offers(index, "torch", "2.14.0")
     assert not tool.offers(index, "torchvision", "0.28.0")

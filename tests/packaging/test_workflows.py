@@ -3,15 +3,18 @@
 actionlint would see more, but its package downloads a program from GitHub when it is installed.
 """
 
+import ast
+import importlib.metadata
 import re
 import subprocess
 import sys
 
 import pytest
 import yaml
+from packaging.utils import canonicalize_name
 
-from tests.packaging.recipe import ROOT
-from tests.packaging.test_versions import PYTHONS
+from tests.packaging.recipe import ROOT, requirements
+from tests.packaging.test_versions import PYTHONS, closure, environment
 
 FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))
@@ -44,6 +47,24 @@ def test_the_two_commands_run_on_three_systems_with_every_python():
     steps = "\n".join(step.get("run", "") for step in read("tests")["jobs"]["two-commands"]["steps"])
     assert "make replicate" in steps and "make test" in steps
     assert "gapkit replicate" in steps and "-m pytest" in steps
+
+
+def test_on_windows_tests_import_what_is_not_installed_there():
+    """pytest imports every module of its folders, for their doctests."""
+    steps = read("tests")["jobs"]["two-commands"]["steps"]
+    (install,) = (step["run"] for step in steps if "tools/install.py" in step.get("run", ""))
+    there = closure(requirements(*install.partition(".venv ")[2].split()), environment("win32", "3.14"))
+    homes, asked = importlib.metadata.packages_distributions(), set()
+    for path in [path for folder in ("tests", "teaching") for path in (ROOT / folder).rglob("*.py")]:
+        if (ROOT / "tests" / "teaching") not in path.parents:
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module] if isinstance(node, ast.ImportFrom) else []
+                asked |= {name.partition(".")[0] for name in names}
+    foreign = {name: {canonicalize_name(home) for home in homes[name]} for name in asked & homes.keys()}
+    foreign = {name: homes for name, homes in foreign.items() if "gapkit" not in homes}
+    assert {"numpy", "nbgrader", "psutil"} <= foreign.keys()
+    assert {name for name, homes in foreign.items() if not homes & there.keys()} == set()
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
