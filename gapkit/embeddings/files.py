@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ import numpy as np
 import torch
 
 from gapkit._arrays import check_unit_rows, normalise_rows
-from gapkit._files import open_safetensors, parse_json, read_facts, write_atomically
+from gapkit._files import as_path, open_safetensors, parse_json, read_facts, write_atomically
 from gapkit.errors import InputError, refusing
 from gapkit.tasks.answers import INDICES
 
@@ -32,6 +33,7 @@ STRINGS = ("text_names", "image_names", "groups")
 FOREIGN = (".npy", ".npz", ".csv", ".tsv", ".txt", ".parquet")
 _HASH, _ZEROS = "gapkit_sha256", "0" * 64
 _FACTS = {"task": str, "normalised": bool, "metadata": dict}
+_MOST_HEADER = 100_000_000  # more is refused by whoever reads safetensors
 _CODES = {"float16": "F16", "float32": "F32", "float64": "F64", "int64": "I64", "uint8": "U8"}
 
 
@@ -48,9 +50,17 @@ class Part:
         for block in self.blocks:
             with np.errstate(over="ignore"):
                 stored = np.ascontiguousarray(block, dtype=self.dtype)
-            if not np.isfinite(stored).all():
+            if not np.isfinite(stored).all() or _is_lost(block, stored.dtype):
                 raise InputError(f"embeddings do not fit into {self.dtype}, or are not finite")
             yield stored.tobytes()
+
+
+def _is_lost(block: np.ndarray, kind: np.dtype) -> bool:
+    """Whether a row is so small that a narrower dtype keeps few of its digits, or none."""
+    if kind.kind != "f" or not kind.itemsize < block.dtype.itemsize:
+        return False
+    most = np.maximum(block.max(axis=1), -block.min(axis=1))
+    return bool(((most > 0) & (most < np.finfo(kind).smallest_normal)).any())
 
 
 def write_parts(
@@ -65,7 +75,13 @@ def write_parts(
     fields : the other fields of an `EmbeddingSet`, arrays and lists of strings; None is left out
     task, normalised, metadata : as in `EmbeddingSet`
     """
-    with refusing(TypeError, before="metadata must hold plain values only (text, numbers, lists): "):
+    check_name(path)
+    with refusing(
+        TypeError,
+        ValueError,
+        RecursionError,
+        before="metadata must hold plain values only (text, numbers, lists): ",
+    ):
         told = json.dumps({"task": task, "normalised": normalised, "metadata": metadata}, sort_keys=True)
     header = {_HASH: _ZEROS, "gapkit_format": str(FORMAT_VERSION), "gapkit": told}
     parts = dict(parts)
@@ -73,7 +89,10 @@ def write_parts(
         if value is None or (task == "pairs" and name == "labels"):
             continue
         if name in STRINGS:
-            array = np.frombuffer(json.dumps(list(value), ensure_ascii=False).encode(), dtype=np.uint8)
+            listed = json.dumps(list(value), ensure_ascii=False)
+            if re.search("[\ud800-\udfff]", listed):  # names of files that are not in UTF-8
+                listed = json.dumps(list(value))
+            array = np.frombuffer(listed.encode(), dtype=np.uint8)
         else:
             array = np.asarray(value, dtype=np.int64)
         parts[name] = Part(array.dtype.name, array.shape, [array])
@@ -87,6 +106,8 @@ def write_parts(
         start = stop
     described = json.dumps(layout, ensure_ascii=False).encode()
     described += b" " * (-len(described) % 8)
+    if len(described) > _MOST_HEADER:
+        raise InputError(f"metadata must have less than {_MOST_HEADER:,} bytes; got {len(described):,}")
 
     def write(temporary: Path) -> None:
         head = len(described).to_bytes(8, "little") + described
@@ -103,6 +124,12 @@ def write_parts(
             file.write(digest.hexdigest().encode())
 
     return write_atomically(path, write)
+
+
+def check_name(path: str | os.PathLike) -> None:
+    """Raise where ``path`` ends like a file of another kind, which nothing would then read as gapkit's."""
+    if (path := as_path(path, "the file to write")).suffix.lower() in FOREIGN:
+        raise InputError(f"cannot write {path}: gapkit writes safetensors; name it {path.stem}.safetensors")
 
 
 def has_hash(path: str | os.PathLike) -> bool:
@@ -156,6 +183,9 @@ def read_fields(path: str | os.PathLike, *, memory_map: bool = False) -> dict:
     _check_once(path.resolve(), (state := path.stat()).st_size, state.st_mtime_ns)
     fields = {name: tensors.pop(name) for name in MATRICES}
     mapped = memory_map and all(fields[name].dtype in (torch.float32, torch.float64) for name in MATRICES)
+    for name in MATRICES:
+        if not fields[name].dtype.is_floating_point or fields[name].dtype.itemsize == 1:
+            raise InputError(f"{path} is damaged: {name} is of {str(fields[name].dtype)[6:]}")
     for name in () if mapped else MATRICES:
         wide = torch.promote_types(fields[name].dtype, torch.float32)
         matrix = fields[name].to(wide).clone()  # nothing may hang on the file any longer

@@ -29,6 +29,7 @@ from gapkit.embeddings.tables import read_table
 from gapkit.engine import run
 from gapkit.errors import InputError
 from gapkit.geometry.streaming import Sums, add_in_a_tree, centres_of, finish, jackknife, pair_sums
+from gapkit.tasks.answers import INDICES
 
 PARTS = 64
 """Tasks, and what the jackknife leaves out in turn."""
@@ -192,13 +193,13 @@ def _find(given: Sequence[str], name: str) -> list[Path]:
         files = [f for f in inside if f.suffix.lower() in ENDINGS and f.is_file() and f.name[0] != "."]
         if not files:
             raise InputError(f"--{name} {item}: no {' or '.join(ENDINGS)} file is there")
-        found += _by_number(files, f"--{name} {item}")
+        found += _by_number(files, f"--{name} {item}", name)
     if len({path.resolve() for path in found}) < len(found):
         raise InputError(f"--{name}: a file is named twice")
     return found
 
 
-def _by_number(files: list[Path], where: str) -> list[Path]:
+def _by_number(files: list[Path], where: str, name: str) -> list[Path]:
     """Sorted by the numbers in their names; raises if one is missing, or they are files of several kinds."""
     kinds = sorted({re.sub(r"\d+", "#", str(path)) for path in files})
     if len(kinds) > 1:
@@ -211,6 +212,14 @@ def _by_number(files: list[Path], where: str) -> list[Path]:
         raise InputError(f"{where} has two files of the same number")
     order = sorted(numbered)
     varying = [column for column in zip(*order, strict=True) if len(set(column)) > 1]
+    each = [column for column in varying if len({*column}) == len(order)]  # each of them alone is an order
+    if len({tuple(sorted(range(len(order)), key=column.__getitem__)) for column in each}) > 1:
+        counting = [column for column in each if max(column) - min(column) == len(order) - 1]
+        if len(counting) != 1:
+            two = f"{numbered[order[0]].name}, {numbered[order[1]].name}"
+            raise InputError(f"{where}: which of the numbers in {two} is the order? Name each with --{name}")
+        order = [numbers for _, numbers in sorted(zip(counting[0], order, strict=True))]
+        varying = counting
     if len(varying) == 1:
         for before, after in pairwise(varying[0]):
             if after > before + 1:
@@ -226,7 +235,7 @@ def _side(paths: list[Path], name: str) -> Side:
     for path, width in zip(paths, widths, strict=True):
         if width != widths[0]:
             raise InputError(f"{path} has {width} columns, {paths[0]} has {widths[0]}; they must be alike")
-    starts, widest = tuple(accumulate(counts, initial=0)), max(dtypes, key=lambda dtype: dtype.itemsize)
+    starts, widest = tuple(accumulate(counts, initial=0)), functools.reduce(torch.promote_types, dtypes)
     return Side(name, tuple(map(Path.absolute, paths)), starts, states, widths[0], widest)
 
 
@@ -263,11 +272,17 @@ def _open(path: Path, side: str) -> Tensor:
             raise InputError(
                 f"{path} must hold one array, row by row, in the machine's order of bytes; save it so"
             )
+        if array.dtype not in (np.float16, np.float32, np.float64):
+            raise _no_matrix(path, array)
         with warnings.catch_warnings():  # torch warns of read-only memory; we never write
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
             matrix = torch.from_numpy(array)
     else:
         with open_safetensors(path, "pt") as file:
+            if "gapkit_format" in (file.metadata() or {}) and {*INDICES} & {*file.keys()}:
+                raise InputError(
+                    f"{path} says which text is whose, not row by row: gapkit measure FILE reads it"
+                )
             names = [key for key in file.keys() if len(file.get_slice(key).get_shape()) == 2]  # noqa: SIM118
             matrix = file.get_tensor(pick(names, side, None, path, alone=True))
     if (
@@ -276,6 +291,10 @@ def _open(path: Path, side: str) -> Tensor:
         or matrix.ndim != 2
         or 0 in matrix.shape
     ):
-        got = f"{str(matrix.dtype)[6:]} of shape {tuple(matrix.shape)}"
-        raise InputError(f"{path} must hold a matrix (n, d) of float16, float32 or float64; got {got}")
+        raise _no_matrix(path, matrix)
     return matrix
+
+
+def _no_matrix(path: Path, array: Tensor | np.ndarray) -> InputError:
+    got = f"{str(array.dtype).removeprefix('torch.')} of shape {tuple(array.shape)}"
+    return InputError(f"{path} must hold a matrix (n, d) of float16, float32 or float64; got {got}")

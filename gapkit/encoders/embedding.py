@@ -24,7 +24,7 @@ from gapkit._options import check_choice, check_whole
 from gapkit._paths import cache_folder
 from gapkit.datasets import Dataset, load_dataset
 from gapkit.embeddings import EmbeddingSet
-from gapkit.embeddings.files import FORMAT_VERSION, check_hash, has_hash
+from gapkit.embeddings.files import FORMAT_VERSION, check_hash, check_name, has_hash
 from gapkit.encoders import batches
 from gapkit.encoders.loading import load_model
 from gapkit.encoders.model import Model, check_texts, cut_texts
@@ -106,6 +106,7 @@ def embed_to_file(
     """
     if out is not None:
         check_target(out := Path(out))
+        check_name(out)
     model = load_model(model) if isinstance(model, str) else model
     dataset = load_dataset(dataset) if isinstance(dataset, str) else dataset
     batch_size = check_whole(batch_size, "batch_size")

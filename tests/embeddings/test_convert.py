@@ -6,10 +6,12 @@ import zipfile
 import numpy as np
 import pandas
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
+from gapkit.cli.embeddings import import_files
 from gapkit.embeddings import import_embeddings
 from gapkit.errors import InputError
 
@@ -384,3 +386,15 @@ def test_damaged_files_load_or_raise_input_error_and_nothing_else(tmp_path, endi
     path.write_bytes(content[: max(1, int(keep * len(content)))])
     with contextlib.suppress(InputError):
         import_embeddings(path, None if ending in ("npz", "safetensors") else path)
+
+
+@pytest.mark.parametrize("source", ["a.npz", "b.safetensors"])
+def test_what_is_imported_is_not_written_over(tmp_path, monkeypatch, source):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / source, images=IMAGES, texts=TEXTS)
+    before = (tmp_path / source).read_bytes()
+    (tmp_path / "link.safetensors").symlink_to(source)
+    for out in (source, "link.safetensors"):
+        done = CliRunner().invoke(import_files, [source, "--out", out])
+        assert isinstance(done.exception, InputError)
+    assert (tmp_path / source).read_bytes() == before

@@ -4,9 +4,12 @@ import struct
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_tensors
 
 from gapkit.embeddings import EmbeddingSet, load_embeddings
 from gapkit.embeddings.files import Part, write_parts
@@ -156,4 +159,55 @@ def test_rows_that_are_not_normalised_as_said_are_refused_mapped_or_not(tmp_path
     parts = {name: Part("float32", z.shape, [z]) for name, z in rows.items()}
     path = write_parts(tmp_path / "long.safetensors", parts, {}, "pairs", True, {})
     with pytest.raises(InputError, match=f"{side} must have rows of length 1; row . has length 3"):
+        EmbeddingSet.load(path, memory_map=memory_map)
+
+
+@pytest.mark.parametrize("kind", ["holds itself", "deep", "huge number", "larger than a header may be"])
+def test_metadata_of_any_shape_is_one_line_and_nothing_is_written(tmp_path, kind):
+    about = {"a": []}
+    if kind == "holds itself":
+        about["a"].append(about)
+    elif kind == "deep":
+        for _ in range(100_000):
+            about = {"a": about}
+    else:
+        about = {"a": 10**5000 if kind == "huge number" else "x" * 101_000_000}
+    entries = EmbeddingSet(np.eye(3), np.eye(3), "pairs", metadata=about)
+    with pytest.raises(InputError, match="^metadata must"):
+        entries.save(tmp_path / "a.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_of_files_that_are_not_utf8_survive_the_file(tmp_path):
+    names = ("caf\udce9.jpg", "é", "😀")
+    entries = EmbeddingSet(np.eye(3), np.eye(3), "pairs", image_names=names)
+    assert EmbeddingSet.load(entries.save(tmp_path / "a.safetensors")).image_names == names
+
+
+@pytest.mark.parametrize("ending", [".npz", ".NPY", ".csv", ".parquet"])
+def test_a_file_is_not_called_what_nothing_would_read_again(tmp_path, ending):
+    entries = EmbeddingSet(np.eye(3), np.eye(3), "pairs")
+    with pytest.raises(InputError, match="name it a.safetensors"):
+        entries.save(tmp_path / f"a{ending}")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [("float16", 1e-6), ("float16", 1e-9), ("float32", 1e-60)])
+def test_rows_too_small_for_a_narrower_dtype_are_refused(tmp_path, dtype, scale):
+    tiny = np.eye(3) + 1
+    tiny[1] *= scale
+    with pytest.raises(InputError, match=f"do not fit into {dtype}"):
+        EmbeddingSet(tiny, np.eye(3), "pairs").save(tmp_path / "a.safetensors", dtype=dtype)
+    tiny[1] = 0
+    assert EmbeddingSet(tiny, np.eye(3), "pairs").save(tmp_path / "a.safetensors", dtype=dtype).exists()
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.int64, torch.bool])
+@pytest.mark.parametrize("memory_map", [False, True])
+def test_matrices_of_a_dtype_that_is_never_written_are_damage(tmp_path, dtype, memory_map):
+    path = EmbeddingSet(np.eye(3), np.eye(3), "pairs").save(tmp_path / "a.safetensors")
+    with safe_open(path, "pt") as file:
+        header = {name: text for name, text in file.metadata().items() if name != "gapkit_sha256"}
+    save_tensors({"images": torch.eye(3).to(dtype), "texts": torch.eye(3)}, path, header)
+    with pytest.raises(InputError, match="is damaged: images is of"):
         EmbeddingSet.load(path, memory_map=memory_map)

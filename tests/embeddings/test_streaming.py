@@ -12,9 +12,10 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_tensors
 
 from gapkit.cli.measure import measure as command
-from gapkit.embeddings import streaming
+from gapkit.embeddings import EmbeddingSet, streaming
 from gapkit.embeddings.streaming import measure_files
 from gapkit.errors import InputError
 from gapkit.geometry import measure
@@ -209,6 +210,59 @@ def test_more_files_than_may_be_open_are_measured(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert found == expected
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_files_of_both_kinds_of_half_precision_are_summed_in_one_that_holds_both(tmp_path, scale):
+    x, y = pairs()
+    halves = torch.from_numpy(y[:100]).half(), torch.from_numpy(y[100:] * scale).bfloat16()
+    for number, half in enumerate(halves):
+        save_tensors({"emb": half}, tmp_path / f"i_{number}.safetensors")
+    np.save(tmp_path / "whole.npy", np.concatenate([half.double().numpy() for half in halves]))
+    texts = write(tmp_path, "t", x)
+    found = measure_files([str(tmp_path / "i_*.safetensors")], texts, covariances=True).values
+    expected = measure_files([str(tmp_path / "whole.npy")], texts, covariances=True).values
+    assert {n: float(v) for n, v in found.items()} == pytest.approx(
+        {n: float(v) for n, v in expected.items()}, rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_numbers_in_a_name_the_one_that_counts_is_the_order(tmp_path, first):
+    x, y = pairs()
+    for number, (stamp, rows) in enumerate(zip((1733, 1700, 1720), np.array_split(y, 3), strict=True)):
+        np.save(tmp_path / (f"{stamp}_{number}.npy" if first else f"{number}_{stamp}.npy"), rows)
+    texts = write(tmp_path, "t", x)
+    found = measure_files([str(tmp_path / "*.npy")], texts).values
+    np.save(tmp_path / "whole", y)
+    assert found == measure_files([str(tmp_path / "whole.npy")], texts).values
+
+
+def test_two_numbers_that_count_in_other_orders_are_asked_about(tmp_path):
+    x, y = pairs()
+    for name, rows in zip(("20240102_0", "20240101_1"), np.array_split(y, 2), strict=True):
+        np.save(tmp_path / f"{name}.npy", rows)
+    with pytest.raises(InputError, match=r"is the order\? Name each with --images"):
+        measure_files([str(tmp_path / "*.npy")], write(tmp_path, "t", x))
+
+
+@pytest.mark.parametrize("kind", ["labels", "captions"])
+def test_a_file_of_gapkit_whose_rows_are_no_pairs_is_refused(tmp_path, kind):
+    x, y = pairs()
+    turned = np.arange(len(x))[::-1]
+    how = ("zero-shot", turned) if kind == "labels" else ("pairs",)
+    options = {} if kind == "labels" else {"image_of_text": turned}
+    path = str(EmbeddingSet(y, x, *how, **options).save(tmp_path / "a.safetensors"))
+    with pytest.raises(InputError, match="gapkit measure FILE"):
+        measure_files([path], [path])
+
+
+@pytest.mark.parametrize("kind", ["g", "U20", "?", "c16", "M8[D]"])
+def test_arrays_that_torch_does_not_know_are_one_line(tmp_path, kind):
+    x, y = pairs()
+    np.save(tmp_path / "y.npy", (y * 100).astype(int).astype(kind))
+    with pytest.raises(InputError, match="must hold a matrix"):
+        measure_files([str(tmp_path / "y.npy")], write(tmp_path, "t", x))
 
 
 def edited(path, change):
