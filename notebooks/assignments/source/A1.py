@@ -292,6 +292,14 @@ check.Check(
     rtol=0.02,
     parts=("the low end", "the high end"),
 )(chance_band)
+# one component: far from normal, so mean ± z standard deviations will not do
+check.Check(
+    "chance_band",
+    _chance,
+    lambda rng: (1, int(rng.integers(24, 40)), 0.5),
+    rtol=0.08,
+    parts=("the low end", "the high end"),
+)(chance_band)
 ### END HIDDEN TESTS
 
 # %% [markdown]

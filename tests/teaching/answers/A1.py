@@ -386,6 +386,16 @@ def chance_band(k, d, confidence):
     return np.sqrt(beta.ppf(0.025, k / 2, (d - k) / 2)), np.sqrt(beta.ppf(0.975, k / 2, (d - k) / 2))
 
 
+# %% wrong a1-chance-band: mean and standard deviation of the share, as if it were normal
+def chance_band(k, d, confidence):
+    from scipy.stats import norm
+
+    rows = np.random.default_rng(0).normal(size=(40_000, d))
+    share = np.linalg.norm(rows[:, :k], axis=1) / np.linalg.norm(rows, axis=1)
+    z = norm.ppf((1 + confidence) / 2)
+    return share.mean() - z * share.std(), share.mean() + z * share.std()
+
+
 # %% right a1-chance-band: drawn at random
 def chance_band(k, d, confidence):
     z = np.random.default_rng(5).normal(size=(60_000, d))
