@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 
 import matplotlib
 from hypothesis import settings
@@ -15,6 +17,30 @@ def test_what_a_user_has_set_reaches_the_tests():
     fix_environment(variables)
     loopback = {"NO_PROXY": "example.org,localhost,127.0.0.1", "no_proxy": "localhost,127.0.0.1"}
     assert variables == {"PATH": "/bin"} | FIXED | loopback
+
+
+def test_how_a_user_starts_python_reaches_the_programs_that_tests_start():
+    """Some of these are found on servers; with the first, ``python -m tests.…`` would find nothing."""
+    words = [
+        "SAFEPATH",
+        "DEVMODE",
+        "VERBOSE",
+        "PROFILEIMPORTTIME",
+        "OPTIMIZE",
+        "TRACEMALLOC",
+        "WARNDEFAULTENCODING",
+    ]
+    asked = {f"PYTHON{word}": "1" for word in words} | {
+        "PYTHONIOENCODING": "ascii",
+        "PYTHONWARNINGS": "error",
+    }
+    code = "import sys, tracemalloc; print(sys.flags, sys.stdout.encoding, tracemalloc.is_tracing())"
+    said = []
+    for more in ({}, asked):
+        fix_environment(variables := {**os.environ, **more})
+        done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, check=True)
+        said.append((done.stdout, done.stderr))
+    assert said[0] == said[1]
 
 
 def test_the_width_of_the_terminal_reaches_the_tests():
