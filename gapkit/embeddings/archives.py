@@ -192,7 +192,7 @@ def _labels_of(path: Path, members, rows: int, used) -> str | None:
     numbered, named = ([n for n in known if members[n].is_row(rows, kinds)] for kinds in ("iuf", "US"))
     found = numbered or named
     each = [members[name].load().reshape(-1) for name in found]
-    if not all(np.array_equal(one, each[0]) for one in each):
+    if not all(np.array_equal(one, each[0]) for one in each[1:]):
         raise InputError(f"{path} has several labels, {listed(found)}; bring one with --labels FILE.npy")
     return found[0] if found else None
 

@@ -53,7 +53,7 @@ def import_embeddings(
         or ``.safetensors`` with two matrices, an ``.npy`` of shape (2, n, d), images first, or a table with both
     texts : file with the texts' embeddings, (k, d)
     labels : file with n whole numbers, the row of each image's right text (``.npy``, or text, one a line); by default
-        those inside an archive
+        those beside the images, as rows, or as the ids or names of classes that the texts have beside them
     task : "pairs" or "zero-shot"; by default "zero-shot" where there are labels
     normalise : "yes" divides every row by its length, "no" keeps all as it is, "auto" divides where every
         row already has length 1 but for the rounding of half precision (0.996 to 1.004)
@@ -108,8 +108,8 @@ def import_embeddings(
 
 def _rows_of_labels(labels: np.ndarray, names: tuple[str, ...], ids: dict) -> np.ndarray:
     """Labels beside the images as rows of the texts: ids of their classes, or what they are called; else they are rows."""
-    if labels.dtype.kind not in "iuU":
-        return labels
+    if labels.dtype.kind not in "iuU" or (labels.dtype.kind == "i" and labels.min(initial=0) < 0):
+        return labels  # refused by whoever checks answers
     words = labels if labels.dtype.kind == "U" else labels.astype(str)
     if not all(word.isdecimal() for word in words):
         return _rows_of_words(words, names)

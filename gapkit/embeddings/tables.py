@@ -3,6 +3,7 @@
 Pickled arrays are never unpacked, and what is far larger in memory than on the disk is refused.
 """
 
+import re
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -115,12 +116,16 @@ class TextTable:
         widths: dict[str, int] = {}
         texts: dict[str, list[str]] = {key: [] for key in names}
         width, announced, rows = self.layout.width, self.layout.announced, 0
+        words = [column.place for column in self.columns if column.kind == "text"]
         for line, record in self._filled_records():
             rows += 1
             where = f"row {rows} (line {line})"
             if text.length(record, width) != width:
                 what = f"{where} has {len(record)} cells, and the table {width} columns"
                 raise InputError(f"{self.path}: {what}; mend the row, or say --separator")
+            if any(self._holds_rows(record[place]) for place in words):
+                what = f"{where} takes in the row below it, by a quotation mark that is not closed"
+                raise InputError(f"{self.path}: {what}; delete the mark, or double it inside quotation marks")
             for key, columns in groups.items():
                 found = self._coordinates(record, columns, where)
                 if widths.setdefault(key, len(found)) != len(found):
@@ -134,6 +139,18 @@ class TextTable:
             raise InputError(f"{self.path}: its first line announces {announced} rows, and it has {rows}")
         matrices = {key: np.frombuffer(flat, np.float64).reshape(rows, -1) for key, flat in values.items()}
         return matrices, {key: tuple(found) for key, found in texts.items()}
+
+    def _holds_rows(self, cell: str) -> bool:
+        """Whether a cell has, behind a line break or before one, the coordinates of another row."""
+        if "\n" not in cell and "\r" not in cell:
+            return False
+        pieces = re.split(f"[\r\n{re.escape(self.layout.separator)}]", cell)
+        numbers = sum(column.kind == "number" for column in self.columns)
+        inside = sum(text.is_number(piece, self.layout.decimal) for piece in pieces)
+        spelt = any(column.kind == "vector" for column in self.columns)
+        return numbers > 1 <= inside // numbers or (
+            spelt and re.search(r"\[\s*[-+]?\d*\.\d", cell) is not None
+        )
 
     def _filled_records(self) -> Iterator[tuple[int, list[str]]]:
         """The rows of data; raises where one among them is empty, or very many lines behind them."""

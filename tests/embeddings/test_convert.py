@@ -110,6 +110,13 @@ def test_labels_that_could_be_rows_or_names_of_texts_are_asked_about(tmp_path):
         import_embeddings(*paths, task="zero-shot")
 
 
+@pytest.mark.parametrize(("wrong", "message"), [(-1, "labels must lie in"), (np.nan, "labels must be")])
+def test_labels_that_are_no_rows_are_called_by_what_is_wrong(tmp_path, wrong, message):
+    labels = np.array([0, 1, 2, 0, 1, wrong])
+    with pytest.raises(InputError, match=f"^{message}"):
+        import_embeddings(write(tmp_path / "a.npz", images=IMAGES, texts=TEXTS[:3], labels=labels))
+
+
 def test_as_many_texts_as_images_with_labels_in_a_table_are_zero_shot_where_that_is_said(tmp_path):
     paths = labelled_table(tmp_path, "csv", "label", ROWS)
     pandas.DataFrame(TEXTS, columns=[f"d{i}" for i in range(5)]).to_csv(paths[1], index=False)

@@ -368,3 +368,27 @@ def test_tables_that_could_be_wrong_are_refused_in_one_line(tmp_path, case):
     assert message in str(fault.value)
     assert "\n" not in str(fault.value)
     assert len(str(fault.value)) < 600
+
+
+@pytest.mark.parametrize("place", ["first", "last"])
+@pytest.mark.parametrize("sign", [",", "\t"])
+@pytest.mark.parametrize("spelt", [False, True])
+def test_a_quotation_mark_that_takes_in_rows_is_named(tmp_path, place, sign, spelt):
+    rows = np.random.default_rng(0).standard_normal((6, 9))
+    names = ["emb"] if spelt else [f"d{j}" for j in range(9)]
+    cells = [
+        [f"[{' '.join(map(repr, map(float, row)))}]"] if spelt else list(map(repr, map(float, row)))
+        for row in rows
+    ]
+    words = ["a", '"A man', "c", 'a dog"', "e", "f"]
+
+    def line(word, others):
+        return sign.join([word, *others] if place == "first" else [*others, word])
+
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join([line("caption", names), *map(line, words, cells)]) + "\n")
+    with pytest.raises(InputError, match="quotation mark|cells|cut|columns"):
+        import_embeddings(path, path)
+    words[1:4] = ['"A man, 1, 2,\nin ""a"" hat, 3"', "c", "d"]
+    path.write_text("\n".join([line("caption", names), *map(line, words, cells)]) + "\n")
+    assert np.array_equal(import_embeddings(path, path, normalise="no").images, rows)
