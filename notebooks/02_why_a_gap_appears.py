@@ -532,7 +532,7 @@ assert max(defects) < 0.25  # but nearer at the end
 #
 # Is the gap caused by dimensional collapse, by narrow cones, by a start in which partners lie far apart? Each start below isolates one suspect. (*Mismatched* means the initial positions only: the pairs themselves are right. Whether wrong pairs in the training data make a gap is another question, which these runs do not ask.)
 #
-# > **Predict** for each: gap or no gap at the end?
+# > **Predict.** For each of the six: gap or no gap at the end?
 
 # %% tags=["nbval-check-output"]
 suspects = {

@@ -21,7 +21,7 @@ HINTS = {
     "gap_vector": "one mean for each modality, over its points; which axis counts the points?",
     "l2i": "one distance for each pair of partners, then their mean",
     "column_sums": "first s, a table of negative squared distances over τ; softmax along its rows, sum down its columns",
-    "doubly_stochastic_defect": "column_sums knows the images; for the texts exchange x and y, because s is symmetric",
+    "doubly_stochastic_defect": "column_sums knows the images; for the texts exchange x and y, which transposes s",
     "relative_spectrum": "a variance is the square of a singular value; divide by what an average of all d directions has",
     "pair_approximation": "D₁ and D₂ are distances from the query; then it is the formula above",
     "best_alpha": "how far does each query lie from the queries' mean, along g' and in multiples of it?",

@@ -74,7 +74,7 @@ def test_something_besides_stubs_and_boxes_has_changed_or_an_answer_leaks(path):
 
     assert words(edition) == words(lesson)
     boxes = [place for place, cell in enumerate(edition.cells) if cell.source == learner.BOX]
-    assert len(boxes) == " ".join(words(lesson)).count("**Predict.**") > 0
+    assert len(boxes) == " ".join(words(lesson)).count("> **Predict") > 0
     assert all("**Predict.**" in edition.cells[place - 1].source for place in boxes)
 
 
