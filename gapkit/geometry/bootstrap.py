@@ -39,13 +39,16 @@ def both_tails(confidence: Number) -> list[float]:
     return [(1 - confidence) / 2, (1 + confidence) / 2]
 
 
-def percentile_interval(value: ArrayInput, resampled, *, confidence: float = 0.95) -> Interval:
+def percentile_interval(
+    value: ArrayInput, resampled, *, confidence: float = 0.95, size: ArrayInput = 1.0
+) -> Interval:
     """The value with the central quantiles of its resampled versions (first axis).
 
-    An end that is 0 but for rounding is 0: its sign would otherwise depend on the machine.
+    An end that is 0 but for rounding is 0: its sign would otherwise depend on the machine. ``size`` is that of what was
+    averaged, 1 for shares.
     """
     low, high = np.quantile(resampled, both_tails(confidence), axis=0)
-    return _interval(*(np.where(np.abs(end) < ROUNDING, 0.0, end) for end in (value, low, high)))
+    return _interval(*(np.where(np.abs(end) < ROUNDING * size, 0.0, end) for end in (value, low, high)))
 
 
 def basic_interval(
@@ -209,7 +212,8 @@ def bootstrap_interval(
         picked = [tensor[row.to(tensor.device)] for tensor, row in zip(tensors, rows, strict=True)]
         resampled.append(np.asarray(function(*picked), dtype=float))
     if method == "percentile":
-        return percentile_interval(value, np.stack(resampled), confidence=confidence)
+        size = np.abs(resampled).max(0)
+        return percentile_interval(value, np.stack(resampled), confidence=confidence, size=size)
     return basic_interval(value, np.stack(resampled), confidence=confidence, least=floor)
 
 
@@ -226,7 +230,7 @@ def as_rows(value: ArrayInput, name: str) -> Tensor:
 class Resamples:
     """The same resampled queries for every mean of a task, so that the interval of a difference is a paired one.
 
-    The gallery stays as it is: classes are not sampled.
+    The gallery stays as it is: classes are not sampled. Values are shares or differences of shares: a mean below 1e-12 is 0.
 
     Parameters
     ----------
@@ -272,6 +276,7 @@ class Resamples:
                 if n > 1:  # a query alone in its stratum is always there
                     weights[:, rows] = rng.multinomial(n - 1, np.full(n, 1 / n), size=draws) * n / (n - 1)
         self._weights = weights / weights.sum(1, keepdims=True)
+        self._units = count if together is None else int(together.max()) + 1
 
     def means(self, values: ArrayInput) -> np.ndarray:
         """(draws, …) resampled means of (count, …) values."""
@@ -317,10 +322,11 @@ class Resamples:
         """Share of (count,) zeros and ones; where all are alike, the exact binomial end replaces no width.
 
         A bootstrap of equal values has an interval without width, as if nothing were left to doubt. With n
-        zeros the 97.5 % upper end of the binomial share is 1 − 0.025^(1/n) (Clopper and Pearson).
+        zeros the 97.5 % upper end of the binomial share is 1 − 0.025^(1/n) (Clopper and Pearson); queries that are drawn
+        together count once.
         """
         estimate = self.mean(indicator)
         if estimate.low != estimate.high or estimate.value not in (0.0, 1.0):
             return estimate
-        doubt = 1 - ((1 - self.confidence) / 2) ** (1 / np.size(indicator))
+        doubt = 1 - ((1 - self.confidence) / 2) ** (1 / self._units)
         return Interval(0.0, 0.0, doubt) if estimate.value == 0 else Interval(1.0, 1 - doubt, 1.0)

@@ -35,16 +35,17 @@ def prepare(queries: ArrayInput, gallery: ArrayInput, metric: str) -> tuple[Tens
     return y, x
 
 
-def stacked_costs(
+def stacked_costs_and_answers(
     y: Float[Tensor, "g b d"], x: Float[Tensor, "g k d"], metric: str
-) -> tuple[Float[Tensor, "g b k"], Float[Tensor, "g b k"]]:
-    """`cost_block` of many galleries, each with its own queries, unprepared: both centred, or the gallery as unit rows."""
+) -> tuple[Float[Tensor, "g b k"], Int[Tensor, "g b"]]:
+    """Costs and answers in many galleries, each with its own queries, unprepared: both centred, or as unit rows."""
     if metric == "euclidean":
         centre = x.mean(-2, keepdim=True)
         y, x = y - centre, x - centre
     elif metric == "cosine":
         y, x = (z / row_lengths(z)[..., None] for z in (y, x))
-    return cost_block(y, x, metric)
+    costs, tie = cost_block(y, x, metric)
+    return costs, stacked_answers(costs, tie, y, x, metric)
 
 
 def cost_block(
@@ -86,6 +87,21 @@ def answers_of(
         within[rows, first[columns]] = True
     leads, errors = leads_over(answers[several], within, y[several], x, metric)
     answers[several] = answers_within(leads, errors)
+    return answers
+
+
+def stacked_answers(
+    costs: Float[Tensor, "g b k"],
+    tie: Float[Tensor, "g b k"],
+    y: Float[Tensor, "#g b d"],
+    x: Float[Tensor, "g k d"],
+    metric: str,
+) -> Int[Tensor, "g b"]:
+    """`answers_of` in many galleries, prepared; only where products leave several candidates one by one."""
+    within = _within(costs, tie)
+    answers = within.to(torch.uint8).argmax(-1)
+    for g in (within.sum(-1) > 1).any(-1).nonzero()[:, 0].tolist():
+        answers[g] = answers_of(costs[g], tie[g], y[g % len(y)], x[g], metric)
     return answers
 
 

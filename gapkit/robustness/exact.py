@@ -70,13 +70,15 @@ def solvable(
     largest = float(values[-1])
     if largest <= 0:
         return Solvable(y, x, 0.0)
-    used = values > _ALIKE * largest
+    used = values > 16 * len(values) * galleries.EPS * largest  # the rest is rounding
     if float(values[used][0]) < (1 - _ALIKE) * largest:
         return None
     basis = vectors[:, used]
     common = torch.zeros_like(x[0]) if metric == "cosine" else x[0]
-    rest = (x - common) - (x - common) @ basis @ basis.T
-    if float(rest.abs().max()) > _ALIKE * float(x.abs().max()):
+    apart = x - common
+    rest = apart - apart @ basis @ basis.T
+    rounding = 64 * galleries.EPS * float(x.abs().max())
+    if float(rest.abs().max()) > max(_ALIKE * float(apart.abs().max()), rounding):
         return None
     inside = y @ basis
     if metric == "cosine" and (row_lengths(inside) <= _ALIKE * row_lengths(y)).any():

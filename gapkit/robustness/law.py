@@ -49,9 +49,13 @@ from gapkit.robustness.calibration import solve_sigma
 from gapkit.robustness.score_noise import equal_sigma, score_variance, traces
 
 _SAME_MARGIN = 1e-6
-"""Largest change of a margin, in units of the largest squared length, that still counts as rounding."""
+"""Largest change of a margin, in units of the largest margin, that still counts as none."""
+_ROUNDING = 1e-12
+"""The same, in units of the largest squared length: what products of the rows are off by."""
 _ONE_LENGTH = 2e-3
 """Relative difference of lengths that still passes for one length: embeddings stored in half precision reach 1e-3."""
+_SMALL_SHARE = 0.1
+"""How large the differences of half squared lengths may be beside those of the scores."""
 _BLOCK = 1024
 Sides = tuple[Any, Any]
 """Queries and gallery."""
@@ -206,7 +210,7 @@ def predict_metric(
     """
     y, x, sigma = _problem(queries, gallery, sigma, metric)
     check_choice(known, "known", METRICS)
-    _check_one_length(x)
+    _check_one_length(y, x)
     answers = x[nearest(y, x, metric=known)]  # (m, d)
     equal = _solve(y, answers, known, _mean_variance(y, answers, sigma, metric), sigma)
     value = float(robustness(y, x, sigma=equal, metric=known).mean())
@@ -313,22 +317,31 @@ def _check_margins(metric: str, *, before: Sides, after: Sides) -> None:
     scale = float(max(z.square().sum(-1).max() for z in (*before, *after)))
     for first in range(0, y.shape[-2], _BLOCK):
         rows = (..., slice(first, first + _BLOCK), slice(None))
-        change = _scores(moved_y[rows], moved_x, metric) - _scores(y[rows], x, metric)  # (…, block, K)
+        before_scores = _scores(y[rows], x, metric)  # (…, block, K)
+        change = _scores(moved_y[rows], moved_x, metric) - before_scores
         change = change - change[..., :1]
-        if float(change.abs().max()) > _SAME_MARGIN * scale:
+        margins = before_scores - before_scores.amax(-1, keepdim=True)
+        limit = _SAME_MARGIN * float(margins.abs().max()) + _ROUNDING * scale
+        if float(change.abs().max()) > limit:
             raise InputError(
                 f"does not keep margins on this gallery under {metric!r}, so lengths do not tell its gain; "
                 "measure it with gapkit.robustness, or fit a full-rank GapCloser or a projection on it"
             )
     if metric == "cosine":
-        for rows in (x, moved_x):
-            _check_one_length(rows)
+        for queries, rows in (before, after):
+            _check_one_length(queries, rows)
 
 
-def _check_one_length(x: Float[Tensor, "*g k d"]) -> None:
+def _check_one_length(y: Float[Tensor, "*g m d"], x: Float[Tensor, "*g k d"]) -> None:
+    """Raise unless lengths differ so little within each gallery that every metric has the same margins."""
     lengths = torch.linalg.vector_norm(x, dim=-1)
-    # Within a gallery: each may have its own.
-    if (lengths.amax(-1) > (1 + _ONE_LENGTH) * lengths.amin(-1)).any():
+    halves = lengths.square() / 2
+    uneven = halves.std(-1, correction=0)
+    rounding = _ROUNDING * halves.amax(-1)
+    scores = (y @ x.mT).std(-1, correction=0).mean(-1)
+    if (lengths.amax(-1) > (1 + _ONE_LENGTH) * lengths.amin(-1)).any() or (
+        uneven > _SMALL_SHARE * scores + rounding
+    ).any():
         ends = f"{float(lengths.min()):.4g} to {float(lengths.max()):.4g}"
         raise InputError(f"gallery must have rows of one length; got {ends}; normalise the rows first")
 

@@ -18,7 +18,13 @@ from torch import Tensor
 
 from gapkit._arrays import as_tensor
 from gapkit.errors import InputError
-from gapkit.geometry.neighbours import answers_within, clean_answers, cost_block, prepare, stacked_costs
+from gapkit.geometry.neighbours import (
+    clean_answers,
+    cost_block,
+    prepare,
+    stacked_answers,
+    stacked_costs_and_answers,
+)
 
 
 @dataclass(frozen=True)
@@ -168,10 +174,11 @@ def _kept_among(
     step = max(1, memory // (40 * len(x)))
     kept = []
     for first in range(0, len(y), step):
-        costs, tie = cost_block(y[first : first + step], x, metric)
-        costs, tie = (part.view(len(costs), count, -1) for part in (costs, tie))  # (b, count, K)
-        kept.append(answers_within(costs, tie) == answers[first : first + step, None])
-    return torch.cat(kept).T
+        some = y[first : first + step]
+        each = (part.view(len(some), count, -1).transpose(0, 1) for part in cost_block(some, x, metric))
+        own = stacked_answers(*each, some[None], x.view(count, -1, x.shape[1]), metric)  # (count, b)
+        kept.append(own == answers[first : first + step])
+    return torch.cat(kept, 1)
 
 
 def _independent(
@@ -183,6 +190,6 @@ def _independent(
         part = slice(first, first + together)
         for _ in range(draws):
             galleries = stacked.copies(x, len(y[part]), transform=True)
-            own = answers_within(*stacked_costs(y[part, None], galleries, metric))[:, 0]
+            own = stacked_costs_and_answers(y[part, None], galleries, metric)[1][:, 0]
             hits[part] += own == answers[part]
     return hits

@@ -200,11 +200,17 @@ def multiple_choice(
     Raises
     ------
     InputError
-        As `answer_multiple_choice`, or if answers are not as many as queries.
+        As `answer_multiple_choice`, or if answers are not as many as queries, or one is no option.
 
     Examples
     --------
     >>> multiple_choice([[0.0], [1.0]], [[[0.1], [3.0]], [[7.0], [2.0], [0.9]]], [0, 1])
     0.5
     """
-    return accuracy(answer_multiple_choice(queries, options, metric=metric), answers)
+    given = answer_multiple_choice(queries, options, metric=metric)
+    right = as_whole_numbers(answers, "answers").cpu()
+    counts = torch.tensor([len(rows) for rows in options])
+    if len(right) == len(counts) and (beyond := (right >= counts).nonzero()[:, 0].tolist()):
+        at = beyond[0]
+        raise InputError(f"answers must name an option; question {at} has {counts[at]}, got {right[at]}")
+    return accuracy(given, answers)

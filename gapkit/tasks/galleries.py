@@ -19,7 +19,7 @@ from gapkit._options import Number, check_choice, check_number, check_room, chec
 from gapkit.errors import InputError
 from gapkit.geometry.bootstrap import Interval, both_tails
 from gapkit.geometry.galleries import METRICS
-from gapkit.geometry.neighbours import answers_within, stacked_costs
+from gapkit.geometry.neighbours import stacked_costs_and_answers
 from gapkit.robustness.api import robustness
 from gapkit.robustness.calibration import solve_sigma
 from gapkit.robustness.exact import dot, euclidean
@@ -115,7 +115,7 @@ def nearest_in_galleries(
     """
     y, x = _stacks(queries, galleries)
     check_choice(metric, "metric", METRICS)
-    return like(answers_within(*stacked_costs(y, x, metric)), queries, galleries)
+    return like(stacked_costs_and_answers(y, x, metric)[1], queries, galleries)
 
 
 def robustness_in_galleries(
@@ -263,8 +263,7 @@ def _costs_and_answers(
     y: Float[Tensor, "g m d"], x: Float[Tensor, "g k d"], metric: str
 ) -> tuple[Float[Tensor, "g m k"], Int[Tensor, "g m"]]:
     """What the nearest candidate has least of, the squared distance or minus the product, and the nearest."""
-    costs, tie = stacked_costs(y, x, metric)
-    answers = answers_within(costs, tie)
+    costs, answers = stacked_costs_and_answers(y, x, metric)
     if metric == "euclidean":
         of_query = (y - x.mean(1, keepdim=True)).square().sum(2)[:, :, None]
         costs = (costs + of_query).clamp_min_(0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gapkit.errors import InputError
-from gapkit.geometry import l2m, measure
+from gapkit.geometry import Resamples, l2m, measure
 from gapkit.geometry.bootstrap import bootstrap_interval
 
 
@@ -95,3 +95,16 @@ def test_measure_of_equal_means_says_nan_for_directions(rng):
 def test_bad_input_is_named(arguments, options, message):
     with pytest.raises(InputError, match=message):
         bootstrap_interval(*arguments, **options)
+
+
+def test_an_interval_does_not_depend_on_the_unit(rng):
+    values = rng.standard_normal(50) + 1
+    plain = np.array(bootstrap_interval(values, resamples=100))
+    np.testing.assert_allclose(np.array(bootstrap_interval(1e-20 * values, resamples=100)), 1e-20 * plain)
+
+
+def test_queries_that_are_drawn_together_are_one_case():
+    alone, together = Resamples(100), Resamples(100, groups=np.repeat(np.arange(10), 10))
+    assert alone.share(np.ones(100)).low == pytest.approx(0.025 ** (1 / 100))
+    assert together.share(np.ones(100)).low == pytest.approx(0.025 ** (1 / 10))
+    assert together.share(np.zeros(100)).high == pytest.approx(1 - 0.025 ** (1 / 10))

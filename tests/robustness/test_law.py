@@ -323,3 +323,36 @@ def test_the_law_holds_on_every_real_set_at_hand():
     if not rows:
         pytest.skip("no published set is in the cache; get them with: gapkit fetch --all")
     _check_law(rows)
+
+
+@pytest.mark.parametrize("spread", [1e-3, 1e-8])
+@pytest.mark.parametrize("side", ["gallery", "queries"])
+def test_a_raw_shift_is_refused_however_tight_the_gallery(spread, side):
+    rng = np.random.default_rng(0)
+    x = np.eye(64)[0] + spread * rng.standard_normal((10, 64))  # margins far below the lengths
+    y = x + 0.5 * spread * rng.standard_normal((10, 64)) + np.eye(64)[1]
+    sigma = calibrate_sigma(y, x, 0.5)
+    raw = MeanShift(moves=side).fit(x, y)
+    with pytest.raises(gapkit.InputError, match="does not keep margins"):
+        predict_closed(y, x, sigma, closer=raw)
+    whole = GapCloser(moves=side).fit(x, y)
+    moved_x, moved_y = whole.transform_pair(x, y)
+    measured = robustness(moved_y, moved_x, sigma).mean()
+    assert predict_closed(y, x, sigma, closer=whole) == pytest.approx(measured, abs=0.02)
+
+
+def test_lengths_that_differ_as_much_as_the_scores_are_refused():
+    rng = np.random.default_rng(0)
+    x = np.eye(64)[0] + 1e-3 * rng.standard_normal((10, 64))
+    y = x + 1e-3 * rng.standard_normal((10, 64))
+    x = (
+        x / np.linalg.norm(x, axis=1, keepdims=True) * rng.uniform(0.9995, 1.0005, (10, 1))
+    )  # one length, in half precision
+    for metric in ("dot", "cosine"):
+        with pytest.raises(gapkit.InputError, match="one length"):
+            predict_metric(y, x, 1e-4, metric=metric)
+    wide = rng.standard_normal((10, 64))
+    wide = wide / np.linalg.norm(wide, axis=1, keepdims=True) * rng.uniform(0.9995, 1.0005, (10, 1))
+    queries = wide + 0.1 * rng.standard_normal((10, 64))
+    measured = robustness(queries, wide, 0.1, metric="dot").mean()
+    assert predict_metric(queries, wide, 0.1, metric="dot") == pytest.approx(measured, abs=0.03)

@@ -7,6 +7,7 @@ import torch
 from gapkit.errors import InputError
 from gapkit.perturbations import BinaryCodes, GaussianNoise, UniformQuantization
 from gapkit.perturbations.base import Perturbation
+from gapkit.perturbations.codes import StaleRows
 from gapkit.robustness import calibrate_sigma, robustness
 
 
@@ -222,3 +223,46 @@ def test_a_gaussian_perturbation_is_recognised():
     values, info = robustness(y, x, perturbation=GaussianNoise(0.3), return_info=True)
     assert info.method == "exact"
     np.testing.assert_array_equal(values, robustness(y, x, 0.3))
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "dot", "cosine"])
+@pytest.mark.parametrize("shared", [True, False])
+def test_draws_tell_near_duplicates_apart_as_the_clean_answers_do(metric, shared):
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((6, 16))
+    x[3] = x[1] + 1e-9 * rng.standard_normal(16)  # closer than a product of float64 can tell
+    y = x[[3, 1]]
+    options = {"metric": metric, "shared": shared, "draws": 400}
+    assert (robustness(y, x, 0.0, method="monte-carlo", **options) == 1).all()
+    assert (robustness(y, x, perturbation=StaleRows(x, 1.0), **options) == 1).all()
+    if metric != "dot":
+        exact = robustness(y, x, 1e-9, metric=metric)
+        assert ((exact > 0.7) & (exact < 0.95)).all()
+        np.testing.assert_allclose(robustness(y, x, 1e-9, method="monte-carlo", **options), exact, atol=0.1)
+
+
+def test_noise_off_the_galleries_subspace_counts_however_small():
+    rng = np.random.default_rng(0)
+    axes = np.linalg.qr(rng.standard_normal((8, 4)))[0]
+    basis, across = axes[:, :3], axes[:, 3]
+    x = rng.standard_normal((5, 3)) @ basis.T
+    y = x[:2] + 0.8 * rng.standard_normal((2, 3)) @ basis.T + 1e6 * across  # a gap far longer than the spread
+    covariance = 0.25 * basis @ basis.T + 1e-10 * np.outer(across, across)
+    alone = robustness(y, x, covariance=0.25 * basis @ basis.T)
+    both = robustness(y, x, covariance=covariance, draws=4000, return_info=True)
+    drawn = robustness(y, x, covariance=covariance, draws=4000, method="monte-carlo", generator=1)
+    assert (alone - drawn > 0.1).all(), "the noise along the gap does not matter"
+    np.testing.assert_allclose(both[0], drawn, atol=0.06)
+    assert both[1].method == "monte-carlo"
+
+
+def test_a_gallery_that_varies_a_little_outside_the_noise_is_not_flat():
+    rng = np.random.default_rng(1)
+    axes = np.linalg.qr(rng.standard_normal((8, 8)))[0]
+    basis = axes[:, :3]
+    x = 1 + 1e-10 * rng.standard_normal((5, 8))  # a spread far below the lengths
+    options = {"covariance": 1e-20 * basis @ basis.T}
+    kept, info = robustness(x, x, **options, return_info=True)
+    assert info.method == "monte-carlo"
+    flat = robustness(x - 1, (x - 1) @ basis @ basis.T, **options)
+    assert (np.abs(kept - flat) > 0.05).any(), "what lies outside does not matter"

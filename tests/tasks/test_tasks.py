@@ -256,3 +256,9 @@ def test_occurrences_add_up_and_the_first_is_the_nearest(rng):
 def test_bad_input_is_named(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize("options", [np.zeros((2, 2, 1)), [np.zeros((3, 1)), np.zeros((2, 1))]])
+def test_an_answer_beyond_the_options_counts_as_wrong(options):
+    with pytest.raises(InputError, match="question 1 has 2, got 2"):
+        multiple_choice([[0.0], [1.0]], options, [1, 2])
