@@ -23,7 +23,7 @@
 # - close a gap with the paper's algorithm, and say which guarantee it gives and under which condition
 # - measure the gain at a noise level calibrated beforehand, with a paired interval
 # - explain why the raw shift changes answers and the projected one does not
-# - name the best way to close a gap for each metric, and the cases in which nothing can be gained
+# - name the best way to close a gap for Euclidean distance and for the dot product, and the cases in which nothing can be gained
 #
 # **Prerequisites.** [Lesson 04](04_gap_and_robustness.ipynb): Theorems 3.4 and 3.5. **Time.** 75 minutes.
 # **Place.** The sixth lesson of nine. Previous: [04 · Gap and robustness](04_gap_and_robustness.ipynb). Next:
@@ -267,7 +267,8 @@ print(f"images with another answer at α = 1: {other}")
 # along those directions. For Euclidean neighbours the best place is the nearest point of the texts' affine span, the
 # **affine projection** of the query. It keeps every margin, and of all points that do it has the smallest distances. For
 # the dot product noise enters as $y \cdot \varepsilon_k$, so the shortest such query is best: the **linear projection**.
-# (Derived in this project; lesson 04 proves that a smaller common distance is always better.)
+# (Derived in this project; lesson 04 proves that a smaller common distance is always better. COLA, Zhu et al. 2025,
+# [arXiv 2510.24038](https://arxiv.org/abs/2510.24038), projects image embeddings onto the span of the class texts, against adversarial images.)
 
 # %% tags=["nbval-check-output"]
 candidates = {
@@ -425,8 +426,8 @@ widgets.present(
 # - Remove from the gap its part in the gallery's span, then shift the gallery: no answer changes, for any α. Robustness to
 #   noise on the gallery rises up to about α = 1 and falls past it.
 # - Without the projection some answers change. Robustness alone does not show that.
-# - For every single query, projecting it is at least as good as shifting all queries by one vector. Each metric has its own
-#   projection.
+# - For every single query, projecting it is at least as good as shifting all queries by one vector. Euclidean distance and the dot
+#   product each have their own projection; for the cosine no best one is proved.
 # - Under dot products, moving the gallery gains nothing. With noise on the queries, closing gains nothing at all.
 #
 # **Questions**
