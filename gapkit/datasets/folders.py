@@ -158,7 +158,7 @@ class _Scan:
         lines = {
             "images that Pillow cannot read here": ", ".join(unread),
             "files that are not images": ", ".join(rest),
-            **{kind: _some(names) for kind, names in self.left.items()},
+            **{kind: _some(names) for kind, names in sorted(self.left.items())},  # not in the disk's order
             "images in no subfolder": str(self.loose or ""),
         }
         return [f"left out of {self.root.name}, {kind}: {names}" for kind, names in lines.items() if names]

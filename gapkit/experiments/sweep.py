@@ -7,6 +7,7 @@ whole, so what lies in the store is finished, whenever a run was stopped.
 
 import functools
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class JobStore:
 
     def _path(self, job: Job) -> Path:
         words = "-".join(part for part in (job.experiment, job.model, job.dataset) if part)
-        safe = "".join(c if c.isalnum() or c in "-.@" else "_" for c in words)[:80]
+        safe = re.sub(r"[^\w.@-]", "_", words, flags=re.ASCII)[:80]
         return self.folder / f"{safe}-{job.key()[:16]}.json"
 
     def read(self, job: Job) -> Result | None:

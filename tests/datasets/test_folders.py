@@ -1,5 +1,6 @@
 """Folders of classes as people have them: the exact classes and what is said, or the exact refusal."""
 
+import os
 import unicodedata
 import warnings
 
@@ -223,6 +224,50 @@ def _quiet(name):
         and not file.lower().endswith((".jpg", ".jpeg", ".jfif"))
         and not any(folder.startswith((".", "@")) for folder in folders)
     )
+
+
+SCAN = os.scandir
+
+
+class Scan:
+    """What `os.scandir` gives, by name, or the other way round."""
+
+    turned = False
+
+    def __init__(self, path):
+        self.entries = iter(sorted(SCAN(path), key=lambda entry: entry.name, reverse=Scan.turned))
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.entries)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    close = __exit__
+
+
+def test_what_is_said_of_a_folder_depends_on_the_order_of_the_disk(tmp_path, monkeypatch):
+    """It is among what an embedding is kept under: the same folder would be another one elsewhere."""
+    root = tmp_path / "photos"
+    for name in ("cat/b.png", "dog/c.png", ".thumbs/d.png", "void/note.txt", "../elsewhere/e.png"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(root / name, "PNG")
+    (root / "zebra").symlink_to(tmp_path / "elsewhere")
+    said = []
+    monkeypatch.setattr(os, "scandir", Scan)
+    for turned in (False, True):
+        monkeypatch.setattr(Scan, "turned", turned)
+        with warnings.catch_warnings(action="ignore"):
+            data = load_dataset("folder", root=root)
+        said.append((data.notes["said"], data.images.names, data.text_names))
+    assert said[0] == said[1]
+    assert len(said[0][0]) == 4
 
 
 def test_links_out_of_the_folder_are_followed_unasked(tmp_path):

@@ -481,6 +481,12 @@ def test_a_model_by_another_name_is_not_embedded_again(model, cache, monkeypatch
     assert len(list((cache / "embeddings").iterdir())) == 1
 
 
+def test_names_in_letters_of_several_bytes_are_too_long_for_the_cache(model, cache):
+    path = embed_to_file(model, pairs(name="数据" * 200))
+    assert path.parent == cache / "embeddings"
+    assert len(os.fsencode(path.name)) < 160
+
+
 @pytest.mark.parametrize("keep", [0, 100, -1])
 def test_a_damaged_file_in_the_cache_is_made_again(model, cache, keep):
     path = embed_to_file(model, pairs())

@@ -86,3 +86,9 @@ def test_names_with_slashes_stay_inside_the_store(tmp_path):
     list(run_jobs([Job("gap", "../../up", "/etc/x")], counting([]), store=store))
     assert len(list((tmp_path / "jobs").iterdir())) == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["jobs"]
+
+
+def test_a_name_in_letters_of_several_bytes_is_too_long_for_a_file(tmp_path):
+    job = Job("gap", "模型" * 40, "数据" * 40)
+    (first,) = run_jobs([job], counting([]), store=JobStore(tmp_path))
+    assert JobStore(tmp_path).read(job) == first
