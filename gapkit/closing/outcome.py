@@ -3,12 +3,14 @@
 import functools
 
 import numpy as np
+import torch
 
 from gapkit._arrays import as_matrix
 from gapkit._options import Number, check_choice, check_number, check_whole
 from gapkit.closing.shifts import GapCloser
 from gapkit.geometry import nearest
 from gapkit.geometry.galleries import METRICS
+from gapkit.geometry.shape import principal_directions
 from gapkit.robustness import robustness
 from gapkit.tasks import accuracy, agreement
 
@@ -43,10 +45,10 @@ class ClosingOutcome:
         self._moved = functools.lru_cache(maxsize=4)(self._move)
         self._answers = {metric: nearest(self.images, self.texts, metric=metric) for metric in METRICS}
 
-    @property
+    @functools.cached_property
     def most_components(self) -> int:
         """The rank of the texts: that many components leave every answer as it is."""
-        return len(self.texts) - 1
+        return len(principal_directions(torch.from_numpy(self.texts))[1])
 
     def rows(self, metric: str) -> np.ndarray:
         """Rows of the images whose robustness is computed."""

@@ -57,8 +57,8 @@ def select_closer(
     Raises
     ------
     InputError
-        If the grid is none of the closer's, no setting keeps enough answers, or the closer rescales or turns the
-        gallery.
+        If the grid is none of the closer's, no setting keeps enough answers, the closer rescales or turns the
+        gallery, or a robustness is not finite.
 
     Examples
     --------
@@ -81,6 +81,8 @@ def select_closer(
         gallery, queries = candidate.transform_pair(X, Y)
         same = float((_numbers(nearest(queries, gallery, metric=metric)) == untouched).mean())
         value = float(_numbers(robustness(queries, gallery)).mean())
+        if not np.isfinite(value):
+            raise InputError(f"robustness must give finite numbers; their mean is {value} for {parameters}")
         settings.append({**parameters, "agreement": same, "robustness": value})
         fitted.append(candidate)
     allowed = [i for i, row in enumerate(settings) if row["agreement"] >= least]

@@ -339,10 +339,9 @@ def _check_one_length(y: Float[Tensor, "*g m d"], x: Float[Tensor, "*g k d"]) ->
     uneven = halves.std(-1, correction=0)
     rounding = _ROUNDING * halves.amax(-1)
     scores = (y @ x.mT).std(-1, correction=0).mean(-1)
-    if (lengths.amax(-1) > (1 + _ONE_LENGTH) * lengths.amin(-1)).any() or (
-        uneven > _SMALL_SHARE * scores + rounding
-    ).any():
-        ends = f"{float(lengths.min()):.4g} to {float(lengths.max()):.4g}"
+    apart = lengths.amax(-1) > (1 + _ONE_LENGTH) * lengths.amin(-1)
+    if (apart | (uneven > _SMALL_SHARE * scores + rounding)).any():
+        ends = f"{float(lengths.min()):.6g} to {float(lengths.max()):.6g}"
         raise InputError(f"gallery must have rows of one length; got {ends}; normalise the rows first")
 
 

@@ -107,3 +107,10 @@ def test_it_works_with_the_exact_robustness(two_sides):
     values = [row["robustness"] for row in chosen.table]
     assert values[0] < values[1] < values[2]
     assert chosen.closer.alpha == 1.0
+
+
+def test_a_robustness_that_is_no_number_is_not_ranked(two_sides):
+    with pytest.raises(InputError, match="finite numbers"):
+        select_closer(
+            GapCloser(), *two_sides, {"alpha": [0.0, 1.0]}, robustness=lambda y, x: np.full(len(y), np.nan)
+        )

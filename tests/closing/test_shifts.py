@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gapkit.closing import GapCloser, MeanShift
+from gapkit.closing import ClosingOutcome, GapCloser, MeanShift
 from gapkit.closing.published import Centring
 from gapkit.closing.shifts import HalfwayShift
 from gapkit.errors import GapkitWarning, InputError
@@ -243,3 +243,12 @@ def test_bad_calls_are_named(two_sides):
         GapCloser().fit(x, y).transform(x[:, :5])
     with pytest.raises(InputError, match="use transform_pair"):
         HalfwayShift().fit(x, y).transform(x)
+
+
+@pytest.mark.parametrize("texts", [(8, 3), (5, 16)])
+def test_an_outcome_knows_the_rank_of_its_texts(rng, texts):
+    x, y = rng.standard_normal(texts), rng.standard_normal((10, texts[1])) + 2
+    x[-1] = x[0]
+    outcome = ClosingOutcome(x, y, np.zeros(10, dtype=int))
+    assert outcome.most_components == np.linalg.matrix_rank(x - x.mean(0)) < len(x) - 1
+    assert outcome.closed(components=outcome.most_components, sigma=0.3)["agreement"] == 1
