@@ -6,6 +6,7 @@ import os
 import pickle
 import shutil
 import stat
+import sys
 import tempfile
 import zlib
 from collections.abc import Callable
@@ -72,6 +73,8 @@ def grade_folder(
     -------
     the submissions, graded
     """
+    if sys.platform == "win32":
+        raise InputError("grading needs Linux or macOS; on Windows do it in WSL")
     variant, limits = facts_of(course)["variant"], limits or Limits()
     if confined and confine.why_not():
         raise InputError(

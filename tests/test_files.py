@@ -9,6 +9,7 @@ import pytest
 
 from gapkit import _files
 from gapkit._files import locked
+from gapkit.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted(
@@ -113,6 +114,14 @@ def test_what_only_unix_has_is_asked_for_where_windows_would_fall_over_it(folder
         for name in unix_only(path.read_text(encoding="utf-8"))
     }
     assert found - {"teaching/inside/__main__.py: resource"} == set()
+
+
+def test_grading_on_windows_is_a_traceback_or_asks_for_a_sandbox_there(tmp_path, monkeypatch):
+    grade = pytest.importorskip("teaching.grade", exc_type=ImportError)
+    monkeypatch.setattr(sys, "platform", "win32")
+    for confined in (True, False):
+        with pytest.raises(InputError, match=r"^grading needs Linux or macOS; on Windows do it in WSL$"):
+            grade.grade_folder(tmp_path, course=tmp_path, out=tmp_path / "out", confined=confined)
 
 
 @pytest.mark.parametrize(("platform", "unit"), [("linux", 2**10), ("darwin", 2**20)])
