@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gapkit._files import sha256_of, write_atomically
+from gapkit._files import as_path, sha256_of, write_atomically
 from gapkit._options import check_choice
 from gapkit._paths import cache_folder, download, shipped_file
 from gapkit.embeddings.convert import import_embeddings
@@ -201,7 +201,7 @@ def find_published(source: str | os.PathLike, wanted: Iterable[Published] | None
     -------
     name -> path in the cache, of those that were found
     """
-    source = Path(source)
+    source = as_path(source, "source")
     if not source.exists():
         raise InputError(f"no file or folder {source}")
     wanted = list(published_sets().values() if wanted is None else wanted)

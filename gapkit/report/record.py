@@ -104,8 +104,18 @@ def read_record(path: str | Path) -> dict:
         cells = entry.get("cells") or []
         if not isinstance(cells, list) or not all(map(_is_cell, cells)):
             raise InputError(f"{path} is damaged: a cell of {one_line(entry['id'])} lacks value or interval")
-    # Format 1 knew neither; what it has is kept.
-    record["claims"] = [{"kind": "finding", "margin": None} | entry for entry in record["claims"]]
+        margin, usual = entry.get("margin"), isinstance(entry.get("control", False), bool)
+        if not usual or isinstance(margin, bool) or not isinstance(margin, int | float | None):
+            raise InputError(f"{path} is damaged: control or margin of {one_line(entry['id'])} is unusable")
+    if twice := next(
+        (k for k, n in Counter((e["id"], e["model"]) for e in record["claims"]).items() if n > 1), None
+    ):
+        raise InputError(f"{path} is damaged: it has {one_line(twice[0])} on {one_line(twice[1])} twice")
+    # Format 1 knew not all of them; what it has is kept.
+    unknown = {"kind": "finding", "margin": None, "control": False}
+    record["claims"] = [unknown | e | {"cells": e.get("cells") or []} for e in record["claims"]]
+    if not isinstance(record.setdefault("overall", {}), dict):
+        raise InputError(f"{path} is damaged: its verdicts over all models are no table")
     return record
 
 
@@ -219,7 +229,7 @@ def weakest_entries(record: Mapping) -> dict[str, Mapping]:
     return found
 
 
-def _weakness(entry: Mapping) -> tuple[bool, bool, float]:
+def _weakness(entry: Mapping) -> tuple[bool, bool, int | float]:
     """Order of entries: no control before a control, one that was asked before one that was not, little margin before much."""
     margin = entry["margin"]
     asked = any("reason" not in cell for cell in entry["cells"])

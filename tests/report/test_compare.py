@@ -1,5 +1,6 @@
 """Two replications side by side: what counts as a difference, and that two honest seeds show none."""
 
+import contextlib
 import copy
 import json
 
@@ -8,6 +9,7 @@ import torch
 
 from gapkit import engine
 from gapkit.claims import decide
+from gapkit.errors import InputError
 from gapkit.experiments import Job, measure, tables_of
 from gapkit.experiments.plan import plan
 from gapkit.experiments.sweep import Replication
@@ -179,3 +181,24 @@ def test_the_weakest_case_is_that_of_the_first_model(record):
     ]
     found = weakest_entries(record | {"claims": [entry, *more]})
     assert found["gain"]["model"] == "weaker"
+
+
+@pytest.mark.parametrize("value", ["left out", None, [], "x", 3, True])
+@pytest.mark.parametrize("key", ["overall", "control", "margin", "cells", "kind"])
+def test_a_damaged_record_of_another_model_is_one_line(record, tmp_path, key, value):
+    other = json.loads(json.dumps(record))
+    for entry in other["claims"]:
+        entry["model"] += "" if entry["model"] in NO_MODELS else " 2"
+    holder = other if key == "overall" else other["claims"][0]
+    holder.pop(key) if value == "left out" else holder.__setitem__(key, value)
+    (tmp_path / "claims.json").write_text(json.dumps(other))
+    with contextlib.suppress(InputError):
+        damaged = read_record(tmp_path)
+        compare_records(record, damaged)
+        compare_records(damaged, record)
+
+
+def test_a_record_with_a_claim_twice_is_refused(record, tmp_path):
+    (tmp_path / "claims.json").write_text(json.dumps(record | {"claims": record["claims"] * 2}))
+    with pytest.raises(InputError, match="twice"):
+        read_record(tmp_path)
