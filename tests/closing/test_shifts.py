@@ -245,9 +245,7 @@ def test_bad_calls_are_named(two_sides):
         HalfwayShift().fit(x, y).transform(x)
 
 
-@pytest.mark.filterwarnings(
-    "ignore::gapkit.errors.GapkitWarning"
-)  # eight texts in three dimensions
+@pytest.mark.filterwarnings("ignore::gapkit.errors.GapkitWarning")  # eight texts in three dimensions
 @pytest.mark.parametrize("texts", [(8, 3), (5, 16)])
 def test_an_outcome_knows_the_rank_of_its_texts(rng, texts):
     x, y = rng.standard_normal(texts), rng.standard_normal((10, texts[1])) + 2
