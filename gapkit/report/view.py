@@ -18,7 +18,7 @@ GLYPHS = {"holds": "✓", "partly": "◐", "does not hold": "✗", "harms": "!",
 SETTINGS = {
     "miniclip-wide": "temperature fixed at 1/300",
     "miniclip-t0.01": "temperature fixed at 0.01",
-    "miniclip-learned": "temperature learned, as in CLIP",
+    "miniclip-learned": "temperature learned, as in CLIP, but for a short time: it stays near 0.06",
     "miniclip-siglip": "sigmoid loss, as in SigLIP",
     "miniclip-few-words": "temperature fixed at 0.01, wide text tower, two wordings in training",
     "miniclip-random": "random weights, the control",
