@@ -82,11 +82,16 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
     return path
 
 
-def check_target(path: str | os.PathLike) -> Path:
-    """``path``; raises if a pipe, a device or a folder lies there. Whoever works long on a file asks this first."""
+def check_target(path: str | os.PathLike, *read: str | os.PathLike | None) -> Path:
+    """``path``; raises if a pipe, a device, a folder, or a file that is to be ``read`` lies there.
+
+    Whoever works long on a file asks this first.
+    """
     path = as_path(path, "the file to write")
     if path.exists() and not path.is_file():  # as root it would take the place of a device
         raise InputError(f"cannot write {path}: a {_kind_of(path)} lies there; name another file")
+    if path.exists() and any(os.path.exists(source) and path.samefile(source) for source in read if source):
+        raise InputError(f"cannot write {path}: it is a file to be read, and would be lost; name another")
     return path
 
 

@@ -1,7 +1,5 @@
 """Where embeddings come from: ``gapkit embed``, ``gapkit import`` and ``gapkit fetch``."""
 
-import os
-
 import click
 
 from gapkit.cli.main import A_COUNT, A_NUMBER, A_PATH, cluster_option, print_table, say
@@ -129,11 +127,8 @@ def import_files(images, texts, out, gram, count, dimension, model, dataset, **o
     from gapkit.embeddings.convert import import_gram
     from gapkit.embeddings.files import check_name
 
-    check_target(out)
+    check_target(out, images, texts, gram, options["labels"], options["image_of_text"])
     check_name(out)
-    read = (images, texts, gram, options["labels"], options["image_of_text"])
-    if out.exists() and any(os.path.exists(path) and out.samefile(path) for path in read if path):
-        raise InputError(f"--out {out} is a file to be read; name another, as it would be lost")
     known = {name: value for name, value in {"model": model, "dataset": dataset}.items() if value}
     if gram is None:
         if images is None:

@@ -119,7 +119,7 @@ def close(file, out, method, alpha, components, metric, sigma):
         options["n_components"] = components
         if kind is not ProjectedShift:
             raise InputError(f"--components has no meaning for the method {method}")
-    check_target(out)
+    check_target(out, file)
     before = load_embeddings(file)
     closer = kind(**options)
     after = close_set(before, closer)

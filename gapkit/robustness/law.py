@@ -338,7 +338,8 @@ def _check_one_length(y: Float[Tensor, "*g m d"], x: Float[Tensor, "*g k d"]) ->
     halves = lengths.square() / 2
     uneven = halves.std(-1, correction=0)
     rounding = _ROUNDING * halves.amax(-1)
-    scores = (y @ x.mT).std(-1, correction=0).mean(-1)
+    each = [(block @ x.mT).std(-1, correction=0) for block in y.split(_BLOCK, -2)]
+    scores = torch.cat(each, -1).mean(-1)
     apart = lengths.amax(-1) > (1 + _ONE_LENGTH) * lengths.amin(-1)
     if (apart | (uneven > _SMALL_SHARE * scores + rounding)).any():
         ends = f"{float(lengths.min()):.6g} to {float(lengths.max()):.6g}"

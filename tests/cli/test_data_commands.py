@@ -303,6 +303,13 @@ def test_an_out_that_cannot_be_written_is_one_line(run, file, tmp_path):
     assert "cannot write" in err
 
 
+def test_the_set_that_is_closed_is_written_over(run, file):
+    before = file.read_bytes()
+    code, _, err = run("close", file, "--out", file)
+    assert (code, file.read_bytes()) == (2, before)
+    assert "would be lost" in err
+
+
 def test_models_and_info_say_what_is_there(run, tmp_path, monkeypatch):
     from huggingface_hub import constants
 
