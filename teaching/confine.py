@@ -128,6 +128,7 @@ def _command(tell: int, files: dict[str, int], hidden: list[Path], readable: lis
         command += ["--size", str(size), "--tmpfs", path]
     for path in needed:  # later than the folders in memory, since a clone may lie below /tmp
         command += ["--ro-bind", path, path]
+    command += _links((*_SYSTEM, *needed))
     for path in sorted({str(folder.resolve()) for folder in hidden}):
         if any(Path(path).is_relative_to(seen) for seen in (*_SYSTEM, *needed)):
             command += ["--tmpfs", path, "--remount-ro", path]
@@ -165,6 +166,17 @@ def _system() -> list[str]:
     words = []
     for path in filter(os.path.exists, _SYSTEM):
         words += ["--symlink", os.readlink(path), path] if os.path.islink(path) else ["--ro-bind", path, path]
+    return words
+
+
+def _links(seen: Iterable[str]) -> list[str]:
+    """The links that lead to this Python and lie where nothing is seen, such as a folder of somebody's own."""
+    words, path = [], Path(sys.executable)
+    while path.is_symlink():
+        target = os.path.normpath(path.parent.resolve() / os.readlink(path))
+        if not any(path.is_relative_to(folder) for folder in seen):
+            words += ["--symlink", target, str(path)]
+        path = Path(target)
     return words
 
 

@@ -39,6 +39,17 @@ def student(outside):
     course.rmdir()
 
 
+def test_a_python_behind_links_from_elsewhere_is_not_found(tmp_path, monkeypatch):
+    first, second = tmp_path / "first" / "python", tmp_path / "second" / "python"
+    for link, target in ((second, Path(sys.executable).resolve()), (first, Path("..", "second", "python"))):
+        link.parent.mkdir()
+        link.symlink_to(target)
+    monkeypatch.setattr(sys, "executable", str(first))
+    sandbox = confine.start(["-c", "print(6 * 7)"], files={}, hidden=[], readable=[], confined=True)
+    assert sandbox.process.communicate()[0] == b"42\n"
+    sandbox.end()
+
+
 def said(student, source):
     """What a cell prints, or the error it ends in."""
     try:
