@@ -122,7 +122,7 @@ class _Prepared(torch.utils.data.Dataset):
             return row, digest, str(fault) or f"{self._name(row)}: too little memory to read it"
         return row, digest, self._pixels(row, image)
 
-    @torch.inference_mode()  # a fifth less time for small images
+    @torch.inference_mode()  # 7 % less time for small images
     def _pixels(self, row: int, image) -> torch.Tensor | str:
         """The image as the model takes it, or why that cannot be."""
         size = "an image of {} x {} pixels".format(*image.size)
