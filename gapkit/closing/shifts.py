@@ -13,7 +13,7 @@ from gapkit._options import Number, check_choice, check_number
 from gapkit.closing.base import Closer, to_numpy
 from gapkit.errors import GapkitWarning, InputError
 from gapkit.geometry.galleries import METRICS
-from gapkit.geometry.shape import principal_directions
+from gapkit.geometry.shape import FEW_ROUNDINGS, principal_directions
 
 LIANG = "Liang et al. 2022, Mind the Gap, NeurIPS (arXiv 2203.02053)"
 CHOWERS = "Chowers et al. 2026, Is the Modality Gap a Bug or a Feature?, CVPR (arXiv 2603.29080), Eq. 11"
@@ -60,8 +60,7 @@ class _Shift(Closer):
         alpha = check_number(self.alpha, "alpha")
         shift = self._shift(x, g)
         # What is left of a gap inside the gallery's span, or between equal means, is rounding.
-        rounding = 64 * torch.finfo(torch.float64).eps
-        if torch.linalg.vector_norm(shift) <= rounding * (torch.linalg.vector_norm(g) + x.abs().max()):
+        if torch.linalg.vector_norm(shift) <= FEW_ROUNDINGS * (torch.linalg.vector_norm(g) + x.abs().max()):
             shift = torch.zeros_like(g)
             warnings.warn(self._nothing_to_move(x), GapkitWarning, stacklevel=4)
         self.gap_, self.shift_ = to_numpy(g), to_numpy(shift)

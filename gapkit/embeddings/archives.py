@@ -146,17 +146,13 @@ def read_archive(
     elif not alone and len(matrices["texts"]) >= (n := len(matrices["images"])):
         name = _row(members, WORDS["owners"], len(matrices["texts"]), "iu", used)
         if name and np.array_equal(np.unique(members[name].load()), np.arange(n)):
-            found["image_of_text"], used["image of each text"] = (
-                (name, members[name].load().reshape(-1)),
-                name,
-            )
+            found["image_of_text"] = name, members[name].load().reshape(-1)
+            used["image of each text"] = name
     if alone or len(matrices["texts"]) != len(matrices["images"]):
         rows, about = len(matrices[sides[-1]]), ID_NAMES if alone else WORDS["class_ids"]
         fit = {n.lower(): n for n, member in members.items() if member.is_row(rows, "USiuf")}
-        told = {fit[name]: members[fit[name]].words() for name in about if name in fit}
-        found["ids"] = {
-            name: tuple(word.removesuffix(".0") for word in words) for name, words in told.items()
-        }
+        told = {name: members[fit[name]].words() for name in about if name in fit}
+        found["ids"] = {name: tuple(w.removesuffix(".0") for w in words) for name, words in told.items()}
     left = [n + " (pickled)" * (m.kind == "O") for n, m in members.items() if n not in used.values()]
     said = [f"{what} from {name}" for what, name in used.items()]
     return Table(**found, used=used_and_left(path, said, left))

@@ -226,12 +226,9 @@ def id_columns(columns: Sequence[Column]) -> list[Column]:
         return [column for column in usable if column.kind == "text"]
     known = {bare(column.name or ""): column for column in usable}
     named = [known[name] for name in ID_NAMES if name in known]
-    index = [c for c in usable if (c.place == 0 and (c.name or "").strip().lower() in _INDEX)]
-    return [
-        *named,
-        *index,
-        *(c for c in usable if (c.name or "").startswith("__index_level_") and c not in index),
-    ]
+    index = [c for c in usable if c.place == 0 and (c.name or "").strip().lower() in _INDEX]
+    levels = [c for c in usable if (c.name or "").startswith("__index_level_") and c not in index]
+    return [*named, *index, *levels]
 
 
 def tokens(name: str) -> set[str]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from gapkit._arrays import ArrayInput, ArrayLike, as_matrix, check_pairs, check_same_width, like, unit_rows
 from gapkit._options import check_seed, check_whole, one_line
 from gapkit.errors import InputError
-from gapkit.geometry.shape import cone_from_moments, only_rounding
+from gapkit.geometry.shape import FEW_ROUNDINGS, cone_from_moments, only_rounding
 
 
 def two_sets(
@@ -141,8 +141,7 @@ def rmg_from_cosines(matched: float, within_x: float, within_y: float) -> float:
     """RMG from the three mean cosines it depends on, with δ = (1 − cos)/2."""
     between, inside = (1 - matched) / 2, ((1 - within_x) / 2 + (1 - within_y) / 2) / 2
     # Cosines of one direction are 1 but for rounding.
-    rounding = 64 * torch.finfo(torch.float64).eps
-    return max(between, 0.0) / (between + inside) if between + inside > rounding else float("nan")
+    return max(between, 0.0) / (between + inside) if between + inside > FEW_ROUNDINGS else float("nan")
 
 
 def rmg(x: ArrayInput, y: ArrayInput) -> float:
@@ -288,7 +287,7 @@ def gap_axes(
     if along:
         within = within - np.outer(within @ g, g) / length**2
     # What is no longer than this is rounding, which may point along the gap as well.
-    rounding = 64 * np.finfo(float).eps * max(float(np.linalg.norm(z)) for z in clouds)
+    rounding = FEW_ROUNDINGS * max(float(np.linalg.norm(z)) for z in clouds)
     if count == 1 and min(within.shape) > 2 and np.linalg.norm(within) > rounding:
         from scipy.sparse.linalg import svds  # finds one component ten times as fast as all
 

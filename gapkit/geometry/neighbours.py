@@ -63,7 +63,7 @@ def cost_block(
 
 def answers_within(costs: Float[Tensor, "*s k"], tie: Float[Tensor, "*s k"]) -> Int[Tensor, "*s"]:
     """The least cost; among those that tie with it, the lowest index."""
-    return _within(costs, tie).to(torch.uint8).argmax(-1)
+    return _first(_within(costs, tie))
 
 
 def answers_of(
@@ -75,7 +75,7 @@ def answers_of(
 ) -> Int[Tensor, " b"]:
     """The nearest candidates, given what `cost_block` says; where it leaves several, from `leads_over` the first."""
     within = _within(costs, tie)
-    answers = within.to(torch.uint8).argmax(1)
+    answers = _first(within)
     several = (within.sum(1) > 1).nonzero()[:, 0]
     if len(several) == 0:
         return answers
@@ -99,7 +99,7 @@ def stacked_answers(
 ) -> Int[Tensor, "g b"]:
     """`answers_of` in many galleries, prepared; only where products leave several candidates one by one."""
     within = _within(costs, tie)
-    answers = within.to(torch.uint8).argmax(-1)
+    answers = _first(within)
     for g in (within.sum(-1) > 1).any(-1).nonzero()[:, 0].tolist():
         answers[g] = answers_of(costs[g], tie[g], y[g % len(y)], x[g], metric)
     return answers
@@ -163,6 +163,11 @@ def order_about(
         leads = leads / 2  # squared chords of unit rows differ by twice the cosines
     above[several] = torch.where(close, leads, above[several])
     return above
+
+
+def _first(within: Tensor) -> Int[Tensor, "*s"]:
+    """The lowest index of those that are left."""
+    return within.to(torch.uint8).argmax(-1)
 
 
 def _within(costs: Float[Tensor, "*s k"], tie: Float[Tensor, "*s k"]) -> Bool[Tensor, "*s k"]:

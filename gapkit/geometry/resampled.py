@@ -13,6 +13,7 @@ from gapkit.errors import InputError
 from gapkit.geometry.bootstrap import RESAMPLES, Interval, basic_interval, draw_weights, percentile_interval
 from gapkit.geometry.gap import two_sets
 from gapkit.geometry.orthogonality import as_whole_numbers, subspace_share
+from gapkit.geometry.shape import FEW_ROUNDINGS
 
 
 def gap_interval(
@@ -160,7 +161,7 @@ def _samples(x, y, paired: bool, groups, together, resamples: int, seed: int) ->
     x_weights = weights if paired else fixed
     gaps = weights @ second - x_weights @ first
     # Of equal means the difference is rounding, and points anywhere.
-    rounding = 64 * np.finfo(float).eps * max(np.abs(first).max(), np.abs(second).max())
+    rounding = FEW_ROUNDINGS * max(np.abs(first).max(), np.abs(second).max())
     gaps[np.linalg.norm(gaps, axis=1) <= rounding] = 0.0
     return _Samples(first, second, x_weights, weights, gaps)
 
@@ -195,7 +196,7 @@ def resampled_variances(z: ArrayInput, directions: ArrayInput, weights: ArrayInp
     variances = (weights * along**2).sum(1) - (weights * along).sum(1) ** 2
     squares = weights @ (centred**2).sum(1)
     totals = squares - ((weights @ centred) ** 2).sum(1)
-    totals[totals <= 64 * np.finfo(float).eps * squares] = np.nan  # of one row throughout: rounding
+    totals[totals <= FEW_ROUNDINGS * squares] = np.nan  # of one row throughout: rounding
     with np.errstate(invalid="ignore", divide="ignore"):  # a sample without spread has no share of it: NaN
         return variances / totals * z.shape[1]
 

@@ -9,6 +9,9 @@ from torch import Tensor
 from gapkit._arrays import ArrayInput, as_matrix, unit_rows
 from gapkit.errors import InputError
 
+FEW_ROUNDINGS = 64 * torch.finfo(torch.float64).eps
+"""What float64 leaves of a difference that is zero, in units of what was subtracted."""
+
 
 def alike(rows: Float[Tensor, "n d"], centred: Float[Tensor, "n d"]) -> bool:
     """Whether all rows are the same: what centring leaves of them is rounding, not a spread."""
@@ -18,7 +21,7 @@ def alike(rows: Float[Tensor, "n d"], centred: Float[Tensor, "n d"]) -> bool:
 def only_rounding(vector: Float[Tensor, " d"], *sides: Float[Tensor, "_ d"]) -> bool:
     """Whether a mean of rows, or a difference of means, is what rounding leaves of zero, and has no direction."""
     largest = max(float(rows.abs().max()) for rows in sides)
-    return float(torch.linalg.vector_norm(vector)) <= 64 * torch.finfo(torch.float64).eps * largest
+    return float(torch.linalg.vector_norm(vector)) <= FEW_ROUNDINGS * largest
 
 
 class Cone(NamedTuple):

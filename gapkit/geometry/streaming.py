@@ -21,7 +21,7 @@ from gapkit._arrays import LARGEST, SMALLEST, ArrayInput, ArrayLike, as_matrix, 
 from gapkit.errors import InputError
 from gapkit.geometry.bootstrap import Interval
 from gapkit.geometry.gap import rmg_from_cosines
-from gapkit.geometry.shape import cone_from_moments, rank_entropy
+from gapkit.geometry.shape import FEW_ROUNDINGS, cone_from_moments, rank_entropy
 
 BLOCK_ROWS, PRODUCT_ROWS, TURN_ROWS = 16_384, 8192, 65_536
 """Rows summed by a thread, multiplied at once; and after how many the products have their turn."""
@@ -232,7 +232,7 @@ def finish(sums: Sums, centres: np.ndarray | None = None) -> Streamed:
             for product, off in zip(sums.products, means - centres, strict=True)
         ]
         gap = means[1] - means[0]
-        if np.linalg.norm(gap) <= 64 * np.finfo(float).eps * float(sums.numbers[:2].max() / n) ** 0.5:
+        if np.linalg.norm(gap) <= FEW_ROUNDINGS * float(sums.numbers[:2].max() / n) ** 0.5:
             gap = np.zeros_like(gap)  # equal means, but for rounding
         with np.errstate(invalid="ignore", divide="ignore"):  # no gap or no spread: NaN
             values |= _of_covariances(gap, matrices)

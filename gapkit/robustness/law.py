@@ -336,12 +336,10 @@ def _check_one_length(y: Float[Tensor, "*g m d"], x: Float[Tensor, "*g k d"]) ->
     """Raise unless lengths differ so little within each gallery that every metric has the same margins."""
     lengths = torch.linalg.vector_norm(x, dim=-1)
     halves = lengths.square() / 2
-    uneven = halves.std(-1, correction=0)
-    rounding = _ROUNDING * halves.amax(-1)
     each = [(block @ x.mT).std(-1, correction=0) for block in y.split(_BLOCK, -2)]
-    scores = torch.cat(each, -1).mean(-1)
+    limit = _SMALL_SHARE * torch.cat(each, -1).mean(-1) + _ROUNDING * halves.amax(-1)
     apart = lengths.amax(-1) > (1 + _ONE_LENGTH) * lengths.amin(-1)
-    if (apart | (uneven > _SMALL_SHARE * scores + rounding)).any():
+    if (apart | (halves.std(-1, correction=0) > limit)).any():
         ends = f"{float(lengths.min()):.6g} to {float(lengths.max()):.6g}"
         raise InputError(f"gallery must have rows of one length; got {ends}; normalise the rows first")
 
