@@ -41,7 +41,7 @@ class Submission:
     parts: tuple[str, ...] = ()
     user: str = ""
     place: str = ""
-    attempt: int = 0
+    attempt: tuple[int, ...] = ()
     own_folder: bool = False
     notes: list[Fault] = field(default_factory=list)
     late_days: float = 0.0
@@ -110,10 +110,10 @@ def find_submissions(
     for one in files:
         _whose(one, known, roster)
         one.assignment = _which(one, known) or assignment
-        # the number behind the assignment's name, as in A1-2 or A1 (1)
+        # the numbers behind the assignment's name, as in A1-2, A1 (1), A1-2026-11-03 or A1_s123 (1)
         behind = re.split(_word(one.assignment) if one.assignment else "^", one.stem, flags=re.IGNORECASE)[-1]
         if behind != one.stem or behind.endswith(")"):
-            one.attempt = int((re.findall(r"\d+", behind) or "0")[-1])
+            one.attempt = tuple(map(int, re.findall(r"\d+", behind)))
         people.setdefault(one.id or key(one.student) + one.user, []).append(one)
     names = [theirs[0].student for theirs in people.values()]
     for one in files:
@@ -191,7 +191,8 @@ def _whose(one: Submission, known: list[str], roster: Roster | None) -> None:
             break
     labels = labels or [_label(one.stem, known) or one.stem]
     one.student = labels[0]
-    student = roster.find(one.user, *labels, *(_label(name, known) for name in names)) if roster else None
+    # the name first: the platform's number may be another student's id in a roster from elsewhere
+    student = roster.find(*labels, one.user, *(_label(name, known) for name in names)) if roster else None
     if student:
         one.student, one.id = student.name, student.id
     elif roster:

@@ -21,7 +21,7 @@ from teaching.confine import THREADS
 from teaching.course import COURSE, SOURCES, facts_of, must_be_ours
 from teaching.faults import Fault, costly
 from teaching.gradebook import fill
-from teaching.notebooks import notebook_of, points
+from teaching.notebooks import grade_id, is_written, notebook_of
 from teaching.one import Order, Result, carry_out, ungraded
 from teaching.results import safe, write_results
 from teaching.roster import export as exported
@@ -84,6 +84,11 @@ def grade_folder(
     if export and not roster:
         raise InputError("--export needs --roster: whose points are whose is in it")
     must_be_ours(out, "points.csv")
+    for inside, around in ((submitted, out), (out, submitted)):
+        if inside.resolve().is_relative_to(around.resolve()):  # it would be deleted, or graded as a hand-in
+            raise InputError(
+                f"{inside} lies in {around}; the results need a folder apart from the hand-ins: --out"
+            )
     people = read_roster(roster) if roster else None
     if export:
         exported(people, export, {}, {})  # a roster of another platform is refused now, not after an hour
@@ -99,8 +104,9 @@ def grade_folder(
         hidden = tuple(path.absolute() for path in (course, submitted, out, SOURCES, base))
         given = {"unpacked": base / "unpacked", "roster": people, "assignment": assignment}
         found = find_submissions(submitted, sources, **given)
-        by_hand = read_rubric(rubric, found, {name: list(points(s)) for name, s in sources.items()})
-        for (who, what), (forgiven, days) in read_exceptions(exceptions, found).items():
+        written = {name: [grade_id(c) for c in s.cells if is_written(c)] for name, s in sources.items()}
+        by_hand = read_rubric(rubric, found, written)
+        for (who, what), (forgiven, days) in read_exceptions(exceptions, found, names).items():
             for one in found:
                 if one.student == who and what in ("", one.assignment):
                     one.forgiven, one.late_days = forgiven, days
@@ -129,7 +135,7 @@ def grade_folder(
 
         seconds = limits.total * limits.patience + _OVERHEAD
         _run_all([order for _, order in waiting], jobs=jobs, seconds=seconds, done=done)
-        write_results(found, base / "out", roster=people, form=export)
+        write_results(found, base / "out", roster=people, form=export, by_hand=by_hand)
         ran = [(safe(one.student), one.assignment, one.ran, one.result.tasks) for one in found if one.ran]
         fill(course, base / "out" / "nbgrader", ran)
         shutil.rmtree(out, ignore_errors=True)

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from teaching.collect import MOODLE, Submission
@@ -16,9 +17,17 @@ POINTS = (
 
 
 def write_results(
-    submissions: list[Submission], out: Path, *, roster: Roster | None = None, form: str = ""
+    submissions: list[Submission],
+    out: Path,
+    *,
+    roster: Roster | None = None,
+    form: str = "",
+    by_hand: Mapping[tuple[str, str], Mapping[str, tuple[float, str]]],
 ) -> None:
-    """Write the tables, the report, the pages and their zip files, and the export, into a new folder."""
+    """Write the tables, the report, the pages and their zip files, and the export, into a new folder.
+
+    ``rubric.csv`` keeps the points ``by_hand``, since the folder may be the one that they were read from.
+    """
     (out / "feedback").mkdir(parents=True)
     rows, tasks, rubric, points, most = [], [], [], {}, {}
     for one in submissions:
@@ -37,10 +46,13 @@ def write_results(
              result.earned, one.late_days, rest, "yes" if result.confined else "no", result.seconds,
              one.file.name if one.file else "", f"feedback/{name}"]
         )  # fmt: skip
+        given = by_hand.get((one.student, one.assignment), {})
         for task in result.tasks:
             who = [one.student, one.assignment, task.task]
             tasks.append([*who, task.points, task.most, task.earned, task.message])
-            rubric += [[*who, "", task.most, ""]] * task.waiting
+            if task.waiting or task.task in given:
+                by_person, comment = given.get(task.task, ("", ""))
+                rubric.append([*who, by_person, task.most, comment])
     columns = ("student", "assignment", "task")
     _write(out / "points.csv", POINTS, rows)
     _write(out / "tasks.csv", (*columns, "points", "most", "earned", "message"), tasks)

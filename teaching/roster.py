@@ -83,6 +83,11 @@ def read_table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]
     if not rows:
         raise InputError(f"{path} is empty; a table with a header is expected")
     columns = rows.pop(0)[1]
+    for number, row in rows:
+        if any(row[len(columns) :]):  # such as a decimal comma where commas separate
+            raise InputError(
+                f"{path}, line {number}: more cells than the header has; quote what holds a {delimiter!r}"
+            )
     return columns, [(n, dict(zip(columns, row + [""] * len(columns), strict=False))) for n, row in rows]
 
 
@@ -151,7 +156,7 @@ def export(
         if [name.lower() for name in columns[:2]] != ["student", "id"] or "Section" not in columns:
             raise InputError("for Canvas the roster must be its gradebook export (Student, ID, …, Section)")
         identity = [c for c in ("Student", "ID", "SIS User ID", "SIS Login ID", "Section") if c in columns]
-        headers = [next((c for c in columns if re.match(rf"{re.escape(name)}\b", c)), name) for name in names]
+        headers = [_column(name, columns) for name in names]
         worth = ["    Points Possible", *[""] * (len(identity) - 1), *(f"{most[n]:.10g}" for n in names)]
         rows = [[*(student.row[c] for c in identity), *earned(student)] for student in roster.students]
         return {"canvas.csv": table([*identity, *headers], [worth, *rows])}
@@ -165,6 +170,13 @@ def export(
         graded = [{**s.row, "Grade": earned(s)[place] or s.row["Grade"]} for s in roster.students]
         files[f"moodle-{name}.csv"] = table(columns, [[row[c] for c in columns] for row in graded])
     return files
+
+
+def _column(name: str, columns: list[str]) -> str:
+    """Canvas's column of an assignment: "A1 (777)", or the only one that begins like it; else a new one."""
+    begin = [column for column in columns if re.match(rf"{re.escape(name)}\b", column)]
+    exact = [column for column in begin if re.fullmatch(r"( \(\d+\))?", column.removeprefix(name))]
+    return next((found[0] for found in (exact, begin) if len(found) == 1), name)
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable]) -> str:
@@ -185,35 +197,47 @@ def read_rubric(
         With the line: for an unknown student, assignment or task, and where points are no number.
     """
     found: dict = {}
+    handed_in = {(one.student, one.assignment) for one in submissions}
     for where, student, row in _rows(path, submissions, "student", "assignment", "task", "points"):
         name, task = row["assignment"], row["task"]
         if name not in tasks:
             raise InputError(f"{where}: no assignment {name!r}; known are {', '.join(tasks)}")
         if task not in tasks[name]:
-            raise InputError(f"{where}: {name} has no task {task!r}")
+            raise InputError(
+                f"{where}: {name} has no task {task!r} for a person; there are {', '.join(tasks[name])}"
+            )
+        if (student, name) not in handed_in:
+            raise InputError(f"{where}: {student!r} has not handed in {name}")
         if row["points"]:
-            given = _amount(where, row["points"]), row.get("comment", "")
-            found.setdefault((student, name), {})[task] = given
+            comment = re.sub(r"^'(?=[-=+@])", "", row.get("comment", ""))  # of the table that grading wrote
+            given, before = (_amount(where, row["points"]), comment), found.setdefault((student, name), {})
+            if before.setdefault(task, given)[0] != given[0]:
+                raise InputError(f"{where}: {task} of {student!r} has other points further up")
     return found
 
 
 def read_exceptions(
-    path: Path | None, submissions: list
+    path: Path | None, submissions: list, known: Iterable[str]
 ) -> dict[tuple[str, str], tuple[tuple[str, ...], float]]:
-    """Forgiven kinds of faults and days late, for a student and an assignment (empty: every one).
+    """Forgiven kinds of faults and days late, for a student and an assignment; those for all of them (empty) first.
 
     Raises
     ------
     InputError
-        With the line: for an unknown student or kind, and where the days are no number.
+        With the line: for an unknown student, assignment or kind, a second row, and where the days are no number.
     """
-    found = {}
+    found: dict = {}
     for where, student, row in _rows(path, submissions, "student"):
         kinds = tuple(row.get("forgive", "").replace(",", " ").split())
         for kind in set(kinds) - set(FAULTS):
             raise InputError(f"{where}: no fault {kind!r}; known are {', '.join(FAULTS)}")
-        found[student, row.get("assignment", "")] = kinds, _amount(where, row.get("days_late") or "0")
-    return found
+        name = row.get("assignment", "")
+        if name and name not in known:
+            raise InputError(f"{where}: no assignment {name!r}; known are {', '.join(known)}")
+        if (student, name) in found:
+            raise InputError(f"{where}: {student!r} has a row for {name or 'all assignments'} further up")
+        found[student, name] = kinds, _amount(where, row.get("days_late") or "0")
+    return dict(sorted(found.items(), key=lambda item: item[0][1] != ""))
 
 
 def _rows(path: Path | None, submissions: list, *needed: str):
@@ -231,7 +255,7 @@ def _rows(path: Path | None, submissions: list, *needed: str):
 
 
 def _amount(where: str, text: str) -> float:
-    try:
-        return float(text.replace(",", "."))
-    except ValueError:
-        raise InputError(f"{where}: {text!r} is not a number") from None
+    with contextlib.suppress(ValueError):
+        if 0 <= (amount := float(text.replace(",", "."))) < float("inf"):
+            return amount
+    raise InputError(f"{where}: {text!r} is not a number of 0 or more")

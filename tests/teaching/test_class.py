@@ -4,6 +4,7 @@ import csv
 import os
 import zipfile
 
+import nbformat
 import pytest
 
 from gapkit import InputError
@@ -100,6 +101,8 @@ def test_the_later_attempt_counts_by_number_then_by_time(small, handed, here, tm
     good, bad = handed[0].files["A1.ipynb"], b"{}"
     for name, content in (
         ("ivy_A1.ipynb", bad), ("ivy_A1 (1).ipynb", good), ("joe_A1-9.ipynb", bad), ("joe_A1-10.ipynb", good),
+        ("lea_A1_2026-10-30.ipynb", bad), ("lea_A1_2026-11-03.ipynb", good),
+        ("mia_A1_s77812.ipynb", bad), ("mia_A1_s77812 (1).ipynb", good),
     ):  # fmt: skip
         (folder / name).write_bytes(content)
         os.utime(folder / name, (1e9, 1e9))
@@ -108,5 +111,43 @@ def test_the_later_attempt_counts_by_number_then_by_time(small, handed, here, tm
         (folder / "kim" / name).write_bytes(content)
         os.utime(folder / "kim" / name, (stamp, stamp))
     done = grade.grade_folder(folder, course=small, out=tmp_path / "out")
-    assert {one.student: one.result.points for one in done} == {"ivy": 20, "joe": 20, "kim": 20}
+    assert {one.student: one.result.points for one in done} == dict.fromkeys(
+        ["ivy", "joe", "kim", "lea", "mia__s77812"], 20
+    )
     assert all("was graded, of 2" in str(one.faults) for one in done)
+
+
+def test_points_by_hand_are_lost_or_hand_ins_deleted_when_the_results_are_renewed(small, here, tmp_path):
+    notebook = course.solution(small, "A1")
+    notebook.cells[-1].source = "My own words."
+    for name in ("ann", "bea"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        nbformat.write(notebook, tmp_path / "in" / name / "A1.ipynb")
+    out, rubric = tmp_path / "out", tmp_path / "out" / "rubric.csv"
+    grade.grade_folder(tmp_path / "in", course=small, out=out)
+    filled = rubric.read_text(encoding="utf-8-sig").replace(
+        "ann,A1,a1-why,,5.0,", "ann,A1,a1-why,4,5.0,-1: no limit"
+    )
+    rubric.write_text(filled, encoding="utf-8")
+    for _ in range(3):  # as the report says: with the table that lies in the results
+        ann, bea = grade.grade_folder(tmp_path / "in", course=small, out=out, rubric=rubric)
+        assert (ann.result.points, bea.result.points, bea.result.waiting) == (24, 20, ["a1-why"])
+        assert ann.result.tasks[-1].message == "-1: no limit"
+    for submitted, place in (
+        (out / "nbgrader" / "submitted", out),
+        (tmp_path / "in", tmp_path / "in" / "out"),
+    ):
+        with pytest.raises(InputError, match="a folder apart from the hand-ins"):
+            grade.grade_folder(submitted, course=small, out=place)
+    assert (out / "nbgrader" / "submitted" / "ann" / "A1" / "A1.ipynb").is_file()
+
+
+def test_a_number_of_the_platform_is_another_students_id(small, here, tmp_path):
+    notebook = course.solution(small, "A1")
+    for name in ("Ben Ito_1_assignsubmission_file", "Wei Ng_4_assignsubmission_file"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        nbformat.write(notebook, tmp_path / "in" / name / "A1.ipynb")
+    roster = tmp_path / "roster.csv"
+    roster.write_text("id,name\n1,Ann Lee\n2,Ben Ito\n3,Wei Ng\n4,Wei Ng\n", encoding="utf-8")
+    done = grade.grade_folder(tmp_path / "in", course=small, out=tmp_path / "out", roster=roster)
+    assert [(one.student, one.id) for one in done] == [("Ben Ito", "2"), ("Wei Ng", "4")]

@@ -20,7 +20,7 @@ MOODLE = (
     "Participant 9001,Zoë Müller,zoe@example.org,Submitted,,100.00,Yes,-\n"
     'Participant 9002,Ann Lee,ann@example.org,Submitted,,100.00,Yes,"Friday, 1 May 2026, 10:00 AM"\n'
 )
-TASKS = {"A1": ["a1-why", "a1-how"]}
+TASKS = {"A1": ["a1-why", "a1-how"], "A2": ["a2-why"]}
 HANDED = [Submission("Müller, Zoë", "A1", Path("x"), id="s1"), Submission("ann", "A1", Path("y"))]
 
 
@@ -112,6 +112,15 @@ def test_a_rubric_is_read_wrongly(tmp_path):
         ("ann,A7,a1-why,1", "line 3: no assignment 'A7'"),
         ("ann,A1,a1-what,1", "line 3: A1 has no task 'a1-what'"),
         ("ann,A1,a1-why,five", "line 3: 'five' is not a number"),
+        ("ann,A1,a1-why,nan", "line 3: 'nan' is not a number"),
+        ("ann,A1,a1-why,-2", "line 3: '-2' is not a number of 0 or more"),
+        (
+            "ann,A1,a1-test,1",
+            "line 3: A1 has no task 'a1-test'",
+        ),  # which a person's points do not change
+        ("ann,A2,a2-why,1", "line 3: 'ann' has not handed in A2"),
+        ("ann,A1,a1-how,2", "line 3: a1-how of 'ann' has other points further up"),
+        ("ann,A1,a1-why,7,5", "line 3: more cells than the header has"),  # a decimal comma: 7.5, not 7
     ],
 )
 def test_a_wrong_row_of_a_rubric_is_passed_over(row, said, tmp_path):
@@ -122,9 +131,32 @@ def test_a_wrong_row_of_a_rubric_is_passed_over(row, said, tmp_path):
 
 def test_exceptions_are_for_everybody(tmp_path):
     path = written(tmp_path, "student,assignment,forgive,days_late\ns1,A1,swarm protocol,2\nann,,,1.5\n")
-    assert read_exceptions(path, HANDED) == {
+    assert read_exceptions(path, HANDED, ["A1"]) == {
         ("Müller, Zoë", "A1"): (("swarm", "protocol"), 2.0),
         ("ann", ""): ((), 1.5),
     }
-    with pytest.raises(InputError, match="line 2: no fault 'laziness'"):
-        read_exceptions(written(tmp_path, "student,forgive\nann,laziness\n"), HANDED)
+    for rows, said in (
+        ("ann,,laziness,", "line 2: no fault 'laziness'"),
+        ("ann,A01,swarm,", "line 2: no assignment 'A01'; known are A1"),
+        ("ann,A1,,-3", "line 2: '-3' is not a number of 0 or more"),  # points for being early
+        ("ann,A1,,nan", "line 2: 'nan' is not a number"),
+        ("ann,A1,swarm,\nann,A1,,2", "line 3: 'ann' has a row for A1 further up"),
+    ):
+        with pytest.raises(InputError, match=said):
+            text = f"student,assignment,forgive,days_late\n{rows}\n"
+            read_exceptions(written(tmp_path, text), HANDED, ["A1"])
+
+
+def test_a_row_for_all_assignments_overrules_that_for_one(tmp_path):
+    path = written(tmp_path, "student,assignment,forgive,days_late\nann,A1,swarm,\nann,,,2\n")
+    assert list(read_exceptions(path, HANDED, ["A1"])) == [("ann", ""), ("ann", "A1")]  # the last one counts
+
+
+def test_points_go_into_another_column_of_canvas(tmp_path):
+    for columns, wanted in (
+        ("A1 bonus (7),A1 (8)", "A1 (8)"), ("A1 - Measure a gap (7)", "A1 - Measure a gap (7)"),
+        ("A1 bonus (7),A1 quiz (8)", "A1"), ("A10 (7)", "A1"),
+    ):  # fmt: skip
+        roster = read_roster(written(tmp_path, f"Student,ID,Section,{columns}\nann,1,One,,\n"))
+        (text,) = export(roster, "canvas", {("1", "A1"): 5}, {"A1": 100}).values()
+        assert text.splitlines()[0] == f"Student,ID,Section,{wanted}"
