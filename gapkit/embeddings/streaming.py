@@ -153,7 +153,7 @@ def measure_files(
     if intervals:
         values |= jackknife([parts[position] for position in sorted(parts)])
         notes.append(f"intervals: 95 %, jackknife over {len(tasks)} parts of consecutive rows")
-    for side, low, high in zip(sides, total.least[:2], -total.least[2:], strict=True):
+    for side, low, high in zip(sides, total.least[:2], -total.least[2:4], strict=True):
         if max(abs(low - 1), abs(high - 1)) > 1e-5:
             notes.append(
                 f"rows of the {side.name} have lengths of {low:.4g} to {high:.4g}, and stay as they are"

@@ -137,11 +137,13 @@ def matched_cosine(x: ArrayInput, y: ArrayInput) -> float:
     return float((unit_rows(first, "x") * unit_rows(second, "y")).sum(1).mean())
 
 
-def rmg_from_cosines(matched: float, within_x: float, within_y: float) -> float:
+def rmg_from_cosines(
+    matched: float, within_x: float, within_y: float, *, rounding: float = FEW_ROUNDINGS
+) -> float:
     """RMG from the three mean cosines it depends on, with δ = (1 − cos)/2."""
     between, inside = (1 - matched) / 2, ((1 - within_x) / 2 + (1 - within_y) / 2) / 2
     # Cosines of one direction are 1 but for rounding.
-    return max(between, 0.0) / (between + inside) if between + inside > FEW_ROUNDINGS else float("nan")
+    return max(between, 0.0) / (between + inside) if between + inside > rounding else float("nan")
 
 
 def rmg(x: ArrayInput, y: ArrayInput) -> float:

@@ -81,10 +81,12 @@ def answers_of(
         return answers
     within = within[several]
     if int(within.sum()) > _MANY * len(x):
-        # Of rows that are alike bit by bit the first one stands for all: their leads are the same, and it wins.
+        # Of rows that are alike bit by bit the first one stands for all: their leads are the same, and it wins; but not
+        # where it is not asked about, and costs infinity.
         first, (rows, columns) = first_alike(x), within.nonzero(as_tuple=True)
+        asked = costs[several][rows, first[columns]] < torch.inf
         within = torch.zeros_like(within)
-        within[rows, first[columns]] = True
+        within[rows, torch.where(asked, first[columns], columns)] = True
     leads, errors = leads_over(answers[several], within, y[several], x, metric)
     answers[several] = answers_within(leads, errors)
     return answers

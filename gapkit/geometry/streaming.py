@@ -56,7 +56,7 @@ class Sums:
     count: int
     totals: np.ndarray  # (4, d): Σx, Σx/‖x‖, Σy, Σy/‖y‖
     numbers: np.ndarray  # (5,): Σ‖x‖², Σ‖y‖², Σ‖x−y‖, Σ‖x−y‖², Σcos(x, y)
-    least: np.ndarray  # (4,): the least of ‖x‖, ‖y‖, −‖x‖, −‖y‖
+    least: np.ndarray  # (5,): the least of ‖x‖, ‖y‖, −‖x‖, −‖y‖, −ε of what they were summed in
     products: np.ndarray  # (2, d, d): Σ(z−c)(z−c)ᵀ of either side about a given c; or (0, d, d)
 
     def __add__(self, other: "Sums") -> "Sums":
@@ -123,7 +123,7 @@ def _block_sums(x: Rows, y: Rows, block: slice, dtype: torch.dtype) -> Sums:
             apart[rows] = np.vecdot(difference, difference)
         each = (*squares[:2], np.sqrt(apart), apart, squares[2] / (lengths[0] * lengths[1]))
         numbers = np.array([entries.sum(dtype=np.float64) for entries in each])
-    least = np.concatenate([lengths.min(1), -lengths.max(1)], dtype=np.float64)
+    least = np.concatenate([lengths.min(1), -lengths.max(1), [-np.finfo(kind).eps]], dtype=np.float64)
     return Sums(n, totals.sum(1, dtype=np.float64), numbers, least, np.zeros((0, d, d)))
 
 
@@ -139,7 +139,7 @@ def centres_of(x: Rows, y: Rows) -> np.ndarray:
 def _stream(x: Rows, y: Rows, centres: np.ndarray | None, threads: int, dtype: torch.dtype) -> Sums:
     n, d = x.shape
     products = np.zeros((0 if centres is None else 2, d, d))
-    total = Sums(0, np.zeros((4, d)), np.zeros(5), np.full(4, np.inf), products[:0])
+    total = Sums(0, np.zeros((4, d)), np.zeros(5), np.full(5, np.inf), products[:0])
     with ThreadPoolExecutor(threads) as pool:
         each = pool.map if threads > 1 else map  # starting a thread takes as long as a block
         for turn in _slices(0, n, TURN_ROWS):
@@ -176,7 +176,7 @@ def pair_sums(x: Rows, y: Rows, *, centres: np.ndarray | None = None, threads: i
     low, high = (1e-15, 1e18) if single else (SMALLEST, LARGEST)
     low, high = (end * x.shape[1] ** 0.5 for end in (low, high))
     finite = all(np.isfinite(part).all() for part in (sums.totals, sums.numbers, sums.products))
-    if finite and low <= sums.least[:2].min() and -sums.least[2:].min() <= high:
+    if finite and low <= sums.least[:2].min() and -sums.least[2:4].min() <= high:
         return sums
     for z, name in ((x, "x (the gallery)"), (y, "y (the queries)")):
         _explain(z, name)
@@ -231,11 +231,13 @@ def finish(sums: Sums, centres: np.ndarray | None = None) -> Streamed:
             (product - n * np.outer(off, off)) / (n - 1)
             for product, off in zip(sums.products, means - centres, strict=True)
         ]
-        gap = means[1] - means[0]
-        if np.linalg.norm(gap) <= FEW_ROUNDINGS * float(sums.numbers[:2].max() / n) ** 0.5:
+        gap, rounding = means[1] - means[0], _rounding(sums) * (sums.numbers[:2] / n) ** 0.5
+        if np.linalg.norm(gap) <= rounding.max():
             gap = np.zeros_like(gap)  # equal means, but for rounding
+        for matrix in (m for m, of in zip(matrices, rounding, strict=True) if m.trace() <= of**2):
+            matrix[:] = 0.0  # equal rows, but for rounding
         with np.errstate(invalid="ignore", divide="ignore"):  # no gap or no spread: NaN
-            values |= _of_covariances(gap, matrices)
+            values |= _of_covariances(gap, matrices, _rounding(sums) / 8)
     return Streamed(values, *means, *matrices)
 
 
@@ -309,18 +311,23 @@ def _values(sums: Sums) -> dict:
         spread = float(sums.numbers[side]) - float(total @ total) / n
         values[f"total_variance_{name}"] = max(spread, 0.0) / max(n - 1, 1)
     values["l2i"], values["alignment"], values["matched_cosine"] = (float(v) / n for v in sums.numbers[2:])
-    values["rmg"] = rmg_from_cosines(
-        values["matched_cosine"], values["mean_cosine_gallery"], values["mean_cosine_queries"]
-    )
+    cosines = (values[name] for name in ("matched_cosine", "mean_cosine_gallery", "mean_cosine_queries"))
+    values["rmg"] = rmg_from_cosines(*cosines, rounding=_rounding(sums))
     return values
 
 
-def _of_covariances(gap: np.ndarray, matrices: list[np.ndarray]) -> dict:
+def _rounding(sums: Sums) -> float:
+    """`FEW_ROUNDINGS` of the precision that rows were summed in."""
+    return FEW_ROUNDINGS * float(-sums.least[4] / np.finfo(float).eps)
+
+
+def _of_covariances(gap: np.ndarray, matrices: list[np.ndarray], rounding: float) -> dict:
     unit = gap / np.linalg.norm(gap)
     values = {}
     for name, matrix in zip(("gallery", "queries"), matrices, strict=True):
-        values[f"relative_variance_{name}"] = float(unit @ matrix @ unit / (matrix.trace() / len(gap)))
-        values[f"effective_rank_{name}"] = rank_entropy(
-            torch.linalg.eigvalsh(torch.from_numpy(matrix)).clamp(min=0).sqrt()
-        )
+        along, squares = unit @ matrix @ unit, np.linalg.eigvalsh(matrix)
+        values[f"relative_variance_{name}"] = float(max(along, 0.0) / (matrix.trace() / len(gap)))
+        # What products leave of a variance of zero; their roots would be many directions.
+        squares[squares <= rounding * squares[-1]] = 0.0
+        values[f"effective_rank_{name}"] = rank_entropy(torch.from_numpy(squares).sqrt())
     return values

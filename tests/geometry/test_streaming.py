@@ -186,3 +186,34 @@ def test_rows_whose_squares_vanish_in_double_precision_are_refused(rng):
     x[3] *= 1e-200
     with pytest.raises(InputError, match="squares float64 can hold"):
         measure_stream(x, y)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("far", [0.0, 30.0])
+def test_equal_means_and_equal_rows_have_no_direction_and_no_spread(rng, dtype, far):
+    x = (rng.standard_normal((500, 40)) + far).astype(dtype)
+    texts_alike = np.repeat(x[:1], 500, axis=0)
+    for gallery, queries, unknown in (
+        (x, x[rng.permutation(500)], {"relative_variance_gallery", "relative_variance_queries"}),
+        (texts_alike, x, {"relative_variance_gallery", "effective_rank_gallery"}),
+        (texts_alike, texts_alike, {"rmg"}),
+    ):
+        streamed = measure_stream(gallery, queries, covariance=True).values
+        inside = measure(gallery, queries)
+        assert unknown <= {name for name, value in streamed.items() if np.isnan(value)}
+        assert {n for n in streamed if np.isnan(streamed[n])} == {n for n in inside if np.isnan(inside[n])}
+
+
+@pytest.mark.parametrize(("n", "rank"), [(60, 59), (3000, 12)])
+def test_rounding_is_no_direction_of_the_effective_rank(rng, n, rank):
+    z = (rng.standard_normal((n, rank)) @ rng.standard_normal((rank, 300))).astype(np.float32)
+    streamed, inside = measure_stream(z, z + 1, covariance=True).values, measure(z, z + 1)
+    for side in ("gallery", "queries"):
+        name = f"effective_rank_{side}"
+        assert streamed[name] == pytest.approx(inside[name], rel=1e-4), name
+
+
+def test_a_variance_of_zero_is_not_negative(rng):
+    x = np.hstack([rng.standard_normal((900, 30)), np.full((900, 1), 0.1)]).astype(np.float32)
+    y = x + np.float32([0.0] * 30 + [1.0])
+    assert measure_stream(x, y, covariance=True).values["relative_variance_queries"] >= 0.0

@@ -193,6 +193,12 @@ def test_ranks_and_hubs_of_near_duplicates_are_those_of_exact_arithmetic(metric,
         assert k_occurrence(y, x, k=k, metric=metric).tolist() == counts.tolist()
 
 
+def test_a_row_like_the_target_that_is_no_target_does_not_stand_for_it():
+    alike = np.ones((4, 3))
+    ranks = retrieval_ranks(np.ones((6, 3)), alike, targets=([1] * 6, [0, 0, 1, 1]))
+    assert ranks.tolist() == [2] * 6
+
+
 # Multiple choice.
 
 
