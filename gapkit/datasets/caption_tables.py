@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from gapkit._options import check_choice
+from gapkit._options import check_choice, check_whole
 from gapkit.datasets.images import inner_path
 from gapkit.errors import InputError, refusing
 
@@ -98,6 +98,11 @@ def read_captions(
     if way != "csv":
         notes |= {"quoting": way, "said": [f"{path.name}: {_SAID[way]}"]}
     return pairs, notes
+
+
+def first_of(entries: list, limit: int | None) -> list:
+    """The first so many, or all."""
+    return entries if limit is None else entries[: check_whole(limit, "limit")]
 
 
 def grouped(name: str, captions: list[tuple[str, list[str]]], which: str) -> tuple[dict, list[str]]:

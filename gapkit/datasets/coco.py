@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gapkit._files import read_json
-from gapkit.datasets.caption_tables import grouped
+from gapkit.datasets.caption_tables import first_of, grouped
 from gapkit.datasets.dataset import Dataset
 from gapkit.datasets.images import FileImages, inner_path
 from gapkit.errors import InputError
@@ -66,7 +66,7 @@ def coco(
         described[name] += [text for _, text in sorted(written[image])]
     if not described:
         raise InputError(f"{path} has no image with a caption")
-    kept = list(described.items())[:limit]
+    kept = first_of(list(described.items()), limit)
     fields, said = grouped(path.name, kept, captions)
     if bare:
         images = "1 image" if len(bare) == 1 else f"{len(bare)} images"
@@ -105,7 +105,7 @@ def aokvqa(
     if not isinstance(template, str) or "{choice}" not in template:
         raise InputError(f"the template needs the gap {{choice}}; got {template!r}")
     path = Path(annotations)
-    records = _records(read_json(path), str(path))[:limit]
+    records = first_of(_records(read_json(path), str(path)), limit)
     places: dict[str, int] = {}
     rows: dict[str, int] = {}
     options, answers, image_rows = [], [], []

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from gapkit._files import check_regular
-from gapkit.datasets.caption_tables import grouped, read_captions
+from gapkit.datasets.caption_tables import first_of, grouped, read_captions
 from gapkit.datasets.captions import fill
 from gapkit.datasets.dataset import Dataset
 from gapkit.datasets.images import FORMATS, FileImages, formats, same_letters, shown
@@ -211,7 +211,7 @@ def csv(
     described: dict[str, tuple[str, list[str]]] = {}
     for image, text in rows:
         described.setdefault(same_letters(image), (image, []))[1].append(text)
-    kept = list(described.values())[:limit]
+    kept = first_of(list(described.values()), limit)
     fields, said = grouped(path.name, kept, captions)
     if said:
         notes = notes | {"said": [*notes.get("said", []), *said]}

@@ -183,6 +183,10 @@ def has_hashes(images: Sequence) -> bool:
     return all(getattr(kind, name, None) is getattr(HashedImages, name) for name in methods)
 
 
+def _counted(count: int) -> tuple[str, ...]:
+    return tuple(f"{i:05d}" for i in range(count))
+
+
 class ArrayImages(HashedImages):
     """Images that lie in memory.
 
@@ -197,7 +201,7 @@ class ArrayImages(HashedImages):
         if pixels.ndim != 4 or pixels.shape[-1] != 3 or pixels.dtype != np.uint8 or len(pixels) == 0:
             raise InputError(f"images must be (n, height, width, 3) uint8; got {pixels.dtype} {pixels.shape}")
         self.pixels = pixels
-        self.names = tuple(names) if names is not None else tuple(f"{i:05d}" for i in range(len(pixels)))
+        self.names = tuple(names) if names is not None else _counted(len(pixels))
         if len(self.names) != len(pixels):
             raise InputError(f"names must have {len(pixels)} entries; got {len(self.names)}")
 
@@ -217,6 +221,8 @@ class ArrayImages(HashedImages):
     def hashes(self) -> tuple[str, list[str]]:
         """The fingerprint, and the hash of each image as `read` gives it."""
         whole, each = hashlib.sha256(repr(self.pixels.shape).encode()), []
+        if self.names != _counted(len(self)):  # of which older fingerprints did not know
+            whole.update(repr(self.names).encode("utf-8", "surrogatepass"))
         for row in range(len(self)):
             digest, content = self.read(row)
             whole.update(content)

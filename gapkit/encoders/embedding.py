@@ -16,10 +16,13 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 
 from gapkit import engine
 from gapkit._files import check_target, locked, write_atomically
+from gapkit._openclip import open_clip
 from gapkit._options import check_choice, check_whole
 from gapkit._paths import cache_folder
 from gapkit.datasets import Dataset, load_dataset
@@ -127,13 +130,15 @@ def embed_to_file(
         place = model.device.type if client is None else batches.device_of_workers(client, device)
         if precision == "auto":
             precision = "float16" if place.startswith("cuda") else "float32"
-        facts = _facts(model, dataset, fingerprint, precision)
+        facts = _facts(model, dataset, fingerprint, precision) | (exchanged := _exchanged(model, prompts))
+        if "pixels" in exchanged and client is not None:
+            raise InputError(f"workers load {model.name} anew, without its own preprocessing; embed it here")
         key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
         run, threads = _run_folder(runs, key, batch_size, place, one_thread=client is not None)
-        target = _finished(folder, key)
+        target = _finished(folder, key, model, dataset)
         if target is None or any(runs.glob(f"{key}*")):  # the latter: killed while tidying up
             with locked(runs / f"{key}.lock", waiting="another process embeds the same; waiting for it"):
-                target = _finished(folder, key, warn=True)
+                target = _finished(folder, key, model, dataset, warn=True)
                 if target is None:
                     target = folder / f"{_slug(dataset.name)}--{_slug(model.name)}--{key}.safetensors"
                     remove_leftovers(run)
@@ -158,19 +163,28 @@ def embed_to_file(
     return target if out is None else _copy_out(target, out, dtype)
 
 
-def _finished(folder: Path, key: str, *, warn: bool = False) -> Path | None:
-    """The file under ``key``, whatever the model was called; damaged ones do not count, nor those without a hash."""
+def _finished(folder: Path, key: str, model: Model, dataset: Dataset, *, warn: bool = False) -> Path | None:
+    """The file under ``key``, whatever the model was called; damaged ones do not count, nor those without a hash, nor
+    those without an image that can be read by now.
+    """
     for path in sorted(folder.glob(f"*--{key}.safetensors")):
         try:
-            EmbeddingSet.load(path, memory_map=True)
-            if has_hash(path):
-                return path
+            skipped = EmbeddingSet.load(path, memory_map=True).metadata.get("skipped", [])
+            hashed = has_hash(path)
         except InputError:
             continue
-        if warn:
+        if hashed and not _readable(model, dataset, {name for name, _ in skipped}):
+            return path
+        if warn and not hashed:
             message = f"{path} is from before cached files carried a hash; embedding it anew"
             warnings.warn(message, GapkitWarning, stacklevel=3)
     return None
+
+
+def _readable(model: Model, dataset: Dataset, skipped: set[str]) -> bool:
+    """Whether one of the images that were left out can be read: memory is free, a decoder is installed."""
+    rows = [range(row, row + 1) for row, name in enumerate(dataset.images.names) if name in skipped]
+    return any(b.pixels is not None for b in batches.read_batches(dataset.images, model.preprocess, rows))
 
 
 def _refuse_faults(faults: dict[int, str], on_error: str) -> None:
@@ -220,6 +234,29 @@ def _facts(model: Model, dataset: Dataset, fingerprint: str, precision: str) -> 
         "normalisation": "rows divided by their length in float64",
         "format": FORMAT_VERSION,
     }
+
+
+def _exchanged(model: Model, prompts: list[str]) -> dict:
+    """Hashes of what becomes of the texts, and of a probe, where the configuration does not tell: a tokeniser has files
+    of its own, and parts of a model can be exchanged.
+    """
+    transform, found = open_clip().transform, {}
+    plain = type(model.tokenise) is open_clip().SimpleTokenizer
+    if not plain or model.tokenise.context_length != model.config.get("context_length"):
+        digest = hashlib.sha256()
+        for rows in batches.batches(range(len(prompts)), 1024):
+            digest.update(np.asarray(model.tokenise(prompts[rows.start : rows.stop])).tobytes())
+        found["tokens"] = digest.hexdigest()
+    probe = Image.fromarray(np.random.default_rng(0).integers(0, 256, (61, 97, 3), dtype=np.uint8))
+    settings, made = model.config.get("preprocess"), model.preprocess(probe)
+    told = (
+        transform.image_transform_v2(transform.PreprocessCfg(**settings), is_train=False)
+        if settings
+        else None
+    )
+    if told is None or not torch.equal(told(probe), made):
+        found["pixels"] = hashlib.sha256(made.numpy().tobytes()).hexdigest()
+    return found
 
 
 def _copy_out(source: Path, out: Path, dtype: str) -> Path:

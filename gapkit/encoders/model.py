@@ -51,7 +51,6 @@ class Model:
     device: torch.device
     config: dict = field(default_factory=dict)
     weights_file: dict = field(default_factory=dict)
-    _hashed: dict = field(default_factory=dict, init=False)
 
     def __repr__(self) -> str:
         return f"Model({self.name}, {self.parameters / 1e6:.1f} million parameters, on {self.device})"
@@ -62,13 +61,10 @@ class Model:
         return sum(p.numel() for p in self.module.parameters())
 
     def weights_sha256(self) -> str:
-        """A hash of every weight, its name and dtype, wherever they came from; kept until one changes."""
-        state = tuple((t.data_ptr(), t._version) for t in self.module.state_dict().values())
-        if self._hashed.get("state") != state:
-            self._hashed.update(state=state, sha256=self._hash())
-        return self._hashed["sha256"]
+        """A hash of every weight, its name and dtype, wherever they came from.
 
-    def _hash(self) -> str:
+        Taken anew each time: a change through ``weight.data`` or a numpy view leaves no trace to know it by.
+        """
         digest = hashlib.sha256()
         for name, tensor in self.module.state_dict().items():
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())

@@ -269,6 +269,18 @@ def test_coco_takes_all_captions_of_each_image_in_file_order_or_one(tmp_path):
     assert longest.prompts == (("A dog on a long leash.",),)
 
 
+@pytest.mark.parametrize("limit", [-1, 0, True])
+@pytest.mark.parametrize("name", ["coco", "aokvqa", "csv"])
+def test_a_limit_below_one_counts_from_the_end(tmp_path, name, limit):
+    path = tmp_path / "t.csv"
+    path.write_text("image,caption\na.jpg,A cat.\nb.jpg,A dog.\n")
+    path = {"coco": write_coco, "aokvqa": lambda f: write_aokvqa(f, [question()] * 3)}.get(
+        name, lambda f: path
+    )(tmp_path)
+    with pytest.raises(InputError, match="limit must be a whole number"):
+        load_dataset(name, root=tmp_path, annotations=path, limit=limit)
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -133,8 +134,6 @@ def test_whatever_the_dataset_changes_is_embedded_anew(model, change):
 
 
 def test_other_weights_preprocessing_or_precision_are_embedded_anew(model, tmp_path):
-    import dataclasses
-
     paths = {embed_to_file(model, pairs())}
     other = load_model(f"local-dir:{write_tiny(tmp_path / 'other')}")
     with torch.no_grad():
@@ -148,6 +147,61 @@ def test_other_weights_preprocessing_or_precision_are_embedded_anew(model, tmp_p
     high = load_embeddings(embed_to_file(model, pairs()))
     assert 1e-5 < np.abs(low.images - high.images).max() < 0.1
     assert low.metadata["precision"] == "bfloat16"
+
+
+@pytest.mark.parametrize("change", ["data", "numpy"])
+def test_weights_changed_behind_torchs_back_are_served_from_the_cache(tmp_path, change):
+    model = load_model(f"local-dir:{write_tiny(tmp_path / 'tiny')}")
+    before = embed(model, pairs())
+    weights = model.module.text_projection
+    if change == "data":
+        weights.data.neg_()
+    else:
+        np.negative(weights.numpy(), out=weights.numpy())
+    assert np.allclose(embed(model, pairs()).texts, -before.texts, atol=1e-6)
+
+
+def test_parts_of_a_model_exchanged_by_hand_are_served_from_the_cache(model):
+    before = embed(model, pairs())
+    flipped = dataclasses.replace(model, preprocess=lambda image: model.preprocess(image).flip(-1))
+    after = embed(flipped, pairs())
+    assert not np.allclose(after.images, before.images, atol=1e-3)
+    assert np.array_equal(after.texts, before.texts)
+    shout = dataclasses.replace(model, tokenise=lambda texts: model.tokenise([f"{t} zebra" for t in texts]))
+    after = embed(shout, pairs())
+    assert not np.allclose(after.texts, before.texts, atol=1e-3)
+    assert np.array_equal(after.images, before.images)
+
+
+def test_preprocessing_exchanged_by_hand_is_lost_on_a_cluster(model):
+    class Client:
+        def __getattr__(self, name):
+            raise AssertionError("asked of the cluster before it was refused")
+
+    flipped = dataclasses.replace(model, preprocess=lambda image: model.preprocess(image).flip(-1))
+    with pytest.raises(InputError, match="workers load local-dir:.* anew"):
+        embed(flipped, pairs(), cluster=Client(), device="cpu")
+
+
+def test_images_of_other_names_get_those_of_the_cache(model):
+    first, second = (pairs(2, images=ArrayImages(pixels(2), names)) for names in (("a", "b"), ("c", "d")))
+    assert embed(model, first).image_names == ("a", "b")
+    assert embed(model, second).image_names == ("c", "d")
+
+
+def test_an_image_that_can_be_read_by_now_stays_left_out_for_good(model, files, monkeypatch):
+    data, decode = pairs(2, images=FileImages(files.folder, ["0.png", "1.png"])), FileImages.decode
+
+    def moody(self, row, content):
+        if row == 1:
+            raise InputError("1.png: no decoder")
+        return decode(self, row, content)
+
+    monkeypatch.setattr(FileImages, "decode", moody)
+    with pytest.warns(GapkitWarning, match="1 images cannot be read"):
+        embed(model, data, on_error="skip")
+    monkeypatch.setattr(FileImages, "decode", decode)
+    assert embed(model, data).image_names == ("0.png", "1.png")
 
 
 def test_an_interrupted_run_goes_on_with_the_same_bytes(model, cache, tmp_path, monkeypatch):
