@@ -20,6 +20,8 @@ from gapkit.errors import InputError, refusing
 IMAGE_COLUMNS = ("image", "path", "file", "filename", "file_name", "filepath", "file_path")
 IMAGE_COLUMNS += ("image_path", "image_name", "image_file")
 CAPTION_COLUMNS = ("caption", "text", "title", "description", "sentence", "comment")
+_PARTS = ("split", "subset", "partition", "fold")
+_MORE = rf"({'|'.join(CAPTION_COLUMNS)}|raw)s?[ _.-]?\d+"
 CAPTIONS = ("all", "first", "longest")
 MOST_BYTES, MOST_LINES, MOST_LINE = 2**29, 5_000_000, 1_000_000
 QUOTING = ("auto", "csv", "backslash", "none")
@@ -80,6 +82,9 @@ def read_captions(
     start = next((number for number, line in enumerate(lines) if line.strip(" \t\r\n,;|")), None)
     if start is None:
         raise InputError(f"{path} has no column {' or '.join(IMAGE_COLUMNS[:3])}: it is empty")
+    if lines[start].lstrip().startswith(("{", "[")):
+        say = "write a CSV with the line image,caption and a row for each caption"
+        raise InputError(f"{path} is JSON, no table; {say}")
     separator = re.fullmatch(r"sep=(.)\s*", lines[start].strip('"'))  # Excel's own first line
     start += bool(separator)
     if start == len(lines):
@@ -95,8 +100,16 @@ def read_captions(
         raise InputError(f"{path} has no rows below its header")
     pairs = [(inner_path(cells[image], f"{path}, line {line}"), cells[caption]) for line, cells in rows]
     notes = {"separator": mark, "columns": [header[image], header[caption]]}
-    if way != "csv":
-        notes |= {"quoting": way, "said": [f"{path.name}: {_SAID[way]}"]}
+    said = [] if way == "csv" else [f"{path.name}: {_SAID[way]}"]
+    for place, name in enumerate(header):
+        parts = dict.fromkeys(cells[place] for _, cells in rows) if name in _PARTS else ()
+        if len(parts) > 1:
+            told = f"whatever {name} says ({', '.join(parts)[:60]})"
+            said += [f"{path.name}: the rows of all its parts are read, {told}"]
+    if more := [name for name in header if re.fullmatch(_MORE, name) and name not in notes["columns"]]:
+        lost = f"{', '.join(more)}; write a row for each caption"
+        said += [f"left out of {path.name}, other columns of captions: {lost}"]
+    notes |= ({} if way == "csv" else {"quoting": way}) | ({"said": said} if said else {})
     return pairs, notes
 
 

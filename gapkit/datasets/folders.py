@@ -23,6 +23,7 @@ TOOLS = {
 """Names in small letters of what operating systems, servers and tools leave in folders of images."""
 
 _SPLIT = re.compile(r"(train|val|test|dev|eval)(ing|id|idation|ation|uation)?(set)?([ _.-].*|\d*)", re.I)
+_CODE = re.compile(r"n\d{8}|\d{2,}\.")  # as ImageNet, CUB and Caltech name their folders
 _NUMBERED = re.compile(r"(\.\w{2,5})#\d+$")
 _SHOWN = 5
 _HIDDEN = "hidden files and folders, and those of tools"
@@ -58,12 +59,17 @@ def folder(
         images = scan.images_under(name)
         if images:
             classes.setdefault(same_letters(shown(name)).replace("_", " "), []).extend(images)
+    _check_names(root, classes)
     if len(classes) < 2:
         left = f" ({said[0]})" if (said := scan.said()) else ""
         found = f"found {len(classes)}{left}. For images with captions write a CSV file instead"
         raise InputError(f"{root} must have at least two subfolders of images, one for each class; {found}")
-    _check_classes(root, classes, nested)
-    class_names = list(classes)
+    if not nested:
+        _check_classes(root, classes)
+    class_names, said = list(classes), scan.said()
+    if all(map(_CODE.match, class_names)):
+        what = f"the names of classes, such as {class_names[0]}, are codes or begin with numbers"
+        said.append(f"{what}, and go into the prompts as they are; models read words: rename the folders")
     prompts = fill(template, class_names)
     images = [(label, path) for label, name in enumerate(class_names) for path in sorted(classes[name])]
     notes = {"folder": root.name, "template": template if isinstance(template, str) else list(template)}
@@ -74,21 +80,22 @@ def folder(
         text_names=class_names,
         task="zero-shot",
         labels=[label for label, _ in images],
-        notes=notes | ({"said": said} if (said := scan.said()) else {}),
+        notes=notes | ({"said": said} if said else {}),
     )
 
 
-def _check_classes(root: Path, classes: dict[str, list[str]], nested: bool) -> None:
+def _check_names(root: Path, classes: dict[str, list[str]]) -> None:
     alike: dict[str, str] = {}
     for paths in classes.values():
         for name in dict.fromkeys(path.split("/")[0] for path in paths):
-            key = same_letters(name).replace("_", " ").casefold()
+            key = " ".join(same_letters(name).replace("_", " ").casefold().split())  # as models read it
             other = alike.setdefault(key, name)
             if same_letters(other) != same_letters(name):
                 both = f"the folders {other} and {name}"
                 raise InputError(f"{root}: {both} are the same class; rename or join them")
-    if nested:
-        return
+
+
+def _check_classes(root: Path, classes: dict[str, list[str]]) -> None:
     tops = sorted({path.split("/")[0] for paths in classes.values() for path in paths})
     inside = [{"/".join(p.split("/")[1:-1]) for p in paths} for paths in classes.values()]
     shared = set.intersection(*inside) - {""}

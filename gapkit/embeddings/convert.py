@@ -249,11 +249,21 @@ def _check_counts(images, texts, rows, task: str | None, *, named: bool) -> None
         raise InputError(f"{what} Say --task zero-shot or --task pairs")
 
 
+def _unit(norms: np.ndarray) -> bool:
+    return bool(_NEAR_ONE[0] <= norms.min() and norms.max() <= _NEAR_ONE[1])
+
+
 def _normalised(entries: EmbeddingSet, normalise: str) -> EmbeddingSet:
     """``entries`` with rows of length 1 where that is asked for or was meant; the metadata say what was done."""
-    norms = {side: np.linalg.norm(getattr(entries, side).astype(np.float64), axis=1) for side in MATRICES}
-    low, high = _NEAR_ONE
-    unit = all(low <= found.min() and found.max() <= high for found in norms.values())
+    wide = {side: getattr(entries, side).astype(np.float64) for side in MATRICES}
+    norms = {side: np.linalg.norm(rows, axis=1) for side, rows in wide.items()}
+    for side, rows in wide.items() if normalise != "no" else ():
+        if len(rows) == rows.shape[1] and _unit(np.linalg.norm(rows, axis=0)) and not _unit(norms[side]):
+            what = f"the {side}, {len(rows)} x {len(rows)}, have columns of length 1 and rows of others"
+            raise InputError(
+                f"{what}: one column each? Transpose them, or say --normalise no if rows are meant"
+            )
+    unit = all(map(_unit, norms.values()))
     divided = normalise == "yes" or (normalise == "auto" and unit)
     why = f"{'' if unit else 'not '}1 but for rounding" if normalise == "auto" else "as asked"
     said = "; ".join(f"lengths of {side} {each.min():.6g} … {each.max():.6g}" for side, each in norms.items())

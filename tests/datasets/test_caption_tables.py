@@ -200,3 +200,36 @@ def right_or_refused(tmp_path, content, rows, *, quoted=False):
             for image, caption in expected
         ]
     assert got == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            "image,caption,split\na.png,x,train\nb.png,y,test\n",
+            ["t.csv: the rows of all its parts are read, whatever split says (train, test)"],
+        ),
+        ("image,caption,split\na.png,x,test\nb.png,y,test\n", []),
+        (
+            "image,caption,caption2\na.png,x,z\nb.png,y,z\n",
+            ["left out of t.csv, other columns of captions: caption2; write a row for each caption"],
+        ),
+        ("id,image,caption\n1,a.png,x\n2,b.png,y\n", []),
+    ],
+)
+def test_parts_and_captions_of_other_columns_are_mixed_in_or_lost_in_silence(tmp_path, content, said):
+    path = tmp_path / "t.csv"
+    path.write_text(content)
+    rows, notes = read_captions(path)
+    assert rows == [("a.png", "x"), ("b.png", "y")]
+    assert notes.get("said", []) == said
+
+
+@pytest.mark.parametrize(
+    "content", ['{"image": "a.png", "caption": "x"}\n', '[\n {"image": "a.png", "caption": "x"}\n]']
+)
+def test_json_is_called_a_table_without_a_header(tmp_path, content):
+    path = tmp_path / "t.jsonl"
+    path.write_text(content)
+    with pytest.raises(InputError, match="is JSON, no table; write a CSV"):
+        read_captions(path)

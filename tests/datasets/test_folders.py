@@ -120,6 +120,24 @@ CASES = {
         "photos: the folders Cat and cat are the same class; rename or join them",
         [],
     ),
+    "nothing but two spellings of one class": (
+        ["ice cream/1.jpg", "ice_cream/1.jpg"],
+        "photos: the folders ice cream and ice_cream are the same class; rename or join them",
+        [],
+    ),
+    "spaces that no model sees": (
+        [*GOOD, "cat /3.jpg"],
+        "photos: the folders cat and cat  are the same class; rename or join them",
+        [],
+    ),
+    "codes in place of names": (
+        ["n01440764/1.jpg", "n01443537/1.jpg"],
+        {"n01440764": ["n01440764/1.jpg"], "n01443537": ["n01443537/1.jpg"]},
+        [
+            "the names of classes, such as n01440764, are codes or begin with numbers, and go into the prompts as they "
+            "are; models read words: rename the folders"
+        ],
+    ),
     "only a hidden second class": (
         ["cat/1.jpg", ".ipynb_checkpoints/1.jpg"],
         "photos must have at least two subfolders of images, one for each class; found 1 (left out of photos, hidden "
