@@ -48,7 +48,7 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
     """Let ``write`` fill a file beside ``path``, flush it to the disk, then swap it in.
 
     Readers see the old file or the new one, never half of it, and a fault on the way leaves neither
-    a half file nor the temporary one.
+    a half file nor the temporary one. Where ``path`` is a link, the file is what it leads to.
 
     Parameters
     ----------
@@ -61,16 +61,17 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
         If the folder cannot be written to, or the disk is full.
     """
     path = check_target(path)
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}{PART_SUFFIX}")
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path  # the link stays one
+    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}{PART_SUFFIX}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         _flush(temporary)
-        os.replace(temporary, path)
+        os.replace(temporary, target)
         with contextlib.suppress(
             OSError
         ):  # whole it is by now, and not every file system, or right, allows this
-            _flush(path.parent)
+            _flush(target.parent)
     except Exception as fault:
         if not isinstance(fault, OSError) and type(fault).__name__ != "SafetensorError":  # of a full disk
             raise

@@ -54,6 +54,21 @@ def test_a_folder_that_cannot_be_flushed_makes_a_written_file_a_fault(tmp_path, 
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_is_written_to_a_link_goes_where_it_leads(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (disk / "old.txt").write_text("old", encoding="utf-8")
+    links = {"old.txt": tmp_path / "a.txt", "new.txt": tmp_path / "b.txt"}
+    for name, link in links.items():
+        try:
+            link.symlink_to(Path("disk") / name)
+        except OSError:
+            pytest.skip("links are not allowed here")
+        assert _files.write_text(link, "new") == link
+        assert link.is_symlink() and (disk / name).read_text(encoding="utf-8") == "new"
+    assert {path.name for path in disk.iterdir()} == set(links)
+
+
 def test_every_text_file_is_opened_with_its_encoding():
     """Windows would take another one by default; ruff's PLW1514 is the same, but still in preview."""
     silent = []

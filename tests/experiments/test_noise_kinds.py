@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 
 from gapkit.closing import GapCloser
+from gapkit.embeddings import load_embeddings
 from gapkit.experiments import Job, measure, zero_shot_task
 from gapkit.experiments.noise_kinds import GaussianProblem, _drawn_gain
+from gapkit.experiments.plan import locate
 from gapkit.geometry import nearest
 from gapkit.robustness.law import effective_noise
 
@@ -77,3 +79,12 @@ def test_doubt_of_few_draws_is_left_out_of_the_interval():
     assert gain["gain"] == pytest.approx(0.5)
     assert gain["gain_low"] < 0 < gain["gain_high"]
     assert _drawn_gain(task, drawn[:1] * 3, 0)["gain_high"] == 0
+
+
+def test_stale_rows_come_from_the_same_texts(tmp_path, table):
+    """Texts that were embedded anew, in other words say, are not those of the shipped other seed."""
+    entries = load_embeddings("/".join(PLACE))
+    path = entries.replace(texts=np.roll(entries.texts, 1, axis=1)).save(tmp_path / "anew.safetensors")
+    job = locate(Job("noise-kinds", *PLACE, options={"queries": 10, "draws": 2}, path=str(path)))
+    assert "stale rows" in set(table["noise"])
+    assert "stale rows" not in {row["noise"] for row in measure(job).tables["noise-kinds"]}
