@@ -322,6 +322,26 @@ def test_sampling_must_follow_its_seed():
         check.monte_carlo(lambda *arguments: _sample(*arguments)[0])
 
 
+@pytest.mark.parametrize("number", [lambda n: 1000, lambda n: n // 2, lambda n: 3 * n // 2])
+def test_sampling_draws_another_number_of_times_than_asked(number):
+    def sampled(queries, gallery, sigma, draws, seed):
+        p, _ = _sample(queries, gallery, sigma, number(draws), seed)
+        return p, np.sqrt(p * (1 - p) / draws)
+
+    for seed in range(3):
+        with pytest.raises(CheckFailed, match="draw that often"):
+            check.monte_carlo(sampled, seed=seed)
+
+
+def test_a_tie_depends_on_how_distances_are_computed():
+    def multiplied_out(queries, gallery):
+        y, x = torch.as_tensor(queries), torch.as_tensor(gallery)
+        return ((x**2).sum(1) - 2 * y @ x.T).argmin(1)
+
+    for seed in range(40):
+        check.nearest(multiplied_out, seed=seed)
+
+
 def test_exact_reference_is_what_sampling_estimates():
     queries, gallery = gallery_and_queries(np.random.default_rng(4))
     p, error = _sample(queries, gallery, 0.2, 2000, 1)
@@ -351,6 +371,8 @@ def test_scatters_carry_the_label_the_legend_gives_them(legend):
     with pytest.raises(CheckFailed, match="wrong way round"):
         axes.must_not_be_swapped(*axes.points_drawn[::-1], "image")
     assert axes.points_drawn[0]["marker"] != axes.points_drawn[1]["marker"]
+    with pytest.raises(CheckFailed, match="two things alike"):
+        axes.must_not_be_swapped(*_two_scatters("xo", ["images", "images"]).points_drawn, "image")
     alike = _two_scatters("oo", ["texts", "images"]).points_drawn
     assert alike[0]["marker"] == alike[1]["marker"]
 

@@ -38,12 +38,14 @@ class AxesDescription:
 
     @staticmethod
     def must_not_be_swapped(first: dict, second: dict, *words: str) -> None:
-        """Raise if the label of the ``first`` has one of the words that belong to the ``second``, and only it.
+        """Raise if only the label of the ``first`` has one of the words that belong to the ``second``, or both are alike.
 
         >>> AxesDescription.must_not_be_swapped({"label": "texts"}, {"label": "images"}, "image")
         """
         labels = [entry["label"].casefold() for entry in (first, second)]
         in_first, in_second = (any(word in label for word in words) for label in labels)
+        if labels[0] and labels[0] == labels[1]:
+            raise CheckFailed("the legend names two things alike")
         if in_first and not in_second:
             raise CheckFailed("the legend names things the wrong way round")
 

@@ -24,7 +24,8 @@ def _with_ties(rng):
     queries, gallery = gallery_and_queries(rng)
     lengths = rng.uniform(0.5, 2.0, size=(len(gallery), 1)).round(1)
     gallery[4], lengths[4] = gallery[1], lengths[1]  # a tie wherever one of them wins
-    return queries + 0.3 * gallery[1], gallery * lengths
+    # steps of 1/64, whose squares and products are exact: no way to compute breaks the tie by rounding
+    return tuple(np.round(64 * z) / 64 for z in (queries + 0.3 * gallery[1], gallery * lengths))
 
 
 nearest = Check("nearest", nearest_reference, _with_ties, mistakes=(
@@ -99,7 +100,7 @@ quantise = Check("quantise", lambda z, bins, limit: UniformQuantization(bins, li
      lambda z, bins, limit: (np.floor((z + limit) / (2 * limit) * bins) + 0.5) / bins * 2 * limit - limit),
 ))  # fmt: skip
 
-_DRAWS = 1000
+_DRAWS = (900, 1100)
 
 
 def _sample(queries, gallery, sigma, noise, rng):
@@ -136,7 +137,8 @@ def monte_carlo(function: object, *, seed: int | None = None) -> Passed:
     for _ in range(2):
         queries, gallery = gallery_and_queries(rng)
         sigma, chosen = float(rng.uniform(0.15, 0.3)), int(rng.integers(2**31))
-        given = (queries, gallery, sigma, _DRAWS, chosen)
+        count = int(rng.integers(*_DRAWS)) | 1  # odd, so that half of them is no whole number either
+        given = (queries, gallery, sigma, count, chosen)
         got = split(call_each(function, [given], name)[0], 2)
         if not isinstance(got, tuple) or len(got) != 2:
             raise CheckFailed(f"{name} must return two results: the estimates and their standard errors")
@@ -144,6 +146,10 @@ def monte_carlo(function: object, *, seed: int | None = None) -> Passed:
             if numbers.shape != (len(queries),):
                 raise CheckFailed(f"{name}: the {what} must be one for each query, not {numbers.shape}")
         _compare(got, given, rng, name)
+        if not np.allclose(got[0] * count, np.round(got[0] * count), rtol=0, atol=1e-6):
+            raise CheckFailed(
+                f"{name}: an estimate is a count of kept answers divided by `draws`: draw that often"
+            )
         again = split(call_each(function, [given], name)[0], 2)
         if not all(np.array_equal(a, b) for a, b in zip(got, again, strict=True)):
             raise CheckFailed(f"{name} gives two results for one seed: use a generator made from `seed`")

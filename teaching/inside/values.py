@@ -91,8 +91,8 @@ def _tree(value: Any, arrays: list[np.ndarray], depth: int) -> Any:
         return kept((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy(), "tensor")
     if isinstance(value, list | tuple):
         return {"list" if isinstance(value, list) else "tuple": list(map(below, value))}
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {"dict": {key: below(item) for key, item in value.items()}}
+    if isinstance(value, dict):
+        return {"dict": {str(key): below(item) for key, item in value.items()}}
     if isinstance(value, np.random.Generator):
         return {"generator": below(value.bit_generator.state)}
     is_numpy = isinstance(value, np.ndarray | np.generic)
@@ -103,6 +103,9 @@ def _tree(value: Any, arrays: list[np.ndarray], depth: int) -> Any:
     native = _native(value) if hasattr(value, "__array__") else None
     if native is not None:
         return kept(native, "scalar" if isinstance(value, np.generic) else "array")
+    if hasattr(type(value), "__float__") and not hasattr(value, "__array__"):  # a Fraction, a Decimal
+        with contextlib.suppress(Exception):
+            return float(value)
     return {"opaque": type(value).__name__ + (f" of {value.dtype}" if is_numpy else "")}
 
 

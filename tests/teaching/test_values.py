@@ -2,6 +2,8 @@
 
 import io
 import zipfile
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +35,9 @@ def test_numbers_in_any_dress_travel(sent):
 def test_text_travels_and_what_does_not_is_named_by_its_type():
     assert values.unpack(values.pack(np.array(["cat"])[0])) == "cat"
     assert type(values.unpack(values.pack(np.str_("cat")))) is str
-    assert values.unpack(values.pack(np.longdouble(1.5))) == 1.5
+    for number in (np.longdouble(1.5), Fraction(3, 2), Decimal("1.5")):
+        assert values.unpack(values.pack(number)) == 1.5
+    assert values.unpack(values.pack({"a": 1, 3: 4})) == {"a": 1, "3": 4}  # one odd key loses no answer
     for sent, said in (
         (Path("x"), type(Path("x")).__name__),
         (np.array(["a", 1.0], object), "ndarray of object"),

@@ -328,7 +328,7 @@ def _compare_phases():
         )
     assert axes.scales == ["log", "log"], "both axes must be logarithmic"
     look = axes.lines_drawn
-    axes.must_not_be_swapped(look[0], look[1], "variance")
+    axes.must_not_be_swapped(look[0], look[1], "var")
     assert [one["linestyle"] for one in look] == ["-", "--"], (
         "the gap is a solid line, the variance a dashed one"
     )
@@ -363,9 +363,15 @@ _collapsed = [
     for s, v in zip(run.steps, run.variance_along_gap_y, strict=True)
     if v < run.variance_along_gap_y[0] / 10_000
 ]
-assert int(answers["collapse_step"]) == _collapsed[0], "answers['collapse_step'] is not right"
-assert abs(float(answers["gap_kept"]) - run.gap[-1] / run.gap[0]) < 1e-4, "answers['gap_kept'] is not right"
-assert abs(float(answers["accuracy"]) - run.accuracy[-1]) < 1e-9, "answers['accuracy'] is not right"
+assert abs(np.asarray(answers["collapse_step"], dtype=float).item() - _collapsed[0]) < 1e-9, (
+    "answers['collapse_step'] is not right"
+)
+assert abs(np.asarray(answers["gap_kept"], dtype=float).item() - run.gap[-1] / run.gap[0]) < 1e-4, (
+    "answers['gap_kept'] is not right"
+)
+assert abs(np.asarray(answers["accuracy"], dtype=float).item() - run.accuracy[-1]) < 1e-9, (
+    "answers['accuracy'] is not right"
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]

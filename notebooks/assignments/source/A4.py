@@ -331,6 +331,7 @@ def _compare_sweep():
     assert axes.ylim[0] <= 0 and axes.ylim[1] <= 1.1, (
         "the vertical axis must begin at 0 and end at 1.1 or below"
     )
+    assert axes.ylim[1] >= max(agreement.max(), survived.max()), "the vertical axis cuts the curves off"
 
 
 _compare_sweep()
@@ -373,7 +374,9 @@ _expected = {
     "length": np.linalg.norm(_shift) / np.linalg.norm(_gap),
 }
 for _name, _value in _expected.items():
-    assert abs(float(answers[_name]) - _value) < 1e-4, f"answers[{_name!r}] is not right"
+    assert abs(np.asarray(answers[_name], dtype=float).item() - _value) < 1e-4, (
+        f"answers[{_name!r}] is not right"
+    )
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -108,10 +108,17 @@ assert len(np.unique(np.round(_texts, 9), axis=0)) == len(_texts), "texts must h
 _hits = np.mean(
     ((_images**2).sum(1)[:, None] + (_texts**2).sum(1) - 2 * _images @ _texts.T).argmin(1) == _labels
 )
-assert _hits > 2 / len(_texts) and _hits > 0.25, (
+# clearly above chance, which two classes leave less room for
+assert _hits > min(max(2 / len(_texts), 0.25), (1 + 1 / len(_texts)) / 2), (
     "nearest texts are hardly ever right: mixed-up labels, or an untrained model?"
 )
-assert _name != "miniclip-wide/scenes100", "choose another one than the lessons' model and dataset"
+_lesson = gapkit.load_embeddings("miniclip-wide/scenes100").images
+_same = _lesson.shape[1] == _images.shape[1] and any(
+    np.abs(_lesson - y).max(1).min() < 1e-6 for y in _images[:5]
+)
+assert _name != "miniclip-wide/scenes100" and not _same, (
+    "choose another one than the lessons' model and dataset"
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -173,6 +180,11 @@ def _compare_interval():
         assert again == (low, high), "one seed must give one result"
         other = tuple(float(end) for end in paired_interval(before, after, 3000, confidence, 8))
         assert other != (low, high), "another seed must resample otherwise: `seed` is not used"
+    # after 20 resamples the lower quartile varies by 0.3 standard errors from seed to seed, after 1,000 by 0.04
+    lows = [float(paired_interval(before, after, 20, 0.5, seed)[0]) for seed in range(30)]
+    assert np.std(lows) > 0.15 * error, (
+        "few resamples must give an uncertain interval: `resamples` is not used"
+    )
 
 
 _compare_interval()

@@ -667,3 +667,58 @@ def plot_gap(x, y):
     ax.set_xlabel("gap"), ax.set_ylabel("component")
     fig.legend()
     return ax
+
+
+# %% wrong a1-plot-gap: the legend exchanged, in other words
+def plot_gap(x, y):
+    g = y.mean(0) - x.mean(0)
+    v = np.linalg.svd(np.vstack([x - x.mean(0), y - y.mean(0)]), full_matrices=False)[2][0]
+    _, ax = plt.subplots()
+    ax.scatter(x @ g / np.linalg.norm(g), x @ v, marker="x", label="pictures")
+    ax.scatter(y @ g / np.linalg.norm(g), y @ v, marker="o", label="texts")
+    ax.set_xlabel("a")
+    ax.set_ylabel("b")
+    ax.legend()
+    return ax
+
+
+# %% wrong a1-plot-gap: both called images
+def plot_gap(x, y):
+    g = y.mean(0) - x.mean(0)
+    v = np.linalg.svd(np.vstack([x - x.mean(0), y - y.mean(0)]), full_matrices=False)[2][0]
+    _, ax = plt.subplots()
+    ax.scatter(x @ g / np.linalg.norm(g), x @ v, marker="x", label="images")
+    ax.scatter(y @ g / np.linalg.norm(g), y @ v, marker="o", label="images")
+    ax.set_xlabel("a")
+    ax.set_ylabel("b")
+    ax.legend()
+    return ax
+
+
+# %% right a1-numbers: a tensor, an array of one number, an entry more
+import torch
+
+g = gap_vector(texts, images)
+answers = {
+    "gap": torch.tensor(np.linalg.norm(g)),
+    "rmg": np.float32(rmg(texts, images)),
+    "along_images": np.array(relative_variance(images, g)),
+    "along_texts": float(relative_variance(texts, g)),
+    "share": np.array([subspace_share(texts, g, COMPONENTS)]),
+    "extra": "note",
+    3: 4,
+}
+
+
+# %% right a1-numbers: a decimal and a fraction
+from decimal import Decimal
+from fractions import Fraction
+
+g = gap_vector(texts, images)
+answers = {
+    "gap": Decimal(float(np.linalg.norm(g))),
+    "rmg": Fraction(float(rmg(texts, images))),
+    "along_images": relative_variance(images, g),
+    "along_texts": relative_variance(texts, g),
+    "share": subspace_share(texts, g, COMPONENTS),
+}

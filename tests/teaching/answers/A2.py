@@ -494,3 +494,23 @@ def plot_phases(steps, gap, variance):
     ax.loglog(steps[1:], variance[1:], label="variance along g")
     ax.set_xlabel("step"), ax.set_ylabel("value"), ax.legend()
     return ax
+
+
+# %% wrong a2-plot-phases: the legend exchanged, abbreviated
+def plot_phases(steps, gap, variance):
+    _, ax = plt.subplots()
+    m = steps > 0
+    ax.loglog(steps[m], gap[m], "-", label="Var along g")
+    ax.loglog(steps[m], variance[m], "--", label="gap")
+    ax.set(xlabel="s", ylabel="v")
+    ax.legend()
+    return ax
+
+
+# %% wrong a2-numbers: no recorded step
+below = run.variance_along_gap_y < run.variance_along_gap_y[0] / 1e4
+answers = {
+    "collapse_step": run.steps[below.argmax()] + 0.9,
+    "gap_kept": round(run.gap[-1] / run.gap[0], 4),
+    "accuracy": 1,
+}

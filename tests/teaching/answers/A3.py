@@ -551,3 +551,91 @@ def plot_robustness(sigmas, exact, estimates, errors):
     ax.errorbar(sigmas, estimates, yerr=2 * errors, label="Monte Carlo")
     ax.set_xlabel("σ"), ax.set_ylabel("robustness"), ax.legend()
     return ax
+
+
+# %% right a3-nearest: torch, squares multiplied out
+import torch
+
+
+def nearest(queries, gallery):
+    q, g = torch.as_tensor(queries), torch.as_tensor(gallery)
+    return ((g**2).sum(1) - 2 * q @ g.T).argmin(1)
+
+
+# %% right a3-nearest: torch, squares multiplied out, with the root
+import torch
+
+
+def nearest(queries, gallery):
+    q, g = torch.as_tensor(queries), torch.as_tensor(gallery)
+    return torch.clamp((q**2).sum(1, keepdim=True) + (g**2).sum(1) - 2 * q @ g.T, min=0).sqrt().argmin(1)
+
+
+# %% wrong a3-monte-carlo: always 1000 draws
+def monte_carlo(queries, gallery, sigma, draws, seed):
+    rng = np.random.default_rng(seed)
+    clean = nearest(queries, gallery)
+    kept = np.zeros(len(queries))
+    for _ in range(1000):
+        kept += nearest(queries, gallery + sigma * rng.normal(size=gallery.shape)) == clean
+    p = kept / 1000
+    return p, np.sqrt(p * (1 - p) / draws)
+
+
+# %% wrong a3-monte-carlo: half of the draws
+def monte_carlo(queries, gallery, sigma, draws, seed):
+    rng = np.random.default_rng(seed)
+    clean = nearest(queries, gallery)
+    kept = np.zeros(len(queries))
+    for _ in range(draws // 2):
+        kept += nearest(queries, gallery + sigma * rng.normal(size=gallery.shape)) == clean
+    p = kept / (draws // 2)
+    return p, np.sqrt(p * (1 - p) / draws)
+
+
+# %% right a3-monte-carlo: takes tensors only
+import torch
+
+
+def monte_carlo(queries, gallery, sigma, draws, seed):
+    g = torch.Generator().manual_seed(seed)
+    near = lambda q, z: torch.cdist(q, z).argmin(1)
+    clean = near(queries, gallery)
+    k = torch.stack(
+        [
+            near(queries, gallery + sigma * torch.randn(gallery.shape, generator=g, dtype=torch.float64))
+            == clean
+            for _ in range(draws)
+        ]
+    ).double()
+    p = k.mean(0)
+    return p, (p * (1 - p) / draws).sqrt()
+
+
+# %% right a3-exact: takes tensors only
+import torch
+
+
+def exact_robustness(query, gallery, sigma):
+    lam = ((gallery - query).pow(2).sum(dim=1) / sigma**2).numpy()
+    a, d = lam.argmin(), gallery.shape[1]
+    m, s = d + lam[a], np.sqrt(2 * (d + 2 * lam[a]))
+    t = np.linspace(max(0, m - 10 * s), m + 10 * s, 800)
+    S = np.prod([stats.ncx2.sf(t, d, lam[j]) for j in range(len(lam)) if j != a], axis=0)
+    return torch.tensor(integrate.trapezoid(stats.ncx2.pdf(t, d, lam[a]) * S, t))
+
+
+# %% wrong a3-plot: the legend exchanged, abbreviated
+def plot_robustness(sigmas, exact, estimates, errors):
+    _, ax = plt.subplots()
+    ax.plot(sigmas, exact, "-", label="MC")
+    ax.errorbar(sigmas, estimates, yerr=2 * errors, fmt="o", label="exact")
+    ax.set(xlabel="s", ylabel="v")
+    ax.legend()
+    return ax
+
+
+# %% wrong a3-numbers: the draws for the worst probability there is
+r_ = np.array([exact_robustness(y, gallery, SIGMA) for y in queries])
+l = r_.min()
+answers = {"mean": r_.mean(), "least": l, "draws": 250000}

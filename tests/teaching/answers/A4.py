@@ -497,3 +497,14 @@ def plot_sweep(alphas, agreement, survived):
     ax.vlines(1, 0, 1)
     ax.set_xlabel("α"), ax.set_ylabel("share"), ax.set_ylim(0, 1.05), ax.legend()
     return ax
+
+
+# %% wrong a4-plot: an axis that ends below the curves
+def plot_sweep(alphas, agreement, survived):
+    _, ax = plt.subplots()
+    ax.plot(alphas, agreement, "--", label="agreement")
+    ax.plot(alphas, survived, "-", label="survived")
+    ax.axvline(1)
+    ax.set(xlabel="a", ylabel="b", ylim=(0, 0.3))
+    ax.legend()
+    return ax

@@ -418,3 +418,64 @@ def experiment(texts, images, alphas, sigma, draws, seed):
         kept = [answers(moved + one) == answers(moved) for one in noise]
         rows.append({"alpha": alpha, "agreement": 1.0, "robustness": np.mean(kept, axis=0)})
     return rows
+
+
+# %% wrong a5-load: the lessons' data under another name
+def load():
+    pairs = gapkit.load_embeddings("miniclip-wide/scenes100")
+    rows = np.random.default_rng(SEED).permutation(len(pairs.images))[:200]
+    return (
+        "my model",
+        pairs.texts.astype(np.float64),
+        pairs.images[rows].astype(np.float64),
+        pairs.labels[rows],
+    )
+
+
+# %% wrong a5-load: some of the lessons' data under another name
+def load():
+    p = gapkit.load_embeddings("miniclip-wide/scenes100")
+    m = p.labels < 10
+    return "mine", p.texts[:10].astype(float), p.images[m].astype(float), p.labels[m]
+
+
+# %% right a5-load: two classes
+def load():
+    rng = np.random.default_rng(0)
+    t = rng.normal(size=(2, 64))
+    t /= np.linalg.norm(t, axis=1, keepdims=True)
+    l = rng.integers(2, size=120)
+    z = t[l] + 0.12 * rng.normal(size=(120, 64)) + 0.1 * np.ones(64)
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    return "mine", t, z, l
+
+
+# %% wrong a5-load: two classes, mixed-up labels
+def load():
+    rng = np.random.default_rng(0)
+    t = rng.normal(size=(2, 64))
+    t /= np.linalg.norm(t, axis=1, keepdims=True)
+    l = rng.integers(2, size=120)
+    z = t[l] + 0.12 * rng.normal(size=(120, 64)) + 0.1 * np.ones(64)
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    return "mine", t, z, rng.permutation(l)
+
+
+# %% wrong a5-load: three classes, mixed-up labels
+def load():
+    rng = np.random.default_rng(0)
+    t = rng.normal(size=(3, 64))
+    t /= np.linalg.norm(t, axis=1, keepdims=True)
+    l = rng.integers(3, size=120)
+    z = t[l] + 0.12 * rng.normal(size=(120, 64)) + 0.1 * np.ones(64)
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    return "mine", t, z, rng.permutation(l)
+
+
+# %% wrong a5-interval: always 1000 resamples
+def paired_interval(before, after, resamples, confidence, seed):
+    rng = np.random.default_rng(seed)
+    gain = after - before
+    n = len(gain)
+    m = gain[rng.integers(n, size=(1000, n))].mean(1)
+    return np.quantile(m, [(1 - confidence) / 2, (1 + confidence) / 2])
