@@ -151,8 +151,16 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(values: np.ndarray, mode: str) -> np.ndarray:
-    """Grey of 16 bits and more in 8 bits, in blocks: PIL's own conversion clips at 255."""
-    top = max(65535.0 if mode.startswith("I") else 1.0, float(values.max(initial=0)))
+    """Grey of 16 bits and more in 8 bits, in blocks: PIL's own conversion clips at 255.
+
+    White is 65535; of 32 bits whose largest is at most 255, that; of floats 1, with room for what resampling adds, or 255.
+    """
+    most = float(values.max(initial=0, where=np.isfinite(values)))
+    top = max(65535.0, most)
+    if mode == "I" and most <= 255:
+        top = 255.0
+    elif mode == "F":
+        top = next((white for white in (1.0, 255.0) if most <= 2 * white), most)
     grey = np.empty(values.shape, np.uint8)
     rows = max(1, _BLOCK // max(1, values.shape[1]))
     for start in range(0, len(values), rows):
@@ -289,7 +297,9 @@ class FileImages(HashedImages):
 
     def hashes(self) -> tuple[str, list[str]]:
         """The fingerprint, and the hash of each file as `read` gives it."""
-        whole, each = hashlib.sha256(), [self._hash(row) for row in range(len(self))]
+        # TIFFs of 32 bits were read otherwise before
+        since = b"2" if any(path.lower().endswith(FORMATS["TIFF"]) for path in self.paths) else b""
+        whole, each = hashlib.sha256(since), [self._hash(row) for row in range(len(self))]
         for name, state in zip(self.paths, each, strict=True):
             whole.update(f"{name}\0{state}\n".encode("utf-8", "surrogatepass"))
         return whole.hexdigest(), each

@@ -39,6 +39,29 @@ def test_exif_turns_the_image_upright(tmp_path):
     assert (seen[:, 0] == 0).all()
 
 
+@pytest.mark.parametrize(
+    ("dtype", "values", "expected"),
+    [
+        ("int32", [0, 100, 200], [0, 100, 200]),
+        ("int32", [0, 30_000, 65_535], [0, 117, 255]),
+        ("int32", [0, 50_000, 100_000], [0, 128, 255]),
+        ("float32", [0, 0.5, 1], [0, 128, 255]),
+        ("float32", [0, 0.5, 0.6], [0, 128, 153]),
+        ("float32", [-0.02, 0.5, 1.02], [0, 128, 255]),
+        ("float32", [0, 100, 200], [0, 100, 200]),
+        ("float32", [0, 100, 260], [0, 100, 255]),
+        ("float32", [np.nan, 0.5, 1], [0, 128, 255]),
+        ("float32", [np.nan, 100, 200], [0, 100, 200]),
+        ("float32", [np.inf, 100, 200], [255, 100, 200]),
+        ("float32", [-np.inf, 0.5, 1], [0, 128, 255]),
+        ("float32", [0, 2048, 4096], [0, 128, 255]),
+    ],
+)
+def test_numbers_of_32_bits_come_out_black_or_white(tmp_path, dtype, values, expected):
+    Image.fromarray(np.array([values], dtype)).save(tmp_path / "a.tiff")
+    assert np.asarray(open_image(tmp_path / "a.tiff"))[0].tolist() == [[grey] * 3 for grey in expected]
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGBA", "CMYK", "YCbCr", "LAB", "I", "F"])
 def test_every_colour_mode_becomes_rgb(tmp_path, mode):
     image = Image.new("RGB", (5, 3), (200, 30, 60)).convert("L" if mode in "IF" else "RGB")
