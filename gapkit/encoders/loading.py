@@ -179,6 +179,9 @@ def _load_files(config: Path, weights: Path, name: str, *, folder: Path | None):
         say = "If the model was trained with other values, write them into preprocess_cfg"
         message = f"{what}; OpenCLIP's default is taken, that of OpenAI's CLIP. {say}"
         warnings.warn(message, GapkitWarning, stacklevel=5)
+    elif isinstance(given["mean"], list) and any(isinstance(z, int | float) and z > 1 for z in given["mean"]):
+        what = f"its configuration has the mean {one_line(given['mean'])} of pixels, which are from 0 to 1"
+        raise InputError(f"cannot load {name}: {what}; divide mean and std by 255")
     # First the architecture, then exactly this file: left to itself OpenCLIP would take any it finds there,
     # and start from random weights where it finds none.
     place, options = f"local-dir:{config.parent}", {"load_weights": False, "pretrained_text": False}
@@ -203,18 +206,34 @@ def _check_lengths(facts: dict, name: str) -> None:
 
 
 def _check_size(shapes: torch.nn.Module, weights: Path, name: str) -> None:
-    """Refuse an architecture of far more numbers than its weights have, before the memory for it is taken."""
+    """Refuse an architecture of far more numbers than its weights have, before the memory for it is taken.
+
+    OpenCLIP fits positions of another number in silence; said is where it will.
+    """
+    held = {}
     wanted = sum(part.numel() for part in (*shapes.parameters(), *shapes.buffers()))
     if weights.suffix == ".safetensors":
         from safetensors import safe_open
 
         with safe_open(weights, framework="pt") as file:
-            there = sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
+            keys = list(file.keys())
+            held = {k.removeprefix("module."): tuple(file.get_slice(k).get_shape()) for k in keys}
+        there = sum(map(math.prod, held.values()))
     else:
         there = weights.stat().st_size // 2  # in half precision, at the most
     if wanted > there + _SPARE:
-        held = f"{weights.name} holds {there:,} numbers, and the configuration wants {wanted:,}"
-        raise InputError(f"cannot load {name}: the weights do not fit the architecture; {held}")
+        numbers = f"{weights.name} holds {there:,} numbers, and the configuration wants {wanted:,}"
+        raise InputError(f"cannot load {name}: the weights do not fit the architecture; {numbers}")
+    if "logit_bias" in held and getattr(shapes, "logit_bias", 0) is None:
+        say = "write init_logit_bias into model_cfg"
+        raise InputError(
+            f"cannot load {name}: its weights have a logit bias, its configuration has none; {say}"
+        )
+    for key, tensor in shapes.state_dict().items():
+        if "pos" in key and held.get(key, tensor.shape) != tensor.shape:
+            what = f"{key} of {name} has the shape {held[key]}, and its configuration wants {tuple(tensor.shape)}"
+            say = "say context_length and image_size as it was trained, unless that is meant"
+            warnings.warn(f"{what}; it is cut or interpolated: {say}", GapkitWarning, stacklevel=6)
 
 
 def _built(text: dict, *arguments, **options):

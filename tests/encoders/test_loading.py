@@ -138,6 +138,41 @@ def test_spoilt_folders_are_one_clear_error(folder, file, content, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("part", "change", "side"),
+    [
+        ("text_cfg", {"context_length": 8}, "positional_embedding"),
+        ("text_cfg", {"context_length": 32}, "positional_embedding"),
+        ("vision_cfg", {"image_size": 64}, "visual.positional_embedding"),
+    ],
+)
+def test_positions_of_another_number_are_interpolated_in_silence(folder, part, change, side):
+    changed = broken(**{part: {**CONFIG["model_cfg"][part], **change}})
+    (folder / "open_clip_config.json").write_bytes(changed)
+    with pytest.warns(
+        GapkitWarning, match=rf"^{side} of local-dir:.* has the shape .*; it is cut or interpolated"
+    ):
+        load_model(f"local-dir:{folder}")
+
+
+def test_means_of_pixels_up_to_255_are_taken_for_those_of_pixels_up_to_1(folder):
+    config = CONFIG | {"preprocess_cfg": CONFIG["preprocess_cfg"] | {"mean": [127.5] * 3, "std": [127.5] * 3}}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match=r"the mean \[127\.5, .*divide mean and std by 255"):
+        load_model(f"local-dir:{folder}")
+
+
+def test_a_logit_bias_that_the_configuration_does_not_know_is_an_attribute_error(folder):
+    from safetensors.torch import load_file, save_file
+
+    weights = folder / "open_clip_model.safetensors"
+    save_file(load_file(weights) | {"logit_bias": torch.tensor(-10.0)}, weights)
+    with pytest.raises(InputError, match="have a logit bias, its configuration has none"):
+        load_model(f"local-dir:{folder}")
+    (folder / "open_clip_config.json").write_bytes(broken(init_logit_bias=-10))
+    assert float(load_model(f"local-dir:{folder}").module.logit_bias) == -10
+
+
 def test_a_missing_folder_is_one_clear_error(tmp_path):
     with pytest.raises(InputError, match="no folder"):
         load_model(f"local-dir:{tmp_path / 'nowhere'}")
@@ -167,7 +202,7 @@ def test_pickles_in_a_folder_are_never_run(folder, tmp_path, ending):
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.filterwarnings("ignore:.*how images are preprocessed")
+@pytest.mark.filterwarnings("ignore:.*how images are preprocessed", "ignore:.*it is cut or interpolated")
 @settings(max_examples=25)
 @given(changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=4))
 def test_damaged_configurations_load_or_raise_input_error_and_nothing_else(folder, changes):
