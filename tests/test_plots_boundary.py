@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from gapkit.errors import InputError
-from gapkit.plots import canvas, plot_boundary, plot_distances, plot_robustness
+from gapkit.plots import canvas, plot_boundary, plot_closing, plot_distances, plot_robustness
 from gapkit.plots.boundary import boundary_legend, boundary_player, survival
 from gapkit.plots.style import png
 from gapkit.robustness import boundary_scene, robustness, sweep_boundary
@@ -188,3 +188,25 @@ def test_robustness_curves_are_named_and_drawn_as_given():
 def test_bad_scenes_are_refused(options, message):
     with pytest.raises(InputError, match=message):
         boundary_scene(**options)
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_a_far_query_is_out_of_the_picture(dimension):
+    ax = plot_boundary(5.0, 0.1, dimension=dimension)
+    low, high = ax.get_zlim() if dimension == 3 else ax.get_ylim()
+    assert low < 5.0 < high
+
+
+def test_without_noise_there_is_a_density():
+    with pytest.raises(InputError, match="sigma must be above 0"):
+        plot_distances([1.0, 1.2], 0.0, 8)
+
+
+@pytest.mark.parametrize("kind", [int, bool])
+def test_changed_answers_of_another_kind_leave_queries_out(kind):
+    changed = np.array([False, True, False, False])
+    before = np.array([0.1, 0.2, 0.3, 0.4])
+    ax = plot_closing(before, before + 0.1, changed.astype(kind))
+    drawn = {line.get_label(): list(line.get_xdata()) for line in ax.lines}
+    assert drawn["same answer"] == [0.1, 0.3, 0.4]
+    assert drawn["another answer"] == [0.2]

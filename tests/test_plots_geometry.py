@@ -172,3 +172,16 @@ def test_similarity_has_four_blocks_in_the_stated_order(clouds):
 def test_bad_shapes_are_named(function):
     with pytest.raises(InputError, match="same dimension"):
         function(np.ones((3, 4)), np.ones((3, 5)))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-4])
+def test_a_narrow_gap_is_said_to_be_none(clouds, scale):
+    x, y = (scale * np.asarray(z, dtype=np.float64) for z in clouds)
+    said = next(text.get_text() for text in plot_pca(x, y).texts if "‖g‖" in text.get_text())
+    assert float(said.split("=")[1]) == pytest.approx(np.linalg.norm(gap_vector(x, y)), rel=0.05)
+
+
+def test_a_side_that_is_none_is_a_traceback(clouds):
+    x, y = clouds
+    with pytest.raises(InputError, match="did you mean 'texts'"):
+        plot_share(x, gap_vector(x, y), side="text")

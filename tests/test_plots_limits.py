@@ -1,9 +1,11 @@
 """The pictures of lesson 07 show the numbers they were given, and hatch only what is proved."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from gapkit.plots import plot_cells, plot_tradeoff
+from gapkit.errors import InputError
+from gapkit.plots import plot_before_after, plot_cells, plot_effects, plot_tradeoff
 from gapkit.plots.style import png
 
 
@@ -52,3 +54,43 @@ def test_methods_that_agree_share_a_marker_and_others_do_not():
         (0.9, 0.8),
     ]
     png(ax)
+
+
+def test_a_dot_of_many_groups_comes_into_another_row():
+    rows, groups = ["coarse", "fine", "signs"], [f"model {k}" for k in range(19)]
+    table = pd.DataFrame([{"row": row, "name": name, "gain": 0.1} for row in rows for name in groups])
+    ax = plot_effects(table, "gain", rows="row", by="name", xlabel="gain")
+    for line in (drawn.lines[0] for drawn in ax.containers):
+        (low, high), at = sorted(ax.get_ylim()), np.asarray(line.get_ydata(), dtype=float)
+        assert list(at.round()) == [0, 1, 2]
+        assert low < min(at) and max(at) < high
+
+
+@pytest.mark.parametrize("count", [2, 19])
+def test_a_legend_lies_over_the_axes_or_leaves_the_picture(count):
+    names = [f"hf-hub:laboratory/CLIP-ViT-B-32-laion2B-s34B-b79K-{k}" for k in range(count)]
+    table = pd.DataFrame([{"row": row, "name": name, "gain": 0.1} for row in names[:2] for name in names])
+    ax = plot_effects(table, "gain", rows="row", by="name", xlabel="gain")
+    figure = ax.get_figure()
+    figure.draw_without_rendering()
+    legend, axes = figure.legends[0].get_window_extent(), ax.get_tightbbox()
+    assert not legend.overlaps(axes)
+    assert ax.get_window_extent().width > figure.bbox.width / 4
+    for box in (legend, axes):
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 + 1
+
+
+def test_cells_without_a_reason_or_a_number_are_taken_for_proved(cells):
+    cells["why"] = [None, float("nan"), "", "a proof"]
+    cells.loc[2, "gain"] = float("nan")
+    ax = plot_cells(cells, "gain", rows="cell", columns="metric", none="why")
+    assert [patch.get_xy() for patch in ax.patches if patch.get_hatch()] == [(0.5, 0.5)]
+    assert [text.get_text() for text in ax.texts] == ["+0.110", "0", "–", "0"]
+    png(ax)
+
+
+def test_two_values_for_one_end_are_drawn_as_one():
+    table = pd.DataFrame({"words": ["one", "one"], "alpha": [0.0, 0.0], "accuracy": [0.5, 0.6]})
+    order = [(0.0, "untouched"), (1.0, "closed")]
+    with pytest.raises(InputError, match="words and alpha repeat"):
+        plot_before_after(table, "accuracy", rows="words", by="alpha", order=order, xlabel="accuracy")

@@ -108,7 +108,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; an `InputError` becomes one line on stderr and exit code 2."""
     warnings.showwarning = _show_warning
     try:
-        code = group.main(args=arguments, prog_name="gapkit", standalone_mode=False)
+        colour = False if os.environ.get("NO_COLOR") else None  # rich looks at it itself
+        how = {"standalone_mode": False, "obj": arguments, "color": colour}
+        code = group.main(args=arguments, prog_name="gapkit", **how)
     except click.ClickException as fault:
         _give_up(" ".join(fault.format_message().split()))
     except InputError as fault:

@@ -74,7 +74,7 @@ def replicate(out, formats, as_json, every, quiet, strict, fresh, threads, proce
             measured = replicate(jobs, store=space.store, on_done=advance, **how)
             mode = "full" if chosen["full"] else "quick"
             facts = {
-                "command": command_line(),
+                "command": command_line(click.get_current_context().obj),
                 "mode": "chosen" if chosen["models"] or chosen["datasets"] else mode,
                 "seed": chosen["seed"],
                 "times": _times(started) | {"processes": processes},

@@ -92,7 +92,8 @@ def _title(gap: Number, sigma: Number, **scene: Any) -> str:
 def _draw_planes(ax: Axes, gap: Number, sigma: Number, *, draws: int, seed: int, **scene: Any) -> None:
     candidates, query = boundary_scene(gap, **scene)
     noisy, kept = sweep_boundary(gap, sigma, draws=draws, seed=seed, **scene)
-    depth, height = np.meshgrid([-0.8, 0.8], [-0.4, 2.4])
+    top = max(2.6, float(gap) + 0.4)
+    depth, height = np.meshgrid([-0.8, 0.8], [-0.4, top - 0.2])
     edge = [[0, 0], [0, 1], [1, 1], [1, 0], [0, 0]]
     for i in range(draws):
         middle, normal = noisy[i].mean(0), noisy[i, 1] - noisy[i, 0]
@@ -110,8 +111,8 @@ def _draw_planes(ax: Axes, gap: Number, sigma: Number, *, draws: int, seed: int,
     for spot, name in ((candidates[0], "answer"), (candidates[1], "rival")):
         ax.text(*(spot - [0, 0, 0.35]), name, ha="center", fontsize=9, zorder=10)
     ax.text(*(query[0] + [-0.12, 0, 0]), "query", ha="right", va="center", fontsize=9, zorder=10)
-    ax.set(xlim=(-1.2, 1.2), ylim=(-0.8, 0.8), zlim=(-0.6, 2.6))
-    ax.set(xticks=[-1, 0, 1], yticks=[-0.5, 0.5], zticks=[0, 1, 2])
+    ax.set(xlim=(-1.2, 1.2), ylim=(-0.8, 0.8), zlim=(-0.6, top))
+    ax.set(xticks=[-1, 0, 1], yticks=[-0.5, 0.5], zticks=range(int(top) + 1))
     ax.set_xlabel("across the boundary", labelpad=-2)
     ax.set_ylabel("third direction", labelpad=-3)
     ax.set_zlabel("along the gap (embedding units)", labelpad=-6)
@@ -128,7 +129,8 @@ def _draw_lines(ax: Axes, gap: Number, sigma: Number, *, draws: int, seed: int, 
     middle, normal = noisy.mean(1), noisy[:, 1] - noisy[:, 0]
     along = np.stack([-normal[:, 1], normal[:, 0]], 1)
     along /= np.linalg.norm(along, axis=1, keepdims=True)
-    ends = np.stack([middle - 6 * along, middle + 6 * along], 1)  # (draws, 2 ends, 2 coordinates)
+    along *= max(6.0, 2 * query[0, 1])  # beyond the axes
+    ends = np.stack([middle - along, middle + along], 1)  # (draws, 2 ends, 2 coordinates)
     grey = {"colors": PALETTE["grey"], "linewidths": 0.7, "alpha": 0.5, "label": LABELS["kept"]}
     pink = {"colors": PALETTE["pink"], "linewidths": 1.0, "linestyles": "--", "label": LABELS["swept"]}
     for part, look in ((kept, grey), (~kept, pink)):
@@ -143,8 +145,9 @@ def _draw_lines(ax: Axes, gap: Number, sigma: Number, *, draws: int, seed: int, 
     look = {"fontsize": 9, "va": "center", "zorder": 5}
     look["bbox"] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
     look["arrowprops"] = {"arrowstyle": "-", "color": PALETTE["images"], "linewidth": 0.8, "shrinkA": 0}
-    ax.annotate("query", tuple(query[0]), (-1.22, min(query[0, 1] + 0.5, 2.6)), **look)
-    ax.set(xlim=(-1.3, 1.3), ylim=(-0.8, 2.8), title=_title(gap, sigma, **scene))
+    top = max(2.8, query[0, 1] + 0.3)
+    ax.annotate("query", tuple(query[0]), (-1.22, min(query[0, 1] + 0.5, top - 0.2)), **look)
+    ax.set(xlim=(-1.3, 1.3), ylim=(-0.8, top), title=_title(gap, sigma, **scene))
     ax.set(xlabel="across the boundary\n(embedding units)", ylabel="along the gap (embedding units)")
     ax.set_aspect("equal", adjustable="box")
     ax.grid(visible=False)
@@ -192,6 +195,8 @@ def plot_distances(
     """
     from scipy.stats import ncx2  # slow to import, and needed here alone
 
+    if not sigma > 0:
+        raise InputError(f"sigma must be above 0: without noise there is no density; got {sigma}")
     ax = canvas(ax=ax)
     noncentralities = (np.asarray(distances, dtype=np.float64) / float(sigma)) ** 2
     laws = [ncx2(dimension, value, scale=float(sigma) ** 2) for value in noncentralities]
@@ -254,7 +259,8 @@ def plot_closing(
     title : title of the axes
     ax : axes to draw on
     """
-    ax = canvas(ax=ax, width=4.8, height=3.6)
+    ax, (before, after) = canvas(ax=ax, width=4.8, height=3.6), (np.asarray(side) for side in (before, after))
+    changed = np.asarray(changed, dtype=bool)  # of other kinds ~ is no "not"
     ax.plot([0, 1], [0, 1], color=PALETTE["grey"], linewidth=1, linestyle="-")
     kept = {"color": PALETTE["texts"], "marker": "o", "markersize": 3.5, "linestyle": "none"}
     ax.plot(before[~changed], after[~changed], label="same answer", **kept)

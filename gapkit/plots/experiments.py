@@ -12,7 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
 from gapkit._options import Number
-from gapkit.plots.style import MARKERS, PALETTE, SIDES, canvas, figure_of, legend_below, line_style, styled
+from gapkit.errors import InputError
+from gapkit.plots.style import (
+    MARKERS,
+    PALETTE,
+    SIDES,
+    canvas,
+    figure_of,
+    folded,
+    legend_below,
+    line_style,
+    styled,
+)
 
 WIDTH, HEIGHT = 4.4, 3.2
 """Inches of a panel."""
@@ -37,7 +48,7 @@ def _named_rows(names: Collection, each: float, ax: Axes | None, **labels: str) 
     """Labelled axes for one line of text a row, the first one on top."""
     ax = canvas(ax=ax, width=WIDTH, height=max(2.2, 0.9 + each * len(names)))
     ax.set(ylim=(len(names) - 0.45, -0.55), **labels)
-    ax.set_yticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), [folded(name, 30) for name in names])
     ax.grid(axis="y", visible=False)
     ax.locator_params(axis="x", nbins=6)  # long numbers beside each other run into one
     return ax
@@ -108,11 +119,12 @@ def plot_effects(
     ax : axes to draw on
     """
     names, groups = (list(dict.fromkeys(table[column])) for column in (rows, by))
-    ax = _named_rows(names, 0.42, ax, xlabel=xlabel, title=title)
+    apart = min(0.22, 0.88 / len(groups)) if groups else 0.0  # no dot may come into the next row
+    ax = _named_rows(names, max(0.42, 0.1 * len(groups)), ax, xlabel=xlabel, title=title)
     ax.axvline(0, color=PALETTE["grey"], linewidth=1)
     if counts is not None:
         ax.axvline(counts, color=PALETTE["grey"], linewidth=1, linestyle="--", label="smallest that counts")
-    at = table[rows].map(names.index) + 0.22 * (table[by].map(groups.index) - (len(groups) - 1) / 2)
+    at = table[rows].map(names.index) + apart * (table[by].map(groups.index) - (len(groups) - 1) / 2)
     _points(ax, table.assign(at=at), by, value, "at", across=True, up=False)
     legend_below(ax)
     return ax
@@ -234,6 +246,8 @@ def plot_before_after(
     """
     names = list(dict.fromkeys(table[rows]))
     ax = _named_rows(names, 0.26, ax, xlabel=xlabel, title=title)
+    if table.duplicated([rows, by]).any():
+        raise InputError(f"plot_before_after takes one value a row and end; {rows} and {by} repeat")
     ends = [table[table[by] == key].set_index(rows)[value].reindex(names) for key, _ in order]
     for i, (end, (_, words)) in enumerate(zip(ends, order, strict=True)):
         look = line_style(i, marker=True) | {"linestyle": "none", "fillstyle": "full" if i else "none"}
@@ -266,18 +280,18 @@ def plot_cells(
     """
     down, across = (list(dict.fromkeys(table[name])) for name in (rows, columns))
     ax = canvas(ax=ax, width=1.2 + 1.5 * len(across), height=1.4 + 0.5 * len(down))
-    largest = max(float(table[value].abs().max()), 1e-12)
+    largest = max(1e-12, float(table[value].abs().max()))
     hatched = {"fill": False, "hatch": "//", "edgecolor": PALETTE["grey"], "linewidth": 0}
     for _, cell in table.iterrows():
         x, y = across.index(cell[columns]), down.index(cell[rows])
-        proved, effect = bool(cell[none]), float(cell[value])
+        proved, effect = bool(cell[none]) and not pd.isna(cell[none]), float(cell[value])
         colour = "white" if proved else PALETTE["texts"] if effect >= 0 else PALETTE["images"]
-        shade = 1 if proved else 0.08 + 0.5 * abs(effect) / largest
+        shade = 1 if proved else np.nan_to_num(0.08 + 0.5 * abs(effect) / largest)
         corner = (x - 0.5, y - 0.5)
         ax.add_patch(Rectangle(corner, 1, 1, facecolor=colour, alpha=shade, edgecolor="white", linewidth=2))
         if proved:
             ax.add_patch(Rectangle(corner, 1, 1, **hatched))
-        number = f"{effect + 0.0:+.3f}" if abs(effect) >= 5e-4 else "0"
+        number = "–" if np.isnan(effect) else f"{effect + 0.0:+.3f}" if abs(effect) >= 5e-4 else "0"
         paper = {"facecolor": "white", "edgecolor": "none", "pad": 1.5} if proved else None
         ax.text(x, y, number, ha="center", va="center", bbox=paper)
     ax.set(xlim=(-0.5, len(across) - 0.5), ylim=(len(down) - 0.5, -0.5), title=title)

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from gapkit import geometry
 from gapkit._arrays import ArrayInput, as_matrix, as_vector, check_same_width, normalise_rows
+from gapkit._format import number
 from gapkit._options import check_choice
 from gapkit.errors import InputError
 from gapkit.plots.blitting import BlittedFigure
@@ -63,7 +64,7 @@ def plot_sphere(
     ax.set(xlim=(-0.8, 0.8), ylim=(-0.8, 0.8), zlim=(-0.8, 0.8), title=title)
     ax.set_box_aspect((1, 1, 1))
     ax.set_axis_off()
-    ax.text2D(0.5, 0.02, f"gap ‖g‖ = {length:.2f}", transform=ax.transAxes, ha="center")
+    ax.text2D(0.5, 0.02, f"gap ‖g‖ = {number(length, 2)}", transform=ax.transAxes, ha="center")
     if legend:
         ax.legend(loc="upper left")
     return ax
@@ -103,7 +104,7 @@ def plot_pca(
     centre = (flat_x.mean(0)[1] + flat_y.mean(0)[1]) / 2
     arrow = {"arrowstyle": "->", "color": PALETTE["gap"], "linewidth": 2}
     ax.annotate("", (g / 2, centre), (-g / 2, centre), arrowprops=arrow)
-    ax.text(0, centre, f"‖g‖ = {g:.2f}\n", ha="center", va="center")
+    ax.text(0, centre, f"‖g‖ = {number(g, 2)}\n", ha="center", va="center")
     ax.set(xlabel="along the gap (embedding units)", title=title)
     ax.set_ylabel("along the leading component\northogonal to the gap (embedding units)")
     ax.set_aspect("equal", adjustable="datalim")
@@ -159,6 +160,7 @@ def plot_share(
     yscale : "log" shows small k as well: their band lies within a hundredth of 0
     """
     check_choice(yscale, "yscale", ("linear", "log"))
+    check_choice(side, "side", SIDES)
     z = as_matrix(z, "z")
     vector = as_vector(direction, "direction")
     check_same_width(z, "z", vector, "direction")

@@ -7,6 +7,7 @@ state, nothing to close.
 
 import functools
 import io
+import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -96,8 +97,25 @@ def legend_below(
         inches = 0.75 + 0.075 * max(map(len, names))
         columns = min(int(np.clip(figure.get_figwidth() / inches, 1, 5)), len(names))
         figure.set_figheight(figure.get_figheight() + 0.2 * (-(-len(names) // columns) - 1))
+    columns = min(columns, len(names)) or 1
+    while columns > 1 and sum(map(_inches, np.array_split(names, columns))) > figure.get_figwidth():
+        columns -= 1
+    shown = [folded(name, int((figure.get_figwidth() - 0.6) / 0.069)) for name in names]
+    height = 0.2 * sum(name.count("\n") + 1 for name in shown) / columns
+    if (excess := height - 0.45 * figure.get_figheight()) > 0:  # it would leave the axes no room
+        figure.set_figheight(figure.get_figheight() + excess)
     handles = [entries[name] for name in names]
-    figure.legend(handles, names, loc="outside lower center", ncols=columns, **options)
+    figure.legend(handles, shown, loc="outside lower center", ncols=columns, **options)
+
+
+def _inches(names: np.ndarray) -> float:
+    """How wide a column of a legend is."""
+    return 0.55 + 0.069 * max(map(len, names))
+
+
+def folded(words: object, width: int) -> str:
+    """Long lines go on in the next one; matplotlib's own wrapping takes $ for mathematics."""
+    return "\n".join(textwrap.fill(line, width) for line in str(words).splitlines())
 
 
 def plain(drawn: Drawn) -> Figure:

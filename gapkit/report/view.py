@@ -1,16 +1,16 @@
 """What both forms of the report say: the record and the tables, put in the order of reading."""
 
+import math
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from gapkit._format import number, with_interval
-from gapkit.claims import CLAIMS, VERDICTS
+from gapkit.claims import CLAIMS, VERDICTS, claim
 from gapkit.claims.decide import is_control
 from gapkit.embeddings import published_sets
 from gapkit.errors import as_one_line
 from gapkit.experiments import experiments
-from gapkit.experiments.plan import DATASETS, SHIPPED
 from gapkit.report.record import NO_MODELS
 
 TITLE = "Is the modality gap a bug or a feature? A replication"
@@ -110,29 +110,44 @@ def answer(record: Mapping, *, where: str = LEVEL, models: str = "models") -> li
     models : what the models are called, such as "published models"
     """
     gains, kept, widths = (on_models(record, name) for name in ("gain", "answers-kept", "gap-exists"))
-    more = [model for model, entry in gains.items() if entry["verdict"] in ("holds", "partly")]
-    worse = [model for model, entry in gains.items() if entry["verdict"] == "harms"]
-    less = [model for model in gains if model not in more + worse]
-    apart = bool(more and less) and set(gains) <= set(widths)
-    apart = apart and min(widths[m]["value"] for m in more) > max(widths[m]["value"] for m in less)
+    level = {m: [cell for cell in e["cells"] if cell["where"].endswith(where)] for m, e in gains.items()}
 
-    def group(chosen: list[str], width: str) -> str:
+    def says(model: str, word: str) -> list[Mapping]:
+        return [cell for cell in level[model] if cell["answer"] == word]
+
+    def counted(model: str) -> list[Mapping]:
+        """The cells that a sentence on this model quotes."""
+        if model in more:
+            return says(model, "yes")
+        harmed = says(model, "harms") or [c for c in gains[model]["cells"] if c["answer"] == "harms"]
+        asked = [cell for cell in level[model] if not cell.get("reason")]
+        return harmed if model in worse else asked or level[model]
+
+    gained = [model for model, entry in gains.items() if entry["verdict"] in ("holds", "partly")]
+    more = [model for model in gained if says(model, "yes") or not level[model]]
+    rest = [model for model in gains if model not in more]
+    worse = [model for model in rest if gains[model]["verdict"] == "harms" or says(model, "harms")]
+    rest, edge = [model for model in rest if model not in worse], claim("gain").rule.edge
+    less = [m for m in rest if (c := counted(m)) and all(math.inf > _high(cell) < edge for cell in c)]
+    apart = bool(more and rest) and set(gains) <= set(widths)
+    apart = apart and min(widths[m]["value"] for m in more) > max(widths[m]["value"] for m in rest)
+
+    def group(chosen: list[str], width: str = "") -> str:
         gaps = f"‖g‖ = {span((widths[m]['value'] for m in chosen), 2)}" if set(chosen) <= set(widths) else ""
-        if apart and len(gains) > 4:
+        if width and apart and len(gains) > 4:
             return f"the {_count(len(chosen))} with a {width} gap ({gaps})"
-        names = (short_model(m) + " in part" * (gains[m]["verdict"] == "partly") for m in chosen)
+        parts = [m for m in more if gains[m]["verdict"] == "partly"]
+        names = (short_model(m) + " in part" * (m in parts) for m in chosen)
         return ", ".join(names) + (f" ({gaps})" if gaps else "")
 
     def points(chosen: list[str], digits: int) -> str:
-        cells = [cell for m in chosen for cell in gains[m]["cells"] if cell["where"].endswith(where)]
-        asked = [cell for cell in cells if not cell.get("reason")]
-        counted = [cell for cell in asked if chosen is not more or cell["answer"] == "yes"] or cells
-        return span((100 * cell["value"] for cell in counted), digits) if cells else "an unknown number of"
+        values = [100 * cell["value"] for model in chosen for cell in counted(model)]
+        return span(values, digits) if values else "an unknown number of"
 
     sentences = []
-    if kept:
-        changed = [short_model(model) for model, entry in kept.items() if entry["verdict"] != "holds"]
-        measured = f"any of the {_count(len(kept))} {models}" if len(kept) > 1 else "the model"
+    if told := {model: entry for model, entry in kept.items() if entry["verdict"] != "not decidable"}:
+        changed = [short_model(model) for model, entry in told.items() if entry["verdict"] != "holds"]
+        measured = f"any of the {_count(len(told))} {models}" if len(told) > 1 else "the model"
         some = f"matters on some models: closing it changes answers on {', '.join(changed)}"
         none = f"is neither bug nor feature: closing it changes no answer on {measured} measured here"
         sentences.append(f"For accuracy the gap {some if changed else none}.")
@@ -142,11 +157,21 @@ def answer(record: Mapping, *, where: str = LEVEL, models: str = "models") -> li
         share = f"that share by {points(more, 0)} percentage points on {group(more, 'wide')}"
         sentences.append(f"For robustness it is a bug{wide}: {noise}, closing it raises {share}.")
     if less:
+        narrow = "narrow" if less == rest else ""
         change = f"the change is {points(less, 1)} points, too little to count"
-        sentences.append(f"On {group(less, 'narrow')} {change}.")
+        sentences.append(f"On {group(less, narrow)} {change}.")
+    if unsure := [model for model in rest if model not in less]:
+        change = f"whether it counts: the change is {points(unsure, 1)} points"
+        sentences.append(f"On {group(unsure)} the data cannot tell {change}.")
     if worse:
-        sentences.append(f"On {group(worse, 'narrow')} closing does harm: {points(worse, 1)} points.")
+        sentences.append(f"On {group(worse)} closing does harm: {points(worse, 1)} points.")
     return sentences
+
+
+def _high(cell: Mapping) -> float:
+    """The upper end of a cell's interval, infinite where it has none."""
+    high = (cell["interval"] or [None])[-1]
+    return math.inf if high is None else high
 
 
 def _count(number: int) -> str:
@@ -162,7 +187,7 @@ def _lead(record: Mapping) -> str:
     data = f", with {', '.join(datasets)}" if 0 < len(datasets) < 6 else ""
     sources = "of Chowers et al. (CVPR 2026), of earlier work and of this project"
     measured = f"measured on {', '.join(shown) or 'free embeddings'}{random}{data}"
-    return f"{len(record['overall'])} claims {sources}, {measured}."
+    return f"{(n := len(record['overall']))} claim{'s' * (n != 1)} {sources}, {measured}."
 
 
 def counts_of(verdicts: Iterable[str]) -> list[tuple[str, int]]:
@@ -235,24 +260,22 @@ def _answers(cells: list[Mapping]) -> str:
     return f"{count['yes']} / {count['no'] + count['harms']}{harmed} / {count['cannot tell']}"
 
 
+_ASIDE = dict.fromkeys(("--only", "--out", "--format", "--processes", "--threads", "--cluster"), 1)
+_ASIDE |= dict.fromkeys(("--json", "--all", "--quiet", "--strict", "--fresh"), 0)
+"""Options that change nothing of what is measured in one experiment, and how many values they take."""
+
+
 def command_for(experiment: str, record: Mapping) -> str:
-    """The command that does one experiment of a replication again."""
-    words = ["gapkit replicate", f"--only {experiment}"]
-    given = record["command"].split()
-    jobs = [job for job in record["jobs"] if job["experiment"] == experiment]
-    models = dict.fromkeys(job["model"] for job in jobs if job["model"])
-    datasets = dict.fromkeys(job["dataset"] for job in jobs if job["dataset"])
-    shipped = {model.partition("@")[0] for model in models} <= set(SHIPPED) and set(datasets) <= set(DATASETS)
-    if "--published" in given and not {"--model", "--dataset"} & set(given):
-        words.append("--published")
-    elif record["mode"] == "chosen" or not shipped:
-        words += [f"--model {shlex.quote(model)}" for model in models]
-        words += [f"--dataset {shlex.quote(dataset)}" for dataset in datasets]
-    if record["mode"] == "full":
-        words.append("--full")
-    if record["seed"]:
-        words.append(f"--seed {record['seed']}")
-    return " ".join(words)
+    """The command that does one experiment of a replication again: as it was given, for this experiment alone."""
+    words = shlex.split(record["command"])
+    given, kept = iter(words[2:] if words[:2] == ["gapkit", "replicate"] else ()), []
+    for word in given:
+        name, valued, _ = word.partition("=")
+        if name not in _ASIDE:
+            kept.append(shlex.quote(word))
+        elif _ASIDE[name] and not valued:
+            next(given, None)
+    return " ".join(["gapkit replicate", f"--only {experiment}", *kept])
 
 
 def experiment_of() -> dict[str, str]:

@@ -7,6 +7,7 @@ on from it.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import itertools
 import os
@@ -58,11 +59,11 @@ def write_report(
     for name, table in tables.items():
         table.to_csv(folder / "tables" / f"{name}.csv", index=False)
     view = build_view(record)
-    drawn = {}
+    drawn, taken = {}, set()
     for shown in view["sections"]:
         section = sections()[shown["name"]]
         shown["table"] = section.printed(tables)
-        drawn[section.experiment] = section.pictures(tables)
+        drawn[section.experiment] = _named_apart(section.pictures(tables), taken)
     (folder / "figures").mkdir()
     for picture in itertools.chain(*drawn.values()):
         (folder / "figures" / f"{picture.name}.png").write_bytes(png(picture.axes))
@@ -72,6 +73,16 @@ def write_report(
             section["pictures"] = [_shown(picture, name) for picture in drawn[section["name"]]]
         text = _template(name).render(**view)
         (folder / f"report.{name}").write_text(text, encoding="utf-8")
+
+
+def _named_apart(pictures: list[Picture], taken: set[str]) -> list[Picture]:
+    """The pictures, with a number after a name that is taken: two files of one name in two folders, or "a b" and "a-B"."""
+    for place, picture in enumerate(pictures):
+        names = (picture.name + f"-{n}" * (n > 1) for n in itertools.count(1))
+        name = next(name for name in names if name.lower() not in taken)
+        taken.add(name.lower())
+        pictures[place] = dataclasses.replace(picture, name=name)
+    return pictures
 
 
 def _shown(picture: Picture, form: str) -> dict:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from threadpoolctl import threadpool_info
 
 from gapkit._paths import data_folder
 from gapkit.cli import main
+from gapkit.report.view import command_for
 from tests.experiments.toys import *  # noqa: F403  (fixtures)
 from tests.waiting import MARK, left_behind, wait_until
 
@@ -267,3 +269,15 @@ def test_the_quick_path_needs_neither_open_clip_nor_the_image_libraries(tmp_path
     )
     arguments = ["replicate", "--dataset", toy["classes"], "--out", str(tmp_path / "r"), *QUICK]
     subprocess.run([sys.executable, "-c", code, *arguments], check=True)
+
+
+def test_the_command_that_the_report_prints_does_not_do_its_experiment_again(tmp_path, toy):
+    asked = ["--dataset", toy["pairs"], "--galleries", 4, "--only", "gap", "--only", "raw-shift", "--quiet"]
+    assert run(*asked, "--out", tmp_path / "a") == 0
+    first = record_of(tmp_path / "a")
+    again = shlex.split(command_for("raw-shift", first))
+    assert again[:2] == ["gapkit", "replicate"]
+    assert run(*again[2:], "--out", tmp_path / "b", "--quiet") == 0
+    second = record_of(tmp_path / "b")
+    assert second["jobs"] == [job for job in first["jobs"] if job["experiment"] == "raw-shift"]
+    assert {4} == {job["options"]["galleries"] for job in second["jobs"] if "galleries" in job["options"]}

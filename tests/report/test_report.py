@@ -15,7 +15,7 @@ from gapkit.plots.experiments import plot_over
 from gapkit.report import make_record, read_record, write_report
 from gapkit.report.record import compare_records, to_json
 from gapkit.report.sections import legend_below, sections, trained
-from gapkit.report.view import PARTS, answer, yes_count
+from gapkit.report.view import PARTS, answer, command_for, yes_count
 from tests.experiments.toys import *  # noqa: F403  (fixtures)
 from tools.results import results_table, update_page
 
@@ -374,3 +374,84 @@ def test_a_claim_of_another_form_is_a_traceback(tmp_path, place, odd):
         json.dumps({"format": 1, "claims": [claim | {"value": None, "interval": None, "cells": []}]})
     )
     assert compare_records(read_record(path), read_record(path)) == ([], 1)
+
+
+def test_a_picture_of_another_file_of_one_name_replaces_the_first(record, tables, tmp_path):
+    """``a/set.safetensors`` and ``b/set.safetensors``: each keeps its picture."""
+    noise = pd.concat([tables["noise"].assign(dataset=f"{n}.safetensors") for n in ("a/set", "b/Set")])
+    write_report(tmp_path, record, tables | {"noise": noise}, formats=("html", "md"))
+    markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
+    shown = re.findall(r"\]\(figures/(.*?)\.png\)", markdown)
+    assert len(shown) > 3
+    assert len({name.lower() for name in shown}) == len(shown) == len(list((tmp_path / "figures").iterdir()))
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert len(page.ids) == len(set(page.ids))
+
+
+def answers(verdict, *cells, claim="gain", model="a"):
+    """A record of one claim on one model, from (level, value, interval, answer) of its cells."""
+    told = [
+        {"where": f"d, untouched {at}", "value": v, "interval": i, "answer": said} for at, v, i, said in cells
+    ]
+    gap = {"id": "gap-exists", "value": 0.5, "verdict": "holds", "cells": []}
+    entry = {"id": claim, "value": None, "verdict": verdict, "cells": told}
+    return [{"model": model, "control": False} | some for some in (gap, entry)]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "cells", "said"),
+    [
+        ("holds", [(0.7, 0.05, [0.04, 0.06], "yes")], "raises that share by 5 percentage points on a ("),
+        ("does not hold", [(0.7, 0.004, [0.001, 0.008], "no")], "0.4 points, too little to count"),
+        ("not decidable", [(0.7, 0.05, [-0.01, 0.11], "cannot tell")], "cannot tell whether it counts"),
+        ("not decidable", [(0.7, 0.05, [None, None], "cannot tell")], "cannot tell whether it counts"),
+        (
+            "does not hold",
+            [(0.9, 0.0, [0.0, 0.0], "no"), (0.7, 0.02, [0.005, 0.03], "cannot tell")],
+            "cannot tell whether it counts: the change is 2 points",
+        ),
+        (
+            "partly",
+            [(0.7, 0.002, [-0.01, 0.013], "cannot tell"), (0.5, 0.03, [0.02, 0.04], "yes")],
+            "cannot tell whether it counts: the change is 0.2 points",
+        ),
+        (
+            "harms",
+            [(0.7, -0.002, [-0.003, 0.001], "no"), (0.5, -0.03, [-0.04, -0.02], "harms")],
+            "closing does harm: −3 points",
+        ),
+    ],
+)
+def test_the_answer_counts_what_the_cells_leave_open(verdict, cells, said):
+    (sentence,) = answer({"claims": answers(verdict, *cells)})
+    assert said in sentence
+
+
+def test_a_model_with_no_gain_at_the_noise_that_is_named_is_counted_among_the_gains():
+    there = answers("holds", (0.7, 0.08, [0.07, 0.09], "yes"), model="b")
+    cells = (0.7, 0.001, [-0.001, 0.003], "no"), (0.5, 0.03, [0.02, 0.04], "yes")
+    bug, small = answer({"claims": [*there, *answers("partly", *cells)]})
+    assert "by 8 percentage points on b (" in bug
+    assert small.startswith("On a (") and "0.1 points, too little to count" in small
+
+
+def test_what_is_not_decidable_is_said_to_change_answers():
+    claims = answers("not decidable", claim="answers-kept")
+    assert answer({"claims": claims}) == []
+    (sentence,) = answer({"claims": [*claims, *answers("holds", claim="answers-kept", model="b")]})
+    assert "changes no answer on the model" in sentence
+
+
+@pytest.mark.parametrize(
+    ("given", "again"),
+    [
+        ("gapkit replicate", ""),
+        ("gapkit replicate --out 'my results' --only gap --only=noise --processes 2 --format md --quiet", ""),
+        ("gapkit replicate --dataset=a/set.safetensors --galleries 10,16", "same"),
+        ("gapkit replicate --published --full --seed 3", "same"),
+        ("gapkit replicate --model wide --dataset folder --root 'my pictures' --template single", "same"),
+    ],
+)
+def test_the_command_for_one_experiment_measures_something_else(record, given, again):
+    options = given.removeprefix("gapkit replicate") if again else ""
+    assert command_for("noise", record | {"command": given}) == f"gapkit replicate --only noise{options}"

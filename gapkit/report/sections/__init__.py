@@ -10,7 +10,6 @@ import importlib
 import io
 import pkgutil
 import re
-import textwrap
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -90,9 +89,7 @@ def pictures(
         axes = draw(rows, *columns, title=title, **look)
         title = axes.get_title(loc="left")
         for text in [text for text in axes.findobj(Text) if text.get_text() == title]:
-            # A long name goes on in a second line; matplotlib's own wrapping takes $ for mathematics.
-            width = int(7 * style.figure_of(axes).get_figwidth())
-            text.set_text("\n".join(textwrap.fill(line, width) for line in title.splitlines()))
+            text.set_text(style.folded(title, int(7 * style.figure_of(axes).get_figwidth())))
         x, y = axes.get_xlabel(), axes.get_ylabel()
         if legend:
             legend_below(axes)
