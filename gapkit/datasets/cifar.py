@@ -169,9 +169,8 @@ class _OnlyArrays(pickle.Unpickler):
 
 
 def _unpickled(content: bytes, path: Path) -> dict:
-    with refusing(
-        Exception, InputError, before=f"{path} is damaged, or no file of CIFAR: "
-    ):  # pickles raise anything
+    before = f"{path} is damaged, or no file of CIFAR: "
+    with refusing(Exception, InputError, before=before):  # pickles raise anything
         try:
             value = _OnlyArrays(io.BytesIO(content), encoding="latin1").load()
         except MemoryError as fault:  # a damaged one may ask for any amount, and a busy machine not have it

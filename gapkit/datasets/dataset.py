@@ -47,20 +47,30 @@ class Dataset:
     answers: Any = None
     image_rows: Any = None
     image_of_text: Any = None
-    groups: Sequence[str] | None = None
-    text_names: Sequence[str] | None = None
+    groups: Sequence[str] | np.ndarray | None = None
+    text_names: Sequence[str] | np.ndarray | None = None
     notes: dict = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         prompts = tuple((row,) if isinstance(row, str) else tuple(row) for row in self.prompts)
         if not prompts or not all(row and all(isinstance(text, str) for text in row) for row in prompts):
             raise InputError(f"dataset {self.name}: every row of prompts needs at least one text")
+        if not hasattr(self.images, "names"):
+            say = "such as a folder's (FileImages), or ArrayImages of pixels"
+            raise InputError(
+                f"dataset {self.name}: images must be a sequence with names and fingerprint(), {say}"
+            )
         names = tuple(row[0] for row in prompts) if self.text_names is None else tuple(self.text_names)
+        groups = None if self.groups is None else tuple(map(str, self.groups))
         answers = {name: getattr(self, name) for name in INDICES}
         object.__setattr__(self, "image_of_text", None)  # unless it is another than 0, 1, 2, …
         with refusing(InputError, before=f"dataset {self.name}: "):
             answers = check_answers(self.task, images=len(self.images), texts=len(prompts), **answers)
-        for key, value in {"prompts": prompts, "text_names": names, **answers}.items():
+        asked = len(self.images) if self.task != "multiple-choice" else len(answers["options"])
+        for key, value, count in (("text_names", names, len(prompts)), ("groups", groups, asked)):
+            if value is not None and len(value) != count:
+                raise InputError(f"dataset {self.name}: {key} must have {count} entries; got {len(value)}")
+        for key, value in {"groups": groups, "prompts": prompts, "text_names": names, **answers}.items():
             object.__setattr__(self, key, value)
 
     def __len__(self) -> int:
@@ -82,7 +92,8 @@ class Dataset:
             value = getattr(self, name)
             if value is not None or name != "image_of_text":  # of which older fingerprints did not know
                 facts[name] = None if value is None else np.asarray(value).tolist()
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest(), images[1]
+        with refusing(TypeError, before=f"dataset {self.name}: notes must be plain values: "):
+            return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest(), images[1]
 
 
 def rephrased(

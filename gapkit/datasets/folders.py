@@ -13,9 +13,8 @@ from gapkit.datasets.dataset import Dataset
 from gapkit.datasets.images import FORMATS, FileImages, formats, same_letters, shown
 from gapkit.errors import InputError
 
-OTHER_IMAGES = (
-    *(".heic", ".heif", ".jxl", ".svg", ".psd", ".eps", ".tga", ".ico", ".dng", ".cr2", ".nef", ".arw"),
-)
+OTHER_IMAGES = (".heic", ".heif", ".jxl", ".svg", ".psd", ".eps", ".tga", ".ico")
+OTHER_IMAGES += (".dng", ".cr2", ".nef", ".arw")
 TOOLS = {
     "@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin", "__macosx",
     "__pycache__", "system volume information", "lost+found", "thumbs.db", "desktop.ini",

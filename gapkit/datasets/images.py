@@ -204,12 +204,12 @@ class ArrayImages(HashedImages):
     names : n strings; counted when left out
     """
 
-    def __init__(self, pixels: np.ndarray, names: Sequence[str] | None = None) -> None:
+    def __init__(self, pixels: np.ndarray, names: Sequence | np.ndarray | None = None) -> None:
         pixels = np.asarray(pixels)
         if pixels.ndim != 4 or pixels.shape[-1] != 3 or pixels.dtype != np.uint8 or len(pixels) == 0:
             raise InputError(f"images must be (n, height, width, 3) uint8; got {pixels.dtype} {pixels.shape}")
         self.pixels = pixels
-        self.names = tuple(names) if names is not None else _counted(len(pixels))
+        self.names = tuple(map(str, names)) if names is not None else _counted(len(pixels))
         if len(self.names) != len(pixels):
             raise InputError(f"names must have {len(pixels)} entries; got {len(self.names)}")
 

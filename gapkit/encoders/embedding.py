@@ -301,6 +301,5 @@ def _compute(model, dataset, prompts, hashes, run, how, workers, on_error, progr
 
 
 def _slug(name: str) -> str:
-    return re.sub(r"[^\w.@-]+", "-", name, flags=re.ASCII).strip("-")[
-        -60:
-    ]  # other letters take up to 4 bytes
+    plain = re.sub(r"[^\w.@-]+", "-", name, flags=re.ASCII)  # other letters take up to 4 bytes
+    return plain.strip("-")[-60:]

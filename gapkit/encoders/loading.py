@@ -54,10 +54,8 @@ def load_model(name: str, *, device: str = "cpu") -> Model:
     with _in_one_line(name), _quiet():
         module, preprocess, tokenise, source, weights = _LOADERS[parsed.kind](parsed, name)
         module = module.float().eval().requires_grad_(False).to(place)
-    plain, length = (
-        json.loads(json.dumps(module.visual.preprocess_cfg)),
-        getattr(tokenise, "context_length", None),
-    )
+    plain = json.loads(json.dumps(module.visual.preprocess_cfg))
+    length = getattr(tokenise, "context_length", None)
     config = {"architecture": source, "preprocess": plain, "context_length": length}
     file = {} if weights is None else {"name": weights.name, "sha256": known_sha256(weights)}
     return Model(name, module, preprocess, tokenise, place, config, file)

@@ -204,6 +204,28 @@ def test_an_image_that_can_be_read_by_now_stays_left_out_for_good(model, files, 
     assert embed(model, data).image_names == ("0.png", "1.png")
 
 
+def test_groups_and_names_from_numpy_are_a_traceback(model):
+    kinds, images = np.array(["a", "b"]), ArrayImages(pixels(2), np.array([7, 8]))
+    result = embed(model, pairs(2, images=images, groups=kinds, text_names=np.array(["x", "y"])))
+    assert (result.groups, result.text_names, result.image_names) == (("a", "b"), ("x", "y"), ("7", "8"))
+    assert pairs(2, groups=kinds).fingerprint() == pairs(2, groups=["a", "b"]).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"groups": ["a"]}, "groups must have 2 entries; got 1"),
+        ({"groups": ["a", "b", "c"]}, "groups must have 2 entries; got 3"),
+        ({"text_names": ["a"]}, "text_names must have 2 entries; got 1"),
+        ({"images": [Image.new("RGB", (8, 8))] * 2}, "images must be a sequence with names"),
+        ({"notes": {"seed": np.int64(1)}}, "notes must be plain values: .*int64"),
+    ],
+)
+def test_what_a_dataset_cannot_hold_is_a_traceback_or_cut_after_hours(model, changes, message):
+    with pytest.raises(InputError, match=f"dataset toy: {message}"):
+        embed(model, pairs(2, **changes))
+
+
 def test_an_interrupted_run_goes_on_with_the_same_bytes(model, cache, tmp_path, monkeypatch):
     whole = embed_to_file(model, pairs(), batch_size=2).read_bytes()
     shutil.rmtree(cache)
