@@ -24,7 +24,8 @@ MOST_LISTED = 200
 _EMBEDDING = re.compile("emb|feat|vec|latent|hidden|clip", re.IGNORECASE)
 _INDEX = ("", "__index_level_0__", "unnamed: 0")
 ID_NAMES = [
-    *dict.fromkeys(WORDS["names"]["images"] + WORDS["owners"] + WORDS["class_ids"] + ["idx", "index"])
+    *dict.fromkeys(WORDS["names"]["images"] + WORDS["owners"] + WORDS["class_ids"] + ["idx", "index"]),
+    *("caption_id", "caption_ids", "text_id", "text_ids", "sentence_id", "sentid"),
 ]
 _FEW = 8  # a family of fewer columns needs a name that says what it is
 

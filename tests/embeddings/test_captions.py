@@ -249,6 +249,8 @@ def turned(path, kind):
         y, x = y.assign(image_id=ids[0] // 2), x.assign(image_id=ids[1] // 2)
     elif kind == "one file is another":
         y, x = y.assign(file_name=fs), x.assign(file_name=[*fs[1:], "other.jpg"])
+    elif kind == "captions with numbers of their own":
+        y, x = y.assign(file_name=fs), x.assign(caption_id=turn)
     elif kind == "numbered texts beside an array":
         np.save(path / "y.npy", Y)
         x.assign(image_id=turn).to_csv(path / "x.csv", **csv)
@@ -285,7 +287,7 @@ def test_rows_in_another_order_are_matched_by_whatever_names_the_images(tmp_path
     "kind",
     ["files in an index", "files in an index, parquet", "numbers in an index", "numbers in an index, parquet",
      "files, no header", "a name twice", "one file is another", "numbered texts beside an array", "image_ids",
-     "names in an archive"],
+     "names in an archive", "captions with numbers of their own"],
 )  # fmt: skip
 def test_rows_that_seem_to_be_in_another_order_are_asked_about(tmp_path, kind):
     files = [tmp_path / name for name in turned(tmp_path, kind)]
