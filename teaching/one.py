@@ -90,12 +90,16 @@ def grade_one(order: Order) -> tuple[Result, str]:
         checks = Judge(student).run(notebook)
     faults += student.faults + shortcuts(notebook, source)
     answers, stubs, tasks = cells_by_id(notebook), cells_by_id(release), []
+    beside = _texts_beside_answers(notebook, release)
     for cell in source.cells:
         name = grade_id(cell)
         if name in checks:
             tasks.append(_tested(name, checks[name]))
         elif is_written(cell):
-            tasks.append(_written(cell, answers[name], stubs[name], order.rubric.get(name), faults))
+            by_hand = order.rubric.get(name)
+            tasks.append(
+                _written(cell, answers[name], stubs[name], by_hand, faults, elsewhere=name in beside)
+            )
     seconds = round(time.monotonic() - begun, 2)
     result = Result(faults, tasks, order.forgiven, order.deducted, order.confined, seconds)
     nbformat.write(notebook, order.work / "ran.ipynb")
@@ -120,17 +124,31 @@ def _written(
     stub: NotebookNode,
     rubric: tuple[float, str] | None,
     faults: list[Fault],
+    elsewhere: bool,
 ) -> Task:
-    """A written answer: a person's points, those of the model answer, none for the stub; else it waits."""
+    """A written answer: a person's points, those of the model answer, none for the stub alone; else it waits."""
     name, most, text = grade_id(cell), float(marks(cell)["points"]), answer.source.strip()
     if rubric is not None:
         return Task(name, most, min(max(rubric[0], 0.0), most), rubric[1])
     if text == cell.source.strip():
         faults.append(Fault("model-answer", name))
         return Task(name, most, most)
-    if text in ("", stub.source.strip()) and not answer.get("attachments"):
+    if text in ("", stub.source.strip()) and not answer.get("attachments") and not elsewhere:
         return Task(name, most, message="no answer")
     return Task(name, most, message="waits for a person", waiting=True)
+
+
+def _texts_beside_answers(notebook: NotebookNode, release: NotebookNode) -> set[str]:
+    """Written answers that have a text of the student's own in the cells before or after them."""
+    given = {"".join(cell.source.split()) for cell in release.cells} | {""}
+    found, last, own = set(), "", False
+    for cell in notebook.cells:
+        if (name := grade_id(cell)) or "".join(cell.source.split()) in given:
+            found |= {last, name} if own else set()
+            last, own = name, False
+        else:
+            own |= cell.cell_type != "code"
+    return found | ({last} if own else set())
 
 
 def carry_out(order: Order) -> None:

@@ -102,11 +102,19 @@ def restore(
                 pictures = (part.get("attachments", NotebookNode()).items() for part in parts)
                 cells[-1].attachments = NotebookNode(itertools.chain(*pictures))
     restored, order = copy.deepcopy(release), list(released)
+    answers = [
+        cell for cell, name in zip(submitted, names, strict=True) if name and not is_locked(released[name])
+    ]
+    defined = set().union(*map(_defined, answers))
     for name in (name for name in order if name not in pieces):  # each behind the course's cell before it
-        faults += [] if is_locked(released[name]) else [Fault("deleted", name)]
+        given = copy.deepcopy((original if is_locked(released[name]) else released)[name])
+        if not is_locked(given) and _defined(given) & defined:
+            given.source = ""  # merged into another answer, which its stub must not undo
+        elif not is_locked(given):
+            faults.append(Fault("deleted", name))
         before = order[: order.index(name)]
         at = max((i + 1 for i, other in enumerate(cells) if grade_id(other) in before), default=0)
-        cells.insert(at, copy.deepcopy((original if is_locked(released[name]) else released)[name]))
+        cells.insert(at, given)
     restored.cells = cells
     return restored, faults
 

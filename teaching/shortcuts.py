@@ -61,7 +61,7 @@ def _uses(cells: Iterable[NotebookNode]) -> Iterator[tuple[NotebookNode, set[str
     trees, bound = [], {}
     for cell in cells:
         try:
-            trees.append((cell, list(ast.walk(ast.parse(cell.source)))))
+            trees.append((cell, list(ast.walk(_parsed(cell.source)))))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         for node in trees[-1][1]:
@@ -72,6 +72,14 @@ def _uses(cells: Iterable[NotebookNode]) -> Iterator[tuple[NotebookNode, set[str
         paths = {path for node in nodes for path in (_path(node, bound), *_imported(node).values()) if path}
         # "gapkit.geometry.rmg" is a use, its beginning "gapkit.geometry" is not
         yield cell, {path for path in paths if not any(other.startswith(path + ".") for other in paths)}
+
+
+def _parsed(source: str) -> ast.Module:
+    """The tree of a cell, of its Python alone where it holds magics or commands too."""
+    try:
+        return ast.parse(source)
+    except SyntaxError:
+        return ast.parse(re.sub(r"(?m)^(\s*)([%!].*|.*\?)$", r"\1pass", source))
 
 
 def _imported(node: ast.AST) -> dict[str, str]:

@@ -101,6 +101,29 @@ def test_no_notebook_gets_no_explanation(small, here, tmp_path):
     assert "right" not in submission.page.split("</style>")[1]
 
 
+def test_a_written_answer_below_its_stub_counts_as_none(small, here, tmp_path):
+    for name, place, text in (("below", 1, "My words."), ("above", 0, "My words."), ("none", 1, "1 + 1")):
+        notebook = nbformat.read(small / "release/A1/A1.ipynb", as_version=4)
+        kind = nbformat.v4.new_code_cell if name == "none" else nbformat.v4.new_markdown_cell
+        notebook.cells.insert(len(notebook.cells) - 1 + place, kind(text))
+        (tmp_path / "in" / name).mkdir(parents=True)
+        nbformat.write(notebook, tmp_path / "in" / name / "A1.ipynb")
+    done = grade_folder(tmp_path / "in", course=small, out=tmp_path / "out")
+    waiting = {one.student: one.result.waiting for one in done}
+    assert waiting == {"above": ["a1-why"], "below": ["a1-why"], "none": []}
+
+
+def test_an_answer_merged_into_another_is_undone_by_its_stub(small, here, tmp_path):
+    notebook = course.solution(small, "A1")
+    mean, top = (next(c for c in notebook.cells if grade_id(c) == name) for name in ("a1-mean", "a1-top"))
+    mean.source += "\n\n" + top.source
+    notebook.cells.remove(top)
+    (tmp_path / "in" / "ann").mkdir(parents=True)
+    nbformat.write(notebook, tmp_path / "in" / "ann" / "A1.ipynb")
+    (one,) = grade_folder(tmp_path / "in", course=small, out=tmp_path / "out")
+    assert (one.result.points, [fault.kind for fault in one.faults]) == (25, ["model-answer"])
+
+
 def test_the_gradebook_says_something_else(one, tmp_path):
     def change(cells):
         cells["a1-mean"].source = "def mean(x):\n    return sum(x) / 3"

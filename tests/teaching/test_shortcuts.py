@@ -32,6 +32,7 @@ def test_model_answers_and_stubs_take_no_shortcut(name, perfect, stubs, sources)
         "from gapkit.geometry import gap_vector as own\ngap_vector = own",
         "import gapkit as g\ngap_vector = lambda x, y: g.geometry.gap_vector(x, y)",
         "def gap_vector(x, y):\n    import gapkit.geometry as measure\n    return measure.gap_vector(x, y)",
+        "%%time\n!pip list\n%matplotlib inline\ngap_vector?\nfrom gapkit import gap_vector\nif True:\n    %time gap_vector",
     ],
 )
 def test_gapkits_own_function_as_an_answer_is_noticed(source, perfect, sources):
