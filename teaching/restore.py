@@ -16,7 +16,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 
 from gapkit import InputError
 from teaching.faults import Fault
-from teaching.notebooks import cells_by_id, grade_id, is_base64, is_locked, is_written
+from teaching.notebooks import cells_by_id, grade_id, is_base64, is_locked, is_setup, is_test, is_written
+from teaching.roster import decoded
 
 MAX_BYTES = 200 * 2**20
 MAX_PICTURE = 5 * 2**20
@@ -37,8 +38,7 @@ def read(path: Path) -> list[NotebookNode]:
         raise InputError(f"{path.name} has over {MAX_BYTES >> 20} MiB, which is more than is read")
     content = path.read_bytes()
     try:
-        text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-        notebook = json.loads(text)
+        notebook = json.loads(decoded(content))
         cells = notebook["cells"] if "cells" in notebook else notebook["worksheets"][0]["cells"]
         return [_cell(cell) for cell in cells]
     except Exception as fault:  # whatever the file may hold
@@ -51,6 +51,9 @@ def _cell(raw: dict) -> NotebookNode:
     source = "".join(map(str, source)) if isinstance(source, list) else str(source)
     kind = str(raw["cell_type"])
     source = source.replace("\r\n", "\n").replace("\r", "\n")
+    source = source.encode("utf-16", "surrogatepass").decode(
+        "utf-16", "replace"
+    )  # half of a sign cannot be written
     if kind == "heading":  # of format 3
         source = "#" * int(raw.get("level", 1)) + " " + source
     make = {"code": new_code_cell, "raw": new_raw_cell}.get(kind, new_markdown_cell)
@@ -82,7 +85,7 @@ def restore(
     pieces: dict[str, list[NotebookNode]] = {}
     for cell, name in zip(submitted, names, strict=True):
         pieces.setdefault(name, []).append(cell)
-    faults, cells = [], []
+    faults, cells, first = [], [], {}
     for cell, name in zip(submitted, names, strict=True):
         given, parts = released.get(name), pieces[name]
         if not given or (cell is not parts[-1] and not is_locked(given) and not is_written(given)):
@@ -101,6 +104,7 @@ def restore(
                 cells[-1].source = "\n\n".join(dict.fromkeys(part.source for part in parts))
                 pictures = (part.get("attachments", NotebookNode()).items() for part in parts)
                 cells[-1].attachments = NotebookNode(itertools.chain(*pictures))
+        first.setdefault(name, cells[-1])
     restored, order = copy.deepcopy(release), list(released)
     answers = [
         cell for cell, name in zip(submitted, names, strict=True) if name and not is_locked(released[name])
@@ -115,6 +119,15 @@ def restore(
         before = order[: order.index(name)]
         at = max((i + 1 for i, other in enumerate(cells) if grade_id(other) in before), default=0)
         cells.insert(at, given)
+        first[name] = given
+    for number, name in enumerate(order):  # a set-up that was moved down, a test that was moved up
+        at = {known: i for known, one in first.items() for i, cell in enumerate(cells) if cell is one}
+        to = place = at[name]
+        if is_setup(cells[place]):
+            to = min([place, *(at[later] for later in order[number + 1 :])])
+        elif is_test(cells[place]):
+            to = max([place, *(at[earlier] for earlier in order[:number])])
+        cells.insert(to, cells.pop(place))
     restored.cells = cells
     return restored, faults
 

@@ -9,6 +9,7 @@ import pytest
 
 from gapkit import InputError
 from teaching import course, grade
+from teaching.notebooks import grade_id
 from tests.teaching import tiny
 
 pytestmark = pytest.mark.slow
@@ -151,3 +152,35 @@ def test_a_number_of_the_platform_is_another_students_id(small, here, tmp_path):
     roster.write_text("id,name\n1,Ann Lee\n2,Ben Ito\n3,Wei Ng\n4,Wei Ng\n", encoding="utf-8")
     done = grade.grade_folder(tmp_path / "in", course=small, out=tmp_path / "out", roster=roster)
     assert [(one.student, one.id) for one in done] == [("Ben Ito", "2"), ("Wei Ng", "4")]
+
+
+@pytest.mark.parametrize(
+    ("change", "written"),
+    [
+        (lambda cells: cells.append(cells.pop(1)), str.encode),
+        (lambda cells: cells.sort(key=lambda cell: not grade_id(cell).endswith("-test")), str.encode),
+        (lambda cells: cells.reverse(), str.encode),
+        (
+            lambda cells: cells.append(
+                nbformat.v4.new_code_cell("def mean(x):\n    pass", metadata=cells[3].metadata)
+            ),
+            str.encode,
+        ),
+        (
+            lambda cells: cells.insert(2, nbformat.v4.new_code_cell("s = 'é'")),
+            lambda text: text.encode("cp1252"),
+        ),
+        (
+            lambda cells: cells.insert(2, nbformat.v4.new_code_cell("s = '@'")),
+            lambda text: text.replace("'@'", "'\\ud83d'").encode(),
+        ),
+    ],
+    ids=["set-up last", "tests first", "upside down", "another try below", "ANSI", "half a sign"],
+)
+def test_order_or_encoding_costs_points(change, written, small, here, tmp_path):
+    notebook = course.solution(small, "A1")
+    change(notebook.cells)
+    (tmp_path / "in" / "ann").mkdir(parents=True)
+    (tmp_path / "in" / "ann" / "A1.ipynb").write_bytes(written(nbformat.writes(notebook)))
+    (one,) = grade.grade_folder(tmp_path / "in", course=small, out=tmp_path / "out")
+    assert (one.result.points, one.lost) == (25, [])
