@@ -109,7 +109,6 @@ def close(file, out, method, alpha, components, metric, sigma):
     from gapkit.closing.catalogue import find_closer
     from gapkit.embeddings import answer, close_set, load_embeddings
     from gapkit.embeddings.evaluation import measure_set
-    from gapkit.robustness import predict_closed
 
     kind = find_closer(method)
     options = {"alpha": alpha} if "alpha" in kind().get_params() else {}
@@ -123,22 +122,40 @@ def close(file, out, method, alpha, components, metric, sigma):
     before = load_embeddings(file)
     closer = kind(**options)
     after = close_set(before, closer)
-    path = after.save(out)
     same = float((answer(before, metric=metric)[0] == answer(after, metric=metric)[0]).mean())
     first, second = (measure_set(entries, metric=metric, sigma=sigma) for entries in (before, after))
+    law = _law(before, sigma, closer, metric) if "robustness" in first and sigma else ""
+    path = after.save(out)
     click.echo(f"{'':<28}{'before':>10}{'after':>10}")
     labels = {"l2m": "gap", "accuracy": "right answers", "robustness": "answers that survive"}
     for name, label in labels.items():
         if name in first:
-            click.echo(f"{label:<28}{first[name]:>10.4f}{second[name]:>10.4f}")
-    if "robustness" in first and sigma:
-        try:
-            law = f"{predict_closed(before.images, before.texts, sigma, closer=closer, metric=metric):.4f}"
-        except InputError:  # this closer changes margins
-            law = "–"
+            shown = (each[name] if name == "l2m" else _not_all(each[name]) for each in (first, second))
+            click.echo(f"{label:<28}" + "".join(f"{value:>10.4f}" for value in shown))
+    if law:
         click.echo(f"{'  predicted by the law':<28}{'':>10}{law:>10}")
-    click.echo(f"{'same answers as before':<28}{'':>10}{same:>10.4f}")
+    click.echo(f"{'same answers as before':<28}{'':>10}{_not_all(same):>10.4f}")
     click.echo(path)
+
+
+def _law(before, sigma, closer, metric) -> str:
+    from gapkit.robustness import predict_closed
+
+    try:
+        return f"{predict_closed(before.images, before.texts, sigma, closer=closer, metric=metric):.4f}"
+    except InputError:  # this closer changes margins
+        return "–"
+
+
+def _not_all(share: float) -> float:
+    """A share that four digits would round up to all is shown as less."""
+    return share if share >= 1 else min(share, 0.9999)
+
+
+def _percent(share: float) -> str:
+    """With one digit; what is neither all nor none is not rounded to it."""
+    text = f"{share:.1%}"
+    return text if share in (0, 1) else {"100.0%": "> 99.9%", "0.0%": "< 0.1%"}.get(text, text)
 
 
 @click.command("advise")
@@ -165,12 +182,14 @@ def advise(file, metric, sigma, as_json):
     click.echo(as_one_line(f"{file}: {entries}"))
     before = advice.untouched
     click.echo(f"Noise of σ = {advice.sigma:.4g} per coordinate on the texts.")
-    click.echo(f"With nothing moved, {before.robustness:.1%} of the {before.metric} answers survive.\n")
-    click.echo(f"{'survive':>8} {'predicted':>9} {'kept':>6}  lever")
+    click.echo(f"With nothing moved, {_percent(before.robustness)} of the {before.metric} answers survive.\n")
+    click.echo(f"{'survive':>8} {'predicted':>9} {'kept':>7}  lever")
     for lever in advice.levers:
-        predicted = "–" if lever.predicted is None else f"{lever.predicted:.1%}"
+        predicted = "–" if lever.predicted is None else _percent(lever.predicted)
         words = _described(lever) + ("  <-" if lever == advice.best else "")
-        click.echo(f"{lever.robustness:>8.1%} {predicted:>9} {lever.answers_kept:>6.1%}  {words}")
+        click.echo(
+            f"{_percent(lever.robustness):>8} {predicted:>9} {_percent(lever.answers_kept):>7}  {words}"
+        )
     click.echo("(survive: exact; predicted: by the law of gains; kept: same clean answers)\n")
     click.echo(click.wrap_text(_in_words(advice), width=min(100, shutil.get_terminal_size().columns)))
 
@@ -190,8 +209,10 @@ def _in_words(advice) -> str:
     best, before = advice.best, advice.untouched
     if best == before:
         return "Advice: leave it as it is. No lever that keeps your answers lets noticeably more survive."
-    words = f"Advice: {_described(best)}. Under this noise {best.robustness:.1%} of the answers survive, "
-    words += f"not {before.robustness:.1%}."
+    words = (
+        f"Advice: {_described(best)}. Under this noise {_percent(best.robustness)} of the answers survive, "
+    )
+    words += f"not {_percent(before.robustness)}."
     if best.metric != before.metric:
         words += f" Your clean answers are the same under {best.metric} as under {before.metric}."
     if best.closer and best.guaranteed:

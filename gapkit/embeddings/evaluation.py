@@ -1,12 +1,13 @@
 """What a set is for: answering its task, being measured, and closing its gap."""
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from gapkit._options import Number
 from gapkit.embeddings.sets import EmbeddingSet
-from gapkit.errors import InputError
+from gapkit.errors import GapkitWarning, InputError
 from gapkit.geometry import gap_vector, measure
 from gapkit.tasks import nearest
 from gapkit.tasks.classification import answer_multiple_choice
@@ -138,7 +139,10 @@ def measure_set(
     values = measure(*entries.modalities(), **how, intervals=intervals)
     given, right = answer(entries, metric=metric)
     values["accuracy"] = float((given == right).mean())
-    if sigma is not None and entries.task != "multiple-choice":
+    if sigma is not None and entries.task == "multiple-choice":
+        words = "robustness is not measured: each question has a gallery of its own"
+        warnings.warn(words, GapkitWarning, stacklevel=2)
+    elif sigma is not None:
         kept = robustness(entries.images, entries.texts, sigma=sigma, metric=metric)
         values["robustness"] = float(kept.mean())
     return values

@@ -114,7 +114,8 @@ def read_record(path: str | Path) -> dict:
     # Format 1 knew not all of them; what it has is kept.
     unknown = {"kind": "finding", "margin": None, "control": False}
     record["claims"] = [unknown | e | {"cells": e.get("cells") or []} for e in record["claims"]]
-    if not isinstance(record.setdefault("overall", {}), dict):
+    verdicts = record.setdefault("overall", {})
+    if not isinstance(verdicts, dict) or not all(isinstance(verdict, str) for verdict in verdicts.values()):
         raise InputError(f"{path} is damaged: its verdicts over all models are no table")
     return record
 
@@ -189,6 +190,10 @@ def compare_records(first: Mapping, second: Mapping) -> tuple[list[Difference], 
                 continue
             compared += 1
             differences += _differ(place, where, *cells, drawn)
+    told = {difference.claim for difference in differences}
+    for name, *verdicts in _matched(first["overall"], second["overall"]):
+        if verdicts[0] != verdicts[1] and None not in verdicts and name not in told:
+            differences.append(Difference(name, FAMILY, "", *verdicts, "verdict"))
     return sorted(differences), compared
 
 
@@ -209,10 +214,9 @@ def _compare_models(first: Mapping, second: Mapping) -> tuple[list[Difference], 
             differences.append(Difference(name, "", "", "", "", MISSING[sides[1] is None]))
             continue
         verdicts = [first["overall"].get(name, ""), second["overall"].get(name, "")]
-        a, b = (_numbers(side) if side["interval"] else (math.nan,) * 3 for side in sides)
+        a, b = map(_numbers, sides)
         if verdicts[0] != verdicts[1] or _apart(a, b):
-            values = (_show(side) if side["interval"] else "–" for side in sides)
-            shown = map(": ".join, zip(verdicts, values, strict=True))
+            shown = map(": ".join, zip(verdicts, map(_show, sides), strict=True))
             by = "verdict" if verdicts[0] != verdicts[1] else "value"
             by += f", {significant(b[0] - a[0])}" if math.isfinite(b[0] - a[0]) else ""
             models = " / ".join(side["model"] for side in sides)
@@ -259,7 +263,10 @@ def _differ(place, where: str, one: Mapping, other: Mapping, drawn: bool) -> lis
 
 
 def _numbers(cell: Mapping) -> tuple[float, float, float]:
-    return tuple(math.nan if v is None else v for v in (cell["value"], *(cell["interval"] or (None, None))))
+    """Value, low and high; NaN where there is no value, and an end that is missing is the value."""
+    value = math.nan if cell["value"] is None else cell["value"]
+    low, high = (value if end is None or end != end else end for end in cell["interval"] or (None, None))
+    return value, low, high
 
 
 def _apart(one: tuple, other: tuple) -> bool:

@@ -137,6 +137,8 @@ class Workspace:
 
     def __init__(self, results: str | Path, *, fresh: bool = False) -> None:
         self.results = Path(results).resolve()
+        if not self.results.name:
+            raise InputError(f"the results need a folder of their own; {self.results} is the root of all")
         self.part = self.results.with_name(self.results.name + ".part")
         self._old = self.part / "old"
         self._fresh = fresh

@@ -1,5 +1,6 @@
 """``gapkit replicate`` and ``gapkit compare`` from the outside, on made-up embeddings."""
 
+import io
 import json
 import os
 import shlex
@@ -281,3 +282,14 @@ def test_the_command_that_the_report_prints_does_not_do_its_experiment_again(tmp
     second = record_of(tmp_path / "b")
     assert second["jobs"] == [job for job in first["jobs"] if job["experiment"] == "raw-shift"]
     assert {4} == {job["options"]["galleries"] for job in second["jobs"] if "galleries" in job["options"]}
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_terminal_without_colour_gets_colour(tmp_path, toy, monkeypatch, wanted):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setenv("NO_COLOR", "" if wanted else "1")
+    assert run("--dataset", toy["classes"], "--out", tmp_path / "r", "--only", "gap") == 0
+    stream.flush()
+    assert (b"\x1b[" in stream.buffer.getvalue()) == wanted

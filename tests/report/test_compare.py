@@ -202,3 +202,26 @@ def test_a_record_with_a_claim_twice_is_refused(record, tmp_path):
     (tmp_path / "claims.json").write_text(json.dumps(record | {"claims": record["claims"] * 2}))
     with pytest.raises(InputError, match="twice"):
         read_record(tmp_path)
+
+
+@pytest.mark.parametrize("interval", [None, [None, None]])
+def test_values_without_an_interval_are_not_compared(record, interval):
+    entry = next(e for e in record["claims"] if e["id"] == "gap-exists")
+    cell = entry["cells"][0] | {"interval": interval}
+    first = record | {"claims": [entry | {"cells": [cell]}]}
+    second = record | {"claims": [entry | {"cells": [cell | {"value": cell["value"] + 0.1}]}]}
+    assert [d.what for d in compare_records(first, second)[0]] == ["value"]
+    assert compare_records(first, copy.deepcopy(first)) == ([], 1)
+
+
+def test_another_verdict_over_all_models_is_no_difference(record):
+    second = record | {"overall": record["overall"] | {"gap-exists": "harms"}}
+    (difference,) = compare_records(record, second)[0]
+    assert (difference.claim, difference.second, difference.what) == ("gap-exists", "harms", "verdict")
+
+
+def test_an_overall_verdict_that_is_no_word_is_a_traceback(record, tmp_path):
+    path = tmp_path / "claims.json"
+    path.write_text(json.dumps(record | {"overall": {"gap-exists": 5}}))
+    with pytest.raises(InputError, match="is damaged"):
+        read_record(path)

@@ -14,7 +14,7 @@ from gapkit.experiments.sweep import Replication
 from gapkit.plots.experiments import plot_over
 from gapkit.report import make_record, read_record, write_report
 from gapkit.report.record import compare_records, to_json
-from gapkit.report.sections import legend_below, sections, trained
+from gapkit.report.sections import legend_below, pictures, sections, trained
 from gapkit.report.view import PARTS, answer, command_for, yes_count
 from tests.experiments.toys import *  # noqa: F403  (fixtures)
 from tools.results import results_table, update_page
@@ -455,3 +455,20 @@ def test_what_is_not_decidable_is_said_to_change_answers():
 def test_the_command_for_one_experiment_measures_something_else(record, given, again):
     options = given.removeprefix("gapkit replicate") if again else ""
     assert command_for("noise", record | {"command": given}) == f"gapkit replicate --only noise{options}"
+
+
+def test_what_is_small_is_said_to_be_nothing_and_nothing_to_be_less():
+    rows = pd.DataFrame({"model": "m", "alpha": [0.0, 1.0], "level": "x", "robustness": [3e-6, 0.5]})
+    look = {"by": "level", "xlabel": "α", "ylabel": "robustness"}
+    (shown,) = pictures("choice", rows, plot_over, "alpha", "robustness", **look)
+    assert shown.alt.endswith("robustness over α: 3.0e-06 to 0.50.")
+    (shown,) = pictures(
+        "choice", rows.assign(robustness=[-1e-17, 0.5]), plot_over, "alpha", "robustness", **look
+    )
+    assert shown.alt.endswith("robustness over α: 0 to 0.50.")
+
+
+def test_the_raw_shift_is_said_to_change_accuracy_where_it_does_not(tables):
+    table = tables["raw-shift"].assign(clean_accuracy=0.9)
+    (shown,) = sections()["raw-shift"].pictures({"raw-shift": table})
+    assert "raw shift 0.900 to 0.900" in shown.caption and "does." not in shown.caption

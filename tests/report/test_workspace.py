@@ -97,7 +97,7 @@ def test_two_runs_cannot_write_to_one_folder(tmp_path):
 
 def test_places_that_cannot_be_written_to_are_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
-    for place in (tmp_path / "file", tmp_path / "file" / "results", "/proc/results"):
+    for place in (tmp_path / "file", tmp_path / "file" / "results", "/proc/results", "/"):
         with pytest.raises(InputError) as fault, Workspace(place):
             pass
         assert "\n" not in str(fault.value)

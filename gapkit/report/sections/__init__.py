@@ -93,7 +93,8 @@ def pictures(
         x, y = axes.get_xlabel(), axes.get_ylabel()
         if legend:
             legend_below(axes)
-        span = f"{rows[columns[-1]].min():.2f} to {rows[columns[-1]].max():.2f}"
+        ends = rows[columns[-1]].min(), rows[columns[-1]].max()
+        span = " to ".join(number(round(end, 9), 2) for end in ends)
         alt = f"{title}. {f'{y} over {x}' if y else x}: {span}.".replace("\n", " ")
         yield Picture(slug(*(file or (name,)), *map(str, key)), axes, caption, alt)
 

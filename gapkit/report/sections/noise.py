@@ -138,7 +138,13 @@ NOISE_KINDS = Section(
 def draw_raw_shift(tables: Tables) -> Iterator[Picture]:
     _, rows = show.first_model(tables["raw-shift"])
     look = show.BY_DATASET | show.OVER_ALPHA | {"ylabel": "clean accuracy", "by": "closer", "legend": True}
-    return show.pictures("raw-shift", rows, plot_over, "alpha", "clean_accuracy", **look)
+    return show.pictures("raw-shift", rows, plot_over, "alpha", "clean_accuracy", told=_reached, **look)
+
+
+def _reached(rows: pd.DataFrame) -> dict[str, str]:
+    """From where to where the accuracy of each closer goes."""
+    groups = rows.groupby("closer", sort=False)["clean_accuracy"]
+    return {"ends": "; ".join(f"{name} {values.min():.3f} to {values.max():.3f}" for name, values in groups)}
 
 
 RAW_SHIFT = Section(
