@@ -107,6 +107,8 @@ def autograde(notebook: Path, course: Path, minimum: float, target: Path | None,
     tasks = [{name: getattr(task, name) for name in shown} for task in result.tasks]
     facts = {"assignment": one.assignment, "points": result.points, "max_points": result.most}
     facts |= {"faults": list(map(str, one.faults)), "passed": result.points >= minimum, "tasks": tasks}
+    for fault in one.faults:
+        click.echo(str(fault))
     for task in result.tasks:
         click.echo(f"{task.task}: {task.points:g} of {task.most:g} {task.message}".rstrip())
     click.echo(f"{one.assignment or notebook.name}: {result.points:g} of {result.most:g}")

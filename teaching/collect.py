@@ -112,8 +112,11 @@ def find_submissions(
         one.assignment = _which(one, known) or assignment
         # the numbers behind the assignment's name, as in A1-2, A1 (1), A1-2026-11-03 or A1_s123 (1)
         behind = re.split(_word(one.assignment) if one.assignment else "^", one.stem, flags=re.IGNORECASE)[-1]
-        if behind != one.stem or behind.endswith(")"):
-            one.attempt = tuple(map(int, re.findall(r"\d+", behind)))
+        numbers = re.findall(r"\d+", behind) if behind != one.stem or behind.endswith(")") else ()
+        one.attempt = (
+            not one.stem.casefold().endswith("-checkpoint"),
+            *map(int, numbers),
+        )  # Jupyter's own copy is none
         people.setdefault(one.id or key(one.student) + one.user, []).append(one)
     names = [theirs[0].student for theirs in people.values()]
     for one in files:

@@ -107,13 +107,16 @@ def test_the_later_attempt_counts_by_number_then_by_time(small, handed, here, tm
     ):  # fmt: skip
         (folder / name).write_bytes(content)
         os.utime(folder / name, (1e9, 1e9))
-    for name, content, stamp in (("old/A1.ipynb", bad, 1e9), ("new/A1.ipynb", good, 1.1e9)):
-        (folder / "kim" / name).parent.mkdir(parents=True)
-        (folder / "kim" / name).write_bytes(content)
-        os.utime(folder / "kim" / name, (stamp, stamp))
+    for name, content, stamp in (
+        ("kim/old/A1.ipynb", bad, 1e9), ("kim/new/A1.ipynb", good, 1.1e9),
+        ("noa/A1.ipynb", good, 1e9), ("noa/A1-checkpoint.ipynb", bad, 1.1e9),
+    ):  # fmt: skip
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+        os.utime(folder / name, (stamp, stamp))
     done = grade.grade_folder(folder, course=small, out=tmp_path / "out")
     assert {one.student: one.result.points for one in done} == dict.fromkeys(
-        ["ivy", "joe", "kim", "lea", "mia__s77812"], 20
+        ["ivy", "joe", "kim", "lea", "mia__s77812", "noa"], 20
     )
     assert all("was graded, of 2" in str(one.faults) for one in done)
 

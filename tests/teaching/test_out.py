@@ -3,11 +3,14 @@
 import copy
 import json
 import re
+import subprocess
 import zipfile
 from html.parser import HTMLParser
+from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from click.testing import CliRunner
 from nbgrader.api import Gradebook
 
@@ -184,6 +187,32 @@ def test_one_notebooks_grade_is_no_exit_code(small, here, tmp_path):
     assert CliRunner().invoke(group, [*options, "26"]).exit_code == 1
     facts = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     assert (facts["assignment"], facts["points"], facts["passed"]) == ("A1", 25, False)
+    path.write_text("nonsense", encoding="utf-8")
+    assert "it is not a readable notebook" in CliRunner().invoke(group, [*options, "0"]).output
+
+
+def test_a_workflow_stops_at_the_first_notebook_below_the_minimum(tmp_path):
+    template = Path(course.__file__).parent / "templates" / "autograde.yml"
+    steps = yaml.safe_load(template.read_text("utf-8"))["jobs"]["grade"]["steps"]
+    (run,) = [step["run"] for step in steps if "autograde" in step.get("run", "")]
+    for name in ("course", "handed-in", "bin"):
+        (tmp_path / name).mkdir()
+    for name in ("A1", "A2"):
+        (tmp_path / "handed-in" / f"{name}.ipynb").touch()
+    python = tmp_path / "bin" / "python"
+    python.write_text('#!/bin/sh\necho "$4"\ncase "$4" in *A1*) exit 1;; esac\n', encoding="utf-8")
+    python.chmod(0o755)
+    path = {
+        "PATH": f"{python.parent}:/usr/bin:/bin",
+        "POINTS": "50",
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "said"),
+    }
+    done = subprocess.run(["bash", "-eo", "pipefail", "-c", run], env=path, cwd=tmp_path / "course")
+    assert done.returncode == 1
+    assert (tmp_path / "said").read_text(encoding="utf-8").split() == [
+        "../handed-in/A1.ipynb",
+        "../handed-in/A2.ipynb",
+    ]
 
 
 def test_grading_without_a_sandbox_starts_in_silence(small, here, tmp_path, monkeypatch):
