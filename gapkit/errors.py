@@ -22,9 +22,8 @@ def as_one_line(text: object) -> str:
     "labels of 'a\\nb' must be whole"
     """
     line = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(text))
-    line = " ".join(
-        word if len(word) <= _LONG_WORD else f"{word[:200]}…{word[-60:]}" for word in line.split(" ")
-    )
+    words = (w if len(w) <= _LONG_WORD else f"{w[:200]}…{w[-60:]}" for w in line.split(" "))
+    line = " ".join(words)
     return line if len(line) <= _LONG_LINE else f"{line[: _LONG_LINE - 100]}…{line[-99:]}"
 
 

@@ -93,15 +93,9 @@ def cifar(
     unpacked = {file: md5 for file, md5 in (batches | meta).items() if (folder / file).is_file()}
     if changed := ", ".join(f"{folder.name}/{f}" for f, md5 in unpacked.items() if _md5(contents[f]) != md5):
         notes["said"] = [f"{changed} in {root.name}: not the published bytes; changed on purpose, or damaged"]
-    return Dataset(
-        name=name,
-        images=ArrayImages(np.ascontiguousarray(np.concatenate(pixels)), names),
-        prompts=fill(template, class_names),
-        text_names=class_names,
-        task="zero-shot",
-        labels=np.array(labels, dtype=np.int64),
-        notes=notes,
-    )
+    images = ArrayImages(np.ascontiguousarray(np.concatenate(pixels)), names)
+    facts = {"labels": np.array(labels, dtype=np.int64), "text_names": class_names, "notes": notes}
+    return Dataset(name, images, fill(template, class_names), "zero-shot", **facts)
 
 
 def cifar_rephrased(

@@ -73,12 +73,8 @@ def coco(
         said += [f"left out of {path.name}, {images} without a caption: {', '.join(sorted(bare)[:5])}"]
     if lost := sum(len(texts) for image, texts in written.items() if image not in taken):
         said += [f"left out of {path.name}, {lost} captions of images that it does not list"]
-    return Dataset(
-        name="coco",
-        images=FileImages(root, [name for name, _ in kept]),
-        **fields,
-        notes={"annotations": path.name, "captions": captions} | ({"said": said} if said else {}),
-    )
+    notes = {"annotations": path.name, "captions": captions} | ({"said": said} if said else {})
+    return Dataset("coco", FileImages(root, [name for name, _ in kept]), **fields, notes=notes)
 
 
 def aokvqa(
@@ -127,16 +123,9 @@ def aokvqa(
         answers.append(_entry(record, "correct_choice_idx", int, where))
         name = _file_name(Path(root), record, where)
         image_rows.append(places.setdefault(name, len(places)))
-    return Dataset(
-        name="aokvqa",
-        images=FileImages(root, list(places)),
-        prompts=list(rows),
-        task="multiple-choice",
-        options=options,
-        answers=answers,
-        image_rows=image_rows,
-        notes={"annotations": path.name, "template": template},
-    )
+    facts = {"options": options, "answers": answers, "image_rows": image_rows}
+    images, notes = FileImages(root, list(places)), {"annotations": path.name, "template": template}
+    return Dataset("aokvqa", images, list(rows), "multiple-choice", **facts, notes=notes)
 
 
 def _file_name(root: Path, record: dict, where: str) -> str:

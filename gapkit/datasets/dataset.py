@@ -56,10 +56,8 @@ class Dataset:
         if not prompts or not all(row and all(isinstance(text, str) for text in row) for row in prompts):
             raise InputError(f"dataset {self.name}: every row of prompts needs at least one text")
         if not hasattr(self.images, "names"):
-            say = "such as a folder's (FileImages), or ArrayImages of pixels"
-            raise InputError(
-                f"dataset {self.name}: images must be a sequence with names and fingerprint(), {say}"
-            )
+            say = "have names and fingerprint(), as FileImages of files and ArrayImages of pixels"
+            raise InputError(f"dataset {self.name}: images must {say}")
         names = tuple(row[0] for row in prompts) if self.text_names is None else tuple(self.text_names)
         groups = None if self.groups is None else tuple(map(str, self.groups))
         answers = {name: getattr(self, name) for name in INDICES}

@@ -72,15 +72,10 @@ def folder(
     prompts = fill(template, class_names)
     images = [(label, path) for label, name in enumerate(class_names) for path in sorted(classes[name])]
     notes = {"folder": root.name, "template": template if isinstance(template, str) else list(template)}
-    return Dataset(
-        name="folder",
-        images=FileImages(root, [path for _, path in images]),
-        prompts=prompts,
-        text_names=class_names,
-        task="zero-shot",
-        labels=[label for label, _ in images],
-        notes=notes | ({"said": said} if said else {}),
-    )
+    facts = {"labels": [label for label, _ in images], "text_names": class_names}
+    files = FileImages(root, [path for _, path in images])
+    notes |= {"said": said} if said else {}
+    return Dataset("folder", files, prompts, "zero-shot", **facts, notes=notes)
 
 
 def _check_names(root: Path, classes: dict[str, list[str]]) -> None:

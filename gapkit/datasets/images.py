@@ -26,15 +26,10 @@ from gapkit.errors import InputError, refusing
 FORMATS = {
     "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe", ".pjpeg", ".pjp", ".mpo"),
     "PNG": (".png", ".apng"),
-    "WEBP": (".webp",),
-    "GIF": (".gif",),
-    "BMP": (".bmp", ".dib"),
-    "TIFF": (".tif", ".tiff"),
-    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
-    "AVIF": (".avif",),
-    "JPEG2000": (".jp2", ".j2k", ".jpx", ".j2c", ".jpf"),
-    "HEIF": (".heic", ".heif", ".hif"),
-}
+    "WEBP": (".webp",), "GIF": (".gif",), "BMP": (".bmp", ".dib"), "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"), "AVIF": (".avif",),
+    "JPEG2000": (".jp2", ".j2k", ".jpx", ".j2c", ".jpf"), "HEIF": (".heic", ".heif", ".hif"),
+}  # fmt: skip
 """What is decoded, by content whatever the file's name says: others, such as EPS, start programs. And its usual endings."""
 
 MOST_PIXELS = 100_000_000

@@ -20,17 +20,11 @@ SHAPES = ("circle", "square", "triangle", "star", "cross", "heart", "ring", "cre
 """The ten shapes; their order is the label order."""
 
 COLOURS = {
-    "red": (0.86, 0.12, 0.14),
-    "orange": (0.98, 0.55, 0.08),
-    "yellow": (0.97, 0.90, 0.15),
-    "green": (0.13, 0.62, 0.20),
-    "cyan": (0.18, 0.85, 0.88),
-    "blue": (0.12, 0.25, 0.85),
-    "purple": (0.50, 0.16, 0.66),
-    "pink": (0.98, 0.55, 0.76),
-    "brown": (0.48, 0.28, 0.10),
-    "white": (0.97, 0.97, 0.97),
-}
+    "red": (0.86, 0.12, 0.14), "orange": (0.98, 0.55, 0.08), "yellow": (0.97, 0.90, 0.15),
+    "green": (0.13, 0.62, 0.20), "cyan": (0.18, 0.85, 0.88), "blue": (0.12, 0.25, 0.85),
+    "purple": (0.50, 0.16, 0.66), "pink": (0.98, 0.55, 0.76),
+    "brown": (0.48, 0.28, 0.10), "white": (0.97, 0.97, 0.97),
+}  # fmt: skip
 """The ten colours as sRGB in [0, 1]; their order is the label order."""
 
 IMAGE_SIZE = 64

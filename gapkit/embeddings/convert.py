@@ -260,9 +260,7 @@ def _normalised(entries: EmbeddingSet, normalise: str) -> EmbeddingSet:
     for side, rows in wide.items() if normalise != "no" else ():
         if len(rows) == rows.shape[1] and _unit(np.linalg.norm(rows, axis=0)) and not _unit(norms[side]):
             what = f"the {side}, {len(rows)} x {len(rows)}, have columns of length 1 and rows of others"
-            raise InputError(
-                f"{what}: one column each? Transpose them, or say --normalise no if rows are meant"
-            )
+            raise InputError(f"{what}: one column each? Transpose them, or say --normalise no")
     unit = all(map(_unit, norms.values()))
     divided = normalise == "yes" or (normalise == "auto" and unit)
     why = f"{'' if unit else 'not '}1 but for rounding" if normalise == "auto" else "as asked"

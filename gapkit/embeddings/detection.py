@@ -213,9 +213,8 @@ class Layout:
             if len(self.before) == 1 and [*map(text.is_whole, words)] == [True] * 2 and int(words[1]) == wide:
                 announced = int(words[0])  # as word2vec does
                 continue
-            numeric = sum(
-                text.is_number(c) or text.is_number(c, ",") or text.looks_like_vector(c) for c in cells
-            )
+            kinds = text.is_number, lambda c: text.is_number(c, ","), text.looks_like_vector
+            numeric = sum(any(is_kind(c) for is_kind in kinds) for c in cells)
             like_row = 2 * numeric > len(cells) or len(cells) > self.width or numeric > 2
             if like_row and not record[0].lstrip().startswith(("#", "%", "//")):
                 what = f"{self.path}: line {line} has {len(record)} cells and the table {self.width}"

@@ -201,9 +201,8 @@ def _read(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
         raise InputError(f"{path} is not a gapkit file; {_how_to_import(path)}")
     with open_safetensors(path, "pt") as file:
         foreign = f"was not written by gapkit; {_how_to_import(path)}"
-        facts = read_facts(
-            file.metadata(), path, key="gapkit", newest=FORMAT_VERSION, kinds=_FACTS, foreign=foreign
-        )
+        how = {"key": "gapkit", "newest": FORMAT_VERSION, "kinds": _FACTS, "foreign": foreign}
+        facts = read_facts(file.metadata(), path, **how)
         names = set(file.keys())
         if lacking := [name for name in MATRICES if name not in names]:
             raise InputError(f"{path} is damaged: it has no {lacking[0]}")

@@ -155,9 +155,7 @@ def measure_files(
         notes.append(f"intervals: 95 %, jackknife over {len(tasks)} parts of consecutive rows")
     for side, low, high in zip(sides, total.least[:2], -total.least[2:4], strict=True):
         if max(abs(low - 1), abs(high - 1)) > 1e-5:
-            notes.append(
-                f"rows of the {side.name} have lengths of {low:.4g} to {high:.4g}, and stay as they are"
-            )
+            notes.append(f"rows of the {side.name} have lengths of {low:.4g} to {high:.4g}, and keep them")
     if not covariances:
         notes.append("left out: variance along the gap and effective ranks (--covariances gives them)")
     return MeasuredFiles(values, [*notes, f"left out: {LEFT_OUT}"])
@@ -243,9 +241,7 @@ def _check_fit(*sides: Side) -> None:
     (text, image), (k, n) = (side.paths for side in sides), (side.starts[-1] for side in sides)
     if sides[0].width != sides[1].width:
         widths = f"images have {sides[1].width}, texts {sides[0].width}"
-        raise InputError(
-            f"both sides must have the same dimension; {widths} (do they come from the same model?)"
-        )
+        raise InputError(f"both sides must have the same dimension; {widths} (are they of one model?)")
     if n != k or n < 2:
         got = f"{n:,} rows in {len(image):,} files and {k:,} in {len(text):,}"
         raise InputError(f"images and texts must be matched row by row, two at least; got {got}")
@@ -269,9 +265,7 @@ def _open(path: Path, side: str) -> Tensor:
     if path.suffix.lower() == ".npy":
         array = read_table(path, (side,)).matrices[side]
         if not isinstance(array, np.memmap) or not array.flags.c_contiguous or not array.dtype.isnative:
-            raise InputError(
-                f"{path} must hold one array, row by row, in the machine's order of bytes; save it so"
-            )
+            raise InputError(f"{path} must hold one array, by rows, in the machine's order of bytes")
         if array.dtype not in (np.float16, np.float32, np.float64):
             raise _no_matrix(path, array)
         with warnings.catch_warnings():  # torch warns of read-only memory; we never write
@@ -280,17 +274,11 @@ def _open(path: Path, side: str) -> Tensor:
     else:
         with open_safetensors(path, "pt") as file:
             if "gapkit_format" in (file.metadata() or {}) and {*INDICES} & {*file.keys()}:
-                raise InputError(
-                    f"{path} says which text is whose, not row by row: gapkit measure FILE reads it"
-                )
+                raise InputError(f"{path} says which text is whose, not row by row: gapkit measure reads it")
             names = [key for key in file.keys() if len(file.get_slice(key).get_shape()) == 2]  # noqa: SIM118
             matrix = file.get_tensor(pick(names, side, None, path, alone=True))
-    if (
-        not matrix.dtype.is_floating_point
-        or matrix.dtype.itemsize == 1
-        or matrix.ndim != 2
-        or 0 in matrix.shape
-    ):
+    kind, shape = matrix.dtype, matrix.shape
+    if not kind.is_floating_point or kind.itemsize == 1 or len(shape) != 2 or 0 in shape:
         raise _no_matrix(path, matrix)
     return matrix
 

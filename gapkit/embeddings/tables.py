@@ -148,9 +148,8 @@ class TextTable:
         numbers = sum(column.kind == "number" for column in self.columns)
         inside = sum(text.is_number(piece, self.layout.decimal) for piece in pieces)
         spelt = any(column.kind == "vector" for column in self.columns)
-        return numbers > 1 <= inside // numbers or (
-            spelt and re.search(r"\[\s*[-+]?\d*\.\d", cell) is not None
-        )
+        opened = spelt and re.search(r"\[\s*[-+]?\d*\.\d", cell) is not None
+        return numbers > 1 <= inside // numbers or opened
 
     def _filled_records(self) -> Iterator[tuple[int, list[str]]]:
         """The rows of data; raises where one among them is empty, or very many lines behind them."""

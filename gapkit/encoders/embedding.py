@@ -248,13 +248,8 @@ def _exchanged(model: Model, prompts: list[str]) -> dict:
             digest.update(np.asarray(model.tokenise(prompts[rows.start : rows.stop])).tobytes())
         found["tokens"] = digest.hexdigest()
     probe = Image.fromarray(np.random.default_rng(0).integers(0, 256, (61, 97, 3), dtype=np.uint8))
-    settings, made = model.config.get("preprocess"), model.preprocess(probe)
-    told = (
-        transform.image_transform_v2(transform.PreprocessCfg(**settings), is_train=False)
-        if settings
-        else None
-    )
-    if told is None or not torch.equal(told(probe), made):
+    settings, made = transform.PreprocessCfg(**model.config.get("preprocess", {})), model.preprocess(probe)
+    if not torch.equal(transform.image_transform_v2(settings, is_train=False)(probe), made):
         found["pixels"] = hashlib.sha256(made.numpy().tobytes()).hexdigest()
     return found
 

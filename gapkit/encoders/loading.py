@@ -223,13 +223,11 @@ def _check_size(shapes: torch.nn.Module, weights: Path, name: str) -> None:
         numbers = f"{weights.name} holds {there:,} numbers, and the configuration wants {wanted:,}"
         raise InputError(f"cannot load {name}: the weights do not fit the architecture; {numbers}")
     if "logit_bias" in held and getattr(shapes, "logit_bias", 0) is None:
-        say = "write init_logit_bias into model_cfg"
-        raise InputError(
-            f"cannot load {name}: its weights have a logit bias, its configuration has none; {say}"
-        )
+        say = "its configuration has none; write init_logit_bias into model_cfg"
+        raise InputError(f"cannot load {name}: its weights have a logit bias, {say}")
     for key, tensor in shapes.state_dict().items():
         if "pos" in key and held.get(key, tensor.shape) != tensor.shape:
-            what = f"{key} of {name} has the shape {held[key]}, and its configuration wants {tuple(tensor.shape)}"
+            what = f"{key} of {name} has the shape {held[key]}, its configuration {tuple(tensor.shape)}"
             say = "say context_length and image_size as it was trained, unless that is meant"
             warnings.warn(f"{what}; it is cut or interpolated: {say}", GapkitWarning, stacklevel=6)
 

@@ -296,9 +296,8 @@ def measure_stream(x: ArrayInput, y: ArrayInput, *, covariance: bool = False) ->
     centres = centres_of(first, second) if covariance else None
     with threadpool_limits(1, user_api="blas"):  # whose threads would stand in the way of ours
         streamed = finish(pair_sums(first, second, centres=centres), centres)
-    return Streamed(
-        streamed.values, *(None if v is None else like(torch.from_numpy(v), x, y) for v in streamed[1:])
-    )
+    rest = (None if v is None else like(torch.from_numpy(v), x, y) for v in streamed[1:])
+    return Streamed(streamed.values, *rest)
 
 
 def _values(sums: Sums) -> dict:

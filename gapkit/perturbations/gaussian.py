@@ -139,7 +139,5 @@ def _check_covariance(value) -> Float[Tensor, "d d"]:
     matrix = (matrix + matrix.T) / 2
     least = float(torch.linalg.eigvalsh(matrix)[0])
     if least < -1e-10 * scale:
-        raise InputError(
-            f"covariance must be positive semidefinite; got eigenvalue {least:.3g}; clip it at 0"
-        )
+        raise InputError(f"covariance must be positive semidefinite; got eigenvalue {least:.3g}; clip at 0")
     return matrix

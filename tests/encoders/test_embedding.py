@@ -217,7 +217,7 @@ def test_groups_and_names_from_numpy_are_a_traceback(model):
         ({"groups": ["a"]}, "groups must have 2 entries; got 1"),
         ({"groups": ["a", "b", "c"]}, "groups must have 2 entries; got 3"),
         ({"text_names": ["a"]}, "text_names must have 2 entries; got 1"),
-        ({"images": [Image.new("RGB", (8, 8))] * 2}, "images must be a sequence with names"),
+        ({"images": [Image.new("RGB", (8, 8))] * 2}, "images must have names"),
         ({"notes": {"seed": np.int64(1)}}, "notes must be plain values: .*int64"),
     ],
 )
