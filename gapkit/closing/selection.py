@@ -88,7 +88,7 @@ def select_closer(
     allowed = [i for i, row in enumerate(settings) if row["agreement"] >= least]
     if not allowed:
         best = max((row["agreement"] for row in settings), default=0.0)
-        raise InputError(f"no setting keeps {least:g} of the answers, the best {best:.4g}; ask for less")
+        raise InputError(f"no setting keeps {least:g} of the answers; the best keeps {best:.4g}; ask less")
     return Selection(fitted[max(allowed, key=lambda i: settings[i]["robustness"])], settings)
 
 

@@ -253,7 +253,7 @@ def test_a_file_of_gapkit_whose_rows_are_no_pairs_is_refused(tmp_path, kind):
     how = ("zero-shot", turned) if kind == "labels" else ("pairs",)
     options = {} if kind == "labels" else {"image_of_text": turned}
     path = str(EmbeddingSet(y, x, *how, **options).save(tmp_path / "a.safetensors"))
-    with pytest.raises(InputError, match="gapkit measure FILE"):
+    with pytest.raises(InputError, match="gapkit measure reads it"):
         measure_files([path], [path])
 
 
@@ -290,7 +290,7 @@ SPOILED = {
     "one column": (lambda p: edited(p, lambda m: m[:, 0]), r"img_emb_1.npy must hold a matrix \(n, d\) of float16.*; got float64 of shape \(70,\)"),
     "whole numbers": (lambda p: edited(p, lambda m: m.astype(int)), r"must hold a matrix \(n, d\) of float16, float32 or float64; got int64"),
     "other byte order": (lambda p: edited(p, lambda m: m.astype(">f8")), r"machine's order of bytes"),
-    "column by column": (lambda p: edited(p, np.asfortranarray), r"must hold one array, row by row"),
+    "column by column": (lambda p: edited(p, np.asfortranarray), r"must hold one array, by rows"),
     "objects": (lambda p: edited(p, lambda m: m.astype(object)), r"img_emb_1.npy holds pickled objects"),
     "NaN": (lambda p: edited(p, spoil), r"img_emb_1.npy, row 17, must be finite"),
     "a zero row": (lambda p: edited(p, zero), r"img_emb_1.npy, row 17, must not be zero"),
