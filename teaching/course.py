@@ -38,7 +38,8 @@ class Variant:
         if self.seed is not None:
             text = re.sub(r"(?m)^SEED = .*$", f"SEED = {int(self.seed)}", text)
         if self.dataset is not None:
-            text = re.sub(r"(?m)^DATASET = .*$", f"DATASET = {json.dumps(self.dataset)}", text)
+            dataset = f"DATASET = {json.dumps(self.dataset)}"
+            text = re.sub(r"(?m)^DATASET = .*$", lambda _: dataset, text)  # a path of Windows has backslashes
         return text
 
 

@@ -96,6 +96,15 @@ def test_a_page_says_nothing_of_partial_points_or_of_what_to_do(one):
     assert "Run the cell; Python says where it stumbles." in page
 
 
+def test_points_by_hand_are_said_not_to_count(one, tmp_path):
+    rubric = tmp_path / "rubric.csv"
+    rubric.write_text("student,assignment,task,points\nann,A1,a1-why,3\n", encoding="utf-8")
+    submission = one(lambda cells: cells["a1-why"].update(source="My words."), rubric=rubric)
+    assert submission.result.points == 23
+    assert "3 of 5" in submission.page
+    assert "not counted" not in submission.page
+
+
 def test_no_notebook_gets_no_explanation(small, here, tmp_path):
     (tmp_path / "in" / "ann").mkdir(parents=True)
     (tmp_path / "in" / "ann" / "A1.ipynb").write_text("nonsense")

@@ -117,3 +117,10 @@ def test_unknown_assignment_and_a_folder_without_sources_are_named(tmp_path):
     with pytest.raises(InputError, match="no assignments"):
         course.build(sources=tmp_path, course=tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def test_a_path_of_windows_loses_its_backslashes():
+    text = course.Variant(dataset="C:\\new\\1.safetensors").apply('DATASET = "x"\n')
+    space: dict = {}
+    exec(text, space)
+    assert space["DATASET"] == "C:\\new\\1.safetensors"
