@@ -21,27 +21,10 @@ from gapkit.geometry.shape import cone_statistics
 from gapkit.geometry.summary import measure
 
 __all__ = [
-    "Band",
-    "Interval",
-    "Resamples",
-    "cone_statistics",
-    "gap_axes",
-    "gap_vector",
-    "l2i",
-    "l2m",
-    "linear_separability",
-    "matched_cosine",
-    "measure",
-    "nearest",
-    "place_in_band",
-    "relative_spectrum",
-    "relative_variance",
-    "relative_variance_band",
-    "rmg",
-    "share_intervals",
-    "subspace_share",
-    "subspace_share_chance",
-    "variance_intervals",
-]
+    "Band", "Interval", "Resamples", "cone_statistics", "gap_axes", "gap_vector", "l2i", "l2m",
+    "linear_separability", "matched_cosine", "measure", "nearest", "place_in_band", "relative_spectrum",
+    "relative_variance", "relative_variance_band", "rmg", "share_intervals", "subspace_share",
+    "subspace_share_chance", "variance_intervals",
+]  # fmt: skip
 
 __getattr__ = renamed(__name__)
