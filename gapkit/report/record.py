@@ -214,7 +214,7 @@ def _compare_models(first: Mapping, second: Mapping) -> tuple[list[Difference], 
             differences.append(Difference(name, "", "", "", "", MISSING[sides[1] is None]))
             continue
         verdicts = [first["overall"].get(name, ""), second["overall"].get(name, "")]
-        a, b = map(_numbers, sides)
+        a, b = map(numbers_of, sides)
         if verdicts[0] != verdicts[1] or _apart(a, b):
             shown = map(": ".join, zip(verdicts, map(_show, sides), strict=True))
             by = "verdict" if verdicts[0] != verdicts[1] else "value"
@@ -255,14 +255,14 @@ def _cells(entry: Mapping) -> dict[str, Mapping]:
 
 
 def _differ(place, where: str, one: Mapping, other: Mapping, drawn: bool) -> list[Difference]:
-    a, b = _numbers(one), _numbers(other)
+    a, b = numbers_of(one), numbers_of(other)
     if drawn and a[1] == a[2] and b[1] == b[2]:
         answers = one.get("answer", ""), other.get("answer", "")
         return [] if answers[0] == answers[1] else [Difference(*place, where, *answers, "answer")]
     return [Difference(*place, where, _show(one), _show(other), "value")] if _apart(a, b) else []
 
 
-def _numbers(cell: Mapping) -> tuple[float, float, float]:
+def numbers_of(cell: Mapping) -> tuple[float, float, float]:
     """Value, low and high; NaN where there is no value, and an end that is missing is the value."""
     value = math.nan if cell["value"] is None else cell["value"]
     low, high = (value if end is None or end != end else end for end in cell["interval"] or (None, None))
@@ -279,4 +279,4 @@ def _apart(one: tuple, other: tuple) -> bool:
 
 
 def _show(cell: Mapping) -> str:
-    return significant(*_numbers(cell))
+    return significant(*numbers_of(cell))

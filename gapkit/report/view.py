@@ -1,6 +1,5 @@
 """What both forms of the report say: the record and the tables, put in the order of reading."""
 
-import math
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,7 +10,7 @@ from gapkit.claims.decide import is_control
 from gapkit.embeddings import published_sets
 from gapkit.errors import as_one_line
 from gapkit.experiments import experiments
-from gapkit.report.record import NO_MODELS
+from gapkit.report.record import NO_MODELS, numbers_of
 
 TITLE = "Is the modality gap a bug or a feature? A replication"
 GLYPHS = {"holds": "✓", "partly": "◐", "does not hold": "✗", "harms": "!", "not decidable": "?"}
@@ -111,24 +110,15 @@ def answer(record: Mapping, *, where: str = LEVEL, models: str = "models") -> li
     """
     gains, kept, widths = (on_models(record, name) for name in ("gain", "answers-kept", "gap-exists"))
     level = {m: [cell for cell in e["cells"] if cell["where"].endswith(where)] for m, e in gains.items()}
-
-    def says(model: str, word: str) -> list[Mapping]:
-        return [cell for cell in level[model] if cell["answer"] == word]
-
-    def counted(model: str) -> list[Mapping]:
-        """The cells that a sentence on this model quotes."""
-        if model in more:
-            return says(model, "yes")
-        harmed = says(model, "harms") or [c for c in gains[model]["cells"] if c["answer"] == "harms"]
-        asked = [cell for cell in level[model] if not cell.get("reason")]
-        return harmed if model in worse else asked or level[model]
-
+    yes, harmed = ({m: _saying(word, level[m]) for m in gains} for word in ("yes", "harms"))
     gained = [model for model, entry in gains.items() if entry["verdict"] in ("holds", "partly")]
-    more = [model for model in gained if says(model, "yes") or not level[model]]
+    more = [model for model in gained if yes[model] or not level[model]]
     rest = [model for model in gains if model not in more]
-    worse = [model for model in rest if gains[model]["verdict"] == "harms" or says(model, "harms")]
+    worse = [model for model in rest if gains[model]["verdict"] == "harms" or harmed[model]]
+    quoted = {m: [cell for cell in cells if not cell.get("reason")] or cells for m, cells in level.items()}
+    quoted |= {m: yes[m] for m in more} | {m: harmed[m] or _saying("harms", gains[m]["cells"]) for m in worse}
     rest, edge = [model for model in rest if model not in worse], claim("gain").rule.edge
-    less = [m for m in rest if (c := counted(m)) and all(math.inf > _high(cell) < edge for cell in c)]
+    less = [m for m in rest if quoted[m] and all(numbers_of(cell)[2] < edge for cell in quoted[m])]
     apart = bool(more and rest) and set(gains) <= set(widths)
     apart = apart and min(widths[m]["value"] for m in more) > max(widths[m]["value"] for m in rest)
 
@@ -136,12 +126,12 @@ def answer(record: Mapping, *, where: str = LEVEL, models: str = "models") -> li
         gaps = f"‖g‖ = {span((widths[m]['value'] for m in chosen), 2)}" if set(chosen) <= set(widths) else ""
         if width and apart and len(gains) > 4:
             return f"the {_count(len(chosen))} with a {width} gap ({gaps})"
-        parts = [m for m in more if gains[m]["verdict"] == "partly"]
-        names = (short_model(m) + " in part" * (m in parts) for m in chosen)
+        partly = (m in more and gains[m]["verdict"] == "partly" for m in chosen)
+        names = (short_model(m) + " in part" * part for m, part in zip(chosen, partly, strict=True))
         return ", ".join(names) + (f" ({gaps})" if gaps else "")
 
     def points(chosen: list[str], digits: int) -> str:
-        values = [100 * cell["value"] for model in chosen for cell in counted(model)]
+        values = [100 * cell["value"] for model in chosen for cell in quoted[model]]
         return span(values, digits) if values else "an unknown number of"
 
     sentences = []
@@ -158,8 +148,9 @@ def answer(record: Mapping, *, where: str = LEVEL, models: str = "models") -> li
         sentences.append(f"For robustness it is a bug{wide}: {noise}, closing it raises {share}.")
     if less:
         narrow = "narrow" if less == rest else ""
-        change = f"the change is {points(less, 1)} points, too little to count"
-        sentences.append(f"On {group(less, narrow)} {change}.")
+        sentences.append(
+            f"On {group(less, narrow)} the change is {points(less, 1)} points, too little to count."
+        )
     if unsure := [model for model in rest if model not in less]:
         change = f"whether it counts: the change is {points(unsure, 1)} points"
         sentences.append(f"On {group(unsure)} the data cannot tell {change}.")
@@ -168,10 +159,8 @@ def answer(record: Mapping, *, where: str = LEVEL, models: str = "models") -> li
     return sentences
 
 
-def _high(cell: Mapping) -> float:
-    """The upper end of a cell's interval, infinite where it has none."""
-    high = (cell["interval"] or [None])[-1]
-    return math.inf if high is None else high
+def _saying(word: str, cells: Iterable[Mapping]) -> list[Mapping]:
+    return [cell for cell in cells if cell["answer"] == word]
 
 
 def _count(number: int) -> str:

@@ -77,12 +77,12 @@ def write_report(
 
 def _named_apart(pictures: list[Picture], taken: set[str]) -> list[Picture]:
     """The pictures, with a number after a name that is taken: two files of one name in two folders, or "a b" and "a-B"."""
-    for place, picture in enumerate(pictures):
+    named = []
+    for picture in pictures:
         names = (picture.name + f"-{n}" * (n > 1) for n in itertools.count(1))
-        name = next(name for name in names if name.lower() not in taken)
-        taken.add(name.lower())
-        pictures[place] = dataclasses.replace(picture, name=name)
-    return pictures
+        taken.add((name := next(name for name in names if name.lower() not in taken)).lower())
+        named.append(dataclasses.replace(picture, name=name))
+    return named
 
 
 def _shown(picture: Picture, form: str) -> dict:
