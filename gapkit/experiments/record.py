@@ -11,11 +11,13 @@ import json
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 
 import gapkit
+from gapkit import engine
 from gapkit._options import check_choice
 
 Rows = list[dict]
@@ -74,6 +76,8 @@ class Job:
         """
         parts = {"job": self.as_dict(), "data": self.sha256}
         parts |= {"version": gapkit.__version__, "code": code_hash()}
+        # Other libraries give other last digits, and the record names those of the machine that ends the run.
+        parts |= {"libraries": engine.about() | {"gapkit": "", "scikit-learn": version("scikit-learn")}}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,7 +1,7 @@
 """A replication is a list of independent jobs; finished ones are kept, so an interrupted one goes on.
 
 A job's result is kept in a file of its own, named after a key that changes with everything the result
-depends on: the job, the bytes it reads, the package's version and the source that measures. Files are swapped in
+depends on: the job, the bytes it reads, the source that measures and the libraries under it. Files are swapped in
 whole, so what lies in the store is finished, whenever a run was stopped.
 """
 

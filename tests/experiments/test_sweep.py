@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from gapkit import engine
 from gapkit.errors import InputError
 from gapkit.experiments import Job
 from gapkit.experiments.sweep import JobStore, run_jobs
@@ -36,6 +37,15 @@ def test_key_changes_with_the_code(monkeypatch):
     before = JOBS[0].key()
     monkeypatch.setattr("gapkit.experiments.record.code_hash", lambda: "another")
     assert JOBS[0].key() != before
+
+
+@pytest.mark.parametrize("library", ["numpy", "scipy", "torch"])
+def test_what_another_version_of_a_library_measured_is_measured_again(monkeypatch, tmp_path, library):
+    calls, store, known = [], JobStore(tmp_path), engine.about()
+    assert len(list(run_jobs(JOBS[:1], counting(calls), store=store))) == 1
+    monkeypatch.setattr(engine, "about", lambda: known | {library: "0.1"})
+    assert len(list(run_jobs(JOBS[:1], counting(calls), store=store))) == 1
+    assert len(calls) == 2
 
 
 def test_interrupted_sweep_resumes_and_ends_with_the_same(tmp_path):
