@@ -1,6 +1,7 @@
 """Numbers as people read them: the one place where digits are counted."""
 
 import math
+from importlib import metadata
 
 DASH, MINUS = "–", "−"
 
@@ -59,3 +60,15 @@ def _missing(value) -> bool:
 def _signed(text: str) -> str:
     """With a minus sign that is as wide as a plus, and none before what rounds to 0."""
     return text.removeprefix("-") if not text.strip("-0.") else text.replace("-", MINUS)
+
+
+def version_of(package: str) -> str:
+    """Its version, as the installer wrote it down.
+
+    >>> version_of("no-such-package")
+    'not installed'
+    """
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

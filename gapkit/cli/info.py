@@ -1,6 +1,5 @@
 """What there is, and how to make a mini-CLIP: ``gapkit info``, ``gapkit models`` and ``gapkit train-miniclip``."""
 
-import importlib.metadata
 import json
 import platform
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 import click
 
 import gapkit
+from gapkit._format import version_of
 from gapkit.cli.main import A_COUNT, A_NUMBER, A_PATH
 
 PACKAGES = ["torch", "torchvision", "open_clip_torch", "transformers", "numpy", "safetensors"]
@@ -53,7 +53,7 @@ def collect() -> dict:
     return {
         "gapkit": gapkit.__version__,
         "python": f"{sys.version.split()[0]} on {platform.platform()}",
-        **{name: _version(name) for name in PACKAGES},
+        **{name: version_of(name) for name in PACKAGES},
         "devices": devices,
         "threads": str(torch.get_num_threads()),
         "data": data,
@@ -66,13 +66,6 @@ def collect() -> dict:
         ],
         "datasets": list_datasets(),
     }
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 @click.command("models")

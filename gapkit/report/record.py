@@ -7,13 +7,12 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 import gapkit
 from gapkit._files import read_json
-from gapkit._format import significant
+from gapkit._format import significant, version_of
 from gapkit._options import one_line
 from gapkit.claims import CLAIMS, overall
 from gapkit.claims.decide import FAMILY, Finding
@@ -66,14 +65,7 @@ def make_record(
 def environment() -> dict[str, str]:
     """Versions and the hash of the code that measured."""
     machine = {"python": platform.python_version(), "platform": f"{platform.system()} {platform.machine()}"}
-    return machine | {name: _version(name) for name in LIBRARIES} | {"code_sha256": code_hash()}
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "not installed"
+    return machine | {name: version_of(name) for name in LIBRARIES} | {"code_sha256": code_hash()}
 
 
 def to_json(record: dict) -> str:
