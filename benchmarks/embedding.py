@@ -47,7 +47,6 @@ def bare(model: Model, data: Dataset) -> torch.Tensor:
 def compare(name: str, count: int, size: int, repeats: int) -> Row:
     """Both as the best of alternating turns, each with new data: nothing may come from the cache."""
     model = load_model(name)
-    model.weights_sha256()  # once for each model
     ours, theirs = functools.partial(embed_to_file, model, batch_size=BATCH), functools.partial(bare, model)
     least = {ours: float("inf"), theirs: float("inf")}
     for turn in range(repeats):
