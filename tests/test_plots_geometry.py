@@ -185,3 +185,8 @@ def test_a_side_that_is_none_is_a_traceback(clouds):
     x, y = clouds
     with pytest.raises(InputError, match="did you mean 'texts'"):
         plot_share(x, gap_vector(x, y), side="text")
+
+
+def test_a_number_of_rows_below_0_leaves_out_the_last(clouds):
+    with pytest.raises(InputError, match="rows must be a whole number"):
+        plot_similarity(*clouds, rows=-3)

@@ -278,5 +278,7 @@ def _print_differences(differences, compared: int) -> None:
     names = ("claim", "model", "where", "first", "second", "what")
     columns = [(name, {"overflow": "fold"}) for name in names]
     rows = ((Text(as_one_line(text)) for text in difference) for difference in differences)
-    title = f"{len(differences)} differences; {compared} measured values compared"
+    title = (
+        f"{len(differences)} difference{'s' * (len(differences) != 1)}; {compared} measured values compared"
+    )
     print_table(columns, rows, title=title, title_justify="left")

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from gapkit import geometry
 from gapkit._arrays import ArrayInput, as_matrix, as_vector, check_same_width, normalise_rows
 from gapkit._format import number
-from gapkit._options import check_choice
+from gapkit._options import check_choice, check_whole
 from gapkit.errors import InputError
 from gapkit.plots.blitting import BlittedFigure
 from gapkit.plots.style import MARKERS, PALETTE, SIDES, canvas, styled
@@ -189,6 +189,7 @@ def plot_similarity(
     title : title of the axes
     """
     x, y = _both(x, y)
+    rows = check_whole(rows, "rows")
     x, y = normalise_rows(x[:rows]), normalise_rows(y[:rows])
     ax = canvas(ax=ax, width=5.2, height=4.4)
     both = np.concatenate([x, y])

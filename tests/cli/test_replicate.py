@@ -257,7 +257,8 @@ def test_compare_ends_with_1_only_where_two_replications_differ(tmp_path, toy, c
     changed["claims"][0]["verdict"] = "not decidable"
     (tmp_path / "b.json").write_text(json.dumps(changed))
     assert compare(tmp_path / "a", tmp_path / "b.json") == 1
-    assert "gap-exists" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "gap-exists" in shown and "2 differences" not in shown and "1 difference;" in shown
     assert compare(tmp_path / "a", tmp_path / "missing.json") == 2
 
 
