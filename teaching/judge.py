@@ -8,6 +8,7 @@ So a submission never meets a hidden test and cannot change how it is judged.
 import builtins
 import contextlib
 import copy
+import functools
 import re
 import symtable
 from collections.abc import Callable
@@ -84,8 +85,9 @@ class Judge:
         def function(*arguments, **options):
             return self.student.call(name, arguments, options)
 
-        function.__name__ = name  # by which a self-check knows its exercise
-        return function
+        known = functools.partial(function)  # without code of its own, a line of which messages would quote
+        known.__name__ = name  # by which a self-check knows its exercise
+        return known
 
     def _theirs(self, source: str) -> dict[str, Any]:
         """The names in ``source`` that belong to the submission, and what they stand for."""

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from gapkit import check
 from teaching import confine, course
 from teaching.__main__ import main
 from teaching.faults import Fault
@@ -197,3 +198,14 @@ def test_a_submission_cannot_change_what_the_next_test_sees():
     source += "spoil(texts), spoil(holder['images'])\nassert texts.sum() == 0 and holder['images'].sum() == 0"
     assert verdict(judge, source) is None
     assert verdict(judge, source) is None
+
+
+def test_a_message_quotes_the_judge_for_the_students_line():
+    def gap_vector(x, y):
+        return y.mean(0) - three
+
+    said = verdict(Judge(LocalStudent({"gap_vector": gap_vector}), {"check": check}), "check(gap_vector)")
+    assert (
+        said
+        == "gap_vector stops with NameError: name 'three' is not defined: run the cell that imports or defines it first"
+    )
