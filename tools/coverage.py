@@ -6,6 +6,7 @@ cells whose true gain is the smallest that counts, or twice that. ``--runs`` and
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from scipy.optimize import brentq
@@ -132,29 +133,28 @@ def quantised_share() -> tuple[float, Callable]:
     return truth, one
 
 
-def _geometry(measure: Callable, truth: float, paired: bool = True) -> tuple[float, Callable]:
+def _geometry(measure: Callable, truth: float, count: int = 200) -> tuple[float, Callable]:
     """Pairs of 16 dimensions, correlated, with a gap along the axis of the largest variance."""
     scale = np.linspace(1.5, 0.5, 16)
 
     def one(seed: int) -> Interval:
         rng = np.random.default_rng([seed, 7])
-        x = scale * rng.standard_normal((200, 16))
-        y = 0.7 * x + 0.5 * scale * rng.standard_normal((200, 16))
+        x = scale * rng.standard_normal((count, 16))
+        y = 0.7 * x + 0.5 * scale * rng.standard_normal((count, 16))
         y[:, 0] += 3
         return measure(x, y, seed)
 
     return truth, one
 
 
-def gap_length() -> tuple[float, Callable]:
-    return _geometry(lambda x, y, seed: gap_interval(x, y, paired=True, seed=seed), 3.0)
+def gap_length(count: int = 200) -> tuple[float, Callable]:
+    return _geometry(lambda x, y, seed: gap_interval(x, y, paired=True, seed=seed), 3.0, count)
 
 
-def variance_along_gap() -> tuple[float, Callable]:
+def variance_along_gap(count: int = 200) -> tuple[float, Callable]:
     scale = np.linspace(1.5, 0.5, 16) ** 2
-    return _geometry(
-        lambda x, y, seed: variance_intervals(x, y, paired=True, seed=seed)[0], scale[0] / scale.mean()
-    )
+    truth = float(scale[0] / scale.mean())
+    return _geometry(lambda x, y, seed: variance_intervals(x, y, paired=True, seed=seed)[0], truth, count)
 
 
 def share_of_gap() -> tuple[float, Callable]:
@@ -189,6 +189,8 @@ KINDS: dict[str, Callable] = {
     "share that survives a code, rotations": quantised_share,
     "length of the gap, pairs": gap_length,
     "variance along the gap, pairs": variance_along_gap,
+    "length of the gap, thirty pairs": partial(gap_length, 30),
+    "variance along the gap, thirty pairs": partial(variance_along_gap, 30),
     "share of the gap in the classes' span": share_of_gap,
     "share of answers changed": rare_share,
 }

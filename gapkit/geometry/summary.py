@@ -57,7 +57,8 @@ def measure(
     x : (n, d) array-like, the gallery (texts)
     y : (m, d) array-like, the queries (images)
     paired : row i of ``x`` is the partner of row i of ``y``; if not, the measures of pairs are left out
-    intervals : give an `Interval` (basic bootstrap over rows) instead of each number, but where a sample has none
+    intervals : give an `Interval` (basic bootstrap over rows) instead of each number, but where a sample has none.
+        Of few rows they are a little short: from 30 pairs, variances have 88 % for 95 (tools/coverage.py)
     groups : (m,) array-like, optional; the gallery row that is right for each query of a list of classes. Then queries
         are drawn within classes, and the gallery, which nobody sampled, stays as it is
     together : (m,) array-like, optional; pairs of one value are drawn together, such as an image that is repeated for
