@@ -109,8 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
     warnings.showwarning = _show_warning
     try:
         colour = False if os.environ.get("NO_COLOR") else None  # rich looks at it itself
-        how = {"standalone_mode": False, "obj": arguments, "color": colour}
-        code = group.main(args=arguments, prog_name="gapkit", **how)
+        code = group.main(arguments, "gapkit", standalone_mode=False, obj=arguments, color=colour)
     except click.ClickException as fault:
         _give_up(" ".join(fault.format_message().split()))
     except InputError as fault:
