@@ -140,7 +140,10 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         return image
     if not image.mode.startswith(("I", "F")):
         return image.convert("RGB")
-    converted = Image.fromarray(_eight_bits(np.asarray(image), image.mode)).convert("RGB")
+    mode = (
+        "I;16" if image.mode == "I" and image.format == "PPM" else image.mode
+    )  # PIL scales those to 16 bits
+    converted = Image.fromarray(_eight_bits(np.asarray(image), mode)).convert("RGB")
     converted.info.update(image.info)
     return converted
 

@@ -62,6 +62,11 @@ def test_numbers_of_32_bits_come_out_black_or_white(tmp_path, dtype, values, exp
     assert np.asarray(open_image(tmp_path / "a.tiff"))[0].tolist() == [[grey] * 3 for grey in expected]
 
 
+def test_a_dark_greymap_of_16_bits_comes_out_bright(tmp_path):
+    (tmp_path / "dark.pgm").write_bytes(b"P5 2 1 65535\n" + bytes([0, 200, 0, 100]))
+    assert np.asarray(open_image(tmp_path / "dark.pgm")).max() <= 1
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGBA", "CMYK", "YCbCr", "LAB", "I", "F"])
 def test_every_colour_mode_becomes_rgb(tmp_path, mode):
     image = Image.new("RGB", (5, 3), (200, 30, 60)).convert("L" if mode in "IF" else "RGB")
