@@ -7,7 +7,7 @@ import pytest
 
 from gapkit.embeddings import load_embeddings
 from tests.browser.page import TOPMOST
-from tests.notebooks.lessons import EXECUTED, code_cells, read
+from tests.notebooks.lessons import EXECUTED, code_cells, cuda_megabytes, read
 
 pytestmark = [pytest.mark.browser, pytest.mark.network, pytest.mark.timeout(1800)]
 
@@ -21,7 +21,7 @@ CONTROLS = {
     "closing_explorer": 7,
 }
 """How many sliders, lists and boxes each widget has."""
-MEGABYTES = 1000
+MEGABYTES = 1000 + cuda_megabytes()
 """What kernel and server may take together: Binder gives little more."""
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import psutil
+import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
@@ -21,6 +22,11 @@ SOURCES = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.py"))
 STRICT = "nbval-check-output"
 PATIENCE = 1200
 """Seconds after which a run is taken for hanging: a lesson takes 10 to 30 on an idle core."""
+
+
+def cuda_megabytes(build: str | None = torch.version.cuda) -> int:
+    """What a bar on memory leaves to the libraries of torch's CUDA builds, 300 MB; Binder has its CPU build."""
+    return 400 if build else 0
 
 
 def read(path: Path) -> nbformat.NotebookNode:

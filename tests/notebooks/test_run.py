@@ -4,14 +4,11 @@ import re
 
 import nbformat
 import pytest
-import torch
 
-from tests.notebooks.lessons import EXECUTED, PATIENCE, STRICT, code_cells, read, run_nbval
+from tests.notebooks.lessons import EXECUTED, PATIENCE, STRICT, code_cells, cuda_megabytes, read, run_nbval
 
-MEGABYTES = 850 + (400 if torch.version.cuda else 0)
-"""What a kernel may hold: Binder gives 1,000 for it and the server. Each lesson's own is a row of `make bench`.
-
-Binder has torch's CPU build; the libraries of its CUDA builds take 300 MB more."""
+MEGABYTES = 850 + cuda_megabytes()
+"""What a kernel may hold: Binder gives 1,000 for it and the server. Each lesson's own is a row of `make bench`."""
 pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(PATIENCE + 100)]
 
 
