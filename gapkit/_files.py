@@ -89,8 +89,11 @@ def check_target(path: str | os.PathLike, *read: str | os.PathLike | None) -> Pa
     Whoever works long on a file asks this first.
     """
     path = as_path(path, "the file to write")
-    if path.exists() and not path.is_file():  # as root it would take the place of a device
-        raise InputError(f"cannot write {path}: a {_kind_of(path)} lies there; name another file")
+    stream = path.is_symlink() and path.absolute().parts[1] in ("dev", "proc")  # such as /dev/stdout
+    if path.exists() and (stream or not path.is_file()):  # as root it would take the place of a device
+        raise InputError(
+            f"cannot write {path}: a {'stream' if stream else _kind_of(path)} lies there; name another file"
+        )
     if path.exists() and any(os.path.exists(source) and path.samefile(source) for source in read if source):
         raise InputError(f"cannot write {path}: it is a file to be read, and would be lost; name another")
     return path

@@ -90,9 +90,9 @@ def grade_folder(
                 f"{inside} lies in {around}; the results need a folder apart from the hand-ins: --out"
             )
     people = read_roster(roster) if roster else None
-    if export:
-        exported(people, export, {}, {})  # a roster of another platform is refused now, not after an hour
     names = [path.name for path in sorted((course / "source").iterdir())]
+    if export:  # a roster of another platform is refused now, not after an hour
+        exported(people, export, {}, dict.fromkeys([assignment] if assignment else names, 0.0))
     sources = {name: notebook_of(course, "source", name) for name in names}
     if assignment and assignment not in sources:
         raise InputError(f"no assignment {assignment!r}; known are {', '.join(sources)}")

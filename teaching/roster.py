@@ -173,10 +173,12 @@ def export(
 
 
 def _column(name: str, columns: list[str]) -> str:
-    """Canvas's column of an assignment: "A1 (777)", or the only one that begins like it; else a new one."""
+    """Canvas's column of an assignment: "A1 (777)", or the only one that begins like it; a new one if none does."""
     begin = [column for column in columns if re.match(rf"{re.escape(name)}\b", column)]
     exact = [column for column in begin if re.fullmatch(r"( \(\d+\))?", column.removeprefix(name))]
-    return next((found[0] for found in (exact, begin) if len(found) == 1), name)
+    if len(found := exact or begin) > 1:
+        raise InputError(f"several columns of the roster could be {name}: {', '.join(found)}; keep one")
+    return found[0] if found else name
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable]) -> str:
@@ -206,9 +208,9 @@ def read_rubric(
             raise InputError(
                 f"{where}: {name} has no task {task!r} for a person; there are {', '.join(tasks[name])}"
             )
-        if (student, name) not in handed_in:
-            raise InputError(f"{where}: {student!r} has not handed in {name}")
         if row["points"]:
+            if (student, name) not in handed_in:
+                raise InputError(f"{where}: {student!r} has not handed in {name}")
             comment = re.sub(r"^'(?=[-=+@])", "", row.get("comment", ""))  # of the table that grading wrote
             given, before = (_amount(where, row["points"]), comment), found.setdefault((student, name), {})
             if before.setdefault(task, given)[0] != given[0]:

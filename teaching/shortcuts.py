@@ -79,7 +79,7 @@ def _parsed(source: str) -> ast.Module:
     try:
         return ast.parse(source)
     except SyntaxError:
-        return ast.parse(re.sub(r"(?m)^(\s*)([%!].*|.*\?)$", r"\1pass", source))
+        return ast.parse(re.sub(r"(?m)^([ \t]*)([%!].*|.*\?)$", r"\1pass", source))
 
 
 def _imported(node: ast.AST) -> dict[str, str]:

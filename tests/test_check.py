@@ -373,6 +373,8 @@ def test_scatters_carry_the_label_the_legend_gives_them(legend):
     assert axes.points_drawn[0]["marker"] != axes.points_drawn[1]["marker"]
     with pytest.raises(CheckFailed, match="two things alike"):
         axes.must_not_be_swapped(*_two_scatters("xo", ["images", "images"]).points_drawn, "image")
+    honest = _two_scatters("xo", ["prompts", "images in context"]).points_drawn
+    axes.must_not_be_swapped(*honest[::-1], "text")  # "context" says nothing of texts
     alike = _two_scatters("oo", ["texts", "images"]).points_drawn
     assert alike[0]["marker"] == alike[1]["marker"]
 

@@ -1,5 +1,6 @@
 """What is on a pair of axes: enough to tell whether a plot shows what an exercise asks for."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,12 +39,13 @@ class AxesDescription:
 
     @staticmethod
     def must_not_be_swapped(first: dict, second: dict, *words: str) -> None:
-        """Raise if only the label of the ``first`` has one of the words that belong to the ``second``, or both are alike.
+        """Raise if only the label of the ``first`` has a word that begins like the ``second``'s, or both are alike.
 
         >>> AxesDescription.must_not_be_swapped({"label": "texts"}, {"label": "images"}, "image")
         """
         labels = [entry["label"].casefold() for entry in (first, second)]
-        in_first, in_second = (any(word in label for word in words) for label in labels)
+        begun = re.compile(rf"(?<![a-z])({'|'.join(words)})")
+        in_first, in_second = (begun.search(label) is not None for label in labels)
         if labels[0] and labels[0] == labels[1]:
             raise CheckFailed("the legend names two things alike")
         if in_first and not in_second:

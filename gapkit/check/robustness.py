@@ -146,7 +146,7 @@ def monte_carlo(function: object, *, seed: int | None = None) -> Passed:
             if numbers.shape != (len(queries),):
                 raise CheckFailed(f"{name}: the {what} must be one for each query, not {numbers.shape}")
         _compare(got, given, rng, name)
-        if not np.allclose(got[0] * count, np.round(got[0] * count), rtol=0, atol=1e-6):
+        if not np.allclose(got[0] * count, np.round(got[0] * count), rtol=0, atol=0.06):  # four digits do
             raise CheckFailed(f"{name}: an estimate is a count of kept answers by `draws`: draw that often")
         again = split(call_each(function, [given], name)[0], 2)
         if not all(np.array_equal(a, b) for a, b in zip(got, again, strict=True)):

@@ -102,9 +102,11 @@ def read_captions(
     notes = {"separator": mark, "columns": [header[image], header[caption]]}
     said = [] if way == "csv" else [f"{path.name}: {_SAID[way]}"]
     for place, name in enumerate(header):
-        parts = dict.fromkeys(cells[place] for _, cells in rows) if name in _PARTS else ()
+        parts = (
+            list(dict.fromkeys(cells[place] for _, cells in rows if cells[place])) if name in _PARTS else []
+        )
         if len(parts) > 1:
-            told = f"whatever {name} says ({', '.join(parts)[:60]})"
+            told = f"whatever {name} says ({', '.join(parts[:5])[:60]}{', …' * (len(parts) > 5)})"
             said += [f"{path.name}: the rows of all its parts are read, {told}"]
     if more := [name for name in header if re.fullmatch(_MORE, name) and name not in notes["columns"]]:
         lost = f"{', '.join(more)}; write a row for each caption"

@@ -151,14 +151,15 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 def _eight_bits(values: np.ndarray, mode: str) -> np.ndarray:
     """Grey of 16 bits and more in 8 bits, in blocks: PIL's own conversion clips at 255.
 
-    White is 65535; of 32 bits whose largest is at most 255, that; of floats 1, with room for what resampling adds, or 255.
+    White is 65535; of 32 bits whose largest is at most 255, that; of floats 1 or 255, with room for what
+    resampling adds, and else the largest.
     """
     most = float(values.max(initial=0, where=np.isfinite(values)))
     top = max(65535.0, most)
     if mode == "I" and most <= 255:
         top = 255.0
     elif mode == "F":
-        top = next((white for white in (1.0, 255.0) if most <= 2 * white), most)
+        top = 1.0 if most <= 2 else 255.0 if 64 <= most <= 510 else most
     grey = np.empty(values.shape, np.uint8)
     rows = max(1, _BLOCK // max(1, values.shape[1]))
     for start in range(0, len(values), rows):

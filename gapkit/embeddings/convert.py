@@ -255,12 +255,16 @@ def _unit(norms: np.ndarray) -> bool:
 
 def _normalised(entries: EmbeddingSet, normalise: str) -> EmbeddingSet:
     """``entries`` with rows of length 1 where that is asked for or was meant; the metadata say what was done."""
-    wide = {side: getattr(entries, side).astype(np.float64) for side in MATRICES}
-    norms = {side: np.linalg.norm(rows, axis=1) for side, rows in wide.items()}
-    for side, rows in wide.items() if normalise != "no" else ():
-        if len(rows) == rows.shape[1] and _unit(np.linalg.norm(rows, axis=0)) and not _unit(norms[side]):
+    norms = {side: np.linalg.norm(getattr(entries, side).astype(np.float64), axis=1) for side in MATRICES}
+    for side, lengths in norms.items() if normalise == "auto" else ():
+        rows = getattr(entries, side)
+        if (
+            len(rows) == rows.shape[1]
+            and not _unit(lengths)
+            and _unit(np.linalg.norm(rows.astype(float), axis=0))
+        ):
             what = f"the {side}, {len(rows)} x {len(rows)}, have columns of length 1 and rows of others"
-            raise InputError(f"{what}: one column each? Transpose them, or say --normalise no")
+            raise InputError(f"{what}: one column each? Transpose them, or say --normalise yes or no")
     unit = all(map(_unit, norms.values()))
     divided = normalise == "yes" or (normalise == "auto" and unit)
     why = f"{'' if unit else 'not '}1 but for rounding" if normalise == "auto" else "as asked"

@@ -6,6 +6,7 @@ come back as reasons.
 
 import contextlib
 import functools
+import hashlib
 import os
 import pickle
 import platform
@@ -217,7 +218,8 @@ def embed_shards(
     def pack(shard: tuple[str, int, range]) -> tuple[Any, Sequence]:
         side, _, rows = shard
         if side == "texts":
-            return (prompts[rows.start : rows.stop], None), files
+            texts = prompts[rows.start : rows.stop]
+            return (texts, tokens_sha256(model.tokenise, texts)), files
         return (dataset.images.part(rows, read=not seen), hashes[rows.start : rows.stop]), files
 
     load = functools.partial(_loaded, model.name, how.device, model.weights_sha256(), files)
@@ -227,11 +229,21 @@ def embed_shards(
         yield side, number, embeddings, {row + rows.start: why for row, why in faults.items()}
 
 
+def tokens_sha256(tokenise: Callable, texts: Sequence[str]) -> str:
+    """What becomes of the texts, hashed."""
+    digest = hashlib.sha256()
+    for rows in batches(range(len(texts)), 1024):
+        digest.update(np.asarray(tokenise(list(texts[rows.start : rows.stop]))).tobytes())
+    return digest.hexdigest()
+
+
 def _embed_shard(load: Callable[[], Model], how: Precisely, dataset: str, shard: tuple) -> tuple:
     """On a worker: the embeddings of texts, or of images whose hashes are known, and row -> why not."""
     model, (content, hashes) = load(), shard
     with how.calculating():
-        if hashes is None:
+        if isinstance(hashes, str):  # of the tokens
+            if tokens_sha256(model.tokenise, content) != hashes:
+                raise InputError(f"workers load {model.name} anew, with another tokeniser; embed it here")
             return encode_texts(model, content, how), {}
         whole = {0: range(len(content))}
         ((_, *result),) = encode_images(model, content, hashes, whole, how, dataset=dataset)

@@ -8,6 +8,7 @@ What is embedded is what was fingerprinted: the bytes of every image that is dec
 its shard is written. Shards and finished files carry a hash of their own, which is checked whenever they are opened.
 """
 
+import functools
 import hashlib
 import json
 import re
@@ -135,10 +136,11 @@ def embed_to_file(
             raise InputError(f"workers load {model.name} anew, without its own preprocessing; embed it here")
         key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
         run, threads = _run_folder(runs, key, batch_size, place, one_thread=client is not None)
-        target = _finished(folder, key, model, dataset)
-        if target is None or any(runs.glob(f"{key}*")):  # the latter: killed while tidying up
+        again = model.preprocess if client is None else None  # workers may lack what this machine has
+        target = _finished(folder, key, again, dataset)
+        if target is None or any(runs.glob(f"{key}-*")):  # the latter: killed while tidying up
             with locked(runs / f"{key}.lock", waiting="another process embeds the same; waiting for it"):
-                target = _finished(folder, key, model, dataset, warn=True)
+                target = _finished(folder, key, again, dataset, warn=True)
                 if target is None:
                     target = folder / f"{_slug(dataset.name)}--{_slug(model.name)}--{key}.safetensors"
                     remove_leftovers(run)
@@ -163,9 +165,11 @@ def embed_to_file(
     return target if out is None else _copy_out(target, out, dtype)
 
 
-def _finished(folder: Path, key: str, model: Model, dataset: Dataset, *, warn: bool = False) -> Path | None:
-    """The file under ``key``, whatever the model was called; damaged ones do not count, nor those without a hash, nor
-    those without an image that can be read by now.
+def _finished(
+    folder: Path, key: str, preprocess: Any, dataset: Dataset, *, warn: bool = False
+) -> Path | None:
+    """The file under ``key``, whatever the model was called; damaged ones do not count, nor those without a hash, nor,
+    where ``preprocess`` is given, those without an image that can be read by now.
     """
     for path in sorted(folder.glob(f"*--{key}.safetensors")):
         try:
@@ -173,7 +177,7 @@ def _finished(folder: Path, key: str, model: Model, dataset: Dataset, *, warn: b
             hashed = has_hash(path)
         except InputError:
             continue
-        if hashed and not _readable(model, dataset, {name for name, _ in skipped}):
+        if hashed and not (preprocess and skipped and _readable(preprocess, dataset, skipped)):
             return path
         if warn and not hashed:
             message = f"{path} is from before cached files carried a hash; embedding it anew"
@@ -181,10 +185,12 @@ def _finished(folder: Path, key: str, model: Model, dataset: Dataset, *, warn: b
     return None
 
 
-def _readable(model: Model, dataset: Dataset, skipped: set[str]) -> bool:
-    """Whether one of the images that were left out can be read: memory is free, a decoder is installed."""
-    rows = [range(row, row + 1) for row, name in enumerate(dataset.images.names) if name in skipped]
-    return any(b.pixels is not None for b in batches.read_batches(dataset.images, model.preprocess, rows))
+def _readable(preprocess: Any, dataset: Dataset, skipped: list) -> bool:
+    """Whether one more of the images that were left out can be read: memory is free, a decoder is installed."""
+    names = {name for name, _ in skipped}
+    rows = [range(row, row + 1) for row, name in enumerate(dataset.images.names) if name in names]
+    read = sum(b.pixels is not None for b in batches.read_batches(dataset.images, preprocess, rows))
+    return read > len(rows) - len(skipped)  # several may have one name
 
 
 def _refuse_faults(faults: dict[int, str], on_error: str) -> None:
@@ -240,18 +246,24 @@ def _exchanged(model: Model, prompts: list[str]) -> dict:
     """Hashes of what becomes of the texts, and of a probe, where the configuration does not tell: a tokeniser has files
     of its own, and parts of a model can be exchanged.
     """
-    transform, found = open_clip().transform, {}
-    plain = type(model.tokenise) is open_clip().SimpleTokenizer
-    if not plain or model.tokenise.context_length != model.config.get("context_length"):
-        digest = hashlib.sha256()
-        for rows in batches.batches(range(len(prompts)), 1024):
-            digest.update(np.asarray(model.tokenise(prompts[rows.start : rows.stop])).tobytes())
-        found["tokens"] = digest.hexdigest()
+    usual = functools.partial(open_clip().tokenize, context_length=model.config.get("context_length") or 77)
+    tokens, plain = (batches.tokens_sha256(tokenise, prompts) for tokenise in (model.tokenise, usual))
+    found = {} if tokens == plain else {"tokens": tokens}
+    transform = open_clip().transform
     probe = Image.fromarray(np.random.default_rng(0).integers(0, 256, (61, 97, 3), dtype=np.uint8))
-    settings, made = transform.PreprocessCfg(**model.config.get("preprocess", {})), model.preprocess(probe)
-    if not torch.equal(transform.image_transform_v2(settings, is_train=False)(probe), made):
-        found["pixels"] = hashlib.sha256(made.numpy().tobytes()).hexdigest()
-    return found
+    try:
+        settings = transform.PreprocessCfg(**model.config.get("preprocess", {}))
+        told = transform.image_transform_v2(settings, is_train=False)(probe)
+        made, again = (model.preprocess(probe) for _ in range(2))
+        if not torch.equal(made, again):
+            return found | {"pixels": "random"}
+        return found if torch.equal(told, made) else found | {"pixels": _tensor_sha256(made)}
+    except (TypeError, ValueError, RuntimeError, AttributeError):  # a stranger's preprocessing
+        return found | {"pixels": "unknown"}
+
+
+def _tensor_sha256(tensor: torch.Tensor) -> str:
+    return hashlib.sha256(tensor.float().cpu().numpy().tobytes()).hexdigest()
 
 
 def _copy_out(source: Path, out: Path, dtype: str) -> Path:

@@ -237,7 +237,7 @@ def finish(sums: Sums, centres: np.ndarray | None = None) -> Streamed:
         for matrix in (m for m, of in zip(matrices, rounding, strict=True) if m.trace() <= of**2):
             matrix[:] = 0.0  # equal rows, but for rounding
         with np.errstate(invalid="ignore", divide="ignore"):  # no gap or no spread: NaN
-            values |= _of_covariances(gap, matrices, _rounding(sums) / 8)
+            values |= _of_covariances(gap, matrices)
     return Streamed(values, *means, *matrices)
 
 
@@ -320,13 +320,13 @@ def _rounding(sums: Sums) -> float:
     return FEW_ROUNDINGS * float(-sums.least[4] / np.finfo(float).eps)
 
 
-def _of_covariances(gap: np.ndarray, matrices: list[np.ndarray], rounding: float) -> dict:
+def _of_covariances(gap: np.ndarray, matrices: list[np.ndarray]) -> dict:
     unit = gap / np.linalg.norm(gap)
     values = {}
     for name, matrix in zip(("gallery", "queries"), matrices, strict=True):
         along, squares = unit @ matrix @ unit, np.linalg.eigvalsh(matrix)
         values[f"relative_variance_{name}"] = float(max(along, 0.0) / (matrix.trace() / len(gap)))
-        # What products leave of a variance of zero; their roots would be many directions.
-        squares[squares <= rounding * squares[-1]] = 0.0
+        # What products leave of a variance of zero, as often below 0 as above: its roots would be many directions.
+        squares[squares <= max(-2 * squares[0], FEW_ROUNDINGS / 8 * squares[-1])] = 0.0
         values[f"effective_rank_{name}"] = rank_entropy(torch.from_numpy(squares).sqrt())
     return values

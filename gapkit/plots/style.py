@@ -100,7 +100,7 @@ def legend_below(
     columns = min(columns, len(names)) or 1
     while columns > 1 and sum(map(_inches, np.array_split(names, columns))) > figure.get_figwidth():
         columns -= 1
-    shown = [folded(name, int((figure.get_figwidth() - 0.6) / 0.069)) for name in names]
+    shown = [folded(name, max(1, int((figure.get_figwidth() - 0.6) / 0.069))) for name in names]
     height = 0.2 * sum(name.count("\n") + 1 for name in shown) / columns
     if (excess := height - 0.45 * figure.get_figheight()) > 0:  # it would leave the axes no room
         figure.set_figheight(figure.get_figheight() + excess)

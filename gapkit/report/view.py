@@ -118,7 +118,11 @@ def answer(record: Mapping, *, where: str = LEVEL, models: str = "models") -> li
     quoted = {m: [cell for cell in cells if not cell.get("reason")] or cells for m, cells in level.items()}
     quoted |= {m: yes[m] for m in more} | {m: harmed[m] or _saying("harms", gains[m]["cells"]) for m in worse}
     rest, edge = [model for model in rest if model not in worse], claim("gain").rule.edge
-    less = [m for m in rest if quoted[m] and all(numbers_of(cell)[2] < edge for cell in quoted[m])]
+    less = [
+        m
+        for m in rest
+        if quoted[m] and all(-edge < numbers_of(cell)[1] and numbers_of(cell)[2] < edge for cell in quoted[m])
+    ]
     apart = bool(more and rest) and set(gains) <= set(widths)
     apart = apart and min(widths[m]["value"] for m in more) > max(widths[m]["value"] for m in rest)
 
@@ -131,7 +135,9 @@ def answer(record: Mapping, *, where: str = LEVEL, models: str = "models") -> li
         return ", ".join(names) + (f" ({gaps})" if gaps else "")
 
     def points(chosen: list[str], digits: int) -> str:
-        values = [100 * cell["value"] for model in chosen for cell in quoted[model]]
+        values = [
+            100 * cell["value"] for model in chosen for cell in quoted[model] if cell["value"] is not None
+        ]
         return span(values, digits) if values else "an unknown number of"
 
     sentences = []

@@ -55,6 +55,8 @@ def test_exif_turns_the_image_upright(tmp_path):
         ("float32", [np.inf, 100, 200], [255, 100, 200]),
         ("float32", [-np.inf, 0.5, 1], [0, 128, 255]),
         ("float32", [0, 2048, 4096], [0, 128, 255]),
+        ("float32", [0, 1.25, 2.5], [0, 128, 255]),
+        ("float32", [0, 10, 20], [0, 128, 255]),
     ],
 )
 def test_numbers_of_32_bits_come_out_black_or_white(tmp_path, dtype, values, expected):

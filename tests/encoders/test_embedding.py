@@ -1,4 +1,6 @@
 import dataclasses
+import functools
+import itertools
 import json
 import multiprocessing
 import os
@@ -19,7 +21,7 @@ from gapkit.cli import main
 from gapkit.datasets import Dataset
 from gapkit.datasets.images import ArrayImages, FileImages
 from gapkit.embeddings import load_embeddings
-from gapkit.encoders import embed, load_model
+from gapkit.encoders import batches, embed, load_model
 from gapkit.encoders import embedding as machinery
 from gapkit.encoders.batches import read_batches, too_stretched
 from gapkit.encoders.embedding import embed_to_file
@@ -171,6 +173,61 @@ def test_parts_of_a_model_exchanged_by_hand_are_served_from_the_cache(model):
     after = embed(shout, pairs())
     assert not np.allclose(after.texts, before.texts, atol=1e-3)
     assert np.array_equal(after.images, before.images)
+
+
+def test_a_tokeniser_of_another_manner_is_served_from_the_cache(model):
+    length = model.config["context_length"]
+    bare = open_clip().tokenizer.SimpleTokenizer(context_length=length, clean="canonicalize")
+    data = pairs(2, prompts=["a photo, of a cat!", "a photo; of: a dog?"])
+    assert not np.allclose(
+        embed(dataclasses.replace(model, tokenise=bare), data).texts, embed(model, data).texts
+    )
+
+
+_TURNS = itertools.count()
+
+
+def _another_each_time(image, preprocess):
+    return preprocess(image) + 1e-3 * next(_TURNS)
+
+
+def _wants_more(image, preprocess):
+    if image.width > 40:
+        raise ValueError("too wide")
+    return preprocess(image)
+
+
+@pytest.mark.parametrize("own", [_another_each_time, _wants_more])
+def test_a_strangers_preprocessing_ends_the_run_or_fills_the_cache(model, own):
+    strange = dataclasses.replace(model, preprocess=functools.partial(own, preprocess=model.preprocess))
+    assert embed_to_file(strange, pairs()) == embed_to_file(strange, pairs()) != embed_to_file(model, pairs())
+
+
+def test_a_tokeniser_exchanged_by_hand_is_lost_on_a_cluster(model):
+    content = ["a cat", "a dog"]
+    wrong = batches.tokens_sha256(lambda texts: model.tokenise([f"{t} zebra" for t in texts]), content)
+    how = batches.Precisely(2, "float32", 1, "cpu")
+    right = batches.tokens_sha256(model.tokenise, content)
+    embeddings, faults = batches._embed_shard(lambda: model, how, "toy", (content, right))
+    assert embeddings.shape[0] == 2 and faults == {}
+    with pytest.raises(InputError, match="workers load .* anew, with another tokeniser"):
+        batches._embed_shard(lambda: model, how, "toy", (content, wrong))
+
+
+def test_of_two_images_of_one_name_the_readable_one_keeps_the_other_from_the_cache(model, files, monkeypatch):
+    data, decode, reads = pairs(2, images=FileImages(files.folder, ["0.png", "0.png"])), FileImages.decode, []
+
+    def half(self, row, content):
+        reads.append(row)
+        if row == 1:
+            raise InputError("0.png: no decoder")
+        return decode(self, row, content)
+
+    monkeypatch.setattr(FileImages, "decode", half)
+    with pytest.warns(GapkitWarning, match="1 images cannot be read"):
+        first = embed_to_file(model, data, on_error="skip")
+    changed = first.stat().st_mtime_ns
+    assert embed_to_file(model, data, on_error="skip").stat().st_mtime_ns == changed
 
 
 def test_preprocessing_exchanged_by_hand_is_lost_on_a_cluster(model):

@@ -213,6 +213,13 @@ def test_rounding_is_no_direction_of_the_effective_rank(rng, n, rank):
         assert streamed[name] == pytest.approx(inside[name], rel=1e-4), name
 
 
+@pytest.mark.parametrize("decay", [1.0, 1.5, 2.0])
+def test_small_directions_that_are_real_are_taken_for_rounding(rng, decay):
+    z = (rng.standard_normal((4000, 256)) * np.arange(1, 257) ** -decay).astype(np.float32)
+    streamed, inside = measure_stream(z, z + 1, covariance=True).values, measure(z, z + 1)
+    assert streamed["effective_rank_gallery"] == pytest.approx(inside["effective_rank_gallery"], rel=1e-3)
+
+
 def test_a_variance_of_zero_is_not_negative(rng):
     x = np.hstack([rng.standard_normal((900, 30)), np.full((900, 1), 0.1)]).astype(np.float32)
     y = x + np.float32([0.0] * 30 + [1.0])

@@ -405,6 +405,8 @@ def answers(verdict, *cells, claim="gain", model="a"):
         ("does not hold", [(0.7, 0.004, [0.001, 0.008], "no")], "0.4 points, too little to count"),
         ("not decidable", [(0.7, 0.05, [-0.01, 0.11], "cannot tell")], "cannot tell whether it counts"),
         ("not decidable", [(0.7, 0.05, [None, None], "cannot tell")], "cannot tell whether it counts"),
+        ("does not hold", [(0.7, -0.1, [-0.2, 0.005], "no")], "cannot tell whether it counts"),
+        ("not decidable", [(0.7, None, [None, None], "cannot tell")], "an unknown number of points"),
         (
             "does not hold",
             [(0.9, 0.0, [0.0, 0.0], "no"), (0.7, 0.02, [0.005, 0.03], "cannot tell")],

@@ -155,8 +155,12 @@ def test_a_row_for_all_assignments_overrules_that_for_one(tmp_path):
 def test_points_go_into_another_column_of_canvas(tmp_path):
     for columns, wanted in (
         ("A1 bonus (7),A1 (8)", "A1 (8)"), ("A1 - Measure a gap (7)", "A1 - Measure a gap (7)"),
-        ("A1 bonus (7),A1 quiz (8)", "A1"), ("A10 (7)", "A1"),
+        ("A10 (7)", "A1"), ("A1 bonus (7),A1 (8)", "A1 (8)"),
     ):  # fmt: skip
         roster = read_roster(written(tmp_path, f"Student,ID,Section,{columns}\nann,1,One,,\n"))
         (text,) = export(roster, "canvas", {("1", "A1"): 5}, {"A1": 100}).values()
         assert text.splitlines()[0] == f"Student,ID,Section,{wanted}"
+    for columns in ("A1 bonus (7),A1 quiz (8)", "A1 (7),A1 (8)"):  # a new one would be a new assignment
+        roster = read_roster(written(tmp_path, f"Student,ID,Section,{columns}\nann,1,One,,\n"))
+        with pytest.raises(InputError, match="several columns of the roster could be A1"):
+            export(roster, "canvas", {}, {"A1": 0})
