@@ -466,7 +466,7 @@ def test_functions_are_not_found_by_their_name_or_a_fault_hides_the_others(capsy
         return np.linalg.norm(x - y, axis=1).sum()
 
     def rmg(x, y):
-        return x / undefined
+        return x / undefined  # noqa: F821
 
     with pytest.raises(CheckFailed) as failed:
         check(l2i, gap_vector, rmg, seed=1)

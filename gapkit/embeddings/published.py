@@ -120,7 +120,7 @@ def published_sets() -> dict[str, Published]:
     return read_register(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))
 
 
-def recorded_figures() -> "pandas.DataFrame":
+def recorded_figures() -> "pandas.DataFrame":  # noqa: F821
     """What was measured on the published sets, as it ships: recorded figures, for whoever has not downloaded them.
 
     A row a set and level of noise, on galleries of ten, with 95 % intervals in ``…_low`` and ``…_high``; made by

@@ -47,7 +47,7 @@ def by_margins(
     count: int,
     candidates: int,
     shares: Float[Tensor, " p"] | None = None,
-) -> Float[Tensor, "{count}"]:
+) -> Float[Tensor, "{count}"]:  # noqa: F821
     """Robustness of ``count`` queries from their rivals' margins in units of τ."""
     rule = Panels(falling_edges(2 * TAIL + 2, _NORMAL, candidates).to(u.device))
     nodes = rule.nodes - (TAIL + 1)

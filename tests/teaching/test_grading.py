@@ -202,7 +202,7 @@ def test_a_submission_cannot_change_what_the_next_test_sees():
 
 def test_a_message_quotes_the_judge_for_the_students_line():
     def gap_vector(x, y):
-        return y.mean(0) - three
+        return y.mean(0) - three  # noqa: F821
 
     said = verdict(Judge(LocalStudent({"gap_vector": gap_vector}), {"check": check}), "check(gap_vector)")
     assert (

@@ -15,5 +15,5 @@ def leave_out_views(model, **_):
                 cell["outputs"] = [made for made in cell["outputs"] if VIEW not in made.get("data", {})]
 
 
-c = get_config()
+c = get_config()  # noqa: F821
 c.ContentsManager.pre_save_hook = leave_out_views

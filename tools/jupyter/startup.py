@@ -34,7 +34,7 @@ def _help_with_missing_names():
         print(f"“{fault.name}” is not there yet, perhaps after a restart. Run {where}\n"
               "or all cells above this one: menu Run, “Run All Above Selected Cell”.")  # fmt: skip
 
-    get_ipython().events.register("post_run_cell", advise)
+    get_ipython().events.register("post_run_cell", advise)  # noqa: F821
 
 
 try:
